@@ -1,0 +1,127 @@
+//! The command line: what can be typed.
+
+use std::path::PathBuf;
+
+use clap::builder::TypedValueParser;
+use clap::{Parser, Subcommand, ValueEnum};
+use ocify::oci::Platform;
+use ocify::{Compression, ImageSelector};
+
+/// Converts container images on disk to an OCI image layout, offline.
+#[derive(Debug, Parser)]
+#[command(
+    version,
+    max_term_width = 80,
+    after_help = "Exit status: 0 done, 1 failed (bad input, mismatch, I/O), 2 wrong usage."
+)]
+pub struct Args {
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    Convert(Convert),
+}
+
+/// What every command takes.
+#[derive(Debug, clap::Args)]
+pub struct Common {
+    /// Print one JSON document on standard output in place of text
+    #[arg(long)]
+    pub json: bool,
+
+    /// Print no progress and no warnings
+    #[arg(short, long)]
+    pub quiet: bool,
+
+    /// Print more on standard error
+    #[arg(short, long, conflicts_with = "quiet")]
+    pub verbose: bool,
+}
+
+/// Convert every image of the inputs into one layout
+///
+/// Prints a line "DIGEST NAME" for each name of each converted image.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  ocify convert app.tar -o layout          a folder, for skopeo copy oci:layout
+  ocify convert app.tar -o app-oci.tar     a tar that docker, podman and ctr load
+  ssh host docker save app | ocify convert - -o layout
+  ocify convert *.tar -o layout --compression zstd")]
+pub struct Convert {
+    /// docker-save archive, OCI layout (folder or tar), dir: folder, folder
+    /// with a schema 1 manifest; compressed files too; "-" is standard input
+    #[arg(required = true, value_name = "INPUT")]
+    pub inputs: Vec<PathBuf>,
+
+    /// The OCI layout: a tar if the name ends in .tar, else a folder; "-" is a
+    /// tar on standard output. An existing layout is added to
+    #[arg(short, long, value_name = "OUTPUT")]
+    pub output: PathBuf,
+
+    /// keep, gzip, zstd or none; with a level, every layer is encoded again
+    ///
+    /// keep: gzip and zstd layers stay as they are, plain and other ones
+    /// become gzip. A codec: every layer ends in it; a layer already in it
+    /// stays. gzip:1 to gzip:9, zstd:1 to zstd:22: every layer is encoded
+    /// again.
+    #[arg(long, value_name = "CODEC[:LEVEL]", default_value = "keep",
+          value_parser = |text: &str| text.parse::<Compression>())]
+    pub compression: Compression,
+
+    /// Only this image: a name, @N (from 0) or a digest (repeatable)
+    #[arg(long, value_name = "NAME|@N|DIGEST",
+          value_parser = clap::builder::NonEmptyStringValueParser::new()
+              .try_map(|text| text.parse::<ImageSelector>()))]
+    pub image: Vec<ImageSelector>,
+
+    /// Only this platform: OS/ARCH[/VARIANT] (repeatable)
+    #[arg(long, value_name = "PLATFORM", value_parser = |text: &str| text.parse::<Platform>())]
+    pub platform: Vec<Platform>,
+
+    /// The name for the one image selected
+    #[arg(long, value_parser = clap::builder::NonEmptyStringValueParser::new())]
+    pub name: Option<String>,
+
+    /// Leave out what an index names and the input has not
+    #[arg(long)]
+    pub allow_missing: bool,
+
+    /// Take schema 1 manifests whose signatures do not fit
+    #[arg(long)]
+    pub ignore_signatures: bool,
+
+    /// Write a tar without manifest.json, which docker load reads
+    #[arg(long)]
+    pub no_docker_manifest: bool,
+
+    /// Write what each image's digests were and became, as CSV or JSON by the
+    /// name's ending
+    #[arg(long, value_name = "FILE")]
+    pub digest_map: Option<PathBuf>,
+
+    /// full: decode every layer and check its diff_id; blobs: check layers
+    /// that are kept by digest and size alone
+    #[arg(long, value_enum, default_value_t)]
+    pub check: Check,
+
+    /// How many threads work on layers [default: all cores]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
+    pub threads: Option<u16>,
+
+    /// Do not wait until the output is safely on disk
+    #[arg(long)]
+    pub no_fsync: bool,
+
+    #[command(flatten)]
+    pub common: Common,
+}
+
+#[derive(Debug, Clone, Copy, Default, ValueEnum)]
+pub enum Check {
+    #[default]
+    Full,
+    Blobs,
+}

@@ -1,0 +1,106 @@
+//! `ocify convert`.
+
+use std::io::{self, IsTerminal, Write};
+
+use ocify::{
+    Interrupt, Options, OutputOptions, Progress, ReadOptions, Report, Selection, Silent, Target,
+};
+
+use super::args::{Check, Convert};
+use super::bars::Bars;
+use super::escape::escape;
+use super::{Failure, json, warn};
+
+pub fn run(args: &Convert, interrupt: &Interrupt) -> Result<(), Failure> {
+    let target = Target::new(&args.output);
+    if target == Target::Stdout && args.common.json {
+        let message = "--json and the tar cannot both go to standard output";
+        return Err(Failure::Usage(message.to_owned()));
+    }
+    let bars = (!args.common.quiet && io::stderr().is_terminal()).then(Bars::new);
+    let progress: &dyn Progress = match &bars {
+        Some(bars) => bars,
+        None => &Silent,
+    };
+    let result = ocify::convert(&args.inputs, &target, &options(args), progress, interrupt);
+    if let Some(bars) = &bars {
+        bars.clear();
+    }
+    let report = result?;
+    warn(&report.warnings, args.common.quiet);
+    if args.common.verbose {
+        print_layers(&report);
+    }
+    if args.common.json {
+        json::print(&json::report(&report))?;
+    } else if target != Target::Stdout {
+        print_images(&report)?;
+    }
+    Ok(())
+}
+
+fn options(args: &Convert) -> Options {
+    Options {
+        compression: args.compression,
+        selection: Selection {
+            images: args.image.clone(),
+            platforms: args.platform.clone(),
+            name: args.name.clone(),
+            allow_missing: args.allow_missing,
+        },
+        check: match args.check {
+            Check::Full => ocify::Check::Full,
+            Check::Blobs => ocify::Check::Blobs,
+        },
+        threads: args.threads.map(usize::from),
+        read: ReadOptions {
+            ignore_signatures: args.ignore_signatures,
+        },
+        output: OutputOptions {
+            fsync: !args.no_fsync,
+            docker_manifest: !args.no_docker_manifest,
+        },
+    }
+}
+
+/// A line for each name; an image without a name has one too.
+fn print_images(report: &Report) -> io::Result<()> {
+    let mut stdout = io::stdout().lock();
+    for entry in &report.entries {
+        if entry.names.is_empty() {
+            writeln!(stdout, "{}", entry.digest)?;
+        }
+        for name in &entry.names {
+            writeln!(stdout, "{} {}", entry.digest, escape(name))?;
+        }
+    }
+    stdout.flush()
+}
+
+fn print_layers(report: &Report) {
+    for entry in &report.entries {
+        for image in &entry.images {
+            let platform = image.platform.as_ref().map(ToString::to_string);
+            let name = entry.names.first().map_or("(no name)", String::as_str);
+            eprintln!(
+                "{} {} image ID {}",
+                escape(name),
+                escape(&platform.unwrap_or_default()),
+                image.image_id
+            );
+            for layer in &image.layers {
+                let codec = layer.codec.map_or("other", ocify::Codec::name);
+                match (layer.digest, layer.diff_id) {
+                    (Some(digest), Some(diff_id)) => eprintln!(
+                        "  {digest} {codec} {} bytes, diff_id {diff_id}",
+                        layer.size
+                    ),
+                    (Some(digest), None) => {
+                        eprintln!("  {digest} {codec} {} bytes", layer.size);
+                    }
+                    (None, _) => eprintln!("  a foreign layer that is not here"),
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,123 @@
+//! All that prints: arguments, results as text and JSON, messages, progress.
+
+mod args;
+mod bars;
+mod convert;
+mod escape;
+mod json;
+mod signals;
+
+use std::error::Error as _;
+use std::io::{self, Write};
+use std::process::ExitCode;
+
+use clap::Parser;
+use ocify::{Error, Interrupt};
+
+use args::{Args, Command};
+use escape::escape;
+
+/// How a run ended. Part of the contract with scripts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Exit {
+    /// All was done.
+    Done = 0,
+    /// Bad input, a mismatch, or the system refused.
+    Failed = 1,
+    /// The command line is wrong.
+    Usage = 2,
+}
+
+impl From<Exit> for ExitCode {
+    fn from(exit: Exit) -> ExitCode {
+        ExitCode::from(exit as u8)
+    }
+}
+
+/// Parses the arguments, does what they say, and gives the exit status.
+pub fn run() -> ExitCode {
+    let args = match Args::try_parse() {
+        Ok(args) => args,
+        Err(error) => {
+            let help = !error.use_stderr();
+            // Where nobody reads, there is nobody to tell.
+            let _ = error.print();
+            return if help { Exit::Done } else { Exit::Usage }.into();
+        }
+    };
+    let interrupt = Interrupt::new();
+    let signals = signals::catch(&interrupt);
+    let result = match &args.command {
+        Command::Convert(convert) => convert::run(convert, &interrupt),
+    };
+    match result {
+        Ok(()) => Exit::Done.into(),
+        Err(Failure::Usage(message)) => {
+            eprintln!("ocify: {}", escape(&message));
+            eprintln!("hint: see ocify --help");
+            Exit::Usage.into()
+        }
+        Err(Failure::Failed(error)) => {
+            if matches!(error.fact(), Error::Interrupted) {
+                signals.end();
+            }
+            report(&error);
+            Exit::Failed.into()
+        }
+        // A reader that has seen enough, as `head` does, is no failure of ours to explain.
+        Err(Failure::Output(error)) if error.kind() == io::ErrorKind::BrokenPipe => {
+            Exit::Failed.into()
+        }
+        Err(Failure::Output(error)) => {
+            eprintln!("ocify: cannot write to standard output: {error}");
+            Exit::Failed.into()
+        }
+    }
+}
+
+/// Why a command did not do its work.
+enum Failure {
+    /// Options that clap cannot check.
+    Usage(String),
+    /// What the library says.
+    Failed(Error),
+    /// Standard output is gone.
+    Output(io::Error),
+}
+
+impl From<Error> for Failure {
+    fn from(error: Error) -> Failure {
+        Failure::Failed(error)
+    }
+}
+
+impl From<io::Error> for Failure {
+    fn from(error: io::Error) -> Failure {
+        Failure::Output(error)
+    }
+}
+
+/// The whole chain in one line, and the hint if there is one.
+fn report(error: &Error) {
+    let mut line = format!("ocify: {error}");
+    let mut source = error.source();
+    while let Some(error) = source {
+        line.push_str(": ");
+        line.push_str(&error.to_string());
+        source = error.source();
+    }
+    let mut stderr = io::stderr().lock();
+    // A message that cannot be written cannot be reported either.
+    let _ = writeln!(stderr, "{}", escape(&line));
+    if let Some(hint) = error.hint() {
+        let _ = writeln!(stderr, "hint: {hint}");
+    }
+}
+
+fn warn(warnings: &[String], quiet: bool) {
+    if !quiet {
+        for warning in warnings {
+            eprintln!("ocify: warning: {}", escape(warning));
+        }
+    }
+}

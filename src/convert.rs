@@ -1,0 +1,168 @@
+//! The whole story, from inputs to output.
+
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+
+use serde_json::Value;
+
+use crate::compression::Compression;
+use crate::digest::Digest;
+use crate::error::{Error, Result};
+use crate::image::Reference;
+use crate::input::{Input, ReadOptions};
+use crate::interrupt::Interrupt;
+use crate::layer::{self, Pipeline};
+use crate::oci::{CONTAINERD_NAME, Descriptor, REF_NAME};
+use crate::output::{Additions, Output, OutputOptions, Target};
+use crate::plan::{Check, Plan};
+use crate::progress::Progress;
+use crate::rebuild::{Built, Rebuild};
+use crate::report::{EntryReport, Report};
+use crate::select::{Selected, Selection};
+
+/// How a conversion is done. The default converts everything and keeps what is compressed already.
+#[derive(Debug, Clone, Default)]
+pub struct Options {
+    /// What becomes of the layers' compression.
+    pub compression: Compression,
+    /// Which images, and under which name.
+    pub selection: Selection,
+    /// How much of a kept layer is checked.
+    pub check: Check,
+    /// How many threads; `None` for as many as there are cores.
+    pub threads: Option<usize>,
+    /// How the inputs are read.
+    pub read: ReadOptions,
+    /// How the output is made.
+    pub output: OutputOptions,
+}
+
+/// Converts all selected images of `inputs` into one layout at `target`.
+///
+/// The output appears whole or not at all; what was there before stays until then, and stays when this fails.
+///
+/// # Errors
+/// The first thing that is wrong with an input, with its place; [`Error::Interrupted`] after a request to stop.
+pub fn convert(
+    inputs: &[PathBuf],
+    target: &Target,
+    options: &Options,
+    progress: &dyn Progress,
+    interrupt: &Interrupt,
+) -> Result<Report> {
+    let pool = thread_pool(options.threads)?;
+    let temporary = target.temporary();
+    let inputs: Vec<Input> = inputs
+        .iter()
+        .map(|path| Input::open(path, &temporary, &options.read, interrupt))
+        .collect::<Result<_>>()?;
+    let mut warnings = input_warnings(&inputs);
+
+    let selected = options.selection.apply(&inputs, &mut warnings)?;
+    let plan = Plan::new(&inputs, &selected, options.compression, options.check)?;
+    let output = Output::open(target, &options.output, interrupt)?;
+
+    progress.total(plan.jobs.len(), plan.bytes());
+    let pipeline = Pipeline {
+        pool: &pool,
+        output: &output,
+        progress,
+        interrupt,
+    };
+    let outcomes = layer::run(&pipeline, &plan.jobs)?;
+
+    let nodes = selected.iter().map(|one| &one.entry.node);
+    let mut rebuild = Rebuild::new(&plan, &outcomes, &output, nodes);
+    let mut additions = Additions::default();
+    let mut entries = Vec::with_capacity(selected.len());
+    for one in &selected {
+        let built = rebuild.node(&one.entry.node)?;
+        let references = one.entry.references.iter();
+        additions
+            .descriptors
+            .extend(references.map(|reference| descriptor(&built, reference)));
+        entries.push(entry_report(&inputs[one.input], one, built));
+    }
+    refuse_shared_names(&entries)?;
+
+    interrupt.check()?;
+    output.commit(&additions)?;
+    Ok(Report { entries, warnings })
+}
+
+/// The pool that layers are done on.
+pub(crate) fn thread_pool(threads: Option<usize>) -> Result<rayon::ThreadPool> {
+    rayon::ThreadPoolBuilder::new()
+        .num_threads(threads.unwrap_or(0))
+        .thread_name(|number| format!("layer-{number}"))
+        .build()
+        .map_err(|error| Error::Io {
+            action: "start the threads for",
+            path: Path::new("the layers").to_owned(),
+            source: std::io::Error::other(error),
+        })
+}
+
+fn input_warnings(inputs: &[Input]) -> Vec<String> {
+    let warnings = inputs.iter().flat_map(|input| {
+        let own = input.warnings.iter().cloned();
+        let signatures = input.signatures.iter().map(|name| {
+            format!("{name} is not converted: a layout has no place for detached signatures")
+        });
+        own.chain(signatures)
+            .map(|warning| format!("{}: {warning}", input.name))
+    });
+    warnings.collect()
+}
+
+/// The descriptor that index.json gets for one name of an image.
+fn descriptor(built: &Built, reference: &Reference) -> Descriptor {
+    let mut annotations = reference.annotations.clone();
+    let names = [
+        (REF_NAME, &reference.name),
+        (CONTAINERD_NAME, &reference.containerd_name),
+    ];
+    for (key, name) in names {
+        if let Some(name) = name {
+            annotations.insert(key.to_owned(), Value::String(name.clone()));
+        }
+    }
+    Descriptor {
+        platform: built.platform.clone(),
+        artifact_type: reference.artifact_type.clone(),
+        annotations: (!annotations.is_empty()).then_some(annotations),
+        ..built.descriptor()
+    }
+}
+
+fn entry_report(input: &Input, selected: &Selected, built: Built) -> EntryReport {
+    let names = selected.entry.references.iter();
+    EntryReport {
+        input: input.name.clone(),
+        names: names
+            .filter_map(|reference| reference.display_name().map(str::to_owned))
+            .collect(),
+        digest: built.digest,
+        media_type: built.media_type,
+        size: built.size,
+        images: built.images,
+    }
+}
+
+/// A name can lead to one image only.
+fn refuse_shared_names(entries: &[EntryReport]) -> Result<()> {
+    let mut seen: HashMap<&str, (&EntryReport, Digest)> = HashMap::new();
+    for entry in entries {
+        for name in &entry.names {
+            let (first, digest) = *seen.entry(name).or_insert((entry, entry.digest));
+            if digest != entry.digest {
+                return Err(Error::NameConflict {
+                    name: name.clone(),
+                    first: format!("{} in {}", digest, first.input),
+                    second: format!("{} in {}", entry.digest, entry.input),
+                });
+            }
+        }
+    }
+    Ok(())
+}

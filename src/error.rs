@@ -1,0 +1,335 @@
+//! One error type for the whole library: the facts as fields, the place as a chain.
+
+use std::fmt;
+use std::io;
+use std::path::PathBuf;
+
+use crate::digest::{Digest, DiffId};
+
+/// What the library's functions return.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// Why a conversion failed.
+///
+/// [`Error::At`] adds a place on the way up; [`std::error::Error::source`] leads down to the fact. Text taken from an
+/// archive is in the messages as it was found, so escape it before it reaches a terminal.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// Where the error below happened.
+    #[error("{place}")]
+    At {
+        /// The input, image, layer or file.
+        place: Place,
+        /// What happened there.
+        source: Box<Error>,
+    },
+    /// The operating system refused.
+    #[error("cannot {action} {}", .path.display())]
+    Io {
+        /// A verb phrase: "read", "rename the staged layout to".
+        action: &'static str,
+        /// The file.
+        path: PathBuf,
+        /// The system's words.
+        source: io::Error,
+    },
+    /// A signal or the caller asked to stop.
+    #[error("interrupted")]
+    Interrupted,
+
+    // What an input is.
+    /// The file or stream has no bytes at all.
+    #[error("the file is empty")]
+    Empty,
+    /// Nothing in it tells of an image.
+    #[error("no image in here: {found}")]
+    NotAnImage {
+        /// What was found instead.
+        found: String,
+    },
+    /// The end of a file comes before the end of what it holds.
+    #[error("{what} is cut short: {needed} bytes are needed, {found} are there")]
+    Truncated {
+        /// The file or member.
+        what: String,
+        /// Up to which byte it should reach.
+        needed: u64,
+        /// At which byte it ends.
+        found: u64,
+    },
+    /// The archive ends without the two zero blocks that close a tar.
+    #[error("the archive ends at byte {found} without an end-of-archive marker: it is cut short")]
+    NoEndOfArchive {
+        /// The archive's length in bytes.
+        found: u64,
+    },
+    /// A tar header is not one.
+    #[error("damaged tar header at byte {offset}: {reason}")]
+    TarHeader {
+        /// Where in the (uncompressed) archive.
+        offset: u64,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// A compressed stream cannot be decoded.
+    #[error("the {codec} data is damaged")]
+    Decode {
+        /// gzip, zstd, bzip2, xz.
+        codec: &'static str,
+        /// The decoder's words.
+        source: io::Error,
+    },
+    /// One of [`crate::limits`].
+    #[error("{what} is {found}, more than the limit of {limit}")]
+    Limit {
+        /// What was counted or measured.
+        what: String,
+        /// How much of it there is.
+        found: u64,
+        /// How much is allowed.
+        limit: u64,
+    },
+
+    // Names and links.
+    /// A file that a document names is not there.
+    #[error("{name} is missing")]
+    Missing {
+        /// The name as the document has it.
+        name: String,
+    },
+    /// The name is there, but it is a folder or a device.
+    #[error("{name} is not a file")]
+    NotAFile {
+        /// The name as the document has it.
+        name: String,
+    },
+    /// A link points to nothing.
+    #[error("{name} is a link to {target}, which is missing")]
+    DanglingLink {
+        /// The link.
+        name: String,
+        /// What it points to, from the archive's root.
+        target: String,
+    },
+    /// Links that lead to each other.
+    #[error("{name} is a link that leads back to itself")]
+    LinkCycle {
+        /// The first link.
+        name: String,
+    },
+
+    // Documents.
+    /// A document that cannot be parsed.
+    #[error("{document} is not the JSON that it should be")]
+    Json {
+        /// `manifest.json`, `config sha256:…`.
+        document: String,
+        /// The parser's words, with line and column.
+        source: serde_json::Error,
+    },
+    /// A document parses but says something that it must not.
+    #[error("{document}: {reason}")]
+    Document {
+        /// `manifest.json`, `config sha256:…`.
+        document: String,
+        /// Which rule it breaks.
+        reason: String,
+    },
+    /// A digest cannot be parsed.
+    #[error(transparent)]
+    Digest(#[from] crate::digest::DigestError),
+    /// The config has no `rootfs.diff_ids`.
+    #[error("the config has no rootfs with diff_ids")]
+    NoRootfs,
+    /// As many layers as `diff_ids` are needed.
+    #[error("the manifest has {manifest} layers, the config has {config} diff_ids")]
+    LayerCount {
+        /// Layers that the manifest lists.
+        manifest: usize,
+        /// `diff_ids` that the config lists.
+        config: usize,
+    },
+
+    // Content.
+    /// A layer's uncompressed bytes are not what the config says.
+    #[error("diff_id is {found}, the config says {expected}")]
+    DiffId {
+        /// From the config.
+        expected: DiffId,
+        /// From the bytes.
+        found: DiffId,
+    },
+    /// A blob's bytes are not what its descriptor says.
+    #[error("digest of {what} is {found}, {expected} is expected")]
+    DigestMismatch {
+        /// Which blob or document.
+        what: String,
+        /// From the descriptor or the file's name.
+        expected: Digest,
+        /// From the bytes.
+        found: Digest,
+    },
+    /// A blob's size is not what its descriptor says.
+    #[error("size of {what} is {found}, the descriptor says {expected}")]
+    SizeMismatch {
+        /// Which blob or document.
+        what: String,
+        /// From the descriptor.
+        expected: u64,
+        /// Of the bytes.
+        found: u64,
+    },
+    /// A layer that is no tar and compressed by nothing known.
+    #[error(
+        "unknown codec: the layer begins with {found}, which is neither tar nor gzip, zstd, bzip2 or xz"
+    )]
+    UnknownCodec {
+        /// The first bytes in hex.
+        found: String,
+    },
+
+    // What was asked for.
+    /// `--image` names nothing.
+    #[error("no image {wanted}: there are {available}")]
+    NoSuchImage {
+        /// As it was asked for.
+        wanted: String,
+        /// The names there are.
+        available: String,
+    },
+    /// `--name` fits one image only.
+    #[error("a name was given for one image, but {count} are selected")]
+    NameForMany {
+        /// How many there are.
+        count: usize,
+    },
+    /// What this version does not convert.
+    #[error("{what} cannot be converted yet")]
+    Unsupported {
+        /// A noun phrase.
+        what: String,
+    },
+    /// One name, two images.
+    #[error("the name {name} is given to two images: {first} and {second}")]
+    NameConflict {
+        /// The name.
+        name: String,
+        /// Input and digest of the first image.
+        first: String,
+        /// Input and digest of the second image.
+        second: String,
+    },
+
+    // The output.
+    /// Something else is in the output's place.
+    #[error("{} exists and is not an OCI layout", .path.display())]
+    NotALayout {
+        /// The output.
+        path: PathBuf,
+    },
+}
+
+/// Where an error happened.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Place {
+    /// An input or output as the user named it.
+    File(String),
+    /// An image by its name, or by its number when it has none.
+    Image(String),
+    /// A layer by its number, from 1.
+    Layer {
+        /// From 1, the base first.
+        number: usize,
+        /// How many the image has.
+        of: usize,
+    },
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Place::File(name) | Place::Image(name) => f.write_str(name),
+            Place::Layer { number, of } => write!(f, "layer {number} of {of}"),
+        }
+    }
+}
+
+impl Error {
+    /// The same error with a place in front.
+    #[must_use]
+    pub fn at(self, place: Place) -> Error {
+        Error::At {
+            place,
+            source: Box::new(self),
+        }
+    }
+
+    /// An I/O error with its file; for `map_err`.
+    pub(crate) fn io(
+        action: &'static str,
+        path: impl Into<PathBuf>,
+    ) -> impl FnOnce(io::Error) -> Error {
+        move |source| Error::Io {
+            action,
+            path: path.into(),
+            source,
+        }
+    }
+
+    /// What is wrong with a document, as its own words.
+    pub(crate) fn document(document: impl Into<String>, reason: impl Into<String>) -> Error {
+        Error::Document {
+            document: document.into(),
+            reason: reason.into(),
+        }
+    }
+
+    /// The fact at the end of the chain of places.
+    #[must_use]
+    pub fn fact(&self) -> &Error {
+        match self {
+            Error::At { source, .. } => source.fact(),
+            fact => fact,
+        }
+    }
+
+    /// What the user can do about it, where that helps.
+    #[must_use]
+    pub fn hint(&self) -> Option<&'static str> {
+        match self.fact() {
+            Error::NoEndOfArchive { .. } | Error::Truncated { .. } => {
+                Some("copy or save it again, and compare the sizes")
+            }
+            Error::DiffId { .. } | Error::DigestMismatch { .. } | Error::SizeMismatch { .. } => {
+                Some("the input is damaged: copy or save it again")
+            }
+            Error::NotALayout { .. } => Some(
+                "give another output, or remove this one if it is not needed",
+            ),
+            Error::NameForMany { .. } => Some("select one with --image"),
+            Error::NoSuchImage { .. } => {
+                Some("select by a name, by @ and a number from 0, or by a digest")
+            }
+            Error::NameConflict { .. } => {
+                Some("convert them one by one, with --image and --name")
+            }
+            Error::NotAnImage { .. } => Some(
+                "inputs are docker save archives, OCI layouts, dir: folders and schema 1 folders",
+            ),
+            _ => None,
+        }
+    }
+}
+
+/// Adds a place to the error of a result.
+pub(crate) trait ResultExt<T> {
+    fn at(self, place: impl FnOnce() -> Place) -> Result<T>;
+}
+
+impl<T> ResultExt<T> for Result<T> {
+    fn at(self, place: impl FnOnce() -> Place) -> Result<T> {
+        self.map_err(|error| error.at(place()))
+    }
+}

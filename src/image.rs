@@ -1,0 +1,211 @@
+//! What an input holds, as a tree: entries of an index, below them manifests and indexes, below those layers.
+//!
+//! Reading an input fills this with documents (as bytes) and with the places of blobs; no layer is read yet.
+
+use serde_json::{Map, Value};
+
+use crate::digest::{Digest, DiffId};
+use crate::input::{Content, V1Config};
+use crate::oci::{Descriptor, Document, Platform};
+
+/// One image (or index, or artifact) with all the names that it has.
+#[derive(Debug, Clone)]
+pub struct Entry {
+    /// One for each descriptor that `index.json` gets for it. At least one; an image without a name has a nameless one.
+    pub references: Vec<Reference>,
+    /// The image itself.
+    pub node: Node,
+}
+
+/// A name of an entry, and what else its descriptor says.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Reference {
+    /// `org.opencontainers.image.ref.name`, as the input gives it.
+    pub name: Option<String>,
+    /// `io.containerd.image.name`, fully qualified.
+    pub containerd_name: Option<String>,
+    /// All other annotations of the descriptor.
+    pub annotations: Map<String, Value>,
+    /// `artifactType` of the descriptor.
+    pub artifact_type: Option<String>,
+}
+
+/// What a descriptor points to.
+#[derive(Debug, Clone)]
+pub enum Node {
+    /// An image or artifact.
+    Manifest(Box<Manifest>),
+    /// Several, for platforms or with attestations.
+    Index(Index),
+    /// A blob of an unknown media type, carried along as it is.
+    Blob(Blob),
+    /// Not in the input, or not all of it.
+    Absent {
+        /// As it was read.
+        descriptor: Descriptor,
+        /// The name of the first blob that is not there.
+        missing: String,
+    },
+}
+
+/// An index with what it points to.
+#[derive(Debug, Clone)]
+pub struct Index {
+    /// As it was read.
+    pub document: Document,
+    /// Its descriptors, each with what it points to.
+    pub children: Vec<(Descriptor, Node)>,
+}
+
+/// An image's (or artifact's) manifest with what it points to.
+#[derive(Debug, Clone)]
+pub struct Manifest {
+    /// As it was read; `None` when the input's format has no such document, or one that must be made anew.
+    pub document: Option<Document>,
+    /// Whether `document` lists the layers in an order that is not the config's.
+    pub reordered: bool,
+    /// The config.
+    pub config: Config,
+    /// The layers, the base first.
+    pub layers: Vec<Layer>,
+    /// The manifest that this one is about.
+    pub subject: Option<Digest>,
+    /// From the config; `None` for artifacts.
+    pub platform: Option<Platform>,
+    /// Digests by which this image was known before, for the digest map.
+    pub known_as: KnownAs,
+}
+
+/// Digests of an image in formats that are no longer there after the conversion.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct KnownAs {
+    /// Of the signed payload of its schema 1 manifest.
+    pub schema1: Option<Digest>,
+}
+
+/// A manifest's config.
+#[derive(Debug, Clone)]
+pub enum Config {
+    /// An image's, copied byte for byte.
+    Image(Document),
+    /// An artifact's, carried along.
+    Other(Blob),
+    /// To be made of v1 metadata once the `diff_ids` are known.
+    V1(V1Config),
+}
+
+/// A layer of a manifest.
+#[derive(Debug, Clone)]
+pub enum Layer {
+    /// A file system layer that is here.
+    Tar(TarLayer),
+    /// A file system layer with urls that is not here: its descriptor is carried on.
+    Absent {
+        /// As it was read.
+        descriptor: Descriptor,
+        /// From the config.
+        diff_id: Option<DiffId>,
+    },
+    /// Something else, carried along as it is.
+    Other(Blob),
+}
+
+/// A file system layer.
+#[derive(Debug, Clone)]
+pub struct TarLayer {
+    /// Where its bytes are, in whatever codec.
+    pub content: Content,
+    /// From the manifest; `None` when the input's format has none.
+    pub descriptor: Option<Descriptor>,
+    /// The digest that its bytes must have, from the descriptor or from a name made of it.
+    pub digest: Option<Digest>,
+    /// From the config; `None` when the config is yet to be made.
+    pub diff_id: Option<DiffId>,
+    /// Not to be distributed.
+    pub foreign: bool,
+}
+
+/// A blob that is carried along.
+#[derive(Debug, Clone)]
+pub struct Blob {
+    /// As it was read.
+    pub descriptor: Descriptor,
+    /// Its bytes.
+    pub content: Content,
+}
+
+impl Entry {
+    /// The name in messages: the first name, or the short digest.
+    #[must_use]
+    pub fn label(&self, number: usize) -> String {
+        let mut names = self.references.iter().filter_map(Reference::display_name);
+        names
+            .next()
+            .map_or_else(|| self.node.label(number), str::to_owned)
+    }
+}
+
+impl Reference {
+    /// The name that users know it by.
+    #[must_use]
+    pub fn display_name(&self) -> Option<&str> {
+        self.name.as_deref().or(self.containerd_name.as_deref())
+    }
+}
+
+impl Node {
+    /// The digest of the manifest or index as it was read.
+    #[must_use]
+    pub fn digest(&self) -> Option<Digest> {
+        match self {
+            Node::Manifest(manifest) => manifest.document.as_ref().map(|document| document.digest),
+            Node::Index(index) => Some(index.document.digest),
+            Node::Blob(blob) => Some(blob.descriptor.digest),
+            Node::Absent { descriptor, .. } => Some(descriptor.digest),
+        }
+    }
+
+    fn label(&self, number: usize) -> String {
+        let id = match self {
+            Node::Manifest(manifest) => manifest.image_id(),
+            other => other.digest(),
+        };
+        match id {
+            Some(id) => format!("@{number} ({})", id.short()),
+            None => format!("@{number}"),
+        }
+    }
+
+    /// Calls `visit` with this node and all below it, parents first.
+    pub fn walk<'a>(&'a self, visit: &mut dyn FnMut(&'a Node)) {
+        visit(self);
+        if let Node::Index(index) = self {
+            for (_, child) in &index.children {
+                child.walk(visit);
+            }
+        }
+    }
+
+    /// All manifests in this node.
+    #[must_use]
+    pub fn manifests(&self) -> Vec<&Manifest> {
+        let mut manifests = Vec::new();
+        self.walk(&mut |node| {
+            if let Node::Manifest(manifest) = node {
+                manifests.push(&**manifest);
+            }
+        });
+        manifests
+    }
+}
+
+impl Manifest {
+    /// The digest of the config, where it is known before the layers are read.
+    #[must_use]
+    pub fn image_id(&self) -> Option<Digest> {
+        match &self.config {
+            Config::Image(document) => Some(document.digest),
+            Config::Other(_) | Config::V1(_) => None,
+        }
+    }
+}

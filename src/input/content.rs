@@ -1,0 +1,223 @@
+//! Bytes somewhere on disk: a member of an archive or a file of a folder, read by position and never extracted.
+
+use std::fs::File;
+use std::io::{self, Read};
+use std::os::unix::fs::FileExt;
+use std::path::Path;
+use std::sync::Arc;
+
+use crate::error::{Error, Result};
+use crate::limits;
+
+/// The bytes of one file of an input. Cheap to clone; readers are independent of each other.
+#[derive(Debug, Clone)]
+pub struct Content {
+    source: Source,
+    size: u64,
+}
+
+#[derive(Debug, Clone)]
+enum Source {
+    /// Extents of an archive; what lies between them is zeros (a sparse member).
+    Archive {
+        file: Arc<File>,
+        extents: Arc<[Extent]>,
+    },
+    File(Arc<Path>),
+    Memory(Arc<[u8]>),
+}
+
+/// A run of bytes of a member that is stored in the archive.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Extent {
+    /// Where in the member.
+    pub position: u64,
+    /// Where in the archive.
+    pub offset: u64,
+    pub length: u64,
+}
+
+/// Tells whether two contents are the same place on disk.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) enum ContentId {
+    Archive {
+        file: usize,
+        offset: u64,
+        size: u64,
+    },
+    File(Arc<Path>),
+    Memory(usize),
+}
+
+impl Content {
+    pub(crate) fn in_archive(file: Arc<File>, extents: Vec<Extent>, size: u64) -> Content {
+        Content {
+            source: Source::Archive {
+                file,
+                extents: extents.into(),
+            },
+            size,
+        }
+    }
+
+    pub(crate) fn in_folder(path: &Path, size: u64) -> Content {
+        Content {
+            source: Source::File(path.into()),
+            size,
+        }
+    }
+
+    pub(crate) fn in_memory(bytes: &[u8]) -> Content {
+        Content {
+            size: bytes.len() as u64,
+            source: Source::Memory(bytes.into()),
+        }
+    }
+
+    /// Length in bytes.
+    #[must_use]
+    pub fn size(&self) -> u64 {
+        self.size
+    }
+
+    pub(crate) fn id(&self) -> ContentId {
+        match &self.source {
+            Source::Archive { file, extents } => ContentId::Archive {
+                file: Arc::as_ptr(file) as usize,
+                offset: extents.first().map_or(0, |extent| extent.offset),
+                size: self.size,
+            },
+            Source::File(path) => ContentId::File(path.clone()),
+            Source::Memory(bytes) => ContentId::Memory(bytes.as_ptr() as usize),
+        }
+    }
+
+    /// Reads from the start.
+    pub(crate) fn reader(&self) -> Result<ContentReader> {
+        let open = match &self.source {
+            Source::Archive { file, extents } => Open::Archive {
+                file: file.clone(),
+                extents: extents.clone(),
+                current: 0,
+            },
+            Source::File(path) => {
+                let file = File::open(path).map_err(Error::io("open", &**path))?;
+                Open::File(file)
+            }
+            Source::Memory(bytes) => Open::Memory(bytes.clone()),
+        };
+        Ok(ContentReader {
+            open,
+            position: 0,
+            size: self.size,
+        })
+    }
+
+    /// The whole content, for documents.
+    ///
+    /// # Errors
+    /// [`Error::Limit`] above [`limits::DOCUMENT_BYTES`].
+    pub(crate) fn document(&self, name: &str) -> Result<Vec<u8>> {
+        if self.size > limits::DOCUMENT_BYTES {
+            return Err(Error::Limit {
+                what: format!("the size of {name} in bytes"),
+                found: self.size,
+                limit: limits::DOCUMENT_BYTES,
+            });
+        }
+        let mut bytes = Vec::new();
+        self.reader()?
+            .read_to_end(&mut bytes)
+            .map_err(Error::io("read", name))?;
+        Ok(bytes)
+    }
+
+    /// Up to `count` bytes of the beginning.
+    pub(crate) fn beginning(&self, count: u64) -> Result<Vec<u8>> {
+        let mut bytes = Vec::new();
+        self.reader()?
+            .take(count)
+            .read_to_end(&mut bytes)
+            .map_err(Error::io("read", "the beginning"))?;
+        Ok(bytes)
+    }
+}
+
+/// Reads a [`Content`] once, front to back. Ends exactly at its size, or fails.
+pub(crate) struct ContentReader {
+    open: Open,
+    position: u64,
+    size: u64,
+}
+
+enum Open {
+    Archive {
+        file: Arc<File>,
+        extents: Arc<[Extent]>,
+        /// The first extent that ends behind `position`.
+        current: usize,
+    },
+    File(File),
+    Memory(Arc<[u8]>),
+}
+
+impl Read for ContentReader {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let left = usize::try_from(self.size - self.position).unwrap_or(usize::MAX);
+        let wanted = left.min(buffer.len());
+        if wanted == 0 {
+            return Ok(0);
+        }
+        let buffer = &mut buffer[..wanted];
+        let count = match &mut self.open {
+            Open::Archive {
+                file,
+                extents,
+                current,
+            } => read_extents(file, extents, current, self.position, buffer)?,
+            Open::File(file) => file.read(buffer)?,
+            Open::Memory(bytes) => {
+                let start = usize::try_from(self.position).map_err(io::Error::other)?;
+                buffer.copy_from_slice(&bytes[start..start + wanted]);
+                wanted
+            }
+        };
+        if count == 0 {
+            return Err(io::Error::new(
+                io::ErrorKind::UnexpectedEof,
+                "the file became shorter while it was read",
+            ));
+        }
+        self.position += count as u64;
+        Ok(count)
+    }
+}
+
+fn read_extents(
+    file: &File,
+    extents: &[Extent],
+    current: &mut usize,
+    position: u64,
+    buffer: &mut [u8],
+) -> io::Result<usize> {
+    while extents
+        .get(*current)
+        .is_some_and(|extent| extent.position + extent.length <= position)
+    {
+        *current += 1;
+    }
+    let clamp = |length: u64| usize::try_from(length).unwrap_or(usize::MAX);
+    match extents.get(*current) {
+        Some(extent) if extent.position <= position => {
+            let within = position - extent.position;
+            let count = clamp(extent.length - within).min(buffer.len());
+            file.read_at(&mut buffer[..count], extent.offset + within)
+        }
+        next => {
+            let hole = next.map_or(u64::MAX, |extent| extent.position - position);
+            let count = clamp(hole).min(buffer.len());
+            buffer[..count].fill(0);
+            Ok(count)
+        }
+    }
+}

@@ -1,0 +1,186 @@
+//! Inputs: opening them, finding their format by looking, reading their metadata.
+
+mod content;
+mod dir;
+mod docker_archive;
+mod files;
+mod legacy;
+mod oci_layout;
+mod outer;
+mod schema1;
+mod sparse;
+mod tar_index;
+mod v1;
+
+use std::fmt;
+use std::path::Path;
+
+pub use content::Content;
+pub(crate) use content::{ContentId, ContentReader};
+pub(crate) use files::Files;
+pub use v1::V1Config;
+
+use crate::error::{Error, Place, Result, ResultExt};
+use crate::image::Entry;
+use crate::interrupt::Interrupt;
+
+/// An input with its metadata read.
+#[derive(Debug)]
+pub struct Input {
+    /// As the user named it.
+    pub name: String,
+    /// What it turned out to be.
+    pub format: Format,
+    /// Its images, in its own order.
+    pub entries: Vec<Entry>,
+    /// What the user should know of it.
+    pub warnings: Vec<String>,
+    /// Files that belong to the images but have no place in a layout: detached signatures.
+    pub signatures: Vec<String>,
+    pub(crate) files: Files,
+}
+
+/// The formats of inputs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Format {
+    /// `docker save` of 1.10 and later: manifest.json.
+    DockerArchive,
+    /// `docker save` of 25 and later: an OCI layout with manifest.json.
+    DockerOciArchive,
+    /// `docker save` before 1.10: repositories and a folder for each layer.
+    DockerLegacy,
+    /// An OCI image layout.
+    OciLayout,
+    /// A folder as skopeo's `dir:` makes it.
+    Dir,
+    /// A schema 1 manifest with its blobs.
+    Schema1,
+}
+
+impl fmt::Display for Format {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Format::DockerArchive => "docker-archive",
+            Format::DockerOciArchive => "docker-archive with oci-layout",
+            Format::DockerLegacy => "docker-archive before 1.10",
+            Format::OciLayout => "oci-layout",
+            Format::Dir => "dir",
+            Format::Schema1 => "schema 1",
+        })
+    }
+}
+
+/// How inputs are read.
+#[derive(Debug, Clone, Default)]
+pub struct ReadOptions {
+    /// Take schema 1 manifests whose signatures do not fit.
+    pub ignore_signatures: bool,
+}
+
+impl Input {
+    /// Opens `path` (`-` is standard input) and reads all metadata.
+    ///
+    /// A compressed or streamed archive is decoded into an unlinked temporary file in `temporary`.
+    pub fn open(
+        path: &Path,
+        temporary: &Path,
+        options: &ReadOptions,
+        interrupt: &Interrupt,
+    ) -> Result<Input> {
+        let name = if path == Path::new("-") {
+            "standard input".to_owned()
+        } else {
+            path.display().to_string()
+        };
+        let read = || {
+            let opened = outer::open(path, temporary, interrupt)?;
+            detect(name.clone(), opened, options)
+        };
+        read().at(|| Place::File(name.clone()))
+    }
+
+    /// Whether `files` look like an OCI layout.
+    pub(crate) fn is_layout(files: &Files) -> bool {
+        files.has("oci-layout") && files.has("index.json")
+    }
+
+    /// Reads an OCI layout alone, whatever else is beside it.
+    pub(crate) fn read_layout(name: String, files: Files) -> Result<Input> {
+        let mut input = Input {
+            name,
+            format: Format::OciLayout,
+            entries: Vec::new(),
+            warnings: Vec::new(),
+            signatures: Vec::new(),
+            files,
+        };
+        input.entries = oci_layout::read(&input.files, &mut input.warnings)?;
+        Ok(input)
+    }
+}
+
+/// What the opened input is; the order matters, since later Docker archives are several formats at once.
+fn detect(name: String, opened: outer::Opened, options: &ReadOptions) -> Result<Input> {
+    let outer::Opened { files, manifest } = opened;
+    let mut input = Input {
+        name,
+        format: Format::OciLayout,
+        entries: Vec::new(),
+        warnings: Vec::new(),
+        signatures: Vec::new(),
+        files,
+    };
+    let files = &input.files;
+    let warnings = &mut input.warnings;
+    let manifest = manifest.or_else(|| files.has("manifest.json").then(|| "manifest.json".into()));
+    let array = match &manifest {
+        Some(name) => is_array(&files.get(name)?.beginning(64)?),
+        None => false,
+    };
+    let has_layout = files.has("index.json");
+    (input.format, input.entries) = match manifest {
+        Some(_) if array && has_layout => {
+            let entries = docker_archive::read_with_layout(files, warnings)?;
+            (Format::DockerOciArchive, entries)
+        }
+        Some(_) if array => (Format::DockerArchive, docker_archive::read(files)?),
+        _ if has_layout => (Format::OciLayout, oci_layout::read(files, warnings)?),
+        Some(manifest) => {
+            let read = dir::read(files, &manifest, options, warnings)?;
+            input.signatures = read.signatures;
+            (read.format, read.entries)
+        }
+        None if legacy::is_legacy(files) => (Format::DockerLegacy, legacy::read(files, warnings)?),
+        None => {
+            return Err(Error::NotAnImage {
+                found: describe(files),
+            });
+        }
+    };
+    Ok(input)
+}
+
+fn is_array(beginning: &[u8]) -> bool {
+    let first = beginning.iter().find(|byte| !byte.is_ascii_whitespace());
+    first == Some(&b'[')
+}
+
+/// What is there in place of an image, for the message.
+fn describe(files: &Files) -> String {
+    let names: Vec<&str> = files.names().collect();
+    if ["etc", "usr", "bin"]
+        .iter()
+        .all(|folder| names.iter().any(|name| name.split('/').next() == Some(folder)))
+    {
+        return "it is the file system of a container or a machine (docker export, a root file \
+                system), without the metadata of an image"
+            .to_owned();
+    }
+    match names.len() {
+        0 => "it holds no files".to_owned(),
+        count => format!(
+            "none of its {count} files is manifest.json, index.json or repositories; the first is {}",
+            names[0]
+        ),
+    }
+}

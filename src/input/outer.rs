@@ -1,0 +1,168 @@
+//! The outside of an input: a folder, an archive, a compressed archive, a stream, a manifest in a folder.
+
+use std::fs::File;
+use std::io::{self, BufRead, BufReader, Read, Write};
+use std::os::fd::AsFd;
+use std::path::Path;
+use std::sync::Arc;
+
+use super::files::Files;
+use crate::compression::{Codec, Decoder};
+use crate::error::{Error, Result};
+use crate::interrupt::Interrupt;
+
+/// An input whose files can be read by name.
+pub(super) struct Opened {
+    pub files: Files,
+    /// The manifest that the user named, when it is one file of a folder.
+    pub manifest: Option<String>,
+}
+
+impl From<Files> for Opened {
+    fn from(files: Files) -> Opened {
+        Opened {
+            files,
+            manifest: None,
+        }
+    }
+}
+
+const BUFFER: usize = 1 << 20;
+
+pub(super) fn open(path: &Path, temporary: &Path, interrupt: &Interrupt) -> Result<Opened> {
+    if path == Path::new("-") {
+        return Ok(open_stdin(temporary, interrupt)?.into());
+    }
+    let metadata = std::fs::metadata(path).map_err(Error::io("open", path))?;
+    if metadata.is_dir() {
+        return Ok(Files::in_folder(path)?.into());
+    }
+    let file = File::open(path).map_err(Error::io("open", path))?;
+    if !metadata.is_file() {
+        // A named pipe, or /dev/stdin.
+        return Ok(open_stream(file, path, temporary, interrupt)?.into());
+    }
+    if let Some(opened) = open_manifest(&file, path)? {
+        return Ok(opened);
+    }
+    Ok(open_file(file, path, temporary, interrupt)?.into())
+}
+
+/// A manifest alone: its blobs are looked for beside it.
+fn open_manifest(file: &File, path: &Path) -> Result<Option<Opened>> {
+    let mut beginning = [0; 1];
+    let read = file.take(1).read(&mut beginning);
+    let count = read.map_err(Error::io("read", path))?;
+    rewind(file, path)?;
+    let name = path.file_name().and_then(|name| name.to_str());
+    match name {
+        Some(name) if &beginning[..count] == b"{" => {
+            let folder = path.parent().filter(|folder| *folder != Path::new(""));
+            let files = Files::in_folder(folder.unwrap_or(Path::new(".")))?;
+            Ok(Some(Opened {
+                files,
+                manifest: Some(name.to_owned()),
+            }))
+        }
+        _ => Ok(None),
+    }
+}
+
+fn rewind(mut file: &File, path: &Path) -> Result<()> {
+    io::Seek::rewind(&mut file).map_err(Error::io("read", path))
+}
+
+fn open_stdin(temporary: &Path, interrupt: &Interrupt) -> Result<Files> {
+    let path = Path::new("standard input");
+    let stdin = io::stdin()
+        .as_fd()
+        .try_clone_to_owned()
+        .map_err(Error::io("read", path))?;
+    let mut file = File::from(stdin);
+    // `ocify … < file` can be read in place, if nobody has read from it before.
+    let in_place = file.metadata().is_ok_and(|metadata| metadata.is_file())
+        && io::Seek::stream_position(&mut file).is_ok_and(|position| position == 0);
+    if in_place {
+        open_file(file, path, temporary, interrupt)
+    } else {
+        open_stream(file, path, temporary, interrupt)
+    }
+}
+
+fn open_file(file: File, path: &Path, temporary: &Path, interrupt: &Interrupt) -> Result<Files> {
+    let length = file.metadata().map_err(Error::io("read", path))?.len();
+    if length == 0 {
+        return Err(Error::Empty);
+    }
+    let mut reader = BufReader::with_capacity(BUFFER, &file);
+    let codec = sniff(&mut reader, path)?;
+    let (file, length) = if codec == Codec::None {
+        drop(reader);
+        (file, length)
+    } else {
+        spool(codec, reader, path, temporary, interrupt)?
+    };
+    index(file, length, codec)
+}
+
+fn open_stream(file: File, path: &Path, temporary: &Path, interrupt: &Interrupt) -> Result<Files> {
+    let mut reader = BufReader::with_capacity(BUFFER, file);
+    let codec = sniff(&mut reader, path)?;
+    let (file, length) = spool(codec, reader, path, temporary, interrupt)?;
+    if length == 0 {
+        return Err(Error::Empty);
+    }
+    index(file, length, codec)
+}
+
+fn sniff(reader: &mut BufReader<impl Read>, path: &Path) -> Result<Codec> {
+    let beginning = reader.fill_buf().map_err(Error::io("read", path))?;
+    Ok(Codec::sniff(beginning))
+}
+
+/// Decodes a stream into a file without a name, so that it can be read by position and cannot be left behind.
+fn spool(
+    codec: Codec,
+    reader: impl BufRead,
+    path: &Path,
+    temporary: &Path,
+    interrupt: &Interrupt,
+) -> Result<(File, u64)> {
+    let mut file = tempfile::tempfile_in(temporary)
+        .map_err(Error::io("make a temporary file in", temporary))?;
+    let damaged = |source| match codec {
+        Codec::None => Error::io("read", path)(source),
+        codec => Error::Decode {
+            codec: codec.name(),
+            source,
+        },
+    };
+    let mut decoder = Decoder::new(codec, reader).map_err(damaged)?;
+    let mut length = 0;
+    let mut buffer = Vec::new();
+    loop {
+        interrupt.check()?;
+        decoder.read_chunk(&mut buffer, BUFFER).map_err(damaged)?;
+        if buffer.is_empty() {
+            return Ok((file, length));
+        }
+        file.write_all(&buffer)
+            .map_err(Error::io("write a temporary file in", temporary))?;
+        length += buffer.len() as u64;
+    }
+}
+
+/// Indexes a tar; what is no tar at all gets a message of its own.
+fn index(file: File, length: u64, codec: Codec) -> Result<Files> {
+    let file = Arc::new(file);
+    Files::in_archive(&file, length).map_err(|error| match error {
+        Error::TarHeader { offset: 0, .. } | Error::NoEndOfArchive { found: 0..512 } => {
+            let found = match codec {
+                Codec::None => "the file is no tar archive, folder or manifest".to_owned(),
+                codec => format!("it is {codec}, but there is no tar archive in it"),
+            };
+            Error::NotAnImage { found }
+        }
+        error => error,
+    })
+}

@@ -1,0 +1,120 @@
+//! Layers: from the bytes of an input to a blob of the output, each byte read once.
+
+mod pipeline;
+mod source;
+
+use crate::compression::{Codec, Encoding};
+use crate::digest::{Digest, DiffId, Hasher};
+use crate::error::{Error, Place, Result};
+use crate::input::Content;
+
+pub(crate) use pipeline::{Pipeline, run};
+
+/// What is to be done with a blob.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Action {
+    /// Decode and encode it.
+    Encode(Encoding),
+    /// Copy its bytes; decode it only to check it.
+    Keep {
+        /// Whether to decode it, which the `diff_id` needs.
+        decode: bool,
+    },
+}
+
+/// A blob to be read, and what it must turn out to be.
+#[derive(Debug, Clone)]
+pub(crate) struct Job {
+    pub content: Content,
+    pub codec: Codec,
+    pub action: Action,
+    /// The digest of the bytes as they are in the input.
+    pub digest: Option<Digest>,
+    /// The digest of the decoded bytes.
+    pub diff_id: Option<DiffId>,
+    /// Where it belongs, outermost first, for messages.
+    pub places: Vec<Place>,
+}
+
+/// What a blob turned out to be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Outcome {
+    /// The digest of the bytes in the input.
+    pub source_digest: Digest,
+    /// Of the blob in the output.
+    pub digest: Digest,
+    /// Of the blob in the output, in bytes.
+    pub size: u64,
+    /// The codec of the blob in the output.
+    pub codec: Codec,
+    /// Of the decoded bytes, when they were decoded.
+    pub diff_id: Option<DiffId>,
+}
+
+impl Job {
+    /// Looks at the first bytes of a layer for its codec.
+    pub fn sniff(content: &Content) -> Result<Codec> {
+        Ok(Codec::sniff(&content.beginning(6)?))
+    }
+
+    /// For the decoded bytes or, when they are not decoded, for the raw ones.
+    fn hasher(&self) -> Hasher {
+        let wanted = match self.action {
+            Action::Keep { decode: false } => self.digest,
+            _ => self.diff_id.map(|diff_id| diff_id.0),
+        };
+        wanted.map_or_else(Hasher::sha256, |digest| digest.hasher())
+    }
+
+    fn locate(&self, error: Error) -> Error {
+        let places = self.places.iter().rev();
+        places.fold(error, |error, place| error.at(place.clone()))
+    }
+
+    /// Compares what was found with what was expected.
+    fn check(&self, source_digest: Digest, diff_id: Option<DiffId>) -> Result<()> {
+        if let (Some(expected), Some(found)) = (self.diff_id, diff_id)
+            && expected != found
+        {
+            if self.codec == Codec::None {
+                self.refuse_unknown_codec()?;
+            }
+            return Err(Error::DiffId { expected, found });
+        }
+        match self.digest {
+            Some(expected) if expected != source_digest => Err(Error::DigestMismatch {
+                what: "the blob".to_owned(),
+                expected,
+                found: source_digest,
+            }),
+            _ => Ok(()),
+        }
+    }
+
+    /// What is no tar and has no known magic number is most likely compressed by something else.
+    pub fn refuse_unknown_codec(&self) -> Result<()> {
+        let beginning = self.content.beginning(512)?;
+        if looks_like_tar(&beginning) {
+            return Ok(());
+        }
+        let hex = |byte: &u8| format!("{byte:02x}");
+        let found: Vec<String> = beginning.iter().take(8).map(hex).collect();
+        Err(Error::UnknownCodec {
+            found: found.join(" "),
+        })
+    }
+}
+
+/// Whether a layer may be a tar: it is empty, begins with a zero block, or with a header whose magic or checksum fits.
+fn looks_like_tar(beginning: &[u8]) -> bool {
+    let Ok(block) = <[u8; 512]>::try_from(beginning) else {
+        return beginning.iter().all(|byte| *byte == 0);
+    };
+    let mut header = tar::Header::new_old();
+    header.as_mut_bytes().copy_from_slice(&block);
+    let sum = |bytes: &[u8]| bytes.iter().map(|byte| u32::from(*byte)).sum::<u32>();
+    let checksum = sum(&block[..148]) + 8 * 32 + sum(&block[156..]);
+    block.iter().all(|byte| *byte == 0)
+        || &block[257..262] == b"ustar"
+        || header.cksum().is_ok_and(|expected| expected == checksum)
+}

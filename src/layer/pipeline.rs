@@ -1,0 +1,531 @@
+//! All layers at once, each in chunks: read and decode → hash → encode → hash and write.
+//!
+//! Every step is a task on rayon's pool that never waits for another: what cannot go on is put aside and taken up by
+//! the task that makes it possible. So one thread is enough, and any number of threads gives the same bytes.
+//!
+//! - Reading (with decoding) and hashing go through a layer in order, encoding does chunks in any order, writing
+//!   puts them in order again. The four overlap, so one large layer uses several threads.
+//! - A budget bounds the chunks in memory. A reader without budget is parked.
+//! - A folder takes blobs in any order. A tar takes them one after the other: only the first unfinished layer writes,
+//!   and the others may use no more than half of the budget, so that it is never starved.
+
+use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use rayon::{ScopeFifo, ThreadPool};
+
+use super::source::{Piece, Source};
+use super::{Action, Job, Outcome};
+use crate::compression::{ChunkEncoder, Codec, EncodedChunk, Encoding, Framing};
+use crate::digest::{Digest, DiffId, Hasher};
+use crate::error::{Error, Result};
+use crate::interrupt::Interrupt;
+use crate::output::{BlobWriter, Output};
+use crate::progress::Progress;
+
+/// What the pipeline works with.
+pub(crate) struct Pipeline<'a> {
+    pub pool: &'a ThreadPool,
+    pub output: &'a Output,
+    pub progress: &'a dyn Progress,
+    pub interrupt: &'a Interrupt,
+}
+
+/// Does all jobs; the outcomes are in the jobs' order.
+///
+/// # Errors
+/// That of the first job that was seen to fail; the others are given up.
+pub(crate) fn run(pipeline: &Pipeline<'_>, jobs: &[Job]) -> Result<Vec<Outcome>> {
+    let threads = pipeline.pool.current_num_threads();
+    let ordered = pipeline.output.is_ordered();
+    let mut order: Vec<usize> = (0..jobs.len()).collect();
+    if !ordered {
+        // The largest layer first, so that it is not what everybody waits for in the end.
+        order.sort_by_key(|&layer| std::cmp::Reverse(jobs[layer].content.size()));
+    }
+    let run = Run {
+        pipeline,
+        jobs,
+        order,
+        ordered,
+        most_active: threads + 1,
+        budget: 2 * (2 * threads + 2),
+        state: Mutex::new(State {
+            layers: jobs.iter().map(|_| Track::default()).collect(),
+            ..State::default()
+        }),
+        encoders: Mutex::default(),
+        buffers: Mutex::default(),
+    };
+    pipeline.pool.scope_fifo(|scope| run.start_layers(scope));
+    let state = run.state.into_inner().unwrap_or_else(PoisonError::into_inner);
+    if let Some(error) = state.error {
+        return Err(error);
+    }
+    let outcomes: Option<Vec<Outcome>> =
+        state.layers.into_iter().map(|layer| layer.outcome).collect();
+    outcomes.ok_or(Error::Interrupted)
+}
+
+type Scope<'s> = ScopeFifo<'s>;
+
+struct Run<'a> {
+    pipeline: &'a Pipeline<'a>,
+    jobs: &'a [Job],
+    /// In which order layers are started and, into a tar, written.
+    order: Vec<usize>,
+    ordered: bool,
+    most_active: usize,
+    /// How many parts of chunks may be in memory: a chunk counts for two, one to be hashed and one to be written.
+    budget: usize,
+    state: Mutex<State<'a>>,
+    encoders: Mutex<HashMap<Encoding, Vec<ChunkEncoder>>>,
+    /// Used again, since fresh memory costs as much as hashing it.
+    buffers: Mutex<Vec<Vec<u8>>>,
+}
+
+#[derive(Default)]
+struct State<'a> {
+    layers: Vec<Track<'a>>,
+    /// How many of `order` have been started.
+    started: usize,
+    active: usize,
+    /// How many layers are done. Into a tar, the next one of `order` is whose turn it is to write.
+    finished: usize,
+    in_flight: usize,
+    error: Option<Error>,
+}
+
+/// How far a layer is.
+#[derive(Default)]
+struct Track<'a> {
+    in_flight: usize,
+    chunks_read: u64,
+    parked: Option<Box<Reader>>,
+    /// Set when all has been read.
+    read: Option<ReadToEnd>,
+    to_hash: VecDeque<Arc<Vec<u8>>>,
+    hashing: bool,
+    hasher: Option<Hasher>,
+    to_write: BTreeMap<u64, ToWrite>,
+    next_write: u64,
+    writing: bool,
+    writer: Option<Box<Writer<'a>>>,
+    finishing: bool,
+    outcome: Option<Outcome>,
+}
+
+struct Reader {
+    source: Source,
+    /// The chunk before the next one, which gzip may refer to.
+    before: Option<Arc<Vec<u8>>>,
+}
+
+#[derive(Clone, Copy)]
+struct ReadToEnd {
+    /// Of the raw bytes, where they are not the decoded ones.
+    raw_digest: Option<Digest>,
+}
+
+enum ToWrite {
+    Encoded { chunk: EncodedChunk, length: usize },
+    Raw(Vec<u8>),
+    /// The decoded bytes are the blob's.
+    Plain(Arc<Vec<u8>>),
+}
+
+struct Writer<'a> {
+    blob: BlobWriter<'a>,
+    /// What the digest of the written bytes is computed with, where it is not known from elsewhere.
+    hasher: Option<Hasher>,
+    framing: Option<Framing>,
+    size: u64,
+}
+
+impl State<'_> {
+    fn is_head(&self, run: &Run<'_>, layer: usize) -> bool {
+        run.order.get(self.finished) == Some(&layer)
+    }
+
+    fn may_read(&self, run: &Run<'_>, layer: usize) -> bool {
+        let head = self.is_head(run, layer);
+        if !run.ordered || head {
+            // The head can always have one chunk, whatever the others hold.
+            let needed = run.ordered && self.layers[layer].in_flight == 0;
+            return needed || self.in_flight < run.budget;
+        }
+        let of_head = run
+            .order
+            .get(self.finished)
+            .map_or(0, |&head| self.layers[head].in_flight);
+        self.in_flight - of_head < run.budget / 2
+    }
+}
+
+impl<'a> Run<'a> {
+    fn state(&self) -> MutexGuard<'_, State<'a>> {
+        lock(&self.state)
+    }
+
+    fn fail(&self, layer: usize, error: Error) {
+        let error = match error {
+            Error::Interrupted => error,
+            error => self.jobs[layer].locate(error),
+        };
+        self.state().error.get_or_insert(error);
+    }
+
+    fn stopped(&self) -> bool {
+        let mut state = self.state();
+        if self.pipeline.interrupt.is_requested() {
+            state.error.get_or_insert(Error::Interrupted);
+        }
+        state.error.is_some()
+    }
+
+    fn start_layers<'s>(&'s self, scope: &Scope<'s>) {
+        loop {
+            let layer = {
+                let mut state = self.state();
+                if state.active >= self.most_active || state.started == self.order.len() {
+                    return;
+                }
+                let layer = self.order[state.started];
+                state.started += 1;
+                state.active += 1;
+                layer
+            };
+            let job = &self.jobs[layer];
+            self.pipeline.progress.start(layer, job.content.size());
+            match Source::new(job) {
+                Ok(source) => {
+                    let reader = Box::new(Reader {
+                        source,
+                        before: None,
+                    });
+                    scope.spawn_fifo(move |scope| self.read(scope, layer, reader));
+                }
+                Err(error) => return self.fail(layer, error),
+            }
+        }
+    }
+
+    /// Reads one chunk, hands it on, and asks to be called again.
+    fn read<'s>(&'s self, scope: &Scope<'s>, layer: usize, mut reader: Box<Reader>) {
+        if self.stopped() {
+            return;
+        }
+        let consumed = reader.source.consumed();
+        let buffer = lock(&self.buffers).pop().unwrap_or_default();
+        let piece = match reader.source.next(buffer) {
+            Ok(piece) => piece,
+            Err(error) => return self.fail(layer, error),
+        };
+        let advanced = reader.source.consumed() - consumed;
+        self.pipeline.progress.advance(layer, advanced);
+        let Some(Piece { decoded, raw }) = piece else {
+            let raw_digest = reader.source.finish();
+            self.state().layers[layer].read = Some(ReadToEnd { raw_digest });
+            self.go_on(scope, layer);
+            return;
+        };
+        let chunk = Arc::new(decoded);
+        let mut state = self.state();
+        state.in_flight += 2;
+        let track = &mut state.layers[layer];
+        track.in_flight += 2;
+        track.to_hash.push_back(chunk.clone());
+        let number = track.chunks_read;
+        track.chunks_read += 1;
+        match self.jobs[layer].action {
+            Action::Encode(encoding) if encoding != Encoding::None => {
+                let before = reader.before.replace(chunk.clone());
+                scope.spawn_fifo(move |scope| {
+                    self.encode(scope, layer, encoding, number, before, chunk);
+                });
+            }
+            Action::Keep { decode: true } if self.jobs[layer].codec != Codec::None => {
+                track.to_write.insert(number, ToWrite::Raw(raw));
+            }
+            _ => {
+                track.to_write.insert(number, ToWrite::Plain(chunk));
+            }
+        }
+        if state.may_read(self, layer) {
+            scope.spawn_fifo(move |scope| self.read(scope, layer, reader));
+        } else {
+            state.layers[layer].parked = Some(reader);
+        }
+        drop(state);
+        self.go_on(scope, layer);
+    }
+
+    fn encode<'s>(
+        &'s self,
+        scope: &Scope<'s>,
+        layer: usize,
+        encoding: Encoding,
+        number: u64,
+        before: Option<Arc<Vec<u8>>>,
+        chunk: Arc<Vec<u8>>,
+    ) {
+        if self.stopped() {
+            return;
+        }
+        match self.encode_chunk(encoding, before.as_deref(), &chunk) {
+            Ok(encoded) => {
+                let piece = ToWrite::Encoded {
+                    chunk: encoded,
+                    length: chunk.len(),
+                };
+                self.state().layers[layer].to_write.insert(number, piece);
+                self.recycle(chunk);
+                before.into_iter().for_each(|before| self.recycle(before));
+                self.go_on(scope, layer);
+            }
+            Err(source) => self.fail(
+                layer,
+                Error::Io {
+                    action: "encode",
+                    path: "the layer".into(),
+                    source,
+                },
+            ),
+        }
+    }
+
+    fn encode_chunk(
+        &self,
+        encoding: Encoding,
+        before: Option<&Vec<u8>>,
+        chunk: &[u8],
+    ) -> std::io::Result<EncodedChunk> {
+        let idle = lock(&self.encoders).get_mut(&encoding).and_then(Vec::pop);
+        let mut encoder = match idle {
+            Some(encoder) => encoder,
+            None => ChunkEncoder::new(encoding)?,
+        };
+        let output = lock(&self.buffers).pop().unwrap_or_default();
+        let before = before.map(Vec::as_slice).unwrap_or_default();
+        let encoded = encoder.encode(before, chunk, output)?;
+        lock(&self.encoders).entry(encoding).or_default().push(encoder);
+        Ok(encoded)
+    }
+
+    /// Starts what can be done next for a layer and is not being done yet.
+    fn go_on<'s>(&'s self, scope: &Scope<'s>, layer: usize) {
+        let mut state = self.state();
+        let turn = !self.ordered || state.is_head(self, layer);
+        let track = &mut state.layers[layer];
+        if !track.hashing && !track.to_hash.is_empty() {
+            track.hashing = true;
+            scope.spawn_fifo(move |scope| self.hash(scope, layer));
+        }
+        if turn && !track.writing && track.to_write.contains_key(&track.next_write) {
+            track.writing = true;
+            scope.spawn_fifo(move |scope| self.write(scope, layer));
+        }
+        let idle = track.in_flight == 0 && !track.hashing && !track.writing;
+        if turn && idle && track.read.is_some() && !track.finishing {
+            track.finishing = true;
+            scope.spawn_fifo(move |scope| self.finish(scope, layer));
+        }
+    }
+
+    /// Hashes all chunks that are there, in order.
+    fn hash<'s>(&'s self, scope: &Scope<'s>, layer: usize) {
+        let mut hasher = self.state().layers[layer]
+            .hasher
+            .take()
+            .unwrap_or_else(|| self.jobs[layer].hasher());
+        loop {
+            if self.stopped() {
+                return;
+            }
+            let mut state = self.state();
+            let track = &mut state.layers[layer];
+            let Some(chunk) = track.to_hash.pop_front() else {
+                track.hasher = Some(hasher);
+                track.hashing = false;
+                break;
+            };
+            drop(state);
+            hasher.update(&chunk);
+            self.recycle(chunk);
+            self.release(scope, layer);
+        }
+        self.go_on(scope, layer);
+    }
+
+    /// Writes all chunks that are there, in order.
+    fn write<'s>(&'s self, scope: &Scope<'s>, layer: usize) {
+        let writer = self.state().layers[layer].writer.take();
+        let mut writer = match writer.map_or_else(|| self.new_writer(layer), Ok) {
+            Ok(writer) => writer,
+            Err(error) => return self.fail(layer, error),
+        };
+        loop {
+            if self.stopped() {
+                return;
+            }
+            let mut state = self.state();
+            let track = &mut state.layers[layer];
+            let Some(piece) = track.to_write.remove(&track.next_write) else {
+                track.writer = Some(writer);
+                track.writing = false;
+                break;
+            };
+            track.next_write += 1;
+            drop(state);
+            if let Err(error) = self.write_piece(&mut writer, piece) {
+                return self.fail(layer, error);
+            }
+            self.release(scope, layer);
+        }
+        self.go_on(scope, layer);
+    }
+
+    fn write_piece(&self, writer: &mut Writer<'_>, piece: ToWrite) -> Result<()> {
+        match piece {
+            ToWrite::Encoded { chunk, length } => {
+                if let Some(framing) = &mut writer.framing {
+                    framing.add(&chunk, length);
+                }
+                writer.write(&chunk.bytes)?;
+                self.recycle(Arc::new(chunk.bytes));
+            }
+            ToWrite::Raw(bytes) => writer.write(&bytes)?,
+            ToWrite::Plain(bytes) => {
+                writer.write(&bytes)?;
+                self.recycle(bytes);
+            }
+        }
+        Ok(())
+    }
+
+    fn new_writer(&self, layer: usize) -> Result<Box<Writer<'a>>> {
+        let mut writer = Box::new(Writer {
+            blob: self.pipeline.output.begin_blob(self.jobs[layer].digest)?,
+            hasher: None,
+            framing: None,
+            size: 0,
+        });
+        match self.jobs[layer].action {
+            Action::Encode(encoding) if encoding != Encoding::None => {
+                let framing = Framing::new(encoding);
+                writer.hasher = Some(Hasher::sha256());
+                writer.write(framing.header())?;
+                writer.framing = Some(framing);
+            }
+            _ => {}
+        }
+        Ok(writer)
+    }
+
+    /// Gives a buffer back when nobody else has it any more.
+    fn recycle(&self, buffer: Arc<Vec<u8>>) {
+        if let Some(buffer) = Arc::into_inner(buffer) {
+            let mut buffers = lock(&self.buffers);
+            if buffers.len() < self.budget {
+                buffers.push(buffer);
+            }
+        }
+    }
+
+    /// One part of a chunk is done: parked readers may go on.
+    fn release<'s>(&'s self, scope: &Scope<'s>, layer: usize) {
+        let mut state = self.state();
+        state.in_flight -= 1;
+        state.layers[layer].in_flight -= 1;
+        self.wake(scope, &mut state);
+    }
+
+    fn wake<'s>(&'s self, scope: &Scope<'s>, state: &mut State<'_>) {
+        for &layer in &self.order[..state.started] {
+            if state.layers[layer].parked.is_some()
+                && state.may_read(self, layer)
+                && let Some(reader) = state.layers[layer].parked.take()
+            {
+                scope.spawn_fifo(move |scope| self.read(scope, layer, reader));
+            }
+        }
+    }
+
+    /// All chunks are hashed and written: checks the digests and makes way for the next layer.
+    fn finish<'s>(&'s self, scope: &Scope<'s>, layer: usize) {
+        match self.finish_layer(layer) {
+            Ok(outcome) => {
+                let next = {
+                    let mut state = self.state();
+                    state.layers[layer].outcome = Some(outcome);
+                    state.active -= 1;
+                    state.finished += 1;
+                    self.wake(scope, &mut state);
+                    self.order.get(state.finished).copied()
+                };
+                self.pipeline.progress.finish(layer);
+                self.start_layers(scope);
+                if let (true, Some(next)) = (self.ordered, next) {
+                    self.go_on(scope, next);
+                }
+            }
+            Err(error) => self.fail(layer, error),
+        }
+    }
+
+    fn finish_layer(&self, layer: usize) -> Result<Outcome> {
+        let job = &self.jobs[layer];
+        let (hasher, writer, read) = {
+            let mut state = self.state();
+            let track = &mut state.layers[layer];
+            (track.hasher.take(), track.writer.take(), track.read.take())
+        };
+        let hash = hasher.unwrap_or_else(|| job.hasher()).finish();
+        let raw_digest = read.and_then(|read| read.raw_digest);
+        let source_digest = raw_digest.unwrap_or(hash);
+        let decoded = job.action != Action::Keep { decode: false };
+        let diff_id = decoded.then_some(DiffId(hash));
+        job.check(source_digest, diff_id)?;
+        let mut writer = writer.map_or_else(|| self.new_writer(layer), Ok)?;
+        if let Some(framing) = writer.framing.take() {
+            let trailer = framing
+                .trailer()
+                .map_err(Error::io("encode", "the layer"))?;
+            writer.write(&trailer)?;
+        }
+        let Writer {
+            blob, hasher, size, ..
+        } = *writer;
+        let digest = match hasher {
+            Some(hasher) => hasher.finish(),
+            None if matches!(job.action, Action::Keep { .. }) => source_digest,
+            None => hash,
+        };
+        blob.finish(&digest)?;
+        Ok(Outcome {
+            source_digest,
+            digest,
+            size,
+            codec: match job.action {
+                Action::Encode(encoding) => encoding.codec(),
+                Action::Keep { .. } => job.codec,
+            },
+            diff_id,
+        })
+    }
+}
+
+impl Writer<'_> {
+    fn write(&mut self, bytes: &[u8]) -> Result<()> {
+        self.size += bytes.len() as u64;
+        if let Some(hasher) = &mut self.hasher {
+            hasher.update(bytes);
+        }
+        self.blob.write(bytes)
+    }
+}
+
+/// A task that panics poisons nothing that others rely on: rayon hands the panic on to the caller.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

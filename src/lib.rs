@@ -1,0 +1,32 @@
+#![doc = include_str!("../README.md")]
+#![forbid(unsafe_code)]
+
+mod compression;
+mod convert;
+mod digest;
+mod error;
+mod image;
+mod input;
+mod interrupt;
+mod layer;
+pub mod limits;
+pub mod oci;
+mod output;
+mod plan;
+mod progress;
+mod rebuild;
+mod report;
+mod select;
+
+pub use compression::{Codec, Compression, CompressionError, Encoding};
+pub use convert::{Options, convert};
+pub use digest::{DiffId, Digest, DigestError, Hasher};
+pub use error::{Error, Place, Result};
+pub use image::{Blob, Config, Entry, Index, KnownAs, Layer, Manifest, Node, Reference, TarLayer};
+pub use input::{Content, Format, Input, ReadOptions, V1Config};
+pub use interrupt::Interrupt;
+pub use output::{OutputOptions, Target};
+pub use plan::Check;
+pub use progress::{Progress, Silent};
+pub use report::{EntryReport, ImageReport, LayerReport, Report};
+pub use select::{ImageSelector, Selection};

@@ -1,0 +1,174 @@
+//! Media types of OCI and of Docker, and which of OCI's stands for which of Docker's.
+
+use crate::compression::Codec;
+
+/// An image manifest.
+pub const MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json";
+/// An image index.
+pub const INDEX: &str = "application/vnd.oci.image.index.v1+json";
+/// An image's config.
+pub const CONFIG: &str = "application/vnd.oci.image.config.v1+json";
+/// The config of an artifact that needs none.
+pub const EMPTY: &str = "application/vnd.oci.empty.v1+json";
+
+/// Docker's schema 2 manifest.
+pub const DOCKER_MANIFEST: &str = "application/vnd.docker.distribution.manifest.v2+json";
+/// Docker's manifest list.
+pub const DOCKER_LIST: &str = "application/vnd.docker.distribution.manifest.list.v2+json";
+/// Docker's config.
+pub const DOCKER_CONFIG: &str = "application/vnd.docker.container.image.v1+json";
+/// Docker's schema 1 manifest.
+pub const DOCKER_SCHEMA1: &str = "application/vnd.docker.distribution.manifest.v1+json";
+/// Docker's schema 1 manifest with signatures.
+pub const DOCKER_SCHEMA1_SIGNED: &str = "application/vnd.docker.distribution.manifest.v1+prettyjws";
+
+const LAYER: &str = "application/vnd.oci.image.layer.v1.tar";
+const FOREIGN_LAYER: &str = "application/vnd.oci.image.layer.nondistributable.v1.tar";
+const DOCKER_LAYER: &str = "application/vnd.docker.image.rootfs.diff.tar";
+const DOCKER_FOREIGN_LAYER: &str = "application/vnd.docker.image.rootfs.foreign.diff.tar";
+
+/// What a manifest's or index's media type says that it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// An image manifest, OCI's or Docker's schema 2.
+    Manifest,
+    /// An index, OCI's or Docker's manifest list.
+    Index,
+    /// Docker's schema 1.
+    Schema1,
+    /// Anything else.
+    Other,
+}
+
+/// The kind of document that a media type stands for.
+#[must_use]
+pub fn kind(media_type: &str) -> Kind {
+    match media_type {
+        MANIFEST | DOCKER_MANIFEST => Kind::Manifest,
+        INDEX | DOCKER_LIST => Kind::Index,
+        DOCKER_SCHEMA1 | DOCKER_SCHEMA1_SIGNED => Kind::Schema1,
+        _ => Kind::Other,
+    }
+}
+
+/// Whether a config of this media type is an image's. Old schema 2 manifests name it `application/octet-stream`.
+#[must_use]
+pub fn is_image_config(media_type: &str) -> bool {
+    matches!(
+        media_type,
+        CONFIG | DOCKER_CONFIG | "application/octet-stream"
+    )
+}
+
+/// What a layer's media type says of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LayerKind {
+    /// A file system layer.
+    Layer,
+    /// A file system layer that must not be pushed to most registries.
+    Foreign,
+    /// Not a file system layer: carried along as it is.
+    Other,
+}
+
+/// The kind of layer that a media type, OCI's or Docker's, stands for, whatever its codec.
+#[must_use]
+pub fn layer_kind(media_type: &str) -> LayerKind {
+    // The codec is found in the layer's bytes, so what a suffix claims does not matter here.
+    let bases = [
+        (LAYER, LayerKind::Layer),
+        (DOCKER_LAYER, LayerKind::Layer),
+        (FOREIGN_LAYER, LayerKind::Foreign),
+        (DOCKER_FOREIGN_LAYER, LayerKind::Foreign),
+    ];
+    for (base, kind) in bases {
+        if let Some(suffix) = media_type.strip_prefix(base) {
+            return match suffix {
+                "" | "+gzip" | ".gzip" | "+zstd" | ".zstd" => kind,
+                _ => LayerKind::Other,
+            };
+        }
+    }
+    LayerKind::Other
+}
+
+/// OCI's media type for a file system layer in `codec`, or `None` when OCI has none for it (bzip2, xz).
+#[must_use]
+pub fn layer(foreign: bool, codec: Codec) -> Option<String> {
+    let base = if foreign { FOREIGN_LAYER } else { LAYER };
+    match codec {
+        Codec::None => Some(base.to_owned()),
+        Codec::Gzip => Some(format!("{base}+gzip")),
+        Codec::Zstd => Some(format!("{base}+zstd")),
+        Codec::Bzip2 | Codec::Xz => None,
+    }
+}
+
+/// OCI's media type for one of Docker's; others stay as they are.
+#[must_use]
+pub fn to_oci(media_type: &str) -> String {
+    match media_type {
+        DOCKER_MANIFEST => MANIFEST.to_owned(),
+        DOCKER_LIST => INDEX.to_owned(),
+        DOCKER_CONFIG => CONFIG.to_owned(),
+        other => {
+            // Layers that are absent cannot be looked into; what they claim is all there is to go by.
+            let renamed = other
+                .strip_prefix(DOCKER_FOREIGN_LAYER)
+                .map(|suffix| (FOREIGN_LAYER, suffix))
+                .or_else(|| {
+                    let suffix = other.strip_prefix(DOCKER_LAYER)?;
+                    Some((LAYER, suffix))
+                });
+            match renamed {
+                Some((base, "")) => base.to_owned(),
+                Some((base, ".gzip")) => format!("{base}+gzip"),
+                Some((base, ".zstd")) => format!("{base}+zstd"),
+                _ => other.to_owned(),
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    // The table of the two specifications' media types:
+    // https://github.com/opencontainers/image-spec/blob/v1.1.1/media-types.md#compatibility-matrix
+    #[test]
+    fn docker_media_types_become_oci_ones() {
+        for (docker, oci) in [
+            (DOCKER_MANIFEST, MANIFEST),
+            (DOCKER_LIST, INDEX),
+            (DOCKER_CONFIG, CONFIG),
+            (
+                "application/vnd.docker.image.rootfs.diff.tar.gzip",
+                "application/vnd.oci.image.layer.v1.tar+gzip",
+            ),
+            (
+                "application/vnd.docker.image.rootfs.foreign.diff.tar.gzip",
+                "application/vnd.oci.image.layer.nondistributable.v1.tar+gzip",
+            ),
+            ("application/vnd.in-toto+json", "application/vnd.in-toto+json"),
+        ] {
+            assert_eq!(to_oci(docker), oci);
+        }
+    }
+
+    #[test]
+    fn layers_are_told_from_other_blobs() {
+        for (media_type, kind) in [
+            ("application/vnd.docker.image.rootfs.diff.tar", LayerKind::Layer),
+            ("application/vnd.oci.image.layer.v1.tar+zstd", LayerKind::Layer),
+            (
+                "application/vnd.docker.image.rootfs.foreign.diff.tar.gzip",
+                LayerKind::Foreign,
+            ),
+            ("application/vnd.oci.image.layer.v1.tar+encrypted", LayerKind::Other),
+            ("application/vnd.in-toto+json", LayerKind::Other),
+        ] {
+            assert_eq!(layer_kind(media_type), kind, "{media_type}");
+        }
+    }
+}

@@ -1,0 +1,128 @@
+//! Image names as Docker writes them, and their fully qualified form.
+//!
+//! Grammar and defaults: <https://github.com/distribution/reference/blob/main/reference.go> and `normalize.go`.
+
+/// The fully qualified form of a Docker name: `app` becomes `docker.io/library/app:latest`.
+///
+/// A name that Docker would not take comes back as it is.
+#[must_use]
+pub fn fully_qualified(name: &str) -> String {
+    let (path, rest) = split_path(name);
+    let (domain, remainder) = match path.split_once('/') {
+        Some((first, remainder)) if is_domain(first) => (first, remainder.to_owned()),
+        _ => ("docker.io", path.to_owned()),
+    };
+    let domain = if domain == "index.docker.io" {
+        "docker.io"
+    } else {
+        domain
+    };
+    let library = domain == "docker.io" && !remainder.contains('/');
+    let remainder = if library {
+        format!("library/{remainder}")
+    } else {
+        remainder
+    };
+    let rest = if rest.is_empty() { ":latest" } else { rest };
+    let qualified = format!("{domain}/{remainder}{rest}");
+    if is_reference(&qualified) {
+        qualified
+    } else {
+        name.to_owned()
+    }
+}
+
+/// The name when it is one that `docker load` takes as a tag: `[domain/]path:tag`.
+#[must_use]
+pub fn tagged_reference(name: &str) -> Option<&str> {
+    let (_, rest) = split_path(name);
+    let tagged = rest.starts_with(':') && !rest.contains('@');
+    (tagged && is_reference(&fully_qualified(name))).then_some(name)
+}
+
+/// Splits `:tag`, `@digest` or both off the end.
+fn split_path(name: &str) -> (&str, &str) {
+    let digest = name.find('@').unwrap_or(name.len());
+    let last = name[..digest].rfind('/').map_or(0, |slash| slash + 1);
+    let end = name[last..digest]
+        .find(':')
+        .map_or(digest, |colon| last + colon);
+    name.split_at(end)
+}
+
+/// The part before the first slash is a host when it could not be a path: it has a dot or a port, or is `localhost`.
+fn is_domain(first: &str) -> bool {
+    first.contains(['.', ':']) || first == "localhost" || first.to_lowercase() != first
+}
+
+/// Whether a name with a domain fits Docker's grammar.
+fn is_reference(name: &str) -> bool {
+    let (path, rest) = split_path(name);
+    let Some((domain, path)) = path.split_once('/') else {
+        return false;
+    };
+    let host_fits = !domain.is_empty()
+        && domain
+            .chars()
+            .all(|c| c.is_ascii_alphanumeric() || "-._:[]".contains(c));
+    let component_fits = |component: &str| {
+        let ends = |c: Option<char>| c.is_some_and(|c| c.is_ascii_lowercase() || c.is_ascii_digit());
+        ends(component.chars().next())
+            && ends(component.chars().last())
+            && component
+                .chars()
+                .all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || "._-".contains(c))
+    };
+    let tag = rest.strip_prefix(':').map(|rest| rest.split('@').next());
+    let tag_fits = |tag: &str| {
+        let word = |c: char| c.is_ascii_alphanumeric() || c == '_';
+        tag.len() <= 128
+            && tag.starts_with(word)
+            && tag.chars().all(|c| word(c) || ".-".contains(c))
+    };
+    host_fits
+        && path.len() <= 255
+        && path.split('/').all(component_fits)
+        && tag.flatten().is_none_or(tag_fits)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_qualified_as_docker_does() {
+        for (name, full) in [
+            ("app", "docker.io/library/app:latest"),
+            ("app:1.0", "docker.io/library/app:1.0"),
+            ("team/app", "docker.io/team/app:latest"),
+            ("index.docker.io/app:1", "docker.io/library/app:1"),
+            ("localhost/app:1", "localhost/app:1"),
+            ("example.test:5000/app", "example.test:5000/app:latest"),
+            ("example.test/a/b:c", "example.test/a/b:c"),
+            (
+                "app@sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855",
+                "docker.io/library/app@sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855",
+            ),
+            ("Not A Name", "Not A Name"),
+            ("", ""),
+        ] {
+            assert_eq!(fully_qualified(name), full, "{name}");
+        }
+    }
+
+    #[test]
+    fn docker_load_takes_names_with_a_tag_alone() {
+        for (name, tagged) in [
+            ("app:1.0", true),
+            ("example.test:5000/app:1", true),
+            ("app", false),
+            ("1.0+build", false),
+            ("app:1.0+build", false),
+            ("UPPER/app:1", true),
+            ("app@sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855", false),
+        ] {
+            assert_eq!(tagged_reference(name).is_some(), tagged, "{name}");
+        }
+    }
+}

@@ -1,0 +1,91 @@
+//! Platforms: operating system, architecture and variant.
+
+use std::fmt;
+use std::str::FromStr;
+
+use serde::{Deserialize, Serialize};
+
+/// What an image runs on. <https://github.com/opencontainers/image-spec/blob/v1.1.1/image-index.md>
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Platform {
+    /// `amd64`, `arm64`, …, as Go names them.
+    #[serde(default)]
+    pub architecture: String,
+    /// `linux`, `windows`, …
+    #[serde(default)]
+    pub os: String,
+    /// Windows' build number.
+    #[serde(rename = "os.version", default, skip_serializing_if = "Option::is_none")]
+    pub os_version: Option<String>,
+    /// Windows' `win32k`.
+    #[serde(rename = "os.features", default, skip_serializing_if = "Option::is_none")]
+    pub os_features: Option<Vec<String>>,
+    /// `v7`, `v8`, …
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub variant: Option<String>,
+}
+
+impl Platform {
+    /// Whether this is what `wanted` asks for: the same system and architecture, and the variant if it names one.
+    #[must_use]
+    pub fn fits(&self, wanted: &Platform) -> bool {
+        self.os == wanted.os
+            && self.architecture == wanted.architecture
+            && (wanted.variant.is_none() || wanted.variant == self.variant)
+    }
+}
+
+impl fmt::Display for Platform {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}", self.os, self.architecture)?;
+        match &self.variant {
+            Some(variant) => write!(f, "/{variant}"),
+            None => Ok(()),
+        }
+    }
+}
+
+/// Why a string is no platform.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{0:?} is not OS/ARCH or OS/ARCH/VARIANT")]
+pub struct PlatformError(String);
+
+impl FromStr for Platform {
+    type Err = PlatformError;
+
+    fn from_str(text: &str) -> Result<Platform, PlatformError> {
+        let parts: Vec<&str> = text.split('/').collect();
+        let (os, architecture, variant) = match parts[..] {
+            [os, architecture] => (os, architecture, None),
+            [os, architecture, variant] => (os, architecture, Some(variant)),
+            _ => return Err(PlatformError(text.to_owned())),
+        };
+        if parts.iter().any(|part| part.is_empty()) {
+            return Err(PlatformError(text.to_owned()));
+        }
+        Ok(Platform {
+            architecture: architecture.to_owned(),
+            os: os.to_owned(),
+            os_version: None,
+            os_features: None,
+            variant: variant.map(str::to_owned),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn platforms_are_parsed_and_compared() {
+        let platform = |text: &str| text.parse::<Platform>().unwrap();
+        assert_eq!(platform("linux/arm/v7").to_string(), "linux/arm/v7");
+        assert!(platform("linux/arm64/v8").fits(&platform("linux/arm64")));
+        assert!(!platform("linux/arm64").fits(&platform("linux/arm64/v8")));
+        assert!(!platform("linux/arm64").fits(&platform("linux/amd64")));
+        for bad in ["linux", "linux/", "linux/arm/v7/x", ""] {
+            assert!(bad.parse::<Platform>().is_err(), "{bad}");
+        }
+    }
+}

@@ -1,0 +1,264 @@
+//! Files relative to an open folder, so that nothing a name passes through can be swapped meanwhile. Symbolic links are
+//! never followed.
+
+use std::ffi::OsStr;
+use std::fs::File;
+use std::io::{self, Read, Write};
+use std::os::fd::OwnedFd;
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
+
+use rustix::fs::{AtFlags, Dir, FileType, Mode, OFlags};
+use rustix::io::Errno;
+
+use crate::error::{Error, Result};
+use crate::limits;
+
+/// An open folder, with its path for messages.
+#[derive(Debug)]
+pub(super) struct Folder {
+    fd: OwnedFd,
+    path: PathBuf,
+}
+
+/// What umask takes its bits from, for files and for folders.
+const FILE_MODE: Mode = Mode::from_raw_mode(0o666);
+const FOLDER_MODE: Mode = Mode::from_raw_mode(0o777);
+
+impl Folder {
+    /// Opens a folder by a path as the user gave it.
+    pub fn open(path: &Path) -> Result<Folder> {
+        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        let fd = rustix::fs::open(path, flags, Mode::empty())
+            .map_err(|errno| Error::io("open", path)(errno.into()))?;
+        Ok(Folder {
+            fd,
+            path: path.to_owned(),
+        })
+    }
+
+    /// The path of a name in it, for messages.
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.path.join(name)
+    }
+
+    fn failed<T>(
+        &self,
+        action: &'static str,
+        name: &str,
+        result: rustix::io::Result<T>,
+    ) -> Result<T> {
+        result.map_err(|errno| Error::io(action, self.path(name))(errno.into()))
+    }
+
+    /// The folder `name`, or `None` when there is none.
+    pub fn folder(&self, name: &str) -> Result<Option<Folder>> {
+        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        match rustix::fs::openat(&self.fd, name, flags, Mode::empty()) {
+            Ok(fd) => Ok(Some(Folder {
+                fd,
+                path: self.path(name),
+            })),
+            Err(Errno::NOENT) => Ok(None),
+            Err(errno) => self.failed("open the folder", name, Err(errno)),
+        }
+    }
+
+    /// Makes the folder `name`, which must not be there yet.
+    pub fn make_folder(&self, name: &str) -> Result<Folder> {
+        let made = rustix::fs::mkdirat(&self.fd, name, FOLDER_MODE);
+        self.failed("make the folder", name, made)?;
+        self.existing_folder(name)
+    }
+
+    /// The folder `name`, made if need be.
+    pub fn ensure_folder(&self, name: &str) -> Result<Folder> {
+        match rustix::fs::mkdirat(&self.fd, name, FOLDER_MODE) {
+            Ok(()) | Err(Errno::EXIST) => self.existing_folder(name),
+            Err(errno) => self.failed("make the folder", name, Err(errno)),
+        }
+    }
+
+    fn existing_folder(&self, name: &str) -> Result<Folder> {
+        let folder = self.folder(name)?;
+        let missing = || self.failed("open the folder", name, Err(Errno::NOENT));
+        folder.map_or_else(missing, Ok)
+    }
+
+    /// A new file, readable and writable; `None` when the name is taken.
+    pub fn create(&self, name: &str) -> Result<Option<File>> {
+        let flags =
+            OFlags::RDWR | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        match rustix::fs::openat(&self.fd, name, flags, FILE_MODE) {
+            Ok(fd) => Ok(Some(File::from(fd))),
+            Err(Errno::EXIST) => Ok(None),
+            Err(errno) => self.failed("create", name, Err(errno)),
+        }
+    }
+
+    /// An existing file; `None` when there is none.
+    pub fn open_file(&self, name: &str) -> Result<Option<File>> {
+        // NFS locks only what is open for writing; a folder that is only readable can still be looked at.
+        let open = |access| {
+            let flags = access | OFlags::NOFOLLOW | OFlags::CLOEXEC | OFlags::NONBLOCK;
+            rustix::fs::openat(&self.fd, name, flags, Mode::empty())
+        };
+        let opened = match open(OFlags::RDWR) {
+            Err(Errno::ACCESS | Errno::ROFS | Errno::PERM) => open(OFlags::RDONLY),
+            opened => opened,
+        };
+        match opened {
+            Ok(fd) => Ok(Some(File::from(fd))),
+            Err(Errno::NOENT) => Ok(None),
+            Err(errno) => self.failed("open", name, Err(errno)),
+        }
+    }
+
+    /// A new file with these bytes.
+    pub fn write(&self, name: &str, bytes: &[u8], fsync: bool) -> Result<File> {
+        let taken = || self.failed("create", name, Err(Errno::EXIST));
+        let mut file = self.create(name)?.map_or_else(taken, Ok)?;
+        file.write_all(bytes)
+            .map_err(Error::io("write", self.path(name)))?;
+        if fsync {
+            file.sync_all().map_err(Error::io("sync", self.path(name)))?;
+        }
+        Ok(file)
+    }
+
+    /// The bytes of a document; `None` when there is none.
+    pub fn read(&self, name: &str) -> Result<Option<Vec<u8>>> {
+        let Some(file) = self.open_file(name)? else {
+            return Ok(None);
+        };
+        let mut bytes = Vec::new();
+        let limit = limits::DOCUMENT_BYTES;
+        file.take(limit + 1)
+            .read_to_end(&mut bytes)
+            .map_err(Error::io("read", self.path(name)))?;
+        if bytes.len() as u64 > limit {
+            return Err(Error::Limit {
+                what: format!("the size of {} in bytes", self.path(name).display()),
+                found: bytes.len() as u64,
+                limit,
+            });
+        }
+        Ok(Some(bytes))
+    }
+
+    /// What the name is, links not followed; `None` when there is nothing.
+    pub fn kind(&self, name: &str) -> Result<Option<FileType>> {
+        match rustix::fs::statat(&self.fd, name, AtFlags::SYMLINK_NOFOLLOW) {
+            Ok(stat) => Ok(Some(FileType::from_raw_mode(stat.st_mode))),
+            Err(Errno::NOENT) => Ok(None),
+            Err(errno) => self.failed("look at", name, Err(errno)),
+        }
+    }
+
+    /// The device and inode of a name, to tell whether it is still the same file.
+    pub fn identity(&self, name: &str) -> Result<Option<(u64, u64)>> {
+        match rustix::fs::statat(&self.fd, name, AtFlags::SYMLINK_NOFOLLOW) {
+            Ok(stat) => Ok(Some((stat.st_dev, stat.st_ino))),
+            Err(Errno::NOENT) => Ok(None),
+            Err(errno) => self.failed("look at", name, Err(errno)),
+        }
+    }
+
+    /// Moves `name` to `other_name` in another folder of the same file system, in place of what is there. A folder
+    /// takes only an empty folder's place; the system's answer is then returned as `false`.
+    pub fn rename(&self, name: &str, other: &Folder, other_name: &str) -> Result<bool> {
+        match rustix::fs::renameat(&self.fd, name, &other.fd, other_name) {
+            Ok(()) => Ok(true),
+            Err(Errno::EXIST | Errno::NOTEMPTY | Errno::NOTDIR) => Ok(false),
+            Err(errno) => other.failed("rename a staged file to", other_name, Err(errno)),
+        }
+    }
+
+    /// Gives `name` a second name, if that is free.
+    pub fn link(&self, name: &str, new_name: &str) -> Result<bool> {
+        match rustix::fs::linkat(&self.fd, name, &self.fd, new_name, AtFlags::empty()) {
+            Ok(()) => Ok(true),
+            Err(Errno::EXIST) => Ok(false),
+            Err(errno) => self.failed("link a staged file to", new_name, Err(errno)),
+        }
+    }
+
+    /// All names in it.
+    pub fn names(&self) -> Result<Vec<(String, FileType)>> {
+        let read = || {
+            let mut names = Vec::new();
+            for entry in Dir::read_from(&self.fd)? {
+                let entry = entry?;
+                let name = OsStr::from_bytes(entry.file_name().to_bytes());
+                // What is no UTF-8 is none of ours.
+                if let Some(name) = name.to_str().filter(|name| *name != "." && *name != "..") {
+                    names.push((name.to_owned(), entry.file_type()));
+                }
+            }
+            Ok(names)
+        };
+        self.failed("list", "", read())
+    }
+
+    /// Removes a file.
+    pub fn remove_file(&self, name: &str) -> Result<()> {
+        let removed = rustix::fs::unlinkat(&self.fd, name, AtFlags::empty());
+        self.failed("remove", name, removed)
+    }
+
+    /// Removes a folder and all that is in it.
+    pub fn remove_folder(&self, name: &str) -> Result<()> {
+        if let Some(folder) = self.folder(name)? {
+            for (inner, kind) in folder.names()? {
+                if kind == FileType::Directory {
+                    folder.remove_folder(&inner)?;
+                } else {
+                    folder.remove_file(&inner)?;
+                }
+            }
+        }
+        let removed = rustix::fs::unlinkat(&self.fd, name, AtFlags::REMOVEDIR);
+        self.failed("remove", name, removed)
+    }
+
+    /// A second handle, to lock it.
+    pub fn handle(&self) -> Result<File> {
+        let fd = self.fd.try_clone();
+        Ok(File::from(fd.map_err(Error::io("open", &self.path))?))
+    }
+
+    /// Makes sure that its names survive a power failure.
+    pub fn sync(&self) -> Result<()> {
+        match rustix::fs::fsync(&self.fd) {
+            // Some file systems cannot sync folders, and need not.
+            Ok(()) | Err(Errno::INVAL | Errno::BADF) => Ok(()),
+            Err(errno) => self.failed("sync", "", Err(errno)),
+        }
+    }
+}
+
+/// Takes an exclusive lock, however long others hold it.
+pub(super) fn lock(
+    file: &File,
+    path: &Path,
+    interrupt: &crate::interrupt::Interrupt,
+) -> Result<()> {
+    // Asked for again and again, since a wait in the kernel would not notice an interrupt.
+    loop {
+        match file.try_lock() {
+            Ok(()) => return Ok(()),
+            Err(std::fs::TryLockError::WouldBlock) => {
+                interrupt.check()?;
+                std::thread::sleep(std::time::Duration::from_millis(10));
+            }
+            Err(std::fs::TryLockError::Error(error))
+                if error.kind() == io::ErrorKind::Unsupported =>
+            {
+                return Ok(());
+            }
+            Err(std::fs::TryLockError::Error(error)) => {
+                return Err(Error::io("lock", path)(error));
+            }
+        }
+    }
+}

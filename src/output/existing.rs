@@ -1,0 +1,75 @@
+//! The blobs of a layout that is added to, where they must be copied.
+
+use std::io::Read;
+
+use crate::digest::Digest;
+use crate::error::{Error, Result};
+use crate::image::{Config, Layer, Node};
+use crate::input::Content;
+use crate::interrupt::Interrupt;
+use crate::oci::Document;
+
+/// All that is below `node`: manifests, indexes and configs as documents, the rest as blobs.
+pub(super) fn collect(
+    node: &Node,
+    documents: &mut Vec<Document>,
+    blobs: &mut Vec<(Digest, Content)>,
+) {
+    node.walk(&mut |node| match node {
+        Node::Index(index) => documents.push(index.document.clone()),
+        Node::Blob(blob) => blobs.push((blob.descriptor.digest, blob.content.clone())),
+        Node::Absent { .. } => {}
+        Node::Manifest(manifest) => {
+            documents.extend(manifest.document.clone());
+            match &manifest.config {
+                Config::Image(config) => documents.push(config.clone()),
+                Config::Other(blob) => blobs.push((blob.descriptor.digest, blob.content.clone())),
+                Config::V1(_) => {}
+            }
+            for layer in &manifest.layers {
+                match layer {
+                    Layer::Tar(layer) => {
+                        let digest = layer.digest;
+                        blobs.extend(digest.map(|digest| (digest, layer.content.clone())));
+                    }
+                    Layer::Other(blob) => {
+                        blobs.push((blob.descriptor.digest, blob.content.clone()));
+                    }
+                    Layer::Absent { .. } => {}
+                }
+            }
+        }
+    });
+}
+
+/// Reads a blob to its end and checks its digest.
+pub(super) fn copy(
+    digest: &Digest,
+    content: &Content,
+    interrupt: &Interrupt,
+    mut write: impl FnMut(&[u8]) -> Result<()>,
+) -> Result<()> {
+    let mut reader = content.reader()?;
+    let mut hasher = digest.hasher();
+    let mut buffer = vec![0; 1 << 20];
+    loop {
+        interrupt.check()?;
+        let count = reader
+            .read(&mut buffer)
+            .map_err(Error::io("read", digest.blob_path()))?;
+        if count == 0 {
+            break;
+        }
+        hasher.update(&buffer[..count]);
+        write(&buffer[..count])?;
+    }
+    let found = hasher.finish();
+    if found != *digest {
+        return Err(Error::DigestMismatch {
+            what: digest.blob_path(),
+            expected: *digest,
+            found,
+        });
+    }
+    Ok(())
+}

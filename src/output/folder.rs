@@ -1,0 +1,246 @@
+//! A layout as a folder: staged beside its place and renamed, or added to with index.json swapped last.
+
+use std::fs::File;
+use std::io::Write;
+use std::path::Path;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use rustix::fs::FileType;
+
+use super::at::{self, Folder};
+use super::index::Additions;
+use super::staging;
+use crate::digest::Digest;
+use crate::error::{Error, Result};
+use crate::interrupt::Interrupt;
+use crate::oci::{self, Document};
+
+const INDEX: &str = "index.json";
+const LAYOUT: &str = "oci-layout";
+
+/// What staging folders inside a layout begin with.
+const INSIDE: &str = ".ocify-";
+
+pub(super) struct FolderOutput {
+    parent: Folder,
+    name: String,
+    /// Where `staged` is: the layout itself when it exists, so that they are on one file system; else its parent.
+    base: Option<Folder>,
+    staged_name: String,
+    staged: Folder,
+    blobs: Folder,
+    /// Open, hence locked, until the end.
+    _lock: File,
+    count: AtomicU64,
+    fsync: bool,
+    interrupt: Interrupt,
+    published: bool,
+}
+
+impl FolderOutput {
+    pub fn open(path: &Path, fsync: bool, interrupt: &Interrupt) -> Result<FolderOutput> {
+        let (parent, name) = super::split(path)?;
+        let base = match parent.kind(&name)? {
+            None => None,
+            Some(FileType::Directory) => {
+                let layout = parent.folder(&name)?;
+                if let Some(layout) = &layout {
+                    staging::remove_stale(layout, INSIDE);
+                    check_layout(layout, path)?;
+                }
+                layout
+            }
+            Some(_) => {
+                return Err(Error::NotALayout {
+                    path: path.to_owned(),
+                });
+            }
+        };
+        let beside = super::staged_prefix(&name);
+        staging::remove_stale(&parent, &beside);
+        interrupt.set_staged(true);
+        let (staged_name, staged, lock) = match &base {
+            Some(base) => staging::make_folder(base, INSIDE),
+            None => staging::make_folder(&parent, &beside),
+        }
+        .inspect_err(|_| interrupt.set_staged(false))?;
+        let mut output = FolderOutput {
+            blobs: Folder::open(Path::new("."))?,
+            parent,
+            name,
+            base,
+            staged_name,
+            staged,
+            _lock: lock,
+            count: AtomicU64::new(0),
+            fsync,
+            interrupt: interrupt.clone(),
+            published: false,
+        };
+        output.blobs = output.staged.make_folder("blobs")?;
+        output.blobs.make_folder("sha256")?;
+        Ok(output)
+    }
+
+    pub fn begin_blob(&self) -> Result<FolderBlob<'_>> {
+        let number = self.count.fetch_add(1, Ordering::Relaxed);
+        let name = format!("blob-{number}");
+        let file = self.staged.write(&name, &[], false)?;
+        Ok(FolderBlob {
+            output: self,
+            file,
+            name,
+        })
+    }
+
+    pub fn put(&self, document: &Document) -> Result<()> {
+        let folder = self.blobs.ensure_folder(document.digest.algorithm())?;
+        if folder.kind(&document.digest.hex())?.is_none() {
+            folder.write(&document.digest.hex(), &document.bytes, self.fsync)?;
+        }
+        Ok(())
+    }
+
+    pub fn commit(mut self, additions: &Additions) -> Result<()> {
+        if self.base.is_none() {
+            self.staged.write(LAYOUT, oci::LAYOUT_FILE, self.fsync)?;
+            let index = additions.merge(None)?;
+            self.staged.write(INDEX, &index.bytes, self.fsync)?;
+            self.sync_staged()?;
+            if self
+                .staged_rename_whole()?
+            {
+                self.published = true;
+                return self.sync(&self.parent);
+            }
+            // Somebody else has made the layout meanwhile: add to theirs.
+        }
+        let path = self.parent.path(&self.name);
+        let layout = self
+            .parent
+            .folder(&self.name)?
+            .ok_or_else(|| Error::NotALayout { path: path.clone() })?;
+        check_layout(&layout, &path)?;
+        let lock = match layout.create(LAYOUT)? {
+            Some(mut file) => {
+                // An empty folder becomes a layout.
+                file.write_all(oci::LAYOUT_FILE)
+                    .map_err(Error::io("write", layout.path(LAYOUT)))?;
+                Some(file)
+            }
+            None => layout.open_file(LAYOUT)?,
+        };
+        let lock = lock.ok_or_else(|| Error::NotALayout { path: path.clone() })?;
+        at::lock(&lock, &layout.path(LAYOUT), &self.interrupt)?;
+        self.move_blobs(&layout)?;
+        let index = additions.merge(layout.read(INDEX)?.as_deref())?;
+        let new_index = "index.json.new";
+        self.staged.write(new_index, &index.bytes, self.fsync)?;
+        self.staged.rename(new_index, &layout, INDEX)?;
+        self.sync(&layout)
+    }
+
+    fn staged_rename_whole(&self) -> Result<bool> {
+        self.interrupt.check()?;
+        self.parent
+            .rename(&self.staged_name, &self.parent, &self.name)
+    }
+
+    /// Moves the staged blobs to where index.json will look for them. They replace what is there, since ours were just
+    /// verified.
+    fn move_blobs(&self, layout: &Folder) -> Result<()> {
+        let blobs = layout.ensure_folder("blobs")?;
+        for (algorithm, _) in self.blobs.names()? {
+            let Some(staged) = self.blobs.folder(&algorithm)? else {
+                continue;
+            };
+            let published = blobs.ensure_folder(&algorithm)?;
+            for (name, _) in staged.names()? {
+                if !staged.rename(&name, &published, &name)? {
+                    return Err(Error::NotAFile {
+                        name: published.path(&name).display().to_string(),
+                    });
+                }
+            }
+            self.sync(&published)?;
+        }
+        self.sync(&blobs)
+    }
+
+    fn sync_staged(&self) -> Result<()> {
+        for (algorithm, _) in self.blobs.names()? {
+            if let Some(folder) = self.blobs.folder(&algorithm)? {
+                self.sync(&folder)?;
+            }
+        }
+        self.sync(&self.blobs)?;
+        self.sync(&self.staged)
+    }
+
+    fn sync(&self, folder: &Folder) -> Result<()> {
+        if self.fsync { folder.sync() } else { Ok(()) }
+    }
+}
+
+impl Drop for FolderOutput {
+    /// Removes what was not published. Nothing can be done about a failure here; the next run tries again.
+    fn drop(&mut self) {
+        if !self.published {
+            let base = self.base.as_ref().unwrap_or(&self.parent);
+            let _: Result<()> = base.remove_folder(&self.staged_name);
+        }
+        self.interrupt.set_staged(false);
+    }
+}
+
+/// A folder that may be added to: a layout, or nothing yet.
+fn check_layout(folder: &Folder, path: &Path) -> Result<()> {
+    let not_a_layout = || Error::NotALayout {
+        path: path.to_owned(),
+    };
+    match folder.read(LAYOUT)? {
+        // Another run may be just about to write the marker of a folder that was empty.
+        Some(bytes) if bytes.is_empty() => Ok(()),
+        Some(bytes) => {
+            let document: serde_json::Value =
+                serde_json::from_slice(&bytes).map_err(|_| not_a_layout())?;
+            match document.get("imageLayoutVersion").and_then(|version| version.as_str()) {
+                Some("1.0.0") => Ok(()),
+                _ => Err(not_a_layout()),
+            }
+        }
+        None => {
+            let ours = |name: &str| name.starts_with(INSIDE);
+            let names = folder.names()?;
+            let empty = names.iter().all(|(name, _)| ours(name));
+            if empty { Ok(()) } else { Err(not_a_layout()) }
+        }
+    }
+}
+
+/// A blob in the making.
+pub(crate) struct FolderBlob<'a> {
+    output: &'a FolderOutput,
+    file: File,
+    name: String,
+}
+
+impl FolderBlob<'_> {
+    pub fn write(&mut self, bytes: &[u8]) -> Result<()> {
+        self.file
+            .write_all(bytes)
+            .map_err(Error::io("write", self.output.staged.path(&self.name)))
+    }
+
+    pub fn finish(self, digest: &Digest) -> Result<()> {
+        let staged = &self.output.staged;
+        if self.output.fsync {
+            self.file
+                .sync_all()
+                .map_err(Error::io("sync", staged.path(&self.name)))?;
+        }
+        let folder = self.output.blobs.ensure_folder(digest.algorithm())?;
+        staged.rename(&self.name, &folder, &digest.hex())?;
+        Ok(())
+    }
+}

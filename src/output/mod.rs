@@ -1,0 +1,195 @@
+//! Outputs: an OCI layout as a folder, as a tar, or as a tar on standard output. An output appears whole or not at all.
+
+mod at;
+mod docker;
+mod existing;
+mod folder;
+mod index;
+mod staging;
+mod tar_file;
+
+use std::path::{Path, PathBuf};
+
+use at::Folder;
+use folder::{FolderBlob, FolderOutput};
+pub(crate) use index::{Additions, to_bytes};
+use tar_file::{TarBlob, TarOutput};
+
+use crate::digest::Digest;
+use crate::error::{Error, Place, Result, ResultExt};
+use crate::interrupt::Interrupt;
+use crate::oci::Document;
+
+/// Where the layout goes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Target {
+    /// A folder.
+    Folder(PathBuf),
+    /// A tar file.
+    Tar(PathBuf),
+    /// A tar on standard output.
+    Stdout,
+}
+
+impl Target {
+    /// A tar if the name ends in `.tar`, standard output if it is `-`, else a folder.
+    #[must_use]
+    pub fn new(path: &Path) -> Target {
+        if path == Path::new("-") {
+            Target::Stdout
+        } else if path.extension().is_some_and(|extension| extension == "tar") {
+            Target::Tar(path.to_owned())
+        } else {
+            Target::Folder(path.to_owned())
+        }
+    }
+
+    /// The folder that the output will be in, where temporary files belong.
+    #[must_use]
+    pub fn temporary(&self) -> PathBuf {
+        match self {
+            Target::Folder(path) | Target::Tar(path) => match path.parent() {
+                Some(parent) if parent != Path::new("") => parent.to_owned(),
+                _ => PathBuf::from("."),
+            },
+            Target::Stdout => std::env::temp_dir(),
+        }
+    }
+
+    fn place(&self) -> Place {
+        Place::File(match self {
+            Target::Folder(path) | Target::Tar(path) => path.display().to_string(),
+            Target::Stdout => "standard output".to_owned(),
+        })
+    }
+}
+
+/// How an output is made.
+#[derive(Debug, Clone)]
+pub struct OutputOptions {
+    /// Whether all is on disk before it is published, so that a power failure cannot leave a damaged output.
+    pub fsync: bool,
+    /// Whether a tar gets a `manifest.json`, so that `docker load` takes it too.
+    pub docker_manifest: bool,
+}
+
+impl Default for OutputOptions {
+    fn default() -> OutputOptions {
+        OutputOptions {
+            fsync: true,
+            docker_manifest: true,
+        }
+    }
+}
+
+/// A layout in the making.
+pub(crate) struct Output {
+    kind: Kind,
+    target: Target,
+}
+
+enum Kind {
+    Folder(FolderOutput),
+    Tar(TarOutput),
+}
+
+impl Output {
+    pub fn open(target: &Target, options: &OutputOptions, interrupt: &Interrupt) -> Result<Output> {
+        let open = || {
+            Ok(match target {
+                Target::Folder(path) => {
+                    Kind::Folder(FolderOutput::open(path, options.fsync, interrupt)?)
+                }
+                Target::Tar(path) => {
+                    Kind::Tar(TarOutput::open(path, options.clone(), interrupt)?)
+                }
+                Target::Stdout => Kind::Tar(TarOutput::stdout(options.clone(), interrupt)?),
+            })
+        };
+        Ok(Output {
+            kind: open().at(|| target.place())?,
+            target: target.clone(),
+        })
+    }
+
+    /// Whether blobs must be written one after the other.
+    pub fn is_ordered(&self) -> bool {
+        matches!(self.kind, Kind::Tar(_))
+    }
+
+    /// Begins a blob; `expected` is its digest where that is known already.
+    pub fn begin_blob(&self, expected: Option<Digest>) -> Result<BlobWriter<'_>> {
+        match &self.kind {
+            Kind::Folder(folder) => Ok(BlobWriter::Folder(folder.begin_blob()?)),
+            Kind::Tar(tar) => Ok(BlobWriter::Tar(tar.begin_blob(expected)?)),
+        }
+    }
+
+    /// Adds a document as a blob.
+    pub fn put(&self, document: &Document) -> Result<()> {
+        match &self.kind {
+            Kind::Folder(folder) => folder.put(document),
+            Kind::Tar(tar) => tar.put(document),
+        }
+        .at(|| self.target.place())
+    }
+
+    /// Writes index.json and puts the output in its place.
+    pub fn commit(self, additions: &Additions) -> Result<()> {
+        match self.kind {
+            Kind::Folder(folder) => folder.commit(additions),
+            Kind::Tar(tar) => tar.commit(additions),
+        }
+        .at(|| self.target.place())
+    }
+}
+
+/// A blob in the making.
+pub(crate) enum BlobWriter<'a> {
+    Folder(FolderBlob<'a>),
+    Tar(TarBlob<'a>),
+}
+
+impl BlobWriter<'_> {
+    pub fn write(&mut self, bytes: &[u8]) -> Result<()> {
+        match self {
+            BlobWriter::Folder(blob) => blob.write(bytes),
+            BlobWriter::Tar(blob) => blob.write(bytes),
+        }
+    }
+
+    pub fn finish(self, digest: &Digest) -> Result<()> {
+        match self {
+            BlobWriter::Folder(blob) => blob.finish(digest),
+            BlobWriter::Tar(blob) => blob.finish(digest),
+        }
+    }
+}
+
+/// Opens the folder that an output is in, and gives the output's name there.
+fn split(path: &Path) -> Result<(Folder, String)> {
+    // "." and ".." have no name of their own.
+    let resolved;
+    let path = if path.file_name().is_some() {
+        path
+    } else {
+        resolved = path.canonicalize().map_err(Error::io("open", path))?;
+        &resolved
+    };
+    let name = path.file_name().and_then(|name| name.to_str());
+    let name = name.ok_or_else(|| Error::NotALayout {
+        path: path.to_owned(),
+    })?;
+    let parent = match path.parent() {
+        Some(parent) if parent != Path::new("") => parent,
+        _ => Path::new("."),
+    };
+    Ok((Folder::open(parent)?, name.to_owned()))
+}
+
+/// What the staged form of an output begins with.
+fn staged_prefix(name: &str) -> String {
+    // The longest name a file can have is 255 bytes; what is cut off is made up for by the unique part.
+    let end = name.floor_char_boundary(180);
+    format!(".{}.ocify-", &name[..end])
+}

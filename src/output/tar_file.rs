@@ -1,0 +1,380 @@
+//! A layout as a tar: blobs are written straight into their places, in layer order; headers are filled in behind them.
+//!
+//! Everything in it depends on the content alone: no times, no owners, no random order.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs::File;
+use std::io::{self, Write};
+use std::os::unix::fs::{FileExt, MetadataExt};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use rustix::fs::FileType;
+use tar::{EntryType, Header};
+
+use super::at::{self, Folder};
+use super::index::Additions;
+use super::{OutputOptions, docker, staging};
+use crate::digest::Digest;
+use crate::error::{Error, Result};
+use crate::input::{Content, Files, Input};
+use crate::interrupt::Interrupt;
+use crate::oci::{self, Document};
+
+const BLOCK: u64 = 512;
+
+pub(super) struct TarOutput {
+    file: File,
+    /// `None` on standard output: the file has no name.
+    place: Option<Place>,
+    path: PathBuf,
+    contents: Mutex<Contents>,
+    options: OutputOptions,
+    interrupt: Interrupt,
+}
+
+struct Place {
+    parent: Folder,
+    name: String,
+    staged_name: String,
+    published: bool,
+}
+
+#[derive(Default)]
+struct Contents {
+    end: u64,
+    blobs: BTreeSet<Digest>,
+    /// Manifests and indexes, for manifest.json.
+    documents: BTreeMap<Digest, Vec<u8>>,
+}
+
+impl docker::Blobs for Contents {
+    fn document(&self, digest: &Digest) -> Option<&[u8]> {
+        self.documents.get(digest).map(Vec::as_slice)
+    }
+
+    fn has(&self, digest: &Digest) -> bool {
+        self.blobs.contains(digest)
+    }
+}
+
+impl TarOutput {
+    pub fn open(path: &Path, options: OutputOptions, interrupt: &Interrupt) -> Result<TarOutput> {
+        let (parent, name) = super::split(path)?;
+        match parent.kind(&name)? {
+            None => {}
+            Some(FileType::RegularFile) => {
+                // Looked at now, since it would be a pity to find out in the end.
+                open_existing(&parent, &name, path)?;
+            }
+            Some(_) => {
+                return Err(Error::NotALayout {
+                    path: path.to_owned(),
+                });
+            }
+        }
+        let prefix = super::staged_prefix(&name);
+        staging::remove_stale(&parent, &prefix);
+        interrupt.set_staged(true);
+        let (staged_name, file) = staging::make_file(&parent, &prefix)
+            .inspect_err(|_| interrupt.set_staged(false))?;
+        let place = Place {
+            parent,
+            name,
+            staged_name,
+            published: false,
+        };
+        TarOutput::new(file, Some(place), path, options, interrupt)
+    }
+
+    pub fn stdout(options: OutputOptions, interrupt: &Interrupt) -> Result<TarOutput> {
+        let folder = std::env::temp_dir();
+        let file = tempfile::tempfile_in(&folder)
+            .map_err(Error::io("make a temporary file in", folder))?;
+        TarOutput::new(file, None, Path::new("standard output"), options, interrupt)
+    }
+
+    fn new(
+        file: File,
+        place: Option<Place>,
+        path: &Path,
+        options: OutputOptions,
+        interrupt: &Interrupt,
+    ) -> Result<TarOutput> {
+        let output = TarOutput {
+            file,
+            place,
+            path: path.to_owned(),
+            contents: Mutex::default(),
+            options,
+            interrupt: interrupt.clone(),
+        };
+        {
+            let mut contents = output.contents();
+            output.append(&mut contents, "oci-layout", oci::LAYOUT_FILE)?;
+            for folder in ["blobs/", "blobs/sha256/"] {
+                let header = header(folder, EntryType::Directory, 0);
+                output.write_at(&header, contents.end)?;
+                contents.end += BLOCK;
+            }
+        }
+        Ok(output)
+    }
+
+    fn contents(&self) -> MutexGuard<'_, Contents> {
+        self.contents.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn write_at(&self, bytes: &[u8], offset: u64) -> Result<()> {
+        self.file
+            .write_all_at(bytes, offset)
+            .map_err(Error::io("write", &self.path))
+    }
+
+    /// Begins a blob at the end. One at a time: the pipeline sees to that.
+    pub fn begin_blob(&self, expected: Option<Digest>) -> Result<TarBlob<'_>> {
+        let long_name = matches!(expected, Some(Digest::Sha512(_)));
+        let start = self.contents().end;
+        Ok(TarBlob {
+            output: self,
+            start,
+            data: start + if long_name { 3 * BLOCK } else { BLOCK },
+            size: 0,
+        })
+    }
+
+    pub fn put(&self, document: &Document) -> Result<()> {
+        let digest = document.digest;
+        let mut contents = self.contents();
+        contents.documents.insert(digest, document.bytes.clone());
+        let new = contents.blobs.insert(digest);
+        drop(contents);
+        if !new {
+            return Ok(());
+        }
+        let mut blob = self.begin_blob(Some(digest))?;
+        blob.write(&document.bytes)?;
+        blob.close(&digest)
+    }
+
+    /// Adds a small file at the end.
+    fn append(&self, contents: &mut Contents, name: &str, bytes: &[u8]) -> Result<()> {
+        let size = bytes.len() as u64;
+        self.write_at(&header(name, EntryType::Regular, size), contents.end)?;
+        self.write_at(bytes, contents.end + BLOCK)?;
+        contents.end = pad(self, contents.end + BLOCK + size)?;
+        Ok(())
+    }
+
+    pub fn commit(mut self, additions: &Additions) -> Result<()> {
+        let Some(mut place) = self.place.take() else {
+            self.close(additions, None)?;
+            return self.copy_to_stdout();
+        };
+        let result = self.publish(&mut place, additions);
+        // Put back for `drop`, which removes what was not published.
+        self.place = Some(place);
+        result
+    }
+
+    fn publish(&self, place: &mut Place, additions: &Additions) -> Result<()> {
+        let blobs_end = self.contents().end;
+        loop {
+            let existing = self.lock_existing(place)?;
+            let index = match &existing {
+                Some((_, input)) => Some(self.copy_existing(input)?),
+                None => None,
+            };
+            self.close(additions, index.as_deref())?;
+            self.interrupt.check()?;
+            let done = if existing.is_some() {
+                place
+                    .parent
+                    .rename(&place.staged_name, &place.parent, &place.name)?
+            } else {
+                // Unlike a rename, a link does not replace what another run has put there meanwhile.
+                let linked = place.parent.link(&place.staged_name, &place.name)?;
+                if linked {
+                    place.parent.remove_file(&place.staged_name)?;
+                }
+                linked
+            };
+            if done {
+                place.published = true;
+                return if self.options.fsync {
+                    place.parent.sync()
+                } else {
+                    Ok(())
+                };
+            }
+            self.contents().end = blobs_end;
+        }
+    }
+
+    /// Opens and locks the tar that is there. A file that was replaced while we waited for its lock is let go again.
+    fn lock_existing(&self, place: &Place) -> Result<Option<(File, Input)>> {
+        loop {
+            let Some(file) = place.parent.open_file(&place.name)? else {
+                return Ok(None);
+            };
+            at::lock(&file, &self.path, &self.interrupt)?;
+            let metadata = file.metadata().map_err(Error::io("look at", &self.path))?;
+            let locked = (metadata.dev(), metadata.ino());
+            if place.parent.identity(&place.name)? == Some(locked) {
+                let input = open_existing(&place.parent, &place.name, &self.path)?;
+                return Ok(Some((file, input)));
+            }
+        }
+    }
+
+    /// Copies the blobs of the tar that is there, and gives its index.json.
+    fn copy_existing(&self, input: &Input) -> Result<Vec<u8>> {
+        let mut documents = Vec::new();
+        let mut blobs: Vec<(Digest, Content)> = Vec::new();
+        for entry in &input.entries {
+            super::existing::collect(&entry.node, &mut documents, &mut blobs);
+        }
+        for document in &documents {
+            self.put(document)?;
+        }
+        for (digest, content) in blobs {
+            if self.contents().blobs.contains(&digest) {
+                continue;
+            }
+            let mut blob = self.begin_blob(Some(digest))?;
+            super::existing::copy(&digest, &content, &self.interrupt, |bytes| blob.write(bytes))?;
+            blob.finish(&digest)?;
+        }
+        input.files.document("index.json")
+    }
+
+    /// Writes index.json, manifest.json and the end-of-archive marker.
+    fn close(&self, additions: &Additions, existing: Option<&[u8]>) -> Result<()> {
+        let index = additions.merge(existing)?;
+        let mut contents = self.contents();
+        self.append(&mut contents, "index.json", &index.bytes)?;
+        if self.options.docker_manifest {
+            let manifest = docker::manifest(&index.bytes, &*contents)?;
+            self.append(&mut contents, "manifest.json", &manifest)?;
+        }
+        let end = contents.end + 2 * BLOCK;
+        self.write_at(&[0; 2 * BLOCK as usize], contents.end)?;
+        self.file
+            .set_len(end)
+            .map_err(Error::io("write", &self.path))?;
+        if self.options.fsync && self.place_is_named() {
+            self.file
+                .sync_all()
+                .map_err(Error::io("sync", &self.path))?;
+        }
+        Ok(())
+    }
+
+    fn place_is_named(&self) -> bool {
+        self.path != Path::new("standard output")
+    }
+
+    fn copy_to_stdout(&self) -> Result<()> {
+        let mut file = &self.file;
+        io::Seek::rewind(&mut file).map_err(Error::io("read", &self.path))?;
+        let mut stdout = io::stdout().lock();
+        io::copy(&mut file, &mut stdout)
+            .and_then(|_| stdout.flush())
+            .map_err(Error::io("write", &self.path))
+    }
+}
+
+impl Drop for TarOutput {
+    /// Removes what was not published. Nothing can be done about a failure here; the next run tries again.
+    fn drop(&mut self) {
+        if let Some(place) = &self.place
+            && !place.published
+        {
+            let _: Result<()> = place.parent.remove_file(&place.staged_name);
+        }
+        self.interrupt.set_staged(false);
+    }
+}
+
+/// Reads the tar that is there as a layout.
+fn open_existing(parent: &Folder, name: &str, path: &Path) -> Result<Input> {
+    let not_a_layout = || Error::NotALayout {
+        path: path.to_owned(),
+    };
+    let file = parent.open_file(name)?.ok_or_else(not_a_layout)?;
+    let metadata = file.metadata().map_err(Error::io("look at", path))?;
+    let files = Files::in_archive(&Arc::new(file), metadata.len()).map_err(|_| not_a_layout())?;
+    if !Input::is_layout(&files) {
+        return Err(not_a_layout());
+    }
+    Input::read_layout(path.display().to_string(), files)
+}
+
+/// A header that says nothing but name, kind and size.
+fn header(name: &str, kind: EntryType, size: u64) -> [u8; 512] {
+    let mut header = Header::new_gnu();
+    // Names are ours and short; what does not fit goes into a long name in front.
+    let bytes = name.as_bytes();
+    let length = bytes.len().min(100);
+    header.as_mut_bytes()[..length].copy_from_slice(&bytes[..length]);
+    header.set_entry_type(kind);
+    header.set_mode(if kind == EntryType::Directory { 0o755 } else { 0o644 });
+    header.set_size(size);
+    header.set_uid(0);
+    header.set_gid(0);
+    header.set_mtime(0);
+    header.set_cksum();
+    *header.as_bytes()
+}
+
+/// Zeros up to the next block; gives its offset.
+fn pad(output: &TarOutput, end: u64) -> Result<u64> {
+    let padded = end.next_multiple_of(BLOCK);
+    let zeros = [0; BLOCK as usize];
+    let count = usize::try_from(padded - end).unwrap_or_default();
+    output.write_at(&zeros[..count], end)?;
+    Ok(padded)
+}
+
+/// A blob in the making.
+pub(crate) struct TarBlob<'a> {
+    output: &'a TarOutput,
+    /// Where its header will be.
+    start: u64,
+    /// Where its bytes begin.
+    data: u64,
+    size: u64,
+}
+
+impl TarBlob<'_> {
+    pub fn write(&mut self, bytes: &[u8]) -> Result<()> {
+        self.output.write_at(bytes, self.data + self.size)?;
+        self.size += bytes.len() as u64;
+        Ok(())
+    }
+
+    /// Gives the blob its name. One that is there already is forgotten: the next blob is written over it.
+    pub fn finish(self, digest: &Digest) -> Result<()> {
+        if self.output.contents().blobs.insert(*digest) {
+            self.close(digest)?;
+        }
+        Ok(())
+    }
+
+    fn close(self, digest: &Digest) -> Result<()> {
+        let name = digest.blob_path();
+        let end = pad(self.output, self.data + self.size)?;
+        let own = header(&name, EntryType::Regular, self.size);
+        self.output.write_at(&own, self.data - BLOCK)?;
+        if self.data - self.start > BLOCK {
+            let length = name.len() as u64 + 1;
+            let long = header("././@LongLink", EntryType::GNULongName, length);
+            let mut block = [0; BLOCK as usize];
+            block[..name.len()].copy_from_slice(name.as_bytes());
+            self.output.write_at(&long, self.start)?;
+            self.output.write_at(&block, self.start + BLOCK)?;
+        }
+        self.output.contents().end = end;
+        Ok(())
+    }
+}

@@ -1,0 +1,430 @@
+//! Manifests and indexes after their layers are done: kept byte for byte where nothing in them changes, edited in place
+//! where something does, made anew where the input has none.
+
+use std::collections::HashMap;
+
+use serde_json::{Map, Value, json};
+
+use crate::digest::{Digest, DiffId};
+use crate::error::{Error, Result};
+use crate::image::{Config, Index, Layer, Manifest, Node};
+use crate::layer::Outcome;
+use crate::limits;
+use crate::oci::{self, ConfigView, Descriptor, Document, Platform, REFERENCE_DIGEST, media_type};
+use crate::output::{Output, to_bytes};
+use crate::plan::Plan;
+use crate::report::{ImageReport, LayerReport};
+
+/// Annotations that describe a layer's compressed bytes, so that they go when the bytes change.
+const OF_COMPRESSED_BYTES: [&str; 4] = [
+    "io.github.containers.zstd-chunked.",
+    "io.containers.estargz.",
+    "containerd.io/snapshot/stargz/",
+    "com.github.containers.toc",
+];
+
+/// Builds the documents of the output from the outcomes of the layers.
+pub(crate) struct Rebuild<'a> {
+    plan: &'a Plan,
+    outcomes: &'a [Outcome],
+    output: &'a Output,
+    /// By the digest in the input.
+    nodes: HashMap<Digest, &'a Node>,
+    built: HashMap<Digest, Built>,
+}
+
+/// A rebuilt manifest or index.
+#[derive(Debug, Clone)]
+pub(crate) struct Built {
+    pub media_type: String,
+    pub digest: Digest,
+    pub size: u64,
+    /// Of an image; `None` for indexes and artifacts.
+    pub platform: Option<Platform>,
+    /// All images in it.
+    pub images: Vec<ImageReport>,
+}
+
+impl Built {
+    fn new(document: &Document, platform: Option<Platform>, images: Vec<ImageReport>) -> Built {
+        Built {
+            media_type: document.media_type.clone(),
+            digest: document.digest,
+            size: document.bytes.len() as u64,
+            platform,
+            images,
+        }
+    }
+
+    pub fn descriptor(&self) -> Descriptor {
+        Descriptor::new(self.media_type.clone(), self.digest, self.size)
+    }
+}
+
+impl<'a> Rebuild<'a> {
+    pub fn new(
+        plan: &'a Plan,
+        outcomes: &'a [Outcome],
+        output: &'a Output,
+        nodes: impl Iterator<Item = &'a Node>,
+    ) -> Rebuild<'a> {
+        let mut by_digest = HashMap::new();
+        for node in nodes {
+            node.walk(&mut |node| {
+                if let Some(digest) = node.digest() {
+                    by_digest.insert(digest, node);
+                }
+            });
+        }
+        Rebuild {
+            plan,
+            outcomes,
+            output,
+            nodes: by_digest,
+            built: HashMap::new(),
+        }
+    }
+
+    /// Builds a node and what it depends on.
+    pub fn node(&mut self, node: &'a Node) -> Result<Built> {
+        self.build(node, 0)
+    }
+
+    /// `depth` counts what led here: indexes, and subjects of manifests.
+    fn build(&mut self, node: &'a Node, depth: usize) -> Result<Built> {
+        if let Some(built) = node.digest().and_then(|digest| self.built.get(&digest)) {
+            return Ok(built.clone());
+        }
+        if depth > limits::SUBJECT_DEPTH {
+            return Err(Error::Limit {
+                what: "the number of manifests that are about each other".to_owned(),
+                found: depth as u64,
+                limit: limits::SUBJECT_DEPTH as u64,
+            });
+        }
+        let built = match node {
+            Node::Manifest(manifest) => self.manifest(manifest, depth)?,
+            Node::Index(index) => self.index(index, depth)?,
+            Node::Blob(blob) => Built {
+                media_type: blob.descriptor.media_type.clone(),
+                digest: blob.descriptor.digest,
+                size: blob.descriptor.size,
+                platform: None,
+                images: Vec::new(),
+            },
+            Node::Absent { missing, .. } => {
+                return Err(Error::Missing {
+                    name: missing.clone(),
+                });
+            }
+        };
+        if let Some(digest) = node.digest() {
+            self.built.insert(digest, built.clone());
+        }
+        Ok(built)
+    }
+
+    fn manifest(&mut self, manifest: &'a Manifest, depth: usize) -> Result<Built> {
+        let subject = match manifest.subject.and_then(|digest| self.nodes.get(&digest)) {
+            Some(&node) => Some(self.build(node, depth + 1)?),
+            None => None,
+        };
+        let layers: Vec<RebuiltLayer> = manifest
+            .layers
+            .iter()
+            .map(|layer| self.layer(layer))
+            .collect::<Result<_>>()?;
+        let (config, platform) = self.config(manifest, &layers)?;
+        let document = match &manifest.document {
+            Some(document) => edit(document, manifest, &config, &layers, subject.as_ref())?,
+            None => compose(&config, &layers)?,
+        };
+        self.output.put(&document)?;
+        let mut images = Vec::new();
+        if !matches!(manifest.config, Config::Other(_)) {
+            images.push(ImageReport {
+                platform: platform.clone(),
+                schema1: manifest.known_as.schema1,
+                old_manifest: manifest.document.as_ref().map(|document| document.digest),
+                old_media_type: manifest
+                    .document
+                    .as_ref()
+                    .map(|document| document.media_type.clone()),
+                old_image_id: manifest.image_id(),
+                manifest: document.digest,
+                image_id: config.digest,
+                image_size: config.size,
+                layers: layers.into_iter().map(|layer| layer.report).collect(),
+            });
+        }
+        Ok(Built::new(&document, platform, images))
+    }
+
+    fn layer(&self, layer: &Layer) -> Result<RebuiltLayer> {
+        let outcome = |job: Option<usize>| {
+            let outcome = job.and_then(|job| self.outcomes.get(job));
+            outcome.ok_or(Error::Interrupted)
+        };
+        match layer {
+            Layer::Tar(tar) => {
+                let outcome = outcome(self.plan.layer(tar))?;
+                let media_type =
+                    media_type::layer(tar.foreign, outcome.codec).ok_or_else(|| {
+                        Error::Unsupported {
+                            what: format!("a layer kept in {}", outcome.codec),
+                        }
+                    })?;
+                let old = tar.descriptor.as_ref();
+                Ok(RebuiltLayer {
+                    descriptor: Descriptor::new(media_type, outcome.digest, outcome.size),
+                    is_new: old.is_none_or(|old| old.digest != outcome.digest),
+                    report: LayerReport {
+                        old_digest: old.map(|old| old.digest).or(tar.digest),
+                        digest: Some(outcome.digest),
+                        size: outcome.size,
+                        diff_id: tar.diff_id.or(outcome.diff_id),
+                        codec: Some(outcome.codec),
+                    },
+                    diff_id: outcome.diff_id,
+                    urls: None,
+                })
+            }
+            Layer::Other(blob) => {
+                let outcome = outcome(self.plan.blob(&blob.descriptor.digest))?;
+                let mut descriptor = blob.descriptor.clone();
+                descriptor.media_type = media_type::to_oci(&descriptor.media_type);
+                Ok(RebuiltLayer {
+                    report: LayerReport {
+                        old_digest: Some(outcome.source_digest),
+                        digest: Some(outcome.digest),
+                        size: outcome.size,
+                        diff_id: None,
+                        codec: None,
+                    },
+                    descriptor,
+                    is_new: false,
+                    diff_id: None,
+                    urls: None,
+                })
+            }
+            Layer::Absent {
+                descriptor,
+                diff_id,
+            } => {
+                let mut new = descriptor.clone();
+                new.media_type = media_type::to_oci(&descriptor.media_type);
+                Ok(RebuiltLayer {
+                    report: LayerReport {
+                        old_digest: Some(descriptor.digest),
+                        digest: None,
+                        size: descriptor.size,
+                        diff_id: *diff_id,
+                        codec: None,
+                    },
+                    urls: descriptor.urls.clone(),
+                    descriptor: new,
+                    is_new: false,
+                    diff_id: *diff_id,
+                })
+            }
+        }
+    }
+
+    /// The config's descriptor, and the platform that it names.
+    fn config(
+        &self,
+        manifest: &Manifest,
+        layers: &[RebuiltLayer],
+    ) -> Result<(Descriptor, Option<Platform>)> {
+        let document = match &manifest.config {
+            Config::Other(blob) => {
+                let mut descriptor = blob.descriptor.clone();
+                descriptor.media_type = media_type::to_oci(&descriptor.media_type);
+                return Ok((descriptor, None));
+            }
+            Config::Image(document) => Document {
+                media_type: media_type::CONFIG.to_owned(),
+                ..document.clone()
+            },
+            Config::V1(v1) => {
+                let diff_ids: Vec<DiffId> =
+                    layers.iter().filter_map(|layer| layer.diff_id).collect();
+                Document::new(media_type::CONFIG, v1.config(&diff_ids)?)
+            }
+        };
+        self.output.put(&document)?;
+        let view = ConfigView::parse(&format!("config {}", document.digest), &document.bytes)?;
+        Ok((document.descriptor(), Some(view.platform)))
+    }
+
+    fn index(&mut self, index: &'a Index, depth: usize) -> Result<Built> {
+        let mut renamed: HashMap<String, Digest> = HashMap::new();
+        let mut children = Vec::with_capacity(index.children.len());
+        let mut images = Vec::new();
+        for (descriptor, node) in &index.children {
+            let built = self.build(node, depth + 1)?;
+            renamed.insert(descriptor.digest.to_string(), built.digest);
+            images.extend(built.images.iter().cloned());
+            children.push((descriptor, built));
+        }
+        let name = format!("index {}", index.document.digest);
+        let original: Value = oci::parse(&name, &index.document.bytes)?;
+        let mut edited = original.clone();
+        let malformed = || Error::document(&name, "it has no manifests");
+        let fields = edited.as_object_mut().ok_or_else(malformed)?;
+        let media_type = media_type::to_oci(&index.document.media_type);
+        if fields.contains_key("mediaType") || media_type != index.document.media_type {
+            fields.insert("mediaType".to_owned(), json!(media_type));
+        }
+        let Some(Value::Array(old)) = fields.get("manifests") else {
+            return Err(malformed());
+        };
+        let mut new = Vec::with_capacity(children.len());
+        for (descriptor, built) in children {
+            let same = |value: &&Value| {
+                value.get("digest").and_then(Value::as_str) == Some(&descriptor.digest.to_string())
+            };
+            // Descriptors of one digest differ at most in what is said of them, which the position tells apart.
+            let mut value = old.iter().find(same).cloned().ok_or_else(malformed)?;
+            let fields = value.as_object_mut().ok_or_else(malformed)?;
+            set_descriptor(fields, &built.descriptor());
+            if let Some(about) = fields
+                .get_mut("annotations")
+                .and_then(|annotations| annotations.get_mut(REFERENCE_DIGEST))
+                && let Some(digest) = about.as_str().and_then(|about| renamed.get(about))
+            {
+                *about = json!(digest.to_string());
+            }
+            new.push(value);
+        }
+        fields.insert("manifests".to_owned(), Value::Array(new));
+        let document = if edited == original {
+            index.document.clone()
+        } else {
+            Document::new(media_type, to_bytes(&edited)?)
+        };
+        self.output.put(&document)?;
+        Ok(Built::new(&document, None, images))
+    }
+}
+
+struct RebuiltLayer {
+    descriptor: Descriptor,
+    /// Whether the blob's bytes are others than in the input.
+    is_new: bool,
+    diff_id: Option<DiffId>,
+    urls: Option<Vec<String>>,
+    report: LayerReport,
+}
+
+/// A manifest for an image that had none.
+fn compose(config: &Descriptor, layers: &[RebuiltLayer]) -> Result<Document> {
+    let layers: Vec<Value> = layers
+        .iter()
+        .map(|layer| {
+            let mut descriptor = descriptor_value(&layer.descriptor);
+            if let (Some(urls), Some(fields)) = (&layer.urls, descriptor.as_object_mut()) {
+                fields.insert("urls".to_owned(), json!(urls));
+            }
+            descriptor
+        })
+        .collect();
+    let manifest = json!({
+        "schemaVersion": 2,
+        "mediaType": media_type::MANIFEST,
+        "config": descriptor_value(config),
+        "layers": layers,
+    });
+    Ok(Document::new(media_type::MANIFEST, to_bytes(&manifest)?))
+}
+
+fn descriptor_value(descriptor: &Descriptor) -> Value {
+    json!({
+        "mediaType": descriptor.media_type,
+        "digest": descriptor.digest.to_string(),
+        "size": descriptor.size,
+    })
+}
+
+/// The manifest with new descriptors in place of the old; the same bytes if they are the same.
+fn edit(
+    document: &Document,
+    manifest: &Manifest,
+    config: &Descriptor,
+    layers: &[RebuiltLayer],
+    subject: Option<&Built>,
+) -> Result<Document> {
+    let name = format!("manifest {}", document.digest);
+    let malformed = || Error::document(&name, "it has not the fields of a manifest");
+    let original: Value = oci::parse(&name, &document.bytes)?;
+    let mut edited = original.clone();
+    let fields = edited.as_object_mut().ok_or_else(malformed)?;
+    let media_type = media_type::to_oci(&document.media_type);
+    if fields.contains_key("mediaType") || media_type != document.media_type {
+        fields.insert("mediaType".to_owned(), json!(media_type));
+    }
+    let old_config = fields.get_mut("config").and_then(Value::as_object_mut);
+    set_descriptor(old_config.ok_or_else(malformed)?, config);
+    if let Some(Value::Array(values)) = fields.get_mut("layers") {
+        if manifest.reordered {
+            *values = in_order(values, manifest).ok_or_else(malformed)?;
+        }
+        for (value, layer) in values.iter_mut().zip(layers) {
+            let fields = value.as_object_mut().ok_or_else(malformed)?;
+            set_descriptor(fields, &layer.descriptor);
+            if layer.is_new {
+                forget_old_bytes(fields);
+            }
+        }
+    }
+    if let Some(built) = subject {
+        let subject = fields.get_mut("subject").and_then(Value::as_object_mut);
+        set_descriptor(subject.ok_or_else(malformed)?, &built.descriptor());
+    }
+    if edited == original {
+        return Ok(document.clone());
+    }
+    Ok(Document::new(media_type, to_bytes(&edited)?))
+}
+
+/// The descriptors of a manifest's layers in the order of `manifest.layers`.
+fn in_order(values: &[Value], manifest: &Manifest) -> Option<Vec<Value>> {
+    let find = |layer: &Layer| {
+        let digest = match layer {
+            Layer::Tar(layer) => layer.digest?,
+            Layer::Other(blob) => blob.descriptor.digest,
+            Layer::Absent { descriptor, .. } => descriptor.digest,
+        };
+        let digest = json!(digest.to_string());
+        let mut values = values.iter();
+        values.find(|value| value.get("digest") == Some(&digest)).cloned()
+    };
+    manifest.layers.iter().map(find).collect()
+}
+
+/// Changes what names a blob, and nothing else.
+fn set_descriptor(fields: &mut Map<String, Value>, descriptor: &Descriptor) {
+    let digest = json!(descriptor.digest.to_string());
+    if fields.get("digest") != Some(&digest) {
+        // Content that is embedded would be the old one.
+        fields.shift_remove("data");
+    }
+    fields.insert("mediaType".to_owned(), json!(descriptor.media_type));
+    fields.insert("digest".to_owned(), digest);
+    fields.insert("size".to_owned(), json!(descriptor.size));
+}
+
+/// Takes away what was true of the old blob only.
+fn forget_old_bytes(fields: &mut Map<String, Value>) {
+    fields.shift_remove("urls");
+    let Some(annotations) = fields.get_mut("annotations").and_then(Value::as_object_mut) else {
+        return;
+    };
+    annotations.retain(|key, _| {
+        let mut prefixes = OF_COMPRESSED_BYTES.iter();
+        !prefixes.any(|prefix| key.starts_with(prefix))
+    });
+    if annotations.is_empty() {
+        fields.shift_remove("annotations");
+    }
+}

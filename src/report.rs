@@ -1,0 +1,69 @@
+//! What a conversion did: for each image the digests that it had and has now.
+
+use crate::compression::Codec;
+use crate::digest::{Digest, DiffId};
+use crate::oci::Platform;
+
+/// What [`crate::convert()`] gives back.
+#[derive(Debug, Clone, Default)]
+pub struct Report {
+    /// The converted images, indexes and artifacts, in the order of the inputs.
+    pub entries: Vec<EntryReport>,
+    /// What the user should know.
+    pub warnings: Vec<String>,
+}
+
+/// One entry of index.json, whatever its number of names.
+#[derive(Debug, Clone)]
+pub struct EntryReport {
+    /// The input as it was named.
+    pub input: String,
+    /// The names it has in the output. Empty for an image without a name.
+    pub names: Vec<String>,
+    /// Of the manifest or index in the output.
+    pub digest: Digest,
+    /// Of the manifest or index in the output.
+    pub media_type: String,
+    /// Of the manifest or index in the output, in bytes.
+    pub size: u64,
+    /// The images in it: one, or those of an index. None for artifacts.
+    pub images: Vec<ImageReport>,
+}
+
+/// One image.
+#[derive(Debug, Clone)]
+pub struct ImageReport {
+    /// From the config.
+    pub platform: Option<Platform>,
+    /// Of the payload of the schema 1 manifest that it was made from.
+    pub schema1: Option<Digest>,
+    /// Of the manifest in the input, if it had one.
+    pub old_manifest: Option<Digest>,
+    /// Of the manifest in the input.
+    pub old_media_type: Option<String>,
+    /// Of the config in the input; `None` when it had to be made.
+    pub old_image_id: Option<Digest>,
+    /// Of the manifest in the output.
+    pub manifest: Digest,
+    /// Of the config in the output: the image ID.
+    pub image_id: Digest,
+    /// Of the config in bytes.
+    pub image_size: u64,
+    /// The base first.
+    pub layers: Vec<LayerReport>,
+}
+
+/// One layer.
+#[derive(Debug, Clone, Copy)]
+pub struct LayerReport {
+    /// Of the blob in the input, where it was known by one.
+    pub old_digest: Option<Digest>,
+    /// Of the blob in the output; `None` when it is not there (foreign layers).
+    pub digest: Option<Digest>,
+    /// Of the blob in bytes.
+    pub size: u64,
+    /// Of the uncompressed layer.
+    pub diff_id: Option<DiffId>,
+    /// Of the blob in the output; `None` for what is no layer.
+    pub codec: Option<Codec>,
+}

@@ -1,0 +1,306 @@
+//! Which images of the inputs are converted, and under which names.
+
+use std::convert::Infallible;
+use std::str::FromStr;
+
+use crate::digest::Digest;
+use crate::error::{Error, Place, Result};
+use crate::image::{Entry, Index, Node, Reference};
+use crate::input::Input;
+use crate::oci::{Platform, REFERENCE_DIGEST, fully_qualified, tagged_reference};
+
+/// What `--image` takes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ImageSelector {
+    /// A name, as the input has it or fully qualified.
+    Name(String),
+    /// The image at this place, from 0, of each input.
+    Position(usize),
+    /// The digest of a manifest, index or config.
+    Digest(Digest),
+}
+
+impl FromStr for ImageSelector {
+    type Err = Infallible;
+
+    fn from_str(text: &str) -> Result<ImageSelector, Infallible> {
+        if let Some(position) = text.strip_prefix('@').and_then(|text| text.parse().ok()) {
+            return Ok(ImageSelector::Position(position));
+        }
+        Ok(match text.parse() {
+            Ok(digest) => ImageSelector::Digest(digest),
+            Err(_) => ImageSelector::Name(text.to_owned()),
+        })
+    }
+}
+
+impl std::fmt::Display for ImageSelector {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            ImageSelector::Name(name) => f.write_str(name),
+            ImageSelector::Position(position) => write!(f, "@{position}"),
+            ImageSelector::Digest(digest) => digest.fmt(f),
+        }
+    }
+}
+
+/// What is wanted of the inputs; empty lists want everything.
+#[derive(Debug, Clone, Default)]
+pub struct Selection {
+    /// Only these images.
+    pub images: Vec<ImageSelector>,
+    /// Only these platforms.
+    pub platforms: Vec<Platform>,
+    /// The name for the one image selected.
+    pub name: Option<String>,
+    /// Leave out what an index names and the input has not.
+    pub allow_missing: bool,
+}
+
+/// A selected entry, and which input it is from.
+#[derive(Debug)]
+pub(crate) struct Selected {
+    pub input: usize,
+    pub label: String,
+    pub entry: Entry,
+}
+
+impl Selection {
+    /// The selected entries of all inputs, in their order.
+    pub(crate) fn apply(
+        &self,
+        inputs: &[Input],
+        warnings: &mut Vec<String>,
+    ) -> Result<Vec<Selected>> {
+        let mut selected = Vec::new();
+        for (number, input) in inputs.iter().enumerate() {
+            for (position, entry) in input.entries.iter().enumerate() {
+                for entry in self.wanted(position, entry) {
+                    selected.push(Selected {
+                        input: number,
+                        label: entry.label(position),
+                        entry,
+                    });
+                }
+            }
+        }
+        self.refuse_unmatched(inputs)?;
+        let mut kept = Vec::with_capacity(selected.len());
+        for mut one in selected {
+            let node = self.fitting(one.entry.node, warnings).map_err(|error| {
+                error
+                    .at(Place::Image(one.label.clone()))
+                    .at(Place::File(inputs[one.input].name.clone()))
+            })?;
+            if let Some(node) = node {
+                one.entry.node = node;
+                kept.push(one);
+            }
+        }
+        if kept.is_empty() && !self.platforms.is_empty() {
+            let wanted: Vec<String> = self.platforms.iter().map(ToString::to_string).collect();
+            return Err(Error::NoSuchImage {
+                wanted: format!("for {}", wanted.join(" or ")),
+                available: platforms(inputs),
+            });
+        }
+        self.rename(&mut kept)?;
+        Ok(kept)
+    }
+
+    /// The parts of an entry that `--image` selects: all of it, one of its names, or something inside its index.
+    fn wanted(&self, position: usize, entry: &Entry) -> Vec<Entry> {
+        if self.images.is_empty() {
+            return vec![entry.clone()];
+        }
+        let mut references = Vec::new();
+        let mut whole = false;
+        let mut inner = Vec::new();
+        for image in &self.images {
+            match image {
+                ImageSelector::Name(name) => {
+                    let fits = entry.references.iter().filter(|reference| is_named(reference, name));
+                    references.extend(fits.cloned());
+                }
+                ImageSelector::Position(wanted) => whole |= *wanted == position,
+                ImageSelector::Digest(digest) => {
+                    let found = find(&entry.node, digest);
+                    if found.is_some_and(|node| node.digest() == entry.node.digest()) {
+                        whole = true;
+                    } else if let Some(node) = found {
+                        inner.push(Entry {
+                            references: vec![Reference::default()],
+                            node: node.clone(),
+                        });
+                    }
+                }
+            }
+        }
+        if whole {
+            references.clone_from(&entry.references);
+        }
+        if !references.is_empty() {
+            references.dedup();
+            inner.insert(
+                0,
+                Entry {
+                    references,
+                    node: entry.node.clone(),
+                },
+            );
+        }
+        inner
+    }
+
+    /// Each `--image` must select something.
+    fn refuse_unmatched(&self, inputs: &[Input]) -> Result<()> {
+        for image in &self.images {
+            let one = Selection {
+                images: vec![image.clone()],
+                ..Selection::default()
+            };
+            let mut entries = inputs.iter().flat_map(|input| input.entries.iter().enumerate());
+            if !entries.any(|(position, entry)| !one.wanted(position, entry).is_empty()) {
+                return Err(Error::NoSuchImage {
+                    wanted: image.to_string(),
+                    available: available(inputs),
+                });
+            }
+        }
+        Ok(())
+    }
+
+    /// The node without other platforms and without what is missing; `None` when nothing is left.
+    fn fitting(&self, node: Node, warnings: &mut Vec<String>) -> Result<Option<Node>> {
+        match node {
+            Node::Manifest(manifest) => {
+                let fits = manifest.platform.as_ref().is_none_or(|own| {
+                    self.platforms.is_empty() || self.platforms.iter().any(|p| own.fits(p))
+                });
+                Ok(fits.then_some(Node::Manifest(manifest)))
+            }
+            Node::Blob(blob) => Ok(Some(Node::Blob(blob))),
+            Node::Absent {
+                descriptor,
+                missing,
+            } => {
+                if !self.allow_missing {
+                    return Err(Error::Missing { name: missing });
+                }
+                warnings.push(format!("left out {}: {missing} is missing", descriptor.digest));
+                Ok(None)
+            }
+            Node::Index(index) => self.fitting_index(index, warnings),
+        }
+    }
+
+    fn fitting_index(&self, index: Index, warnings: &mut Vec<String>) -> Result<Option<Node>> {
+        let before = index.children.len();
+        let mut dropped = Vec::new();
+        let mut children = Vec::with_capacity(before);
+        for (descriptor, child) in index.children {
+            let other = |own: &Platform| {
+                !is_unknown(own) && !self.platforms.iter().any(|wanted| own.fits(wanted))
+            };
+            let other_platform =
+                !self.platforms.is_empty() && descriptor.platform.as_ref().is_some_and(other);
+            // What is of another platform may be missing.
+            let kept = if other_platform {
+                None
+            } else {
+                self.fitting(child, warnings)?
+            };
+            match kept {
+                Some(child) => children.push((descriptor, child)),
+                None => dropped.push(descriptor.digest),
+            }
+        }
+        // An attestation goes with what it is about.
+        children.retain(|(descriptor, _)| {
+            let about = descriptor.annotation(REFERENCE_DIGEST);
+            !about.is_some_and(|about| dropped.iter().any(|digest| digest.to_string() == about))
+        });
+        if children.len() < before && children.len() <= 1 {
+            return Ok(children.pop().map(|(_, child)| child));
+        }
+        Ok(Some(Node::Index(Index {
+            document: index.document,
+            children,
+        })))
+    }
+
+    fn rename(&self, selected: &mut [Selected]) -> Result<()> {
+        let Some(name) = &self.name else {
+            return Ok(());
+        };
+        let [one] = selected else {
+            return Err(Error::NameForMany {
+                count: selected.len(),
+            });
+        };
+        let first = one.entry.references.first().cloned().unwrap_or_default();
+        one.entry.references = vec![Reference {
+            name: Some(name.clone()),
+            containerd_name: tagged_reference(name).map(fully_qualified),
+            ..first
+        }];
+        Ok(())
+    }
+}
+
+/// `unknown/unknown` is what attestations have.
+fn is_unknown(platform: &Platform) -> bool {
+    platform.os == "unknown" && platform.architecture == "unknown"
+}
+
+fn is_named(reference: &Reference, name: &str) -> bool {
+    let full = fully_qualified(name);
+    reference.name.as_deref() == Some(name)
+        || reference
+            .containerd_name
+            .as_deref()
+            .is_some_and(|own| own == name || own == full)
+}
+
+fn find<'a>(node: &'a Node, digest: &Digest) -> Option<&'a Node> {
+    let mut found = None;
+    node.walk(&mut |node| {
+        let image_id = match node {
+            Node::Manifest(manifest) => manifest.image_id(),
+            _ => None,
+        };
+        if found.is_none() && (node.digest() == Some(*digest) || image_id == Some(*digest)) {
+            found = Some(node);
+        }
+    });
+    found
+}
+
+fn available(inputs: &[Input]) -> String {
+    let mut names = Vec::new();
+    for input in inputs {
+        for (position, entry) in input.entries.iter().enumerate() {
+            let mut own = entry.references.iter().filter_map(Reference::display_name);
+            match own.next() {
+                Some(first) => {
+                    names.push(first.to_owned());
+                    names.extend(own.map(str::to_owned));
+                }
+                None => names.push(format!("@{position}")),
+            }
+        }
+    }
+    names.join(", ")
+}
+
+fn platforms(inputs: &[Input]) -> String {
+    let mut platforms: Vec<String> = Vec::new();
+    for entry in inputs.iter().flat_map(|input| &input.entries) {
+        for manifest in entry.node.manifests() {
+            platforms.extend(manifest.platform.as_ref().map(ToString::to_string));
+        }
+    }
+    platforms.sort();
+    platforms.dedup();
+    platforms.join(", ")
+}
