@@ -136,9 +136,18 @@ pub enum Error {
         /// Which rule it breaks.
         reason: String,
     },
-    /// A digest cannot be parsed.
-    #[error(transparent)]
-    Digest(#[from] crate::digest::DigestError),
+    /// A schema 1 manifest that breaks a rule.
+    #[error("the schema 1 manifest is not valid")]
+    Schema1 {
+        /// Which rule.
+        source: crate::v1::schema1::Schema1Error,
+    },
+    /// V1 metadata that no config can be made of.
+    #[error("no config can be made of the v1 metadata")]
+    V1 {
+        /// Why not.
+        source: crate::v1::v1_config::V1Error,
+    },
     /// The config has no `rootfs.diff_ids`.
     #[error("the config has no rootfs with diff_ids")]
     NoRootfs,
@@ -305,6 +314,9 @@ impl Error {
             Error::DiffId { .. } | Error::DigestMismatch { .. } | Error::SizeMismatch { .. } => {
                 Some("the input is damaged: copy or save it again")
             }
+            Error::Schema1 {
+                source: crate::v1::schema1::Schema1Error::Signature { .. },
+            } => Some("--ignore-signatures takes it all the same"),
             Error::NotALayout { .. } => Some(
                 "give another output, or remove this one if it is not needed",
             ),

@@ -17,13 +17,14 @@ mod progress;
 mod rebuild;
 mod report;
 mod select;
+pub mod v1;
 
 pub use compression::{Codec, Compression, CompressionError, Encoding};
 pub use convert::{Options, convert};
 pub use digest::{DiffId, Digest, DigestError, Hasher};
 pub use error::{Error, Place, Result};
 pub use image::{Blob, Config, Entry, Index, KnownAs, Layer, Manifest, Node, Reference, TarLayer};
-pub use input::{Content, Format, Input, ReadOptions, V1Config};
+pub use input::{Content, Format, Input, ReadOptions, V1Config, V1Layer};
 pub use interrupt::Interrupt;
 pub use output::{OutputOptions, Target};
 pub use plan::Check;

@@ -1,5 +1,6 @@
 //! Inputs: opening them, finding their format by looking, reading their metadata.
 
+mod beside;
 mod content;
 mod dir;
 mod docker_archive;
@@ -18,7 +19,7 @@ use std::path::Path;
 pub use content::Content;
 pub(crate) use content::{ContentId, ContentReader};
 pub(crate) use files::Files;
-pub use v1::V1Config;
+pub use v1::{V1Config, V1Layer};
 
 use crate::error::{Error, Place, Result, ResultExt};
 use crate::image::Entry;
@@ -132,7 +133,9 @@ fn detect(name: String, opened: outer::Opened, options: &ReadOptions) -> Result<
     };
     let files = &input.files;
     let warnings = &mut input.warnings;
-    let manifest = manifest.or_else(|| files.has("manifest.json").then(|| "manifest.json".into()));
+    let manifest = manifest
+        .or_else(|| files.has("manifest.json").then(|| "manifest.json".to_owned()))
+        .or_else(|| lone_schema1(files));
     let array = match &manifest {
         Some(name) => is_array(&files.get(name)?.beginning(64)?),
         None => false,
@@ -150,7 +153,7 @@ fn detect(name: String, opened: outer::Opened, options: &ReadOptions) -> Result<
             input.signatures = read.signatures;
             (read.format, read.entries)
         }
-        None if legacy::is_legacy(files) => (Format::DockerLegacy, legacy::read(files, warnings)?),
+        None if legacy::is_legacy(files) => (Format::DockerLegacy, legacy::read(files)?),
         None => {
             return Err(Error::NotAnImage {
                 found: describe(files),
@@ -158,6 +161,19 @@ fn detect(name: String, opened: outer::Opened, options: &ReadOptions) -> Result<
         }
     };
     Ok(input)
+}
+
+/// A schema 1 manifest under a name of its own, if it is the only one.
+fn lone_schema1(files: &Files) -> Option<String> {
+    let is_json = |name: &&str| {
+        let extension = std::path::Path::new(name).extension();
+        !name.contains('/') && extension.is_some_and(|extension| extension == "json")
+    };
+    let is_schema1 =
+        |name: &&str| files.document(name).is_ok_and(|bytes| dir::is_schema1(&bytes));
+    let mut found = files.names().filter(is_json).filter(is_schema1);
+    let first = found.next()?;
+    found.next().is_none().then(|| first.to_owned())
 }
 
 fn is_array(beginning: &[u8]) -> bool {

@@ -1,0 +1,135 @@
+//! An image from a schema 1 manifest with its blobs beside it.
+
+use std::io::Read;
+
+use super::Content;
+use super::beside::Beside;
+use super::files::Files;
+use super::v1::{V1Config, V1Layer};
+use crate::compression::{Codec, Decoder};
+use crate::error::{Error, Place, Result, ResultExt};
+use crate::image::{Config, Entry, KnownAs, Layer, Manifest, Node, Reference, TarLayer};
+use crate::layer::Job;
+use crate::oci;
+use crate::v1::jws::Verdict;
+use crate::v1::schema1::{self, Emptiness, Schema1, Schema1Layer};
+
+/// Reads the image of a manifest.
+pub(super) fn read(
+    files: &Files,
+    bytes: &[u8],
+    ignore_signatures: bool,
+    warnings: &mut Vec<String>,
+) -> Result<Entry> {
+    let manifest =
+        schema1::parse(bytes, ignore_signatures).map_err(|source| Error::Schema1 { source })?;
+    for verdict in &manifest.signatures {
+        match verdict {
+            Verdict::Valid { .. } => {}
+            Verdict::Invalid(_) | Verdict::Unsupported(_) => {
+                warnings.push("the manifest's signature does not fit and was ignored".to_owned());
+            }
+        }
+    }
+    let name = name(&manifest);
+    let label = name.clone().unwrap_or_else(|| "@0".to_owned());
+    let image = image(files, &manifest).at(|| Place::Image(label))?;
+    Ok(Entry {
+        references: vec![Reference {
+            containerd_name: name.as_deref().map(oci::fully_qualified),
+            name,
+            ..Reference::default()
+        }],
+        node: Node::Manifest(Box::new(image)),
+    })
+}
+
+fn name(manifest: &Schema1) -> Option<String> {
+    let repository = (!manifest.name.is_empty()).then_some(&manifest.name)?;
+    Some(match &manifest.tag {
+        Some(tag) => format!("{repository}:{tag}"),
+        None => repository.clone(),
+    })
+}
+
+fn image(files: &Files, manifest: &Schema1) -> Result<Manifest> {
+    let of = manifest.layers.len();
+    let mut layers = Vec::new();
+    let mut metadata = Vec::with_capacity(of);
+    for (position, layer) in manifest.layers.iter().enumerate() {
+        let content = content(files, layer).at(|| Place::Layer {
+            number: position + 1,
+            of,
+        })?;
+        metadata.push(V1Layer {
+            json: layer.v1.clone().into_bytes(),
+            empty: content.is_none(),
+        });
+        layers.extend(content.map(|content| {
+            Layer::Tar(TarLayer {
+                content,
+                descriptor: None,
+                digest: Some(layer.blob),
+                diff_id: None,
+                foreign: false,
+            })
+        }));
+    }
+    let config = V1Config::Schema1(metadata);
+    Ok(Manifest {
+        document: None,
+        reordered: false,
+        layers,
+        subject: None,
+        platform: config.platform(),
+        known_as: KnownAs {
+            schema1: Some(manifest.digest),
+        },
+        config: Config::V1(config),
+    })
+}
+
+/// The blob of a layer, or `None` for an empty layer, which needs none.
+fn content(files: &Files, layer: &Schema1Layer) -> Result<Option<Content>> {
+    let emptiness = layer.emptiness();
+    if emptiness == Emptiness::Yes {
+        return Ok(None);
+    }
+    let Some(name) = (Beside { files }).blob(&layer.blob) else {
+        return match emptiness {
+            Emptiness::IfZerosOrMissing => Ok(None),
+            _ => Err(Error::Missing {
+                name: format!("blob {}", layer.blob),
+            }),
+        };
+    };
+    let content = files.get(&name)?;
+    if emptiness != Emptiness::No && is_zeros(content)? {
+        return Ok(None);
+    }
+    Ok(Some(content.clone()))
+}
+
+/// Whether the decoded content is only zeros: a tar of nothing. The first bytes of any other tar tell already.
+fn is_zeros(content: &Content) -> Result<bool> {
+    let codec = Job::sniff(content)?;
+    let reader = std::io::BufReader::new(content.reader()?);
+    let damaged = |source| match codec {
+        Codec::None => Error::io("read", "the layer")(source),
+        codec => Error::Decode {
+            codec: codec.name(),
+            source,
+        },
+    };
+    let mut decoder = Decoder::new(codec, reader).map_err(damaged)?;
+    let mut buffer = vec![0; 64 << 10];
+    loop {
+        match decoder.read(&mut buffer) {
+            Ok(0) => return Ok(true),
+            Ok(count) if buffer[..count].iter().all(|byte| *byte == 0) => {}
+            Ok(_) => return Ok(false),
+            Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(damaged(error)),
+        }
+    }
+}

@@ -1,0 +1,13 @@
+//! Docker's metadata from before schema 2, and the configs and manifests that are made of it.
+//!
+//! Docker and skopeo make these documents with Go's JSON encoder, so an image keeps the ID that they give it only if
+//! every byte is what Go would write.
+
+mod go_json;
+mod go_struct;
+mod go_time;
+pub mod jws;
+mod jws_key;
+pub mod schema1;
+pub mod v1_config;
+pub mod v2s2;
