@@ -1,0 +1,198 @@
+#!/usr/bin/env bash
+# Lets other programs read what ocify writes: skopeo by its three archive transports, umoci, docker, podman, containerd.
+# Image IDs and diff_ids that they report must be those of the corpus's expected.json. Needs root, for the daemons that
+# it starts with folders and sockets of their own and stops at its end. No step uses a network.
+#
+# usage: scripts/peers.sh [BINARY]             (default: target/release/ocify)
+set -euo pipefail
+cd "$(dirname "$0")/.."
+. scripts/checks.sh
+. scripts/engines.sh
+
+codecs=(keep gzip zstd none)
+# Inputs that go through every codec; all others through gzip alone.
+every_codec=(docker-20.10.tar docker-29-containerd-gzip.tar crane-tarball.tar)
+readers=("skopeo oci:" "skopeo oci-archive:" "skopeo docker-archive:" "umoci unpack" "docker load" "docker load, by skopeo"
+    "podman load" "ctr image import")
+
+ocify=$(realpath -m "${1:-target/release/ocify}")
+require "$ocify" skopeo umoci docker dockerd podman containerd ctr python3 zstd jq
+require_shared
+
+# Debian 12's docker 20.10 and umoci 0.4.7 cannot read zstd layers: docker learned it in 23.0 (moby/moby#41759). Its
+# skopeo 1.9, podman 4.3 and containerd 1.6 can, but skopeo 1.9 refuses to turn an OCI manifest with zstd layers into a
+# Docker one, which docker-archive: needs; 1.22 does it.
+reads() { # READER CODEC
+    [ "$2" = zstd ] || return 0
+    case $1 in
+        "docker load, by skopeo") [[ "$(skopeo --version)" != *" 1.9."* ]] ;;
+        "docker load") [ "$(dockerd --version | sed 's/[^0-9]*\([0-9]*\).*/\1/')" -ge 23 ] ;;
+        "umoci unpack") [[ "$(umoci --version)" != *" 0.4."* ]] ;;
+    esac
+}
+
+# What is in the output, and what should be ------------------------------------------------------------------------
+
+# blob LAYOUT DIGEST: the path of a blob.
+blob() { echo "$1/blobs/${2/://}"; }
+
+# config_digest LAYOUT DIGEST: of an image manifest, or of the linux/amd64 one of an index, which all peers choose here.
+config_digest() {
+    local digest=$2 nested
+    while nested=$(jq -er '.manifests | map(select(.platform | .os == "linux" and .architecture == "amd64"))[0].digest' \
+        "$(blob "$1" "$digest")" 2>/dev/null); do digest=$nested; done
+    jq -r .config.digest "$(blob "$1" "$digest")"
+}
+
+# expected_diff_ids IMAGE_ID: from expected.json, as a JSON list; fails when the input holds no such image.
+expected_diff_ids() {
+    jq -ec --arg name "$name" --arg id "$1" '.[$name].images | map(select(.image_id == $id))[0].diff_ids // empty' "$expected"
+}
+
+same() { # WHAT EXPECTED FOUND
+    [ "$2" = "$3" ] && return
+    printf '%s: expected %s, found %s\n' "$@"
+    return 1
+}
+
+# The readers: each is called with an output and fails, saying why, unless all is as expected ------------------------
+# (`set -e` does not hold inside a condition, hence each `|| return`.)
+
+# skopeo_copy SOURCE DESTINATION
+skopeo_copy() {
+    skopeo --insecure-policy --override-os linux --override-arch amd64 copy --quiet "$1" "$2"
+}
+# skopeo_reads SOURCE IMAGE_ID: copied to a dir: folder, the manifest must name that config.
+skopeo_reads() {
+    rm -rf "$work/copy"
+    skopeo_copy "$1" "dir:$work/copy" || return
+    same "image ID" "$2" "$(jq -r .config.digest "$work/copy/manifest.json")"
+}
+# From docker-archive: skopeo hands out layers decoded, so their digests are the diff_ids.
+skopeo_decodes() { # SOURCE IMAGE_ID
+    skopeo_reads "$1" "$2" || return
+    same diff_ids "$(expected_diff_ids "$2")" "$(jq -c '[.layers[].digest]' "$work/copy/manifest.json")"
+}
+umoci_unpack() { # FOLDER NAME
+    rm -rf "$work/bundle"
+    umoci unpack --rootless --image "$1:$2" "$work/bundle" || return
+    scripts/compare_unpacked.py "$1" "$2" "$work/bundle/rootfs"
+}
+# loads docker|podman FILE IMAGE_ID... : the engine must report the image IDs and their diff_ids.
+loads() {
+    local engine=$1 id found
+    "$engine" load --input "$2" || return
+    for id in "${@:3}"; do
+        found=$("$engine" image inspect --format '{{json .RootFS.Layers}}' "${id#sha256:}") || return
+        same "diff_ids of $id" "$(expected_diff_ids "$id")" "$found" || return
+    done
+}
+docker_loads_by_skopeo() { # SOURCE IMAGE_ID
+    rm -f "$work/by-skopeo.tar"
+    skopeo_copy "$1" "docker-archive:$work/by-skopeo.tar" || return
+    loads docker "$work/by-skopeo.tar" "$2"
+}
+has_tag() { # docker|podman TAG IMAGE_ID
+    local found
+    found=$("$1" image inspect --format '{{.Id}}' "$2") || return
+    same "image ID of $2" "${3#sha256:}" "${found#sha256:}"
+}
+# ctr_import FILE FOLDER: unpacks every image, must show its names and hold every blob.
+ctr_import() {
+    local names digest options=(--snapshotter native --all-platforms)
+    names=$(jq -r '.manifests[].annotations | .["io.containerd.image.name"] // .["org.opencontainers.image.ref.name"] // empty' \
+        "$2/index.json" | sort)
+    # Without a name, an image is imported under its digest.
+    [ -n "$names" ] || options+=(--digests --base-name unnamed)
+    ctr image import "${options[@]}" "$1" || return
+    # A name that is a tag alone gets a date for a repository.
+    [ -z "$names" ] || same names "$names" "$(ctr image ls -q | sed 's/^import-[0-9-]*://' | sort)" || return
+    ctr image check --snapshotter native | tee "$work/images" || return
+    awk 'NR > 1 && !/ complete .* true *$/ { bad = 1 } END { exit bad || NR < 2 }' "$work/images" || return
+    ctr content ls -q >"$work/content" || return
+    for digest in $(cd "$2/blobs" && echo */*); do
+        grep -qx "${digest/\//:}" "$work/content" || { echo "no content ${digest/\//:}"; return 1; }
+    done
+}
+empty_stores() {
+    local image
+    for image in $(docker image ls -aq --no-trunc | sort -u); do docker image rm --force "$image"; done
+    podman rmi --all --force
+    for image in $(ctr image ls -q); do ctr image rm --sync "$image"; done
+}
+
+# The table ----------------------------------------------------------------------------------------------------------
+
+declare -A good bad
+# tell READER TITLE COMMAND... : a check that is counted for READER and the codec at hand, left out where it cannot read that.
+tell() {
+    local reader=$1 title=$2
+    reads "$reader" "$codec" || return 0
+    if check "$name --compression $codec: $reader $title" "${@:3}"; then
+        good[$reader/$codec]=$((${good[$reader/$codec]:-0} + 1))
+    else
+        bad[$reader/$codec]=$((${bad[$reader/$codec]:-0} + 1))
+    fi
+}
+
+# Converts the input `name` with `codec` and gives the output to every reader.
+read_back() {
+    local input=$corpus/$name folder=$work/out/folder tar=$work/out/image.tar image=0 ref digest id ids=() tags
+    rm -rf "$work/out"
+    mkdir "$work/out"
+    check "$name --compression $codec: folder" "$ocify" convert "$input" -o "$folder" --compression "$codec" || return 0
+    check "$name --compression $codec: tar" "$ocify" convert "$input" -o "$tar" --compression "$codec" || return 0
+
+    while IFS=$'\t' read -r digest ref; do
+        id=$(config_digest "$folder" "$digest")
+        check "$name: $id is expected" expected_diff_ids "$id" || continue
+        tell "skopeo oci:" "$ref" skopeo_reads "oci:$folder${ref:+:$ref}" "$id"
+        tell "skopeo oci-archive:" "$ref" skopeo_reads "oci-archive:$tar${ref:+:$ref}" "$id"
+        tell "docker load, by skopeo" "$ref" docker_loads_by_skopeo "oci:$folder${ref:+:$ref}" "$id"
+        # umoci addresses images by name alone.
+        [ -z "$ref" ] || tell "umoci unpack" "$ref" umoci_unpack "$folder" "$ref"
+    done < <(jq -r '.manifests[] | [.digest, .annotations["org.opencontainers.image.ref.name"] // ""] | @tsv' "$folder/index.json")
+    empty_stores >/dev/null 2>&1 # what came by skopeo must not be there already when our own tar is loaded
+
+    tar -xOf "$tar" manifest.json >"$work/manifest.json"
+    mapfile -t ids < <(jq -r '.[].Config | "sha256:" + split("/")[-1]' "$work/manifest.json")
+    tell "docker load" "" loads docker "$tar" "${ids[@]}"
+    tell "podman load" "" loads podman "$tar" "${ids[@]}"
+    tell "ctr image import" "" ctr_import "$tar" "$folder"
+    for id in "${ids[@]}"; do
+        mapfile -t tags < <(jq -r --argjson image "$image" '.[$image].RepoTags // [] | .[]' "$work/manifest.json")
+        [ ${#tags[@]} -gt 0 ] || tell "skopeo docker-archive:" "@$image" skopeo_decodes "docker-archive:$tar:@$image" "$id"
+        for ref in "${tags[@]}"; do
+            tell "skopeo docker-archive:" "$ref" skopeo_decodes "docker-archive:$tar:$ref" "$id"
+            tell "docker load" "$ref" has_tag docker "$ref" "$id"
+            tell "podman load" "$ref" has_tag podman "$ref" "$id"
+        done
+        image=$((image + 1))
+    done
+    empty_stores >/dev/null 2>&1
+}
+
+start_dockerd
+start_containerd
+mapfile -t inputs < <(jq -r 'keys[]' "$expected")
+for name in "${inputs[@]}"; do
+    for codec in "${codecs[@]}"; do
+        if [ "$codec" = gzip ] || [[ " ${every_codec[*]} " == *" $name "* ]]; then read_back; fi
+    done
+done
+
+printf '\n%s, %s, %s, %s, %s\n' "$(skopeo --version)" "$(umoci --version | head -n 1)" "$(dockerd --version)" \
+    "$(command podman --version)" "$(containerd --version | cut -d ' ' -f 1,3)"
+printf '%-24s' "read/tried"
+printf '%10s' "${codecs[@]}"
+echo
+for reader in "${readers[@]}"; do
+    printf '%-24s' "$reader"
+    for codec in "${codecs[@]}"; do
+        right=${good[$reader/$codec]:-0}
+        tried=$((right + ${bad[$reader/$codec]:-0}))
+        if [ "$tried" -gt 0 ]; then printf '%10s' "$right/$tried"; else printf '%10s' "-"; fi
+    done
+    echo
+done
+summary
