@@ -6,10 +6,9 @@ use std::path::{Path, PathBuf};
 use serde_json::Value;
 
 use crate::compression::Compression;
-use crate::digest::Digest;
 use crate::error::{Error, Result};
 use crate::image::Reference;
-use crate::input::{Input, ReadOptions};
+use crate::input::{Format, Input, ReadOptions};
 use crate::interrupt::Interrupt;
 use crate::layer::{self, Pipeline};
 use crate::oci::{CONTAINERD_NAME, Descriptor, REF_NAME};
@@ -83,7 +82,7 @@ pub fn convert(
             .extend(references.map(|reference| descriptor(&built, reference)));
         entries.push(entry_report(&inputs[one.input], one, built));
     }
-    refuse_shared_names(&entries)?;
+    refuse_shared_names(&inputs, &selected, &entries)?;
 
     interrupt.check()?;
     output.commit(&additions)?;
@@ -149,17 +148,25 @@ fn entry_report(input: &Input, selected: &Selected, built: Built) -> EntryReport
     }
 }
 
-/// A name can lead to one image only.
-fn refuse_shared_names(entries: &[EntryReport]) -> Result<()> {
-    let mut seen: HashMap<&str, (&EntryReport, Digest)> = HashMap::new();
-    for entry in entries {
+/// A name can lead to one image only. A layout may have it otherwise; its reader has warned of that.
+fn refuse_shared_names(
+    inputs: &[Input],
+    selected: &[Selected],
+    entries: &[EntryReport],
+) -> Result<()> {
+    let mut seen: HashMap<&str, usize> = HashMap::new();
+    for (position, entry) in entries.iter().enumerate() {
         for name in &entry.names {
-            let (first, digest) = *seen.entry(name).or_insert((entry, entry.digest));
-            if digest != entry.digest {
+            let first = *seen.entry(name).or_insert(position);
+            let input = selected[position].input;
+            let allowed = selected[first].input == input
+                && inputs[input].format == Format::OciLayout;
+            if entries[first].digest != entry.digest && !allowed {
+                let place = |entry: &EntryReport| format!("{} in {}", entry.digest, entry.input);
                 return Err(Error::NameConflict {
                     name: name.clone(),
-                    first: format!("{} in {}", digest, first.input),
-                    second: format!("{} in {}", entry.digest, entry.input),
+                    first: place(&entries[first]),
+                    second: place(entry),
                 });
             }
         }

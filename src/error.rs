@@ -231,6 +231,12 @@ pub enum Error {
     },
 
     // The output.
+    /// The output's name is a symbolic link, which is not followed.
+    #[error("{} is a symbolic link", .path.display())]
+    OutputIsLink {
+        /// The output.
+        path: PathBuf,
+    },
     /// Something else is in the output's place.
     #[error("{} exists and is not an OCI layout", .path.display())]
     NotALayout {
@@ -320,6 +326,7 @@ impl Error {
             Error::NotALayout { .. } => Some(
                 "give another output, or remove this one if it is not needed",
             ),
+            Error::OutputIsLink { .. } => Some("name what it points to"),
             Error::NameForMany { .. } => Some("select one with --image"),
             Error::NoSuchImage { .. } => {
                 Some("select by a name, by @ and a number from 0, or by a digest")

@@ -30,8 +30,10 @@ pub(crate) struct Plan {
 /// What makes two blobs of an input the same blob of the output.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 enum Key {
-    /// Kept bytes.
+    /// A layer whose bytes are kept.
     Kept(Digest, Option<DiffId>),
+    /// What is no layer, and is carried along.
+    Carried(Digest),
     /// Encoded anew, from whichever copy comes first.
     Encoded(DiffId),
     /// Nothing is known of it beforehand but its place.
@@ -124,7 +126,7 @@ impl Plan {
         let action = match compression.encoding(codec) {
             Some(encoding) => Action::Encode(encoding),
             None => Action::Keep {
-                decode: check == Check::Full || layer.digest.is_none(),
+                decode: check == Check::Full || layer.digest.is_none() || layer.diff_id.is_none(),
             },
         };
         let job = Job {
@@ -152,7 +154,7 @@ impl Plan {
             diff_id: None,
             places: places.to_vec(),
         };
-        self.add(Key::Kept(digest, None), job);
+        self.add(Key::Carried(digest), job);
     }
 
     fn add(&mut self, key: Key, job: Job) {
@@ -175,7 +177,7 @@ impl Plan {
 
     /// Which job does a blob that is carried along.
     pub fn blob(&self, digest: &Digest) -> Option<usize> {
-        self.positions.get(&Key::Kept(*digest, None)).copied()
+        self.positions.get(&Key::Carried(*digest)).copied()
     }
 
     /// The input bytes of all jobs.

@@ -247,9 +247,11 @@ impl<'a> Rebuild<'a> {
                 ..document.clone()
             },
             Config::V1(v1) => {
-                let diff_ids: Vec<DiffId> =
-                    layers.iter().filter_map(|layer| layer.diff_id).collect();
-                Document::new(media_type::CONFIG, v1.config(&diff_ids)?)
+                let diff_ids = layers.iter().map(|layer| layer.diff_id);
+                // Every layer of such an image was decoded.
+                let diff_ids: Option<Vec<DiffId>> = diff_ids.collect();
+                let config = v1.config(&diff_ids.ok_or(Error::NoRootfs)?)?;
+                Document::new(media_type::CONFIG, config)
             }
         };
         self.output.put(&document)?;

@@ -58,10 +58,10 @@ pub fn run() -> ExitCode {
             Exit::Usage.into()
         }
         Err(Failure::Failed(error)) => {
+            report(&error);
             if matches!(error.fact(), Error::Interrupted) {
                 signals.end();
             }
-            report(&error);
             Exit::Failed.into()
         }
         // A reader that has seen enough, as `head` does, is no failure of ours to explain.

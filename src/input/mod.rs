@@ -160,6 +160,11 @@ fn detect(name: String, opened: outer::Opened, options: &ReadOptions) -> Result<
             });
         }
     };
+    if input.entries.is_empty() {
+        return Err(Error::NotAnImage {
+            found: "index.json lists none".to_owned(),
+        });
+    }
     Ok(input)
 }
 

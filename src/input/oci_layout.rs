@@ -2,6 +2,8 @@
 //!
 //! <https://github.com/opencontainers/image-spec/blob/v1.1.1/image-layout.md>
 
+use std::collections::BTreeMap;
+
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
@@ -96,7 +98,33 @@ pub(super) fn read(files: &Files, warnings: &mut Vec<String>) -> Result<Vec<Entr
         });
     }
     warnings.append(&mut tree.warnings);
+    tell_names_apart(&mut entries, warnings);
     Ok(entries)
+}
+
+/// What containerd exports has the tag alone as ref.name, so that `latest` may stand for several images. Their full
+/// names then take its place. Where there are none, nothing can be done: the specification does not forbid it.
+fn tell_names_apart(entries: &mut [Entry], warnings: &mut Vec<String>) {
+    let mut count: BTreeMap<String, usize> = BTreeMap::new();
+    for reference in entries.iter().flat_map(|entry| &entry.references) {
+        if let Some(name) = &reference.name {
+            *count.entry(name.clone()).or_default() += 1;
+        }
+    }
+    count.retain(|_, count| *count > 1);
+    for reference in entries.iter_mut().flat_map(|entry| &mut entry.references) {
+        if let (Some(name), Some(full)) = (&reference.name, &reference.containerd_name)
+            && count.contains_key(name)
+        {
+            count.entry(name.clone()).and_modify(|count| *count -= 1);
+            reference.name = Some(full.clone());
+        }
+    }
+    for (name, count) in count {
+        if count > 1 {
+            warnings.push(format!("the name {name} stands for {count} images"));
+        }
+    }
 }
 
 fn reference(descriptor: &Descriptor) -> Reference {

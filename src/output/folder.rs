@@ -40,7 +40,9 @@ pub(super) struct FolderOutput {
 impl FolderOutput {
     pub fn open(path: &Path, fsync: bool, interrupt: &Interrupt) -> Result<FolderOutput> {
         let (parent, name) = super::split(path)?;
-        let base = match parent.kind(&name)? {
+        let kind = parent.kind(&name)?;
+        super::refuse_link(kind, path)?;
+        let base = match kind {
             None => None,
             Some(FileType::Directory) => {
                 let layout = parent.folder(&name)?;

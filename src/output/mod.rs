@@ -44,10 +44,12 @@ impl Target {
         }
     }
 
-    /// The folder that the output will be in, where temporary files belong.
+    /// A folder on the output's file system, where temporary files belong.
     #[must_use]
     pub fn temporary(&self) -> PathBuf {
         match self {
+            // Its parent may belong to somebody else, as that of a mounted folder does.
+            Target::Folder(path) if path.is_dir() => path.clone(),
             Target::Folder(path) | Target::Tar(path) => match path.parent() {
                 Some(parent) if parent != Path::new("") => parent.to_owned(),
                 _ => PathBuf::from("."),
@@ -185,6 +187,16 @@ fn split(path: &Path) -> Result<(Folder, String)> {
         _ => Path::new("."),
     };
     Ok((Folder::open(parent)?, name.to_owned()))
+}
+
+/// Refuses an output that somebody else could have redirected.
+fn refuse_link(kind: Option<rustix::fs::FileType>, path: &Path) -> Result<()> {
+    if kind == Some(rustix::fs::FileType::Symlink) {
+        return Err(Error::OutputIsLink {
+            path: path.to_owned(),
+        });
+    }
+    Ok(())
 }
 
 /// What the staged form of an output begins with.

@@ -61,7 +61,9 @@ impl docker::Blobs for Contents {
 impl TarOutput {
     pub fn open(path: &Path, options: OutputOptions, interrupt: &Interrupt) -> Result<TarOutput> {
         let (parent, name) = super::split(path)?;
-        match parent.kind(&name)? {
+        let kind = parent.kind(&name)?;
+        super::refuse_link(kind, path)?;
+        match kind {
             None => {}
             Some(FileType::RegularFile) => {
                 // Looked at now, since it would be a pity to find out in the end.
