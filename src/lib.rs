@@ -19,7 +19,9 @@ mod report;
 mod select;
 pub mod v1;
 
-pub use compression::{Codec, Compression, CompressionError, Encoding};
+pub use compression::{
+    ChunkEncoder, Codec, Compression, CompressionError, EncodedChunk, Encoding, Framing,
+};
 pub use convert::{Options, convert};
 pub use digest::{DiffId, Digest, DigestError, Hasher};
 pub use error::{Error, Place, Result};

@@ -7,16 +7,14 @@
 
 use std::io;
 
-use flate2::{Compress, FlushCompress};
+use deflate_chunks::{Encoder as Deflate, Level};
 
 use super::Encoding;
 
-/// Length of the deflate window: how far back a chunk may refer.
-const WINDOW: usize = 32 * 1024;
-
 impl Encoding {
     /// How many uncompressed bytes are encoded at a time. Part of the format of the output: a change changes digests.
-    pub(crate) fn chunk_size(self) -> usize {
+    #[must_use]
+    pub fn chunk_size(self) -> usize {
         match self {
             Encoding::None | Encoding::Gzip(_) => 1 << 20,
             Encoding::Zstd(_) => 4 << 20,
@@ -25,31 +23,36 @@ impl Encoding {
 }
 
 /// Encodes chunks, one at a time; can be used for chunk after chunk of any layer.
-pub(crate) enum ChunkEncoder {
+pub struct ChunkEncoder(Encoder);
+
+enum Encoder {
     None,
-    Gzip(Compress),
+    Gzip(Deflate),
     Zstd(zstd::bulk::Compressor<'static>),
 }
 
 /// A chunk's part of the output.
-pub(crate) struct EncodedChunk {
+pub struct EncodedChunk {
+    /// To be written behind the chunk before it.
     pub bytes: Vec<u8>,
     /// CRC-32 of the uncompressed bytes, which gzip's trailer needs.
     crc: Option<crc32fast::Hasher>,
 }
 
 impl ChunkEncoder {
+    /// An encoder; fails when there is no such level or no memory for it.
     pub fn new(encoding: Encoding) -> io::Result<ChunkEncoder> {
-        Ok(match encoding {
-            Encoding::None => ChunkEncoder::None,
+        Ok(ChunkEncoder(match encoding {
+            Encoding::None => Encoder::None,
             Encoding::Gzip(level) => {
-                ChunkEncoder::Gzip(Compress::new(flate2::Compression::new(level), false))
+                let level = Level::new(level).ok_or_else(|| io::Error::other("no such level"))?;
+                Encoder::Gzip(Deflate::new(level))
             }
             Encoding::Zstd(level) => {
                 let level = i32::try_from(level).map_err(io::Error::other)?;
-                ChunkEncoder::Zstd(zstd::bulk::Compressor::new(level)?)
+                Encoder::Zstd(zstd::bulk::Compressor::new(level)?)
             }
-        })
+        }))
     }
 
     /// Encodes `chunk`; `before` is what precedes it in the layer (its last 32 KiB count), into `output`, which is
@@ -61,22 +64,18 @@ impl ChunkEncoder {
         mut output: Vec<u8>,
     ) -> io::Result<EncodedChunk> {
         output.clear();
-        match self {
-            ChunkEncoder::None => output.extend_from_slice(chunk),
-            ChunkEncoder::Gzip(compress) => {
-                compress.reset();
-                if !before.is_empty() {
-                    let window = &before[before.len().saturating_sub(WINDOW)..];
-                    compress.set_dictionary(window)?;
-                }
-                deflate(compress, chunk, &mut output)?;
+        match &mut self.0 {
+            Encoder::None => output.extend_from_slice(chunk),
+            Encoder::Gzip(deflate) => {
+                output.reserve(deflate_chunks::bound(chunk.len()));
+                deflate.encode(before, chunk, false, &mut output);
             }
-            ChunkEncoder::Zstd(compressor) => {
+            Encoder::Zstd(compressor) => {
                 output.reserve(zstd::zstd_safe::compress_bound(chunk.len()));
                 compressor.compress_to_buffer(chunk, &mut output)?;
             }
         }
-        let crc = matches!(self, ChunkEncoder::Gzip(_)).then(|| {
+        let crc = matches!(self.0, Encoder::Gzip(_)).then(|| {
             let mut crc = crc32fast::Hasher::new();
             crc.update(chunk);
             crc
@@ -85,24 +84,8 @@ impl ChunkEncoder {
     }
 }
 
-/// Appends all blocks of `chunk`, ended byte-aligned by an empty stored block.
-fn deflate(compress: &mut Compress, chunk: &[u8], output: &mut Vec<u8>) -> io::Result<()> {
-    // Stored blocks, should nothing compress: 5 bytes in 16 KiB at the most, and the empty one.
-    output.reserve(chunk.len() + chunk.len() / 3000 + 64);
-    let start = compress.total_in();
-    loop {
-        let done = usize::try_from(compress.total_in() - start).map_err(io::Error::other)?;
-        compress.compress_vec(&chunk[done..], output, FlushCompress::Sync)?;
-        let done = usize::try_from(compress.total_in() - start).map_err(io::Error::other)?;
-        if done == chunk.len() && output.len() < output.capacity() {
-            return Ok(());
-        }
-        output.reserve(64 << 10);
-    }
-}
-
 /// What stands before the first and behind the last chunk.
-pub(crate) struct Framing {
+pub struct Framing {
     encoding: Encoding,
     crc: crc32fast::Hasher,
     length: u64,
@@ -110,6 +93,8 @@ pub(crate) struct Framing {
 }
 
 impl Framing {
+    /// The framing of a layer whose first chunk is to come.
+    #[must_use]
     pub fn new(encoding: Encoding) -> Framing {
         Framing {
             encoding,
@@ -121,6 +106,7 @@ impl Framing {
 
     /// To be written before the first chunk. Without a name and with a modification time of zero, since the same input
     /// must give the same bytes (RFC 1952, section 2.3: XFL 0, OS 255 "unknown").
+    #[must_use]
     pub fn header(&self) -> &'static [u8] {
         match self.encoding {
             Encoding::Gzip(_) => &[0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 255],

@@ -7,7 +7,7 @@ use std::fmt;
 use std::str::FromStr;
 
 pub(crate) use decode::Decoder;
-pub(crate) use encode::{ChunkEncoder, EncodedChunk, Framing};
+pub use encode::{ChunkEncoder, EncodedChunk, Framing};
 
 /// How a stream of bytes is compressed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -71,7 +71,7 @@ pub enum Encoding {
 
 impl Encoding {
     /// gzip at the level that is used when none is asked for.
-    pub const GZIP: Encoding = Encoding::Gzip(4);
+    pub const GZIP: Encoding = Encoding::Gzip(3);
     /// zstd at the level that is used when none is asked for, libzstd's own default.
     pub const ZSTD: Encoding = Encoding::Zstd(3);
 
