@@ -1,5 +1,7 @@
 //! `ocify` as a user runs it, on inputs that code makes.
 
+mod bad_docker_archives;
+mod bad_requests;
 mod command_line;
 mod docker_archive;
 mod output;

@@ -55,6 +55,13 @@ impl Files {
         self
     }
 
+    #[must_use]
+    pub fn without_last(&self) -> Files {
+        let mut files = self.clone();
+        files.members.pop();
+        files
+    }
+
     /// Changes a document.
     #[must_use]
     pub fn edited(mut self, name: &str, edit: impl FnOnce(&mut Value)) -> Files {
