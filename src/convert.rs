@@ -58,7 +58,8 @@ pub fn convert(
     let mut warnings = input_warnings(&inputs);
 
     let selected = options.selection.apply(&inputs, &mut warnings)?;
-    let plan = Plan::new(&inputs, &selected, options.compression, options.check)?;
+    let mut plan = Plan::new(&inputs, &selected, options.compression, options.check)?;
+    warnings.append(&mut plan.warnings);
     let output = Output::open(target, &options.output, interrupt)?;
 
     progress.total(plan.jobs.len(), plan.bytes());

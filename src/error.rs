@@ -207,6 +207,14 @@ pub enum Error {
         /// The names there are.
         available: String,
     },
+    /// `--platform` names what no image is for.
+    #[error("no image for {wanted}: there are {available}")]
+    NoSuchPlatform {
+        /// As they were asked for.
+        wanted: String,
+        /// The platforms there are.
+        available: String,
+    },
     /// `--name` fits one image only.
     #[error("a name was given for one image, but {count} are selected")]
     NameForMany {

@@ -24,6 +24,8 @@ pub enum Check {
 #[derive(Debug, Default)]
 pub(crate) struct Plan {
     pub jobs: Vec<Job>,
+    /// What the user should know of it.
+    pub warnings: Vec<String>,
     positions: HashMap<Key, usize>,
 }
 
@@ -103,7 +105,14 @@ impl Plan {
             match layer {
                 Layer::Tar(layer) => self.add_layer(layer, compression, check, places)?,
                 Layer::Other(blob) => self.add_blob(blob, places),
-                Layer::Absent { .. } => {}
+                Layer::Absent { descriptor, .. } => {
+                    let places: Vec<String> = places.iter().map(ToString::to_string).collect();
+                    self.warnings.push(format!(
+                        "{}: {} is a foreign layer that is not here: only its urls are carried on",
+                        places.join(": "),
+                        descriptor.digest
+                    ));
+                }
             }
             places.pop();
         }

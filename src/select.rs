@@ -99,8 +99,8 @@ impl Selection {
         }
         if kept.is_empty() && !self.platforms.is_empty() {
             let wanted: Vec<String> = self.platforms.iter().map(ToString::to_string).collect();
-            return Err(Error::NoSuchImage {
-                wanted: format!("for {}", wanted.join(" or ")),
+            return Err(Error::NoSuchPlatform {
+                wanted: wanted.join(" or "),
                 available: platforms(inputs),
             });
         }

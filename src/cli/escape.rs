@@ -16,7 +16,8 @@ pub fn escape(text: &str) -> String {
     escaped
 }
 
-fn is_harmful(character: char) -> bool {
+/// Whether a character could do something to a terminal, or to the order of the text on it.
+pub fn is_harmful(character: char) -> bool {
     character.is_control()
         // Line and paragraph separators; marks and overrides of the writing direction (CVE-2021-42574).
         || matches!(character, '\u{2028}' | '\u{2029}' | '\u{200e}' | '\u{200f}' | '\u{61c}')

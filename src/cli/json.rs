@@ -1,16 +1,34 @@
 //! Results as JSON. Field names are those of the image-spec where it has one.
 
+use std::fmt::Write as _;
 use std::io::{self, Write};
 
 use ocify::{EntryReport, ImageReport, LayerReport, Report};
 use serde_json::{Value, json};
 
+use super::escape::is_harmful;
+
 /// Prints one document, indented, with a line end.
 pub fn print(value: &Value) -> io::Result<()> {
     let mut stdout = io::stdout().lock();
-    serde_json::to_writer_pretty(&mut stdout, value)?;
-    writeln!(stdout)?;
+    let text = serde_json::to_string_pretty(value)?;
+    writeln!(stdout, "{}", escape_json(&text))?;
     stdout.flush()
+}
+
+/// serde_json escapes only what it must. Whatever else could harm a terminal can only be inside of strings, where an
+/// escape means the same.
+fn escape_json(text: &str) -> String {
+    let mut escaped = String::with_capacity(text.len());
+    for character in text.chars() {
+        if character != '\n' && is_harmful(character) {
+            // Writing to a string cannot fail. None of them is outside of the basic plane, so four digits are enough.
+            let _ = write!(escaped, "\\u{:04x}", u32::from(character));
+        } else {
+            escaped.push(character);
+        }
+    }
+    escaped
 }
 
 /// The result of a conversion.

@@ -1,0 +1,306 @@
+//! What is wrong with a `docker save` archive, and the whole message that says so.
+
+use serde_json::{Value, json};
+
+use crate::support::docker::{Image, layer_name, save};
+use crate::support::files::Files;
+use crate::support::layers::Layer;
+use crate::support::sandbox::Sandbox;
+use crate::support::tar::{self, Body, Member, Sparse, SparseFormat};
+use crate::support::{codec, docker, sha256, sha256_hex};
+
+/// Converting `app.tar` fails with these lines and leaves nothing behind, neither a folder nor a tar.
+#[track_caller]
+pub fn refuses(archive: &[u8], stderr: &str) {
+    let sandbox = Sandbox::new();
+    sandbox.write("app.tar", archive);
+    let before = sandbox.snapshot();
+    for output in ["out", "out.tar", "-"] {
+        sandbox.convert(&["app.tar", "-o", output]).fails(stderr);
+        assert_eq!(sandbox.snapshot(), before, "{output}");
+    }
+}
+
+const DAMAGED: &str = "hint: the input is damaged: copy or save it again\n";
+const CUT: &str = "hint: copy or save it again, and compare the sizes\n";
+const INPUTS: &str =
+    "hint: inputs are docker save archives, OCI layouts, dir: folders and schema 1 folders\n";
+
+fn layers() -> [Layer; 3] {
+    [Layer::new("base"), Layer::new("middle"), Layer::new("top")]
+}
+
+fn image() -> Image {
+    Image::new(&["fixture/app:1.0"], &layers())
+}
+
+fn archive() -> Files {
+    save(&[image()])
+}
+
+#[test]
+fn files_that_are_no_archives_of_images() {
+    let text = b"Dear operator,\nthis is a letter.\n".repeat(40);
+    let root: Vec<Member> = ["bin/sh", "etc/passwd", "usr/bin/env"]
+        .iter()
+        .map(|name| Member::file(name, "x"))
+        .collect();
+    let not_an_image = |found: &str| format!("ocify: app.tar: no image in here: {found}\n{INPUTS}");
+    for (bytes, message) in [
+        (Vec::new(), "ocify: app.tar: the file is empty\n".to_owned()),
+        (text.clone(), not_an_image("the file is no tar archive, folder or manifest")),
+        (b"x".to_vec(), not_an_image("the file is no tar archive, folder or manifest")),
+        (codec::gzip(&text), not_an_image("it is gzip, but there is no tar archive in it")),
+        (codec::gzip(b""), not_an_image("it is gzip, but there is no tar archive in it")),
+        (
+            tar::tar(&root),
+            not_an_image(
+                "it is the file system of a container or a machine (docker export, a root file system), without the \
+                 metadata of an image",
+            ),
+        ),
+        (
+            tar::tar(&[Member::file("a", ""), Member::file("b/c", "")]),
+            not_an_image(
+                "none of its 2 files is manifest.json, index.json or repositories; the first is a",
+            ),
+        ),
+        (tar::tar(&[]), not_an_image("it holds no files")),
+        (
+            archive().with("manifest.json", "[]").tar(),
+            not_an_image("manifest.json lists none"),
+        ),
+    ] {
+        refuses(&bytes, &message);
+    }
+}
+
+#[test]
+fn archives_that_are_cut_or_damaged() {
+    let whole = archive().tar();
+    let length = whole.len();
+    let last = format!("ocify: app.tar: the archive ends at byte {} without an end-of-archive marker: it is cut short\n{CUT}", length - 1024);
+    refuses(&whole[..length - 1024], &last);
+    // In the middle of the first layer, which is the second member behind its folder.
+    refuses(
+        &whole[..2000],
+        &format!(
+            "ocify: app.tar: {} is cut short: {} bytes are needed, 2000 are there\n{CUT}",
+            layer_name(&layers()[0]),
+            1024 + layers()[0].tar.len(),
+        ),
+    );
+    let mut damaged = whole.clone();
+    damaged[512 + 3] ^= 1;
+    refuses(&damaged, "ocify: app.tar: damaged tar header at byte 512: its checksum does not fit\n");
+    let single_zero_block = [&whole[..512], &[0; 512], &whole[512..]].concat();
+    refuses(
+        &single_zero_block,
+        "ocify: app.tar: damaged tar header at byte 512: a single zero block\n",
+    );
+    let number = [tar::pax(&[("size", "many".to_owned())]), whole.clone()].concat();
+    refuses(
+        &number,
+        "ocify: app.tar: damaged tar header at byte 1024: size is \"many\", a number is expected\n",
+    );
+    let mut gzip = codec::gzip(&whole);
+    gzip.extend(b"garbage behind the end");
+    refuses(
+        &gzip,
+        "ocify: app.tar: the gzip data is damaged: invalid gzip header\n",
+    );
+}
+
+#[test]
+fn sparse_members_that_lie() {
+    let sparse = |format, fragments: Vec<(u64, Vec<u8>)>, size| {
+        let body = Body::Sparse(Sparse { format, fragments, size });
+        let files = archive().with_body("x", body);
+        (files.without_last().tar().len() - 1024, files.tar())
+    };
+    let overlapping = || vec![(0, vec![1; 600]), (512, vec![1; 512])];
+    for format in [SparseFormat::Gnu, SparseFormat::Pax00, SparseFormat::Pax01, SparseFormat::Pax10] {
+        for fragments in [overlapping(), vec![(4000, vec![1; 512])]] {
+            let (before, archive) = sparse(format, fragments, 4096);
+            let at = if format == SparseFormat::Gnu { before } else { before + 1024 };
+            refuses(
+                &archive,
+                &format!(
+                    "ocify: app.tar: damaged tar header at byte {at}: the sparse map of x does not fit its sizes\n"
+                ),
+            );
+        }
+    }
+}
+
+/// With a change to manifest.json.
+fn manifest(edit: impl FnOnce(&mut Value)) -> Vec<u8> {
+    archive().edited("manifest.json", |manifest| edit(&mut manifest[0])).tar()
+}
+
+/// With a change to the config, under the name that fits it.
+fn config(edit: impl FnOnce(&mut Value)) -> (Vec<u8>, String) {
+    let mut config: Value = serde_json::from_slice(&image().config).unwrap();
+    edit(&mut config);
+    let image = image().with_config(config.to_string());
+    (save(std::slice::from_ref(&image)).tar(), image.config_name)
+}
+
+#[test]
+fn manifest_json() {
+    let base = layer_name(&layers()[0]);
+    let app = "ocify: app.tar: fixture/app:1.0: ";
+    refuses(
+        &archive().with("manifest.json", "[{\"Config\":").tar(),
+        "ocify: app.tar: manifest.json is not the JSON that it should be: EOF while parsing a value at line 1 column 11\n",
+    );
+    refuses(
+        &manifest(|entry| entry["Layers"] = json!("x")),
+        &format!(
+            "ocify: app.tar: manifest.json is not the JSON that it should be: invalid type: string \"x\", expected a \
+             sequence at line 1 column {}\n",
+            json!([{ "Config": image().config_name, "RepoTags": ["fixture/app:1.0"], "Layers": "x" }]).to_string().len() - 2,
+        ),
+    );
+    refuses(
+        &manifest(|entry| entry["Config"] = json!("other.json")),
+        &format!("{app}other.json is missing\n"),
+    );
+    refuses(
+        &manifest(|entry| entry["Layers"][0] = json!("other/layer.tar")),
+        &format!("{app}layer 1 of 3: other/layer.tar is missing\n"),
+    );
+    let folder = base.strip_suffix("/layer.tar").unwrap();
+    refuses(
+        &manifest(|entry| entry["Layers"][0] = json!(folder)),
+        &format!("{app}layer 1 of 3: {folder} is not a file\n"),
+    );
+    refuses(
+        &manifest(|entry| {
+            entry["Layers"].as_array_mut().unwrap().pop();
+        }),
+        &format!("{app}the manifest has 2 layers, the config has 3 diff_ids\n"),
+    );
+    refuses(
+        &manifest(|entry| {
+            entry["RepoTags"] = Value::Null;
+            entry["Config"] = json!("other.json");
+        }),
+        "ocify: app.tar: @0: other.json is missing\n",
+    );
+}
+
+#[test]
+fn links_that_lead_nowhere() {
+    let base = layer_name(&layers()[0]);
+    let linked = |target: &str| archive().with_body(&base, Body::Symlink(target.to_owned()));
+    let app = "ocify: app.tar: fixture/app:1.0: layer 1 of 3: ";
+    refuses(
+        &linked("../../../../etc/passwd").tar(),
+        &format!("{app}{base} is a link to etc/passwd, which is missing\n"),
+    );
+    refuses(
+        &linked("layer.tar").tar(),
+        &format!("{app}{base} is a link that leads back to itself\n"),
+    );
+    let mut circle = linked("../a");
+    circle.add("a", Body::Symlink("b".to_owned()));
+    circle.add("b", Body::HardLink(base.clone()));
+    refuses(&circle.tar(), &format!("{app}{base} is a link that leads back to itself\n"));
+    refuses(
+        &archive().with_body(&base, Body::Fifo).tar(),
+        &format!("{app}{base} is not a file\n"),
+    );
+}
+
+#[test]
+fn configs() {
+    let image = image();
+    let name = &image.config_name;
+    let app = "ocify: app.tar: fixture/app:1.0: ";
+    let text = image.clone().with_config("this is no JSON");
+    refuses(
+        &save(std::slice::from_ref(&text)).tar(),
+        &format!(
+            "{app}config {} is not the JSON that it should be: expected ident at line 1 column 2\n",
+            text.config_name
+        ),
+    );
+    let (archive_, _) = config(|config| {
+        config.as_object_mut().unwrap().shift_remove("rootfs");
+    });
+    refuses(&archive_, &format!("{app}the config has no rootfs with diff_ids\n"));
+    let (archive_, _) = config(|config| {
+        config["rootfs"].as_object_mut().unwrap().shift_remove("diff_ids");
+    });
+    let none = format!("{app}the manifest has 3 layers, the config has 0 diff_ids\n");
+    refuses(&archive_, &none);
+    let (archive_, _) = config(|config| config["rootfs"]["diff_ids"] = json!([]));
+    refuses(&archive_, &none);
+    let upper = layers()[0].diff_id().to_uppercase().replace("SHA256", "sha256");
+    for bad in [upper.as_str(), "md5:d41d8cd98f00b204e9800998ecf8427e", "sha256:../../etc/passwd", "x"] {
+        let (archive_, name) = config(|config| config["rootfs"]["diff_ids"][0] = json!(bad));
+        let reason = match bad {
+            "x" => "digest \"x\" has no algorithm".to_owned(),
+            "md5:d41d8cd98f00b204e9800998ecf8427e" => {
+                format!("digest {bad:?} has an algorithm that is neither sha256 nor sha512")
+            }
+            _ => format!("digest {bad:?} is not 64 lower-case hex digits"),
+        };
+        // Where in the document it is: on its one line, behind the value or the object that it is in.
+        let sandbox = Sandbox::new();
+        sandbox.write("app.tar", &archive_);
+        let run = sandbox.convert(&["app.tar", "-o", "out"]);
+        let start = format!("{app}config {name} is not the JSON that it should be: {reason} at line 1 column ");
+        let column = run.stderr.strip_prefix(&start).unwrap_or_else(|| panic!("{}", run.stderr));
+        assert!(column.trim_end().parse::<u32>().is_ok(), "{column}");
+    }
+    let other = image.clone().with_config(docker::config(&layers()[..2]));
+    refuses(
+        &archive().with(name, other.config.clone()).tar(),
+        &format!(
+            "{app}digest of config {name} is {}, {} is expected\n{DAMAGED}",
+            other.id(),
+            image.id(),
+        ),
+    );
+    assert_eq!(*name, format!("{}.json", sha256_hex(&image.config)));
+}
+
+#[test]
+fn layers_that_are_not_what_the_config_says() {
+    let wrong = Layer::new("wrong");
+    let name = layer_name(&layers()[1]);
+    let app = "ocify: app.tar: fixture/app:1.0: layer 2 of 3: ";
+    let with = |bytes: Vec<u8>| archive().with(&name, bytes).tar();
+    let expected = layers()[1].diff_id();
+    for (_, encode) in codec::ALL {
+        refuses(
+            &with(encode(&wrong.tar)),
+            &format!("{app}diff_id is {}, the config says {expected}\n{DAMAGED}", wrong.diff_id()),
+        );
+    }
+    refuses(
+        &with(Vec::new()),
+        &format!("{app}diff_id is {}, the config says {expected}\n{DAMAGED}", sha256(b"")),
+    );
+    refuses(
+        &with(b"\x04\x22\x4d\x18 this is lz4".to_vec()),
+        &format!(
+            "{app}unknown codec: the layer begins with 04 22 4d 18 20 74 68 69, which is neither tar nor gzip, zstd, \
+             bzip2 or xz\n"
+        ),
+    );
+    let tar = &layers()[1].tar;
+    for (encode, codec, cut, garbage) in [
+        (codec::gzip as fn(&[u8]) -> Vec<u8>, "gzip", "unexpected end of file", "invalid gzip header"),
+        (codec::zstd, "zstd", "incomplete frame", "Unknown frame descriptor"),
+        (codec::bzip2, "bzip2", "decompression not finished but EOF reached", "bzip2: bz2 header missing"),
+        (codec::xz, "xz", "premature eof", "invalid data"),
+    ] {
+        let blob = encode(tar);
+        let message = |words: &str| format!("{app}the {codec} data is damaged: {words}\n");
+        refuses(&with(blob[..blob.len() - 3].to_vec()), &message(cut));
+        refuses(&with([&blob[..], b"garbage behind the end"].concat()), &message(garbage));
+    }
+}

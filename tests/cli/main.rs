@@ -1,0 +1,10 @@
+//! `ocify` as a user runs it, on inputs that code makes.
+
+mod bad_docker_archives;
+mod bad_requests;
+mod command_line;
+mod docker_archive;
+mod output;
+
+#[path = "../support/mod.rs"]
+mod support;

@@ -1,0 +1,35 @@
+//! What the tests are made of: inputs of every kind built in code, a folder of one's own to run the program in, and a
+//! reader of outputs that shares no code with the program.
+
+pub mod codec;
+pub mod docker;
+pub mod files;
+pub mod layers;
+pub mod layout;
+pub mod legacy;
+pub mod oci;
+pub mod sandbox;
+pub mod schema1;
+pub mod tar;
+
+use sha2::{Digest as _, Sha256, Sha512};
+
+/// The bytes in lower-case hex.
+pub fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// `sha256:` and the digest of `bytes` in hex.
+pub fn sha256(bytes: &[u8]) -> String {
+    format!("sha256:{}", sha256_hex(bytes))
+}
+
+/// The SHA-256 digest of `bytes` in hex.
+pub fn sha256_hex(bytes: &[u8]) -> String {
+    hex(&Sha256::digest(bytes))
+}
+
+/// `sha512:` and the digest of `bytes` in hex.
+pub fn sha512(bytes: &[u8]) -> String {
+    format!("sha512:{}", hex(&Sha512::digest(bytes)))
+}

@@ -1,0 +1,173 @@
+//! A temporary folder, and the program run in it as a user runs it.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus, Stdio};
+
+use tempfile::TempDir;
+
+use super::files::Files;
+use super::layout::Layout;
+
+/// A folder of one's own. The program's temporary files are in it too, so that none can be left behind unseen.
+pub struct Sandbox {
+    folder: TempDir,
+}
+
+/// What a run printed and how it ended.
+pub struct Run {
+    pub status: ExitStatus,
+    pub stdout: Vec<u8>,
+    pub stderr: String,
+}
+
+impl Sandbox {
+    pub fn new() -> Sandbox {
+        Sandbox {
+            folder: TempDir::new().unwrap(),
+        }
+    }
+
+    /// With `app.tar` in it.
+    pub fn with_archive(files: &Files) -> Sandbox {
+        let sandbox = Sandbox::new();
+        sandbox.write("app.tar", &files.tar());
+        sandbox
+    }
+
+    /// With the files in the folder `app`.
+    pub fn with_folder(files: &Files) -> Sandbox {
+        let sandbox = Sandbox::new();
+        files.write(&sandbox.path("app"));
+        sandbox
+    }
+
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    pub fn write(&self, name: &str, bytes: &[u8]) {
+        fs::write(self.path(name), bytes).unwrap();
+    }
+
+    pub fn read(&self, name: &str) -> Vec<u8> {
+        fs::read(self.path(name)).unwrap_or_else(|error| panic!("{name}: {error}"))
+    }
+
+    /// The program with these arguments, ready to be started here.
+    pub fn command(&self, args: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_ocify"));
+        command
+            .args(args)
+            .current_dir(self.folder.path())
+            .env("TMPDIR", self.folder.path())
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped());
+        command
+    }
+
+    pub fn run(&self, args: &[&str]) -> Run {
+        Run::new(self.command(args).spawn().unwrap())
+    }
+
+    /// `ocify convert` with these arguments.
+    pub fn convert(&self, args: &[&str]) -> Run {
+        self.run(&[&["convert", "--no-fsync"], args].concat())
+    }
+
+    /// The program with a pipe as its standard input.
+    pub fn run_with_stdin(&self, args: &[&str], input: &[u8]) -> Run {
+        let mut child = self.command(args).stdin(Stdio::piped()).spawn().unwrap();
+        let mut stdin = child.stdin.take().unwrap();
+        // The program may end without reading all.
+        let _ = stdin.write_all(input);
+        drop(stdin);
+        Run::new(child)
+    }
+
+    /// Converts into the folder `out`, which must work, and reads what came of it.
+    pub fn converted(&self, args: &[&str]) -> Layout {
+        self.convert(&[args, &["-o", "out"]].concat()).succeeds();
+        self.layout("out")
+    }
+
+    /// A checked layout, folder or tar.
+    pub fn layout(&self, name: &str) -> Layout {
+        let layout = Layout::open(&self.path(name));
+        layout.check();
+        layout
+    }
+
+    /// Every file and folder in here with its bytes.
+    pub fn snapshot(&self) -> BTreeMap<String, Vec<u8>> {
+        let mut found = BTreeMap::new();
+        collect(self.folder.path(), self.folder.path(), &mut found);
+        found
+    }
+}
+
+fn collect(root: &Path, folder: &Path, found: &mut BTreeMap<String, Vec<u8>>) {
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        let name = path.strip_prefix(root).unwrap().to_str().unwrap().to_owned();
+        let metadata = fs::symlink_metadata(&path).unwrap();
+        if metadata.is_dir() {
+            found.insert(format!("{name}/"), Vec::new());
+            collect(root, &path, found);
+        } else if metadata.is_file() {
+            found.insert(name, fs::read(&path).unwrap());
+        } else {
+            found.insert(name, b"neither file nor folder".to_vec());
+        }
+    }
+}
+
+impl Run {
+    /// Waits for a program that was started with pipes.
+    pub fn new(child: Child) -> Run {
+        let output = child.wait_with_output().unwrap();
+        Run {
+            status: output.status,
+            stdout: output.stdout,
+            stderr: String::from_utf8(output.stderr).unwrap(),
+        }
+    }
+
+    pub fn stdout(&self) -> &str {
+        std::str::from_utf8(&self.stdout).unwrap()
+    }
+
+    /// The run did its work and had nothing to say.
+    #[track_caller]
+    pub fn succeeds(&self) -> &Run {
+        assert_eq!((self.status.code(), self.stderr.as_str()), (Some(0), ""));
+        self
+    }
+
+    /// The run did its work and warned.
+    #[track_caller]
+    pub fn warns(&self, stderr: &str) -> &Run {
+        assert_eq!((self.status.code(), self.stderr.as_str()), (Some(0), stderr));
+        self
+    }
+
+    /// The run printed nothing but this message.
+    #[track_caller]
+    pub fn fails(&self, stderr: &str) -> &Run {
+        assert_eq!((self.status.code(), self.stderr.as_str()), (Some(1), stderr));
+        assert_eq!(self.stdout(), "");
+        self
+    }
+
+    /// The command line was wrong; the message has `part` in it.
+    #[track_caller]
+    pub fn is_wrong_usage(&self, part: &str) -> &Run {
+        assert_eq!(self.status.code(), Some(2), "{}", self.stderr);
+        assert!(self.stderr.contains(part), "{}", self.stderr);
+        assert_eq!(self.stdout(), "");
+        self
+    }
+}
