@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::builder::TypedValueParser;
 use clap::{Parser, Subcommand, ValueEnum};
 use ocify::oci::Platform;
-use ocify::{Compression, ImageSelector};
+use ocify::{Compression, DigestMap, ImageSelector};
 
 /// Converts container images on disk to an OCI image layout, offline.
 #[derive(Debug, Parser)]
@@ -99,8 +99,9 @@ pub struct Convert {
 
     /// Write what each image's digests were and became, as CSV or JSON by the
     /// name's ending
-    #[arg(long, value_name = "FILE")]
-    pub digest_map: Option<PathBuf>,
+    #[arg(long, value_name = "FILE",
+          value_parser = clap::builder::PathBufValueParser::new().try_map(DigestMap::new))]
+    pub digest_map: Option<DigestMap>,
 
     /// full: decode every layer and check its diff_id; blobs: check layers
     /// that are kept by digest and size alone
