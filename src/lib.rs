@@ -8,6 +8,7 @@ mod digest_map;
 mod error;
 mod image;
 mod input;
+mod inspect;
 mod interrupt;
 mod layer;
 pub mod limits;
@@ -30,6 +31,10 @@ pub use image::{
     Blob, Config, Entry, Index, KnownAs, Layer, Manifest, Node, Reference, Schema1Document, TarLayer,
 };
 pub use input::{Content, Format, Input, ReadOptions, V1Config, V1Layer};
+pub use inspect::{
+    InspectedArtifact, InspectedEntry, InspectedImage, InspectedIndex, InspectedLayer, InspectedNode,
+    Inspection, inspect, raw_config, raw_manifest,
+};
 pub use interrupt::Interrupt;
 pub use output::{OutputOptions, Target};
 pub use plan::Check;
