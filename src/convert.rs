@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use serde_json::Value;
 
 use crate::compression::Compression;
+use crate::digest_map::{DigestMap, StagedMap};
 use crate::error::{Error, Result};
 use crate::image::Reference;
 use crate::input::{Format, Input, ReadOptions};
@@ -16,7 +17,7 @@ use crate::output::{Additions, Output, OutputOptions, Target};
 use crate::plan::{Check, Plan};
 use crate::progress::Progress;
 use crate::rebuild::{Built, Rebuild};
-use crate::report::{EntryReport, Report};
+use crate::report::{EntryReport, ImageReport, IndexReport, Report};
 use crate::select::{Selected, Selection};
 
 /// How a conversion is done. The default converts everything and keeps what is compressed already.
@@ -34,6 +35,8 @@ pub struct Options {
     pub read: ReadOptions,
     /// How the output is made.
     pub output: OutputOptions,
+    /// A file that tells what the digests were and became.
+    pub digest_map: Option<DigestMap>,
 }
 
 /// Converts all selected images of `inputs` into one layout at `target`.
@@ -60,6 +63,10 @@ pub fn convert(
     let selected = options.selection.apply(&inputs, &mut warnings)?;
     let mut plan = Plan::new(&inputs, &selected, options.compression, options.check)?;
     warnings.append(&mut plan.warnings);
+    let mut digest_map = match &options.digest_map {
+        Some(map) => Some(StagedMap::new(map, options.output.fsync, interrupt)?),
+        None => None,
+    };
     let output = Output::open(target, &options.output, interrupt)?;
 
     progress.total(plan.jobs.len(), plan.bytes());
@@ -86,7 +93,15 @@ pub fn convert(
     refuse_shared_names(&inputs, &selected, &entries)?;
 
     interrupt.check()?;
+    // Written before the layout is published, and put in its place after it: no map tells of a layout that is not there,
+    // and a full disk is found out while nothing has changed.
+    if let Some(map) = &mut digest_map {
+        map.write(&entries)?;
+    }
     output.commit(&additions)?;
+    if let Some(map) = digest_map {
+        map.publish()?;
+    }
     Ok(Report { entries, warnings })
 }
 
@@ -137,6 +152,14 @@ fn descriptor(built: &Built, reference: &Reference) -> Descriptor {
 
 fn entry_report(input: &Input, selected: &Selected, built: Built) -> EntryReport {
     let names = selected.entry.references.iter();
+    let mut images = built.images;
+    if let Some(old) = selected.index {
+        // Of an index of which one image is selected, nothing is left.
+        let of_all = |image: &ImageReport| image.indexes.first().is_some_and(|index| index.old == old);
+        for image in images.iter_mut().filter(|image| !of_all(image)) {
+            image.indexes.insert(0, IndexReport { old, new: None });
+        }
+    }
     EntryReport {
         input: input.name.clone(),
         names: names
@@ -145,7 +168,7 @@ fn entry_report(input: &Input, selected: &Selected, built: Built) -> EntryReport
         digest: built.digest,
         media_type: built.media_type,
         size: built.size,
-        images: built.images,
+        images,
     }
 }
 

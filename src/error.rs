@@ -215,6 +215,21 @@ pub enum Error {
         /// The platforms there are.
         available: String,
     },
+    /// One image is needed, and more are there.
+    #[error("{} images are here: {}", .available.len(), .available.join(", "))]
+    SeveralImages {
+        /// What each can be selected by.
+        available: Vec<String>,
+    },
+    /// The input's format has no manifests of single images.
+    #[error("the input has no manifest of this image: docker save wrote none before Docker 25")]
+    NoManifest {
+        /// Whether there is at least a config.
+        has_config: bool,
+    },
+    /// The input's format has no configs.
+    #[error("the input has no config of this image, only the v1 metadata that a conversion makes one of")]
+    NoConfig,
     /// `--name` fits one image only.
     #[error("a name was given for one image, but {count} are selected")]
     NameForMany {
@@ -338,6 +353,15 @@ impl Error {
             Error::NameForMany { .. } => Some("select one with --image"),
             Error::NoSuchImage { .. } => {
                 Some("select by a name, by @ and a number from 0, or by a digest")
+            }
+            Error::SeveralImages { .. } => {
+                Some("select one with --image: a name, @ and a number from 0, or a digest")
+            }
+            Error::NoManifest { has_config: true } => Some(
+                "--config prints its config; manifest.json in the archive lists its layers",
+            ),
+            Error::NoManifest { has_config: false } | Error::NoConfig => {
+                Some("convert it, and inspect the result")
             }
             Error::NameConflict { .. } => {
                 Some("convert them one by one, with --image and --name")

@@ -72,15 +72,26 @@ pub struct Manifest {
     pub subject: Option<Digest>,
     /// From the config; `None` for artifacts.
     pub platform: Option<Platform>,
-    /// Digests by which this image was known before, for the digest map.
+    /// What this image was known as before.
     pub known_as: KnownAs,
 }
 
-/// Digests of an image in formats that are no longer there after the conversion.
+/// What an image was in formats that are no longer there after the conversion.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct KnownAs {
-    /// Of the signed payload of its schema 1 manifest.
-    pub schema1: Option<Digest>,
+    /// Its schema 1 manifest.
+    pub schema1: Option<Schema1Document>,
+}
+
+/// A schema 1 manifest as it was read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Schema1Document {
+    /// With signatures or without.
+    pub media_type: &'static str,
+    /// Of the signed payload; of the file, if it is not signed.
+    pub digest: Digest,
+    /// The file.
+    pub bytes: Vec<u8>,
 }
 
 /// A manifest's config.

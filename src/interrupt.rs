@@ -1,7 +1,7 @@
 //! Stopping a conversion from outside.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use crate::error::{Error, Result};
 
@@ -9,6 +9,8 @@ use crate::error::{Error, Result};
 #[derive(Debug, Clone, Default)]
 pub struct Interrupt {
     requested: Arc<AtomicBool>,
+    /// How many outputs are staged.
+    staged: Arc<AtomicUsize>,
     /// Whether stopping at once, without the conversion's help, would leave nothing behind.
     nothing_staged: Arc<AtomicBool>,
 }
@@ -39,8 +41,15 @@ impl Interrupt {
         self.nothing_staged.clone()
     }
 
+    /// Something is about to be staged, or is staged no more.
     pub(crate) fn set_staged(&self, staged: bool) {
-        self.nothing_staged.store(!staged, Ordering::SeqCst);
+        let before = if staged {
+            self.staged.fetch_add(1, Ordering::SeqCst)
+        } else {
+            self.staged.fetch_sub(1, Ordering::SeqCst)
+        };
+        let last = !staged && before == 1;
+        self.nothing_staged.store(last, Ordering::SeqCst);
     }
 
     pub(crate) fn is_requested(&self) -> bool {

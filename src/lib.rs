@@ -4,9 +4,11 @@
 mod compression;
 mod convert;
 mod digest;
+mod digest_map;
 mod error;
 mod image;
 mod input;
+mod inspect;
 mod interrupt;
 mod layer;
 pub mod limits;
@@ -16,6 +18,7 @@ mod plan;
 mod progress;
 mod rebuild;
 mod report;
+mod schema2;
 mod select;
 pub mod v1;
 
@@ -24,12 +27,19 @@ pub use compression::{
 };
 pub use convert::{Options, convert};
 pub use digest::{DiffId, Digest, DigestError, Hasher};
+pub use digest_map::{DigestMap, DigestMapError};
 pub use error::{Error, Place, Result};
-pub use image::{Blob, Config, Entry, Index, KnownAs, Layer, Manifest, Node, Reference, TarLayer};
+pub use image::{
+    Blob, Config, Entry, Index, KnownAs, Layer, Manifest, Node, Reference, Schema1Document, TarLayer,
+};
 pub use input::{Content, Format, Input, ReadOptions, V1Config, V1Layer};
+pub use inspect::{
+    InspectedArtifact, InspectedEntry, InspectedImage, InspectedIndex, InspectedLayer, InspectedNode,
+    Inspection, inspect, raw_config, raw_manifest,
+};
 pub use interrupt::Interrupt;
 pub use output::{OutputOptions, Target};
 pub use plan::Check;
 pub use progress::{Progress, Silent};
-pub use report::{EntryReport, ImageReport, LayerReport, Report};
+pub use report::{EntryReport, ImageReport, IndexReport, LayerReport, Report};
 pub use select::{ImageSelector, Selection};

@@ -13,7 +13,8 @@ use crate::limits;
 use crate::oci::{self, ConfigView, Descriptor, Document, Platform, REFERENCE_DIGEST, media_type};
 use crate::output::{Output, to_bytes};
 use crate::plan::Plan;
-use crate::report::{ImageReport, LayerReport};
+use crate::report::{ImageReport, IndexReport, LayerReport};
+use crate::schema2;
 
 /// Annotations that describe a layer's compressed bytes, so that they go when the bytes change.
 const OF_COMPRESSED_BYTES: [&str; 4] = [
@@ -142,9 +143,11 @@ impl<'a> Rebuild<'a> {
         self.output.put(&document)?;
         let mut images = Vec::new();
         if !matches!(manifest.config, Config::Other(_)) {
+            let layers: Vec<LayerReport> = layers.into_iter().map(|layer| layer.report).collect();
             images.push(ImageReport {
                 platform: platform.clone(),
-                schema1: manifest.known_as.schema1,
+                indexes: Vec::new(),
+                schema1: manifest.known_as.schema1.as_ref().map(|schema1| schema1.digest),
                 old_manifest: manifest.document.as_ref().map(|document| document.digest),
                 old_media_type: manifest
                     .document
@@ -153,8 +156,9 @@ impl<'a> Rebuild<'a> {
                 old_image_id: manifest.image_id(),
                 manifest: document.digest,
                 image_id: config.digest,
-                image_size: config.size,
-                layers: layers.into_iter().map(|layer| layer.report).collect(),
+                v2s2_of_input: schema2::of_input(manifest, &layers),
+                v2s2_of_output: schema2::of_oci_manifest(&document.bytes),
+                layers,
             });
         }
         Ok(Built::new(&document, platform, images))
@@ -180,6 +184,7 @@ impl<'a> Rebuild<'a> {
                     is_new: old.is_none_or(|old| old.digest != outcome.digest),
                     report: LayerReport {
                         old_digest: old.map(|old| old.digest).or(tar.digest),
+                        old_size: tar.content.size(),
                         digest: Some(outcome.digest),
                         size: outcome.size,
                         diff_id: tar.diff_id.or(outcome.diff_id),
@@ -196,6 +201,7 @@ impl<'a> Rebuild<'a> {
                 Ok(RebuiltLayer {
                     report: LayerReport {
                         old_digest: Some(outcome.source_digest),
+                        old_size: outcome.size,
                         digest: Some(outcome.digest),
                         size: outcome.size,
                         diff_id: None,
@@ -216,6 +222,7 @@ impl<'a> Rebuild<'a> {
                 Ok(RebuiltLayer {
                     report: LayerReport {
                         old_digest: Some(descriptor.digest),
+                        old_size: descriptor.size,
                         digest: None,
                         size: descriptor.size,
                         diff_id: *diff_id,
@@ -306,6 +313,13 @@ impl<'a> Rebuild<'a> {
             Document::new(media_type, to_bytes(&edited)?)
         };
         self.output.put(&document)?;
+        for image in &mut images {
+            let this = IndexReport {
+                old: index.document.digest,
+                new: Some(document.digest),
+            };
+            image.indexes.insert(0, this);
+        }
         Ok(Built::new(&document, None, images))
     }
 }

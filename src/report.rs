@@ -35,6 +35,8 @@ pub struct EntryReport {
 pub struct ImageReport {
     /// From the config.
     pub platform: Option<Platform>,
+    /// The indexes that it is in, the outermost first.
+    pub indexes: Vec<IndexReport>,
     /// Of the payload of the schema 1 manifest that it was made from.
     pub schema1: Option<Digest>,
     /// Of the manifest in the input, if it had one.
@@ -47,10 +49,22 @@ pub struct ImageReport {
     pub manifest: Digest,
     /// Of the config in the output: the image ID.
     pub image_id: Digest,
-    /// Of the config in bytes.
-    pub image_size: u64,
+    /// Of the schema 2 manifest that `skopeo copy --format v2s2` makes of the input, its blobs as they are; `None` where
+    /// the input has no manifest, or where skopeo has no schema 2 for it (zstd).
+    pub v2s2_of_input: Option<Digest>,
+    /// The same for the image in the output.
+    pub v2s2_of_output: Option<Digest>,
     /// The base first.
     pub layers: Vec<LayerReport>,
+}
+
+/// An index that an image is in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct IndexReport {
+    /// In the input.
+    pub old: Digest,
+    /// In the output; `None` when only some of its images are there.
+    pub new: Option<Digest>,
 }
 
 /// One layer.
@@ -58,6 +72,8 @@ pub struct ImageReport {
 pub struct LayerReport {
     /// Of the blob in the input, where it was known by one.
     pub old_digest: Option<Digest>,
+    /// Of the blob in the input, in bytes.
+    pub old_size: u64,
     /// Of the blob in the output; `None` when it is not there (foreign layers).
     pub digest: Option<Digest>,
     /// Of the blob in bytes.

@@ -61,6 +61,10 @@ pub struct Selection {
 #[derive(Debug)]
 pub(crate) struct Selected {
     pub input: usize,
+    /// Its place among the entries of the input, from 0.
+    pub position: usize,
+    /// The index that it is, or is one image of.
+    pub index: Option<Digest>,
     pub label: String,
     pub entry: Entry,
 }
@@ -72,19 +76,7 @@ impl Selection {
         inputs: &[Input],
         warnings: &mut Vec<String>,
     ) -> Result<Vec<Selected>> {
-        let mut selected = Vec::new();
-        for (number, input) in inputs.iter().enumerate() {
-            for (position, entry) in input.entries.iter().enumerate() {
-                for entry in self.wanted(position, entry) {
-                    selected.push(Selected {
-                        input: number,
-                        label: entry.label(position),
-                        entry,
-                    });
-                }
-            }
-        }
-        self.refuse_unmatched(inputs)?;
+        let selected = self.named(inputs)?;
         let mut kept = Vec::with_capacity(selected.len());
         for mut one in selected {
             let node = self.fitting(one.entry.node, warnings).map_err(|error| {
@@ -106,6 +98,30 @@ impl Selection {
         }
         self.rename(&mut kept)?;
         Ok(kept)
+    }
+
+    /// What `--image` selects of all inputs, whatever its platform, and whether all of it is there or not.
+    pub(crate) fn named(&self, inputs: &[Input]) -> Result<Vec<Selected>> {
+        let mut selected = Vec::new();
+        for (number, input) in inputs.iter().enumerate() {
+            for (position, entry) in input.entries.iter().enumerate() {
+                let index = match &entry.node {
+                    Node::Index(index) => Some(index.document.digest),
+                    _ => None,
+                };
+                for entry in self.wanted(position, entry) {
+                    selected.push(Selected {
+                        input: number,
+                        position,
+                        index,
+                        label: entry.label(position),
+                        entry,
+                    });
+                }
+            }
+        }
+        self.refuse_unmatched(inputs)?;
+        Ok(selected)
     }
 
     /// The parts of an entry that `--image` selects: all of it, one of its names, or something inside its index.

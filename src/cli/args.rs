@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::builder::TypedValueParser;
 use clap::{Parser, Subcommand, ValueEnum};
 use ocify::oci::Platform;
-use ocify::{Compression, ImageSelector};
+use ocify::{Compression, DigestMap, ImageSelector};
 
 /// Converts container images on disk to an OCI image layout, offline.
 #[derive(Debug, Parser)]
@@ -22,6 +22,7 @@ pub struct Args {
 #[derive(Debug, Subcommand)]
 pub enum Command {
     Convert(Convert),
+    Inspect(Inspect),
 }
 
 /// What every command takes.
@@ -99,8 +100,9 @@ pub struct Convert {
 
     /// Write what each image's digests were and became, as CSV or JSON by the
     /// name's ending
-    #[arg(long, value_name = "FILE")]
-    pub digest_map: Option<PathBuf>,
+    #[arg(long, value_name = "FILE",
+          value_parser = clap::builder::PathBufValueParser::new().try_map(DigestMap::new))]
+    pub digest_map: Option<DigestMap>,
 
     /// full: decode every layer and check its diff_id; blobs: check layers
     /// that are kept by digest and size alone
@@ -114,6 +116,45 @@ pub struct Convert {
     /// Do not wait until the output is safely on disk
     #[arg(long)]
     pub no_fsync: bool,
+
+    #[command(flatten)]
+    pub common: Common,
+}
+
+/// Tell what is in an input
+///
+/// Reads its metadata alone, and of each layer the few bytes that tell its
+/// codec. Text shortens the digests of layers, JSON does not.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  ocify inspect app.tar
+  ocify inspect --json app.tar | jq -r '.images[].names[]'
+  ocify inspect --raw layout | jq .mediaType
+  ocify inspect --config app.tar --image app:1.0 | jq .config.Env")]
+pub struct Inspect {
+    /// docker-save archive, OCI layout (folder or tar), dir: folder, folder
+    /// with a schema 1 manifest; compressed files too; "-" is standard input
+    #[arg(value_name = "INPUT")]
+    pub input: PathBuf,
+
+    /// Only this image: a name, @N (from 0) or a digest (repeatable)
+    #[arg(long, value_name = "NAME|@N|DIGEST",
+          value_parser = clap::builder::NonEmptyStringValueParser::new()
+              .try_map(|text| text.parse::<ImageSelector>()))]
+    pub image: Vec<ImageSelector>,
+
+    /// Print the image's manifest (or index) byte for byte
+    #[arg(long, conflicts_with_all = ["config", "json"])]
+    pub raw: bool,
+
+    /// Print the image's config byte for byte
+    #[arg(long, conflicts_with = "json")]
+    pub config: bool,
+
+    /// Take schema 1 manifests whose signatures do not fit
+    #[arg(long)]
+    pub ignore_signatures: bool,
 
     #[command(flatten)]
     pub common: Common,

@@ -60,6 +60,7 @@ fn options(args: &Convert) -> Options {
             fsync: !args.no_fsync,
             docker_manifest: !args.no_docker_manifest,
         },
+        digest_map: args.digest_map.clone(),
     }
 }
 

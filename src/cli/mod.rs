@@ -4,6 +4,8 @@ mod args;
 mod bars;
 mod convert;
 mod escape;
+mod inspect;
+mod inspect_json;
 mod json;
 mod signals;
 
@@ -49,6 +51,7 @@ pub fn run() -> ExitCode {
     let signals = signals::catch(&interrupt);
     let result = match &args.command {
         Command::Convert(convert) => convert::run(convert, &interrupt),
+        Command::Inspect(inspect) => inspect::run(inspect, &interrupt),
     };
     match result {
         Ok(()) => Exit::Done.into(),

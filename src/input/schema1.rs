@@ -8,9 +8,11 @@ use super::files::Files;
 use super::v1::{V1Config, V1Layer};
 use crate::compression::{Codec, Decoder};
 use crate::error::{Error, Place, Result, ResultExt};
-use crate::image::{Config, Entry, KnownAs, Layer, Manifest, Node, Reference, TarLayer};
+use crate::image::{
+    Config, Entry, KnownAs, Layer, Manifest, Node, Reference, Schema1Document, TarLayer,
+};
 use crate::layer::Job;
-use crate::oci;
+use crate::oci::{self, media_type};
 use crate::v1::jws::Verdict;
 use crate::v1::schema1::{self, Emptiness, Schema1, Schema1Layer};
 
@@ -33,7 +35,7 @@ pub(super) fn read(
     }
     let name = name(&manifest);
     let label = name.clone().unwrap_or_else(|| "@0".to_owned());
-    let image = image(files, &manifest).at(|| Place::Image(label))?;
+    let image = image(files, &manifest, bytes).at(|| Place::Image(label))?;
     Ok(Entry {
         references: vec![Reference {
             containerd_name: name.as_deref().map(oci::fully_qualified),
@@ -52,7 +54,7 @@ fn name(manifest: &Schema1) -> Option<String> {
     })
 }
 
-fn image(files: &Files, manifest: &Schema1) -> Result<Manifest> {
+fn image(files: &Files, manifest: &Schema1, bytes: &[u8]) -> Result<Manifest> {
     let of = manifest.layers.len();
     let mut layers = Vec::new();
     let mut metadata = Vec::with_capacity(of);
@@ -83,7 +85,15 @@ fn image(files: &Files, manifest: &Schema1) -> Result<Manifest> {
         subject: None,
         platform: config.platform(),
         known_as: KnownAs {
-            schema1: Some(manifest.digest),
+            schema1: Some(Schema1Document {
+                media_type: if manifest.signatures.is_empty() {
+                    media_type::DOCKER_SCHEMA1
+                } else {
+                    media_type::DOCKER_SCHEMA1_SIGNED
+                },
+                digest: manifest.digest,
+                bytes: bytes.to_vec(),
+            }),
         },
         config: Config::V1(config),
     })

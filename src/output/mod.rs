@@ -1,6 +1,7 @@
 //! Outputs: an OCI layout as a folder, as a tar, or as a tar on standard output. An output appears whole or not at all.
 
 mod at;
+mod beside;
 mod docker;
 mod existing;
 mod folder;
@@ -11,6 +12,7 @@ mod tar_file;
 use std::path::{Path, PathBuf};
 
 use at::Folder;
+pub(crate) use beside::BesideFile;
 use folder::{FolderBlob, FolderOutput};
 pub(crate) use index::{Additions, to_bytes};
 use tar_file::{TarBlob, TarOutput};

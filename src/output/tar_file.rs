@@ -289,9 +289,8 @@ impl TarOutput {
 impl Drop for TarOutput {
     /// Removes what was not published. Nothing can be done about a failure here; the next run tries again.
     fn drop(&mut self) {
-        if let Some(place) = &self.place
-            && !place.published
-        {
+        let Some(place) = &self.place else { return };
+        if !place.published {
             let _: Result<()> = place.parent.remove_file(&place.staged_name);
         }
         self.interrupt.set_staged(false);

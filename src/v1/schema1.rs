@@ -3,7 +3,7 @@ use std::collections::HashMap;
 
 use serde::{Deserialize, de::IgnoredAny};
 
-use crate::digest::Digest;
+use crate::digest::{Digest, DiffId};
 use crate::v1::go_json;
 use crate::v1::go_struct::{Field, Struct, Type, Value};
 use crate::v1::jws::{PayloadError, Signature, Verdict};
@@ -61,6 +61,17 @@ pub enum Emptiness {
 const EMPTY_GZIP: &str = "sha256:a3ed95caeb02ffe68cdd9fd84406680ae93d633cb16422d00e8a7c22955b46d4";
 /// The same, plain: what Docker up to 1.8 has in its manifests.
 const EMPTY_PLAIN: &str = "sha256:5f70bf18a086007016e948b04aed3b82103a36bea41755b6cddfaf10ace3c6ef";
+
+/// The size in bytes and the `diff_id` of one of the two well-known empty blobs, which need not be there to be known.
+#[must_use]
+pub fn empty_blob(blob: &Digest) -> Option<(u64, DiffId)> {
+    let size = match blob.to_string().as_str() {
+        EMPTY_GZIP => 32,
+        EMPTY_PLAIN => 1024,
+        _ => return None,
+    };
+    Some((size, DiffId(EMPTY_PLAIN.parse().ok()?)))
+}
 
 impl Schema1Layer {
     /// Whether the layer is empty. Docker 1.10 and later say so; before, the content has to tell.

@@ -35,6 +35,18 @@ pub enum Schema2MediaType {
 }
 
 impl Schema2MediaType {
+    /// What skopeo makes of the media type of a layer in an OCI manifest; `None` where it refuses.
+    #[must_use]
+    pub fn of_oci(media_type: &str) -> Option<Schema2MediaType> {
+        Some(match media_type {
+            "application/vnd.oci.image.layer.v1.tar" => Self::Layer,
+            "application/vnd.oci.image.layer.v1.tar+gzip" => Self::LayerGzip,
+            "application/vnd.oci.image.layer.nondistributable.v1.tar" => Self::ForeignLayer,
+            "application/vnd.oci.image.layer.nondistributable.v1.tar+gzip" => Self::ForeignLayerGzip,
+            _ => return None,
+        })
+    }
+
     /// The media type as it is written.
     #[must_use]
     pub fn as_str(self) -> &'static str {

@@ -1,0 +1,107 @@
+//! What an input holds, as JSON. Field names are those of the image-spec where it has one.
+
+use ocify::oci::Descriptor;
+use ocify::{InspectedEntry, InspectedImage, InspectedLayer, InspectedNode, Inspection};
+use serde_json::{Map, Value, json};
+
+/// The result of an inspection.
+pub fn inspection(inspection: &Inspection) -> Value {
+    json!({
+        "input": inspection.input,
+        "format": inspection.format.to_string(),
+        "images": inspection.entries.iter().map(entry).collect::<Vec<_>>(),
+        "signatures": inspection.signatures,
+        "warnings": inspection.warnings,
+    })
+}
+
+fn entry(entry: &InspectedEntry) -> Value {
+    let mut fields = Map::new();
+    fields.insert("position".to_owned(), json!(entry.position));
+    fields.insert("names".to_owned(), json!(entry.names));
+    fields.append(&mut node(&entry.node));
+    Value::Object(fields)
+}
+
+fn node(node: &InspectedNode) -> Map<String, Value> {
+    let value = match node {
+        InspectedNode::Image(image) => return self::image(image),
+        InspectedNode::Index(index) => json!({
+            "kind": "index",
+            "mediaType": index.manifest.media_type,
+            "digest": index.manifest.digest,
+            "size": index.manifest.size,
+            "manifests": index.children.iter().map(child).collect::<Vec<_>>(),
+        }),
+        InspectedNode::Artifact(artifact) => json!({
+            "kind": if artifact.attests.is_some() { "attestation" } else { "artifact" },
+            "mediaType": artifact.manifest.media_type,
+            "digest": artifact.manifest.digest,
+            "size": artifact.manifest.size,
+            "artifactType": artifact.artifact_type,
+            "attests": artifact.attests,
+            "subject": artifact.subject,
+            "layers": artifact.layers.iter().map(layer).collect::<Vec<_>>(),
+        }),
+        InspectedNode::Blob(descriptor) => json!({
+            "kind": "blob",
+            "mediaType": descriptor.media_type,
+            "digest": descriptor.digest,
+            "size": descriptor.size,
+        }),
+        InspectedNode::Absent {
+            descriptor,
+            missing,
+        } => json!({
+            "kind": "absent",
+            "mediaType": descriptor.media_type,
+            "digest": descriptor.digest,
+            "size": descriptor.size,
+            "missing": missing,
+        }),
+    };
+    object(value)
+}
+
+fn image(image: &InspectedImage) -> Map<String, Value> {
+    let manifest = image.manifest.as_ref();
+    object(json!({
+        "kind": "image",
+        "mediaType": manifest.map(|manifest| &manifest.media_type),
+        "digest": manifest.map(|manifest| manifest.digest),
+        "size": manifest.map(|manifest| manifest.size),
+        "platform": image.platform,
+        "created": image.created,
+        "imageId": image.image_id,
+        "subject": image.subject,
+        "layers": image.layers.iter().map(layer).collect::<Vec<_>>(),
+    }))
+}
+
+/// What the descriptor says comes first where the child itself says nothing of it.
+fn child((descriptor, child): &(Descriptor, InspectedNode)) -> Value {
+    let mut fields = node(child);
+    if !fields.contains_key("platform") {
+        fields.insert("platform".to_owned(), json!(descriptor.platform));
+    }
+    Value::Object(fields)
+}
+
+fn layer(layer: &InspectedLayer) -> Value {
+    json!({
+        "mediaType": layer.media_type,
+        "digest": layer.digest,
+        "size": layer.size,
+        "codec": layer.codec.map(ocify::Codec::name),
+        "diffId": layer.diff_id,
+        "createdBy": layer.created_by,
+        "present": layer.present,
+    })
+}
+
+fn object(value: Value) -> Map<String, Value> {
+    match value {
+        Value::Object(fields) => fields,
+        _ => Map::new(),
+    }
+}

@@ -1,0 +1,235 @@
+//! The digest map: what each image's digests were and what they became, for those who pinned them.
+
+use std::path::PathBuf;
+
+use serde_json::{Value, json};
+
+use crate::digest::Digest;
+use crate::error::{Place, Result, ResultExt};
+use crate::interrupt::Interrupt;
+use crate::oci::media_type;
+use crate::output::BesideFile;
+use crate::report::{EntryReport, ImageReport, LayerReport};
+
+/// The columns of the CSV form. Their order stays; new ones are added at the end.
+const COLUMNS: [&str; 14] = [
+    "name",
+    "input",
+    "platform",
+    "old_schema1",
+    "old_schema2",
+    "old_oci",
+    "old_index",
+    "old_image_id",
+    "new_manifest",
+    "new_index",
+    "new_image_id",
+    "v2s2_of_input",
+    "v2s2_of_output",
+    "layers",
+];
+
+/// Where the digest map is written, and in which form.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DigestMap {
+    path: PathBuf,
+    form: Form,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Form {
+    Csv,
+    Json,
+}
+
+/// Why a path is no place for a digest map.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{} does not end in .csv or .json", .0.display())]
+pub struct DigestMapError(PathBuf);
+
+impl DigestMap {
+    /// CSV or JSON, by the name's ending.
+    ///
+    /// # Errors
+    /// Any other ending.
+    pub fn new(path: PathBuf) -> Result<DigestMap, DigestMapError> {
+        // What cannot be spelt has no ending either.
+        let extension = path.to_str().and_then(|_| path.extension());
+        let form = match extension.and_then(|extension| extension.to_str()) {
+            Some("csv") => Form::Csv,
+            Some("json") => Form::Json,
+            _ => return Err(DigestMapError(path)),
+        };
+        Ok(DigestMap { path, form })
+    }
+
+    fn place(&self) -> Place {
+        Place::File(self.path.display().to_string())
+    }
+
+    fn content(&self, entries: &[EntryReport]) -> String {
+        match self.form {
+            Form::Csv => csv(entries),
+            Form::Json => format!("{:#}\n", json(entries)),
+        }
+    }
+}
+
+/// A digest map in the making.
+pub(crate) struct StagedMap<'a> {
+    map: &'a DigestMap,
+    file: BesideFile,
+}
+
+impl<'a> StagedMap<'a> {
+    /// Fails where the map could not be written in the end.
+    pub fn new(map: &'a DigestMap, fsync: bool, interrupt: &Interrupt) -> Result<StagedMap<'a>> {
+        let file = BesideFile::stage(&map.path, fsync, interrupt).at(|| map.place())?;
+        Ok(StagedMap { map, file })
+    }
+
+    pub fn write(&mut self, entries: &[EntryReport]) -> Result<()> {
+        let content = self.map.content(entries);
+        self.file.write(content.as_bytes()).at(|| self.map.place())
+    }
+
+    pub fn publish(self) -> Result<()> {
+        self.file.publish().at(|| self.map.place())
+    }
+}
+
+/// What an image's manifest was: the digest if it was of this media type.
+fn old_manifest(image: &ImageReport, wanted: &str) -> Option<Digest> {
+    let fits = image.old_media_type.as_deref() == Some(wanted);
+    image.old_manifest.filter(|_| fits)
+}
+
+/// A line for each name of each image; an image without a name has one too. As in RFC 4180, but with plain line feeds,
+/// since all that reads CSV takes them and a carriage return would stick to the last column in a shell's hands.
+fn csv(entries: &[EntryReport]) -> String {
+    let mut lines = vec![COLUMNS.join(",")];
+    for entry in entries {
+        let nameless = [String::new()];
+        let names = if entry.names.is_empty() {
+            &nameless[..]
+        } else {
+            &entry.names
+        };
+        for image in &entry.images {
+            lines.extend(names.iter().map(|name| row(name, &entry.input, image)));
+        }
+    }
+    lines.push(String::new());
+    lines.join("\n")
+}
+
+fn row(name: &str, input: &str, image: &ImageReport) -> String {
+    let index = image.indexes.first();
+    let digest =
+        |digest: Option<Digest>| digest.as_ref().map(ToString::to_string).unwrap_or_default();
+    let platform = image.platform.as_ref().map(ToString::to_string);
+    let layers: Vec<String> = image.layers.iter().map(pair).collect();
+    let fields: [String; COLUMNS.len()] = [
+        text(name),
+        text(input),
+        text(&platform.unwrap_or_default()),
+        digest(image.schema1),
+        digest(old_manifest(image, media_type::DOCKER_MANIFEST)),
+        digest(old_manifest(image, media_type::MANIFEST)),
+        digest(index.map(|index| index.old)),
+        digest(image.old_image_id),
+        image.manifest.to_string(),
+        digest(index.and_then(|index| index.new)),
+        image.image_id.to_string(),
+        digest(image.v2s2_of_input),
+        digest(image.v2s2_of_output),
+        layers.join(" "),
+    ];
+    fields.join(",")
+}
+
+/// `old=new`. A layer that had no digest of its own, as in most archives, is known by its `diff_id`.
+fn pair(layer: &LayerReport) -> String {
+    let old = layer.old_digest.or(layer.diff_id.map(|diff_id| diff_id.0));
+    let digest =
+        |digest: Option<Digest>| digest.as_ref().map(ToString::to_string).unwrap_or_default();
+    format!("{}={}", digest(old), digest(layer.digest))
+}
+
+/// A field that the input has a say in. No name of an image begins like a formula, but nothing keeps an annotation from
+/// it, and a spreadsheet would compute it (<https://owasp.org/www-community/attacks/CSV_Injection>).
+fn text(text: &str) -> String {
+    let guard = if text.starts_with(['=', '+', '-', '@', '\t', '\r']) {
+        "'"
+    } else {
+        ""
+    };
+    if guard.is_empty() && !text.contains([',', '"', '\r', '\n']) {
+        return text.to_owned();
+    }
+    format!("\"{guard}{}\"", text.replace('"', "\"\""))
+}
+
+fn json(entries: &[EntryReport]) -> Value {
+    let images = entries.iter().flat_map(|entry| {
+        let images = entry.images.iter();
+        images.map(move |image| json_image(entry, image))
+    });
+    json!({ "images": images.collect::<Vec<_>>() })
+}
+
+fn json_image(entry: &EntryReport, image: &ImageReport) -> Value {
+    let indexes = image.indexes.iter();
+    json!({
+        "names": entry.names,
+        "input": entry.input,
+        "platform": image.platform,
+        "old": {
+            "schema1": image.schema1,
+            "schema2": old_manifest(image, media_type::DOCKER_MANIFEST),
+            "oci": old_manifest(image, media_type::MANIFEST),
+            "imageId": image.old_image_id,
+        },
+        "new": {
+            "manifest": image.manifest,
+            "imageId": image.image_id,
+        },
+        "indexes": indexes
+            .map(|index| json!({ "old": index.old, "new": index.new }))
+            .collect::<Vec<_>>(),
+        "v2s2": {
+            "ofInput": image.v2s2_of_input,
+            "ofOutput": image.v2s2_of_output,
+        },
+        "layers": image.layers.iter().map(json_layer).collect::<Vec<_>>(),
+    })
+}
+
+fn json_layer(layer: &LayerReport) -> Value {
+    json!({
+        "diffId": layer.diff_id,
+        "old": { "digest": layer.old_digest, "size": layer.old_size },
+        // Absent for a foreign layer that is not here.
+        "new": layer.digest.map(|digest| json!({ "digest": digest, "size": layer.size })),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::text;
+
+    #[test]
+    fn fields_are_quoted_and_no_formulas() {
+        for (plain, field) in [
+            ("example.test:5000/a/app:1.0", "example.test:5000/a/app:1.0"),
+            ("a,b", "\"a,b\""),
+            ("say \"a\"", "\"say \"\"a\"\"\""),
+            ("two\nlines", "\"two\nlines\""),
+            ("=1+1", "\"'=1+1\""),
+            ("@x", "\"'@x\""),
+            ("", ""),
+        ] {
+            assert_eq!(text(plain), field);
+        }
+    }
+}

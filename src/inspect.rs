@@ -1,0 +1,309 @@
+//! What an input holds, told from its metadata. Of a layer nothing is read but the bytes that tell its codec.
+
+mod raw;
+
+use serde::Deserialize;
+
+use crate::compression::Codec;
+use crate::digest::{DiffId, Digest};
+use crate::error::{Error, Place, Result, ResultExt};
+use crate::image::{Blob, Config, Index, Layer, Manifest, Node};
+use crate::input::{Content, Format, Input};
+use crate::layer::Job;
+use crate::oci::{
+    self, ConfigView, Descriptor, Document, HistoryEntry, Platform, REFERENCE_DIGEST,
+};
+use crate::select::{ImageSelector, Selected, Selection};
+
+pub use raw::{raw_config, raw_manifest};
+
+/// What [`inspect`] gives back.
+#[derive(Debug, Clone)]
+pub struct Inspection {
+    /// The input as it was named.
+    pub input: String,
+    /// What it is.
+    pub format: Format,
+    /// The selected images, indexes and artifacts, in its own order.
+    pub entries: Vec<InspectedEntry>,
+    /// Files with detached signatures.
+    pub signatures: Vec<String>,
+    /// What the user should know.
+    pub warnings: Vec<String>,
+}
+
+/// An image, index or artifact with its names.
+#[derive(Debug, Clone)]
+pub struct InspectedEntry {
+    /// Its place in the input, from 0: what `@N` selects.
+    pub position: usize,
+    /// Empty for an image without a name.
+    pub names: Vec<String>,
+    /// The thing itself.
+    pub node: InspectedNode,
+}
+
+/// What a descriptor points to.
+#[derive(Debug, Clone)]
+pub enum InspectedNode {
+    /// An image.
+    Image(Box<InspectedImage>),
+    /// Several, for platforms or with attestations.
+    Index(InspectedIndex),
+    /// A manifest of something else.
+    Artifact(Box<InspectedArtifact>),
+    /// A blob of an unknown media type.
+    Blob(Descriptor),
+    /// Not in the input, or not all of it.
+    Absent {
+        /// As it was read.
+        descriptor: Descriptor,
+        /// The first blob that is not there.
+        missing: String,
+    },
+}
+
+/// An image.
+#[derive(Debug, Clone)]
+pub struct InspectedImage {
+    /// The manifest's media type, digest (of a schema 1 manifest that of its payload) and size; `None` when the input's
+    /// format has none.
+    pub manifest: Option<Descriptor>,
+    /// The digest of the config; `None` when the config is made only by a conversion.
+    pub image_id: Option<Digest>,
+    /// From the config.
+    pub platform: Option<Platform>,
+    /// When the image was made, RFC 3339.
+    pub created: Option<String>,
+    /// The base first.
+    pub layers: Vec<InspectedLayer>,
+    /// The manifest that it is about.
+    pub subject: Option<Digest>,
+}
+
+/// An index.
+#[derive(Debug, Clone)]
+pub struct InspectedIndex {
+    /// Its media type, digest and size.
+    pub manifest: Descriptor,
+    /// Its descriptors, each with what it points to.
+    pub children: Vec<(Descriptor, InspectedNode)>,
+}
+
+/// A manifest that is no image's.
+#[derive(Debug, Clone)]
+pub struct InspectedArtifact {
+    /// Its media type, digest and size.
+    pub manifest: Descriptor,
+    /// What kind of artifact it is: `artifactType`, else its config's media type.
+    pub artifact_type: String,
+    /// Of an attestation: the digest of the manifest that it is about, as its descriptor has it.
+    pub attests: Option<String>,
+    /// The manifest that it is about.
+    pub subject: Option<Digest>,
+    /// What it holds.
+    pub layers: Vec<InspectedLayer>,
+}
+
+/// A layer of an image, or a blob of an artifact.
+#[derive(Debug, Clone)]
+pub struct InspectedLayer {
+    /// Its media type; `None` when the input's format has no descriptors.
+    pub media_type: Option<String>,
+    /// The digest of the blob, where the input names it by one.
+    pub digest: Option<Digest>,
+    /// Of the blob, in bytes.
+    pub size: u64,
+    /// By the first bytes; `None` when it is not here or no file system.
+    pub codec: Option<Codec>,
+    /// Whether it is in the input.
+    pub present: bool,
+    /// The digest of the uncompressed layer; `None` until a conversion when there is no config yet.
+    pub diff_id: Option<DiffId>,
+    /// The command that made it.
+    pub created_by: Option<String>,
+}
+
+/// What is in an input. `images` selects some of it; empty is all.
+///
+/// # Errors
+/// [`Error::NoSuchImage`]; an I/O error.
+pub fn inspect(input: &Input, images: &[ImageSelector]) -> Result<Inspection> {
+    let entries = select(input, images)?.into_iter().map(|selected| {
+        let references = selected.entry.references.iter();
+        let node = node(&selected.entry.node, None).at(|| Place::Image(selected.label.clone()))?;
+        Ok(InspectedEntry {
+            position: selected.position,
+            names: references
+                .filter_map(|reference| reference.display_name().map(str::to_owned))
+                .collect(),
+            node,
+        })
+    });
+    Ok(Inspection {
+        entries: entries.collect::<Result<_>>().at(|| place(input))?,
+        input: input.name.clone(),
+        format: input.format,
+        signatures: input.signatures.clone(),
+        warnings: input.warnings.clone(),
+    })
+}
+
+fn select(input: &Input, images: &[ImageSelector]) -> Result<Vec<Selected>> {
+    let selection = Selection {
+        images: images.to_vec(),
+        ..Selection::default()
+    };
+    selection.named(std::slice::from_ref(input))
+}
+
+fn place(input: &Input) -> Place {
+    Place::File(input.name.clone())
+}
+
+/// `descriptor` is the one that led here.
+fn node(node: &Node, descriptor: Option<&Descriptor>) -> Result<InspectedNode> {
+    Ok(match node {
+        Node::Manifest(manifest) => self::manifest(manifest, descriptor)?,
+        Node::Index(index) => InspectedNode::Index(self::index(index)?),
+        Node::Blob(blob) => InspectedNode::Blob(blob.descriptor.clone()),
+        Node::Absent {
+            descriptor,
+            missing,
+        } => InspectedNode::Absent {
+            descriptor: descriptor.clone(),
+            missing: missing.clone(),
+        },
+    })
+}
+
+fn manifest(manifest: &Manifest, descriptor: Option<&Descriptor>) -> Result<InspectedNode> {
+    let view = match &manifest.config {
+        Config::Image(document) => {
+            ConfigView::parse(&format!("config {}", document.digest), &document.bytes)?
+        }
+        Config::V1(v1) => {
+            // History and time come from the metadata alone, so any diff_ids will do.
+            let any = DiffId(Digest::sha256(b""));
+            ConfigView::parse("v1", &v1.config(&vec![any; manifest.layers.len()])?)?
+        }
+        Config::Other(config) => {
+            let document = manifest.document.as_ref();
+            let document = document.ok_or(Error::NoManifest { has_config: false })?;
+            let artifact = artifact(manifest, document, config, descriptor)?;
+            return Ok(InspectedNode::Artifact(Box::new(artifact)));
+        }
+    };
+    Ok(InspectedNode::Image(Box::new(image(manifest, view)?)))
+}
+
+fn index(index: &Index) -> Result<InspectedIndex> {
+    let children = index.children.iter().map(|(descriptor, child)| {
+        let child = node(child, Some(descriptor))?;
+        Ok((descriptor.clone(), child))
+    });
+    Ok(InspectedIndex {
+        manifest: index.document.descriptor(),
+        children: children.collect::<Result<_>>()?,
+    })
+}
+
+fn image(manifest: &Manifest, view: ConfigView) -> Result<InspectedImage> {
+    let schema1 = manifest.known_as.schema1.as_ref().map(|schema1| {
+        Descriptor::new(
+            schema1.media_type,
+            schema1.digest,
+            schema1.bytes.len() as u64,
+        )
+    });
+    let document = manifest.document.as_ref().map(Document::descriptor);
+    let history = view.history.as_deref().unwrap_or_default();
+    let made: Vec<&HistoryEntry> = history.iter().filter(|entry| !entry.empty_layer).collect();
+    // Otherwise nothing says which line is whose.
+    let fits = made.len() == manifest.layers.len();
+    let layers = manifest.layers.iter().enumerate().map(|(number, layer)| {
+        let line = made.get(number).filter(|_| fits);
+        let of = manifest.layers.len();
+        inspected_layer(layer, line.and_then(|entry| entry.created_by.clone())).at(|| {
+            Place::Layer {
+                number: number + 1,
+                of,
+            }
+        })
+    });
+    Ok(InspectedImage {
+        manifest: document.or(schema1),
+        image_id: manifest.image_id(),
+        platform: manifest.platform.clone(),
+        created: view.created,
+        layers: layers.collect::<Result<_>>()?,
+        subject: manifest.subject,
+    })
+}
+
+fn inspected_layer(layer: &Layer, created_by: Option<String>) -> Result<InspectedLayer> {
+    let of_blob = |descriptor: &Descriptor, content: Option<&Content>| InspectedLayer {
+        media_type: Some(descriptor.media_type.clone()),
+        digest: Some(descriptor.digest),
+        size: content.map_or(descriptor.size, Content::size),
+        codec: None,
+        present: content.is_some(),
+        diff_id: None,
+        created_by: created_by.clone(),
+    };
+    Ok(match layer {
+        Layer::Tar(tar) => {
+            let media_type = tar
+                .descriptor
+                .as_ref()
+                .map(|layer| layer.media_type.clone());
+            InspectedLayer {
+                media_type,
+                digest: tar.digest,
+                size: tar.content.size(),
+                codec: Some(Job::sniff(&tar.content)?),
+                present: true,
+                diff_id: tar.diff_id,
+                created_by,
+            }
+        }
+        Layer::Absent {
+            descriptor,
+            diff_id,
+        } => InspectedLayer {
+            diff_id: *diff_id,
+            ..of_blob(descriptor, None)
+        },
+        Layer::Other(blob) => of_blob(&blob.descriptor, Some(&blob.content)),
+    })
+}
+
+fn artifact(
+    manifest: &Manifest,
+    document: &Document,
+    config: &Blob,
+    descriptor: Option<&Descriptor>,
+) -> Result<InspectedArtifact> {
+    #[derive(Deserialize)]
+    struct View {
+        #[serde(rename = "artifactType", default)]
+        artifact_type: Option<String>,
+    }
+    let view: View = oci::parse(&format!("manifest {}", document.digest), &document.bytes)?;
+    let layers = manifest
+        .layers
+        .iter()
+        .map(|layer| inspected_layer(layer, None));
+    Ok(InspectedArtifact {
+        manifest: document.descriptor(),
+        artifact_type: view
+            .artifact_type
+            .filter(|own| !own.is_empty())
+            .unwrap_or_else(|| config.descriptor.media_type.clone()),
+        attests: descriptor
+            .and_then(|descriptor| descriptor.annotation(REFERENCE_DIGEST))
+            .map(str::to_owned),
+        subject: manifest.subject,
+        layers: layers.collect::<Result<_>>()?,
+    })
+}

@@ -1,0 +1,113 @@
+//! Documents of an input as they are.
+
+use super::{place, select};
+use crate::error::{Error, Place, Result, ResultExt};
+use crate::image::{Blob, Config, Node, Reference};
+use crate::input::Input;
+use crate::oci::Descriptor;
+use crate::select::ImageSelector;
+
+/// The manifest (or index) of the one image that `images` selects, byte for byte.
+///
+/// # Errors
+/// [`Error::SeveralImages`], [`Error::NoSuchImage`], [`Error::NoManifest`].
+pub fn raw_manifest(input: &Input, images: &[ImageSelector]) -> Result<Vec<u8>> {
+    let bytes = |node: &Node| match node {
+        Node::Manifest(manifest) => {
+            let schema1 = manifest.known_as.schema1.as_ref();
+            let document = manifest.document.as_ref().map(|document| &document.bytes);
+            let bytes = document.or(schema1.map(|schema1| &schema1.bytes));
+            bytes.cloned().ok_or(Error::NoManifest {
+                has_config: matches!(manifest.config, Config::Image(_)),
+            })
+        }
+        Node::Index(index) => Ok(index.document.bytes.clone()),
+        Node::Blob(blob) => verified(blob),
+        Node::Absent { missing, .. } => Err(Error::Missing {
+            name: missing.clone(),
+        }),
+    };
+    one(input, images, bytes)
+}
+
+/// The config of the one image that `images` selects, byte for byte.
+///
+/// # Errors
+/// As [`raw_manifest`]; [`Error::NoConfig`] where the config is made only by a conversion.
+pub fn raw_config(input: &Input, images: &[ImageSelector]) -> Result<Vec<u8>> {
+    let bytes = |node: &Node| match node {
+        Node::Manifest(manifest) => match &manifest.config {
+            Config::Image(document) => Ok(document.bytes.clone()),
+            Config::Other(blob) => verified(blob),
+            Config::V1(_) => Err(Error::NoConfig),
+        },
+        Node::Index(index) => Err(Error::SeveralImages {
+            available: index.children.iter().map(child_label).collect(),
+        }),
+        Node::Blob(blob) => {
+            let Descriptor {
+                media_type, digest, ..
+            } = &blob.descriptor;
+            Err(Error::document(
+                format!("blob {digest}"),
+                format!("media type {media_type} is no manifest's, so it has no config"),
+            ))
+        }
+        Node::Absent { missing, .. } => Err(Error::Missing {
+            name: missing.clone(),
+        }),
+    };
+    one(input, images, bytes)
+}
+
+fn one<T>(
+    input: &Input,
+    images: &[ImageSelector],
+    take: impl FnOnce(&Node) -> Result<T>,
+) -> Result<T> {
+    let selected = select(input, images)?;
+    let [one] = &selected[..] else {
+        let labels = selected.iter().map(|selected| {
+            let mut names = selected
+                .entry
+                .references
+                .iter()
+                .filter_map(Reference::display_name);
+            match names.next() {
+                Some(name) => format!("@{} {name}", selected.position),
+                None => selected.label.clone(),
+            }
+        });
+        let error = Error::SeveralImages {
+            available: labels.collect(),
+        };
+        return Err(error.at(place(input)));
+    };
+    take(&one.entry.node)
+        .at(|| Place::Image(one.label.clone()))
+        .at(|| place(input))
+}
+
+/// The digest, which selects it, and the platform.
+fn child_label((descriptor, _): &(Descriptor, Node)) -> String {
+    match &descriptor.platform {
+        Some(platform) => format!("{} ({platform})", descriptor.digest),
+        None => descriptor.digest.to_string(),
+    }
+}
+
+/// The bytes of a small blob that nobody has looked at yet.
+fn verified(blob: &Blob) -> Result<Vec<u8>> {
+    let expected = blob.descriptor.digest;
+    let what = format!("blob {expected}");
+    let bytes = blob.content.document(&what)?;
+    let found = expected.same_algorithm(&bytes);
+    if found != expected {
+        return Err(Error::DigestMismatch {
+            what,
+            expected,
+            found,
+        });
+    }
+    Ok(bytes)
+}
