@@ -1,5 +1,6 @@
 //! `ocify` as a user runs it, on inputs that code makes.
 
+mod all_or_nothing;
 mod bad_docker_archives;
 mod bad_requests;
 mod command_line;
