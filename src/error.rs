@@ -98,6 +98,12 @@ pub enum Error {
         /// The name as the document has it.
         name: String,
     },
+    /// A part of an image that an index names is not there, and was not left out.
+    #[error("{name} is missing")]
+    Absent {
+        /// The name as the input would have it.
+        name: String,
+    },
     /// The name is there, but it is a folder or a device.
     #[error("{name} is not a file")]
     NotAFile {
@@ -333,6 +339,17 @@ impl Error {
         }
     }
 
+    /// The places in front of the fact, outermost first.
+    pub(crate) fn places(&self) -> Vec<Place> {
+        let mut places = Vec::new();
+        let mut error = self;
+        while let Error::At { place, source } = error {
+            places.push(place.clone());
+            error = source;
+        }
+        places
+    }
+
     /// What the user can do about it, where that helps.
     #[must_use]
     pub fn hint(&self) -> Option<&'static str> {
@@ -350,6 +367,9 @@ impl Error {
                 "give another output, or remove this one if it is not needed",
             ),
             Error::OutputIsLink { .. } => Some("name what it points to"),
+            Error::Absent { .. } => {
+                Some("--allow-missing or --platform leaves out what is missing")
+            }
             Error::NameForMany { .. } => Some("select one with --image"),
             Error::NoSuchImage { .. } => {
                 Some("select by a name, by @ and a number from 0, or by a digest")

@@ -5,6 +5,7 @@
 use serde_json::{Map, Value};
 
 use crate::digest::{Digest, DiffId};
+use crate::error::Place;
 use crate::input::{Content, V1Config};
 use crate::oci::{Descriptor, Document, Platform};
 
@@ -43,7 +44,9 @@ pub enum Node {
     Absent {
         /// As it was read.
         descriptor: Descriptor,
-        /// The name of the first blob that is not there.
+        /// Where the first blob that is not there belongs, outermost first: the layer.
+        places: Vec<Place>,
+        /// The name of that blob.
         missing: String,
     },
 }

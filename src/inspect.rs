@@ -170,6 +170,7 @@ fn node(node: &Node, descriptor: Option<&Descriptor>) -> Result<InspectedNode> {
         Node::Absent {
             descriptor,
             missing,
+            ..
         } => InspectedNode::Absent {
             descriptor: descriptor.clone(),
             missing: missing.clone(),

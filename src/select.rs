@@ -4,7 +4,7 @@ use std::convert::Infallible;
 use std::str::FromStr;
 
 use crate::digest::Digest;
-use crate::error::{Error, Place, Result};
+use crate::error::{Error, Place, Result, ResultExt};
 use crate::image::{Entry, Index, Node, Reference};
 use crate::input::Input;
 use crate::oci::{Platform, REFERENCE_DIGEST, fully_qualified, tagged_reference};
@@ -79,11 +79,16 @@ impl Selection {
         let selected = self.named(inputs)?;
         let mut kept = Vec::with_capacity(selected.len());
         for mut one in selected {
+            let input = &inputs[one.input].name;
+            let before = warnings.len();
             let node = self.fitting(one.entry.node, warnings).map_err(|error| {
                 error
                     .at(Place::Image(one.label.clone()))
-                    .at(Place::File(inputs[one.input].name.clone()))
+                    .at(Place::File(input.clone()))
             })?;
+            for warning in &mut warnings[before..] {
+                *warning = format!("{input}: {}: {warning}", one.label);
+            }
             if let Some(node) = node {
                 one.entry.node = node;
                 kept.push(one);
@@ -198,10 +203,12 @@ impl Selection {
             Node::Blob(blob) => Ok(Some(Node::Blob(blob))),
             Node::Absent {
                 descriptor,
+                places,
                 missing,
             } => {
                 if !self.allow_missing {
-                    return Err(Error::Missing { name: missing });
+                    let error = Error::Absent { name: missing };
+                    return Err(places.into_iter().rev().fold(error, Error::at));
                 }
                 warnings.push(format!("left out {}: {missing} is missing", descriptor.digest));
                 Ok(None)
@@ -224,7 +231,11 @@ impl Selection {
             let kept = if other_platform {
                 None
             } else {
-                self.fitting(child, warnings)?
+                let label = || {
+                    let platform = descriptor.platform.as_ref();
+                    platform.map_or_else(|| descriptor.digest.to_string(), ToString::to_string)
+                };
+                self.fitting(child, warnings).at(|| Place::Image(label()))?
             };
             match kept {
                 Some(child) => children.push((descriptor, child)),

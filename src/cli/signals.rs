@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use ocify::Interrupt;
-use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGXFSZ};
 use signal_hook::{flag, low_level};
 
 /// Which signal came, if any.
@@ -24,6 +24,9 @@ pub fn catch(interrupt: &Interrupt) -> Signals {
         let _ = flag::register_usize(signal, caught.clone(), number);
         let _ = flag::register(signal, interrupt.flag());
     }
+    // Where a file grows over `ulimit -f`, this signal would end the process with its staged files left behind. Once it
+    // is caught, the write fails as on a full disk.
+    let _ = flag::register(SIGXFSZ, Arc::default());
     Signals { caught }
 }
 

@@ -128,6 +128,25 @@ fn parent_cycle(id: &str) -> Error {
     Error::document(format!("{id}/json"), "its parents lead back to itself")
 }
 
+/// What is missing of the last layer of a chain, or who names it if all is.
+fn absent(files: &Files, chain: &[String]) -> Error {
+    let id = chain.last().map_or("", String::as_str);
+    for (there, missing) in [("json", "layer.tar"), ("layer.tar", "json")] {
+        if files.has(&format!("{id}/{there}")) {
+            return Error::Missing {
+                name: format!("{id}/{missing}"),
+            };
+        }
+    }
+    match chain {
+        [.., child, _] => Error::document(
+            format!("{child}/json"),
+            format!("its parent {id} is missing"),
+        ),
+        _ => Error::document(REPOSITORIES, format!("there is no layer {id}")),
+    }
+}
+
 /// The layers of an image, the newest first, and the image.
 fn image(
     files: &Files,
@@ -144,11 +163,7 @@ fn image(
         chain.push(id.to_owned());
         next = match parents.get(id) {
             Some(parent) => parent.as_deref(),
-            None => {
-                return Err(Error::Missing {
-                    name: format!("{id}/layer.tar"),
-                });
-            }
+            None => return Err(absent(files, &chain)),
         };
     }
     let of = chain.len();

@@ -4,6 +4,8 @@
 
 use std::collections::BTreeMap;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD as BASE64;
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
@@ -71,6 +73,7 @@ pub(super) fn read(files: &Files, warnings: &mut Vec<String>) -> Result<Vec<Entr
     let bytes = files.document(INDEX)?;
     let index: ManifestView = oci::parse(INDEX, &bytes)?;
     refuse_both(INDEX, &index)?;
+    check_data(INDEX, &index)?;
     // Docker 25.0.0 to 25.0.2 wrote `"manifests": null`.
     let descriptors = index.manifests.unwrap_or_default();
     let mut tree = Tree::new(files, &Blobs);
@@ -152,6 +155,26 @@ fn refuse_both(document: &str, view: &ManifestView) -> Result<()> {
     Ok(())
 }
 
+/// What descriptors embed must be what they name, or readers that use the copy see something else.
+fn check_data(document: &str, view: &ManifestView) -> Result<()> {
+    let lists = [&view.manifests, &view.layers].into_iter().flatten().flatten();
+    for descriptor in lists.chain(&view.config).chain(&view.subject) {
+        let Some(data) = &descriptor.data else {
+            continue;
+        };
+        let digest = descriptor.digest;
+        let content = BASE64
+            .decode(data)
+            .map_err(|_| Error::document(document, format!("data of {digest} is no base64")))?;
+        let found = digest.same_algorithm(&content);
+        if found != digest {
+            let reason = format!("data of {digest} is other content, of digest {found}");
+            return Err(Error::document(document, reason));
+        }
+    }
+    Ok(())
+}
+
 /// Reads manifests and indexes by their descriptors.
 pub(super) struct Tree<'a> {
     files: &'a Files,
@@ -184,6 +207,7 @@ impl<'a> Tree<'a> {
         if self.files.find(&name)?.is_none() {
             return Ok(Node::Absent {
                 descriptor,
+                places: Vec::new(),
                 missing: name,
             });
         }
@@ -202,6 +226,7 @@ impl<'a> Tree<'a> {
             // Docker and others save one platform of an image and the index of all.
             Err(error) => match error.fact() {
                 Error::Missing { name } => Ok(Node::Absent {
+                    places: error.places(),
                     missing: name.clone(),
                     descriptor,
                 }),
@@ -221,6 +246,7 @@ impl<'a> Tree<'a> {
         let name = format!("manifest {}", document.digest);
         let view: ManifestView = oci::parse(&name, &document.bytes)?;
         refuse_both(&name, &view)?;
+        check_data(&name, &view)?;
         if let Some(own) = &view.media_type {
             if document.media_type.is_empty() {
                 document.media_type.clone_from(own);

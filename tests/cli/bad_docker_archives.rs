@@ -296,7 +296,7 @@ fn layers_that_are_not_what_the_config_says() {
         (codec::gzip as fn(&[u8]) -> Vec<u8>, "gzip", "unexpected end of file", "invalid gzip header"),
         (codec::zstd, "zstd", "incomplete frame", "Unknown frame descriptor"),
         (codec::bzip2, "bzip2", "decompression not finished but EOF reached", "bzip2: bz2 header missing"),
-        (codec::xz, "xz", "premature eof", "invalid data"),
+        (codec::xz, "xz", "premature eof", "lzma data error"),
     ] {
         let blob = encode(tar);
         let message = |words: &str| format!("{app}the {codec} data is damaged: {words}\n");

@@ -1,10 +1,17 @@
 //! `ocify` as a user runs it, on inputs that code makes.
 
+mod all_or_nothing;
 mod bad_docker_archives;
+mod bad_oci_layouts;
 mod bad_requests;
 mod command_line;
+mod dir;
 mod docker_archive;
+mod hybrids;
+mod legacy;
+mod oci_layout;
 mod output;
+mod schema1;
 
 #[path = "../support/mod.rs"]
 mod support;

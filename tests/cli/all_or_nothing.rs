@@ -1,0 +1,246 @@
+//! Whatever happens, an output is there whole or as it was before, and nothing else is left behind.
+
+use std::fs;
+use std::io::Write;
+use std::os::unix::process::ExitStatusExt;
+use std::process::{Child, Stdio};
+
+use rustix::process::{Pid, Resource, Rlimit, Signal, kill_process, prlimit};
+
+use crate::support::codec;
+use crate::support::docker::{Image, layer_name, save, save_one};
+use crate::support::files::Files;
+use crate::support::layers::Layer;
+use crate::support::sandbox::{Run, Sandbox};
+use crate::support::tar::{self, Body, Member, Sparse, SparseFormat};
+
+/// An archive as small as can be: manifest.json, a config and a layer of a header and a block.
+fn smallest() -> Vec<u8> {
+    let layers = [Layer { tar: tar::without_end(&[Member::file("a", "b")]) }];
+    let mut image = Image::new(&["a"], &layers);
+    image.config_name = "c".to_owned();
+    image.layers[0].0 = "l".to_owned();
+    let config = serde_json::json!({
+        "os": "linux", "architecture": "amd64",
+        "rootfs": { "type": "layers", "diff_ids": [layers[0].diff_id()] },
+    });
+    image.config = config.to_string().into_bytes();
+    save(&[image]).without("repositories").tar()
+}
+
+#[test]
+fn every_truncation_is_an_error() {
+    let archive = smallest();
+    let sandbox = Sandbox::with_archive(&save_one("old:1", &[Layer::new("old")]));
+    sandbox.convert(&["app.tar", "-o", "there.tar"]).succeeds();
+    sandbox.write("app.tar", &archive);
+    sandbox.convert(&["app.tar", "-o", "whole"]).succeeds();
+    sandbox.write("app.tar", b"");
+    let before = sandbox.snapshot();
+    for length in 0..archive.len() {
+        sandbox.write("app.tar", &archive[..length]);
+        // Into a new folder, and into a tar that is there.
+        let output = if length % 2 == 0 { "out" } else { "there.tar" };
+        assert!(convert(&sandbox, output).is_err(), "{length}");
+        // To start the program takes much longer than its work; around each block's end is where it could go wrong.
+        if matches!(length % 512, 0 | 1 | 200 | 511) {
+            let run = sandbox.convert(&["app.tar", "-o", output]);
+            assert_eq!(run.status.code(), Some(1), "{length}");
+            assert!(run.stderr.starts_with("ocify: app.tar: "), "{}", run.stderr);
+            assert!(run.stderr.lines().count() <= 2, "{}", run.stderr);
+        }
+        assert_eq!(sandbox.snapshot().len(), before.len(), "{length}");
+    }
+    sandbox.write("app.tar", b"");
+    assert_eq!(sandbox.snapshot(), before);
+}
+
+/// What the program does, without starting it.
+fn convert(sandbox: &Sandbox, output: &str) -> ocify::Result<ocify::Report> {
+    let options = ocify::Options {
+        threads: Some(1),
+        ..ocify::Options::default()
+    };
+    let target = ocify::Target::new(&sandbox.path(output));
+    let input = [sandbox.path("app.tar")];
+    ocify::convert(&input, &target, &options, &ocify::Silent, &ocify::Interrupt::new())
+}
+
+#[test]
+fn every_truncation_of_a_compressed_archive_is_an_error() {
+    let archive = smallest();
+    let sandbox = Sandbox::new();
+    for (codec, encode) in codec::ALL.into_iter().skip(1) {
+        let encoded = encode(&archive);
+        for length in 0..encoded.len() {
+            sandbox.write("app.tar", &encoded[..length]);
+            assert!(convert(&sandbox, "out").is_err(), "{codec} {length}");
+        }
+        sandbox.write("app.tar", &encoded);
+        convert(&sandbox, "out").unwrap();
+        fs::remove_dir_all(sandbox.path("out")).unwrap();
+    }
+    assert_eq!(sandbox.snapshot().len(), 1);
+}
+
+#[test]
+fn an_error_leaves_an_existing_output_as_it_was() {
+    let layers = [Layer::new("base"), Layer::new("top")];
+    let sandbox = Sandbox::with_archive(&save_one("app:1.0", &layers));
+    sandbox.convert(&["app.tar", "-o", "out"]).succeeds();
+    sandbox.convert(&["app.tar", "-o", "out.tar"]).succeeds();
+    // The other layers are good and large, so that there is something half-written.
+    let mut image = Image::new(&["app:1.0"], &[Layer::noise(1, 3_000_000), Layer::new("b"), Layer::noise(2, 9_000)]);
+    image.layers[2].1 = Layer::noise(3, 9_000).tar;
+    sandbox.write("bad.tar", &save(&[image]).tar());
+    let before = sandbox.snapshot();
+    for output in ["out", "out.tar", "new", "new.tar"] {
+        for threads in ["1", "4"] {
+            let run = sandbox.convert(&["bad.tar", "-o", output, "--threads", threads]);
+            assert_eq!(run.status.code(), Some(1));
+            assert!(run.stderr.contains("layer 3 of 3: diff_id is "), "{}", run.stderr);
+            assert_eq!(sandbox.snapshot(), before, "{output}");
+        }
+    }
+}
+
+/// With a layer so long that its conversion never ends: a terabyte of zeros, which takes no room as a sparse member.
+fn endless() -> Files {
+    long(1 << 40)
+}
+
+fn long(size: u64) -> Files {
+    let layer = Layer::new("base");
+    let body = Body::Sparse(Sparse {
+        format: SparseFormat::Pax10,
+        fragments: vec![(0, b"x".to_vec())],
+        size,
+    });
+    save_one("app:1.0", std::slice::from_ref(&layer)).with_body(&layer_name(&layer), body)
+}
+
+/// Starts a conversion of `app.tar` and waits until something of it is staged: more than what was there before.
+fn start(sandbox: &Sandbox, output: &str) -> Child {
+    let staged = || {
+        let inside = fs::read_dir(sandbox.path(output)).into_iter().flatten();
+        let beside = fs::read_dir(sandbox.path(".")).unwrap();
+        beside.chain(inside).any(|entry| {
+            let name = entry.unwrap().file_name();
+            name.to_str().unwrap().starts_with('.')
+        })
+    };
+    let mut child = sandbox.command(&["convert", "app.tar", "-o", output]).spawn().unwrap();
+    while !staged() {
+        assert_eq!(child.try_wait().unwrap(), None, "it ended by itself");
+        std::thread::yield_now();
+    }
+    child
+}
+
+fn pid(child: &Child) -> Pid {
+    Pid::from_child(child)
+}
+
+#[test]
+fn a_signal_leaves_no_trace_and_ends_the_program() {
+    let sandbox = Sandbox::with_archive(&save_one("old:1", &[Layer::new("old")]));
+    sandbox.convert(&["app.tar", "-o", "out"]).succeeds();
+    sandbox.convert(&["app.tar", "-o", "out.tar"]).succeeds();
+    sandbox.write("app.tar", &endless().tar());
+    let before = sandbox.snapshot();
+    for signal in [Signal::TERM, Signal::INT, Signal::HUP] {
+        for output in ["new", "new.tar", "out", "out.tar"] {
+            let child = start(&sandbox, output);
+            kill_process(pid(&child), signal).unwrap();
+            let run = Run::new(child);
+            assert_eq!(run.status.signal(), Some(signal.as_raw()), "{output}");
+            assert_eq!((run.stdout(), run.stderr.as_str()), ("", ""), "{output}");
+            assert_eq!(sandbox.snapshot(), before, "{output}");
+        }
+    }
+}
+
+#[test]
+fn a_signal_while_standard_input_is_awaited_ends_the_program() {
+    let sandbox = Sandbox::new();
+    let mut command = sandbox.command(&["convert", "-", "-o", "out"]);
+    let mut child = command.stdin(Stdio::piped()).spawn().unwrap();
+    let mut stdin = child.stdin.take().unwrap();
+    // More than a pipe holds: when all is written, the program is reading.
+    stdin.write_all(&vec![b'x'; 1 << 20]).unwrap();
+    kill_process(pid(&child), Signal::TERM).unwrap();
+    assert_eq!(Run::new(child).status.signal(), Some(Signal::TERM.as_raw()));
+    drop(stdin);
+    assert_eq!(sandbox.snapshot().len(), 0);
+}
+
+#[test]
+fn what_a_killed_run_left_is_removed_by_the_next() {
+    let sandbox = Sandbox::with_archive(&save_one("old:1", &[Layer::new("old")]));
+    sandbox.convert(&["app.tar", "-o", "out"]).succeeds();
+    sandbox.convert(&["app.tar", "-o", "out.tar"]).succeeds();
+    let archive = sandbox.read("app.tar");
+    let before = sandbox.snapshot();
+    for output in ["out", "out.tar"] {
+        sandbox.write("app.tar", &endless().tar());
+        let mut child = start(&sandbox, output);
+        child.kill().unwrap();
+        child.wait().unwrap();
+        assert_ne!(sandbox.snapshot().len(), before.len(), "{output}");
+        sandbox.write("app.tar", &archive);
+        sandbox.convert(&["app.tar", "-o", output]).succeeds();
+        assert_eq!(sandbox.snapshot(), before, "{output}");
+    }
+    for output in ["new", "new.tar"] {
+        sandbox.write("app.tar", &endless().tar());
+        let mut child = start(&sandbox, output);
+        child.kill().unwrap();
+        child.wait().unwrap();
+        sandbox.write("app.tar", &archive);
+        sandbox.convert(&["app.tar", "-o", output]).succeeds();
+        let hidden = |name: &String| name.starts_with('.');
+        assert_eq!(sandbox.snapshot().keys().find(|name| hidden(name)), None, "{output}");
+    }
+}
+
+#[test]
+fn no_room_left() {
+    let archive = long(64 << 20).tar();
+    let sandbox = Sandbox::with_archive(&save_one("old:1", &[Layer::new("old")]));
+    sandbox.convert(&["app.tar", "-o", "out"]).succeeds();
+    sandbox.convert(&["app.tar", "-o", "out.tar"]).succeeds();
+    let before = sandbox.snapshot();
+    for output in ["new", "new.tar", "out", "out.tar"] {
+        let args = ["convert", "-", "-o", output, "--compression", "none"];
+        let mut child = sandbox.command(&args).stdin(Stdio::piped()).spawn().unwrap();
+        // A file that may not grow stands for a disk that has no room. The program has not written anything yet, since
+        // it waits for its input.
+        let limit = Rlimit { current: Some(1 << 20), maximum: Some(1 << 20) };
+        prlimit(Some(pid(&child)), Resource::Fsize, limit).unwrap();
+        let mut stdin = child.stdin.take().unwrap();
+        stdin.write_all(&archive).unwrap();
+        drop(stdin);
+        let run = Run::new(child);
+        assert_eq!(run.status.code(), Some(1), "{output}: {:?}", run.status);
+        assert!(run.stderr.starts_with("ocify: "), "{}", run.stderr);
+        assert!(run.stderr.contains(output), "{}", run.stderr);
+        assert!(run.stderr.ends_with(": File too large (os error 27)\n"), "{}", run.stderr);
+        assert_eq!(sandbox.snapshot(), before, "{output}");
+    }
+}
+
+#[test]
+fn a_full_standard_output() {
+    let sandbox = Sandbox::with_archive(&save_one("app:1.0", &[Layer::new("base")]));
+    let full = || fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
+    let before = sandbox.snapshot();
+    let mut command = sandbox.command(&["convert", "app.tar", "-o", "-"]);
+    let run = Run::new(command.stdout(full()).spawn().unwrap());
+    run.fails("ocify: standard output: cannot write standard output: No space left on device (os error 28)\n");
+    assert_eq!(sandbox.snapshot(), before);
+    // The output is there, but not all that should have been said of it.
+    let mut command = sandbox.command(&["convert", "app.tar", "-o", "out"]);
+    let run = Run::new(command.stdout(full()).spawn().unwrap());
+    run.fails("ocify: cannot write to standard output: No space left on device (os error 28)\n");
+    sandbox.layout("out");
+}

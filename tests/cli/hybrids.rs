@@ -1,0 +1,140 @@
+//! Docker 25 and later: archives that are `docker save` archives and OCI layouts at once.
+
+use serde_json::{Value, json};
+
+use crate::support::docker::{Image, image_of_blobs, save_hybrid};
+use crate::support::layers::Layer;
+use crate::support::layout::{annotation, containerd_name};
+use crate::support::oci::{self, Layout, annotated, digest, on};
+use crate::support::sandbox::Sandbox;
+use crate::support::codec;
+
+fn layers(seed: &str) -> [Layer; 3] {
+    [Layer::new("base"), Layer::new("middle"), Layer::new(seed)]
+}
+
+fn image(tags: &[&str], seed: &str) -> Image {
+    image_of_blobs(tags, &layers(seed))
+}
+
+fn tars(seed: &str) -> [Vec<u8>; 3] {
+    layers(seed).map(|layer| layer.tar)
+}
+
+#[test]
+fn names_are_those_of_manifest_json() {
+    let one = image(&["app:1.0", "app:latest"], "one");
+    let files = save_hybrid(std::slice::from_ref(&one), &[true]);
+    let layout = Sandbox::with_archive(&files).converted(&["app.tar"]);
+    let names: Vec<Value> = layout.descriptors();
+    assert_eq!(names.len(), 2);
+    for name in ["app:1.0", "app:latest"] {
+        let descriptor = layout.named(name);
+        assert_eq!(containerd_name(&descriptor), Some(format!("docker.io/library/{name}").as_str()));
+        assert_eq!(layout.layers(&descriptor), tars("one"));
+        assert_eq!(layout.config(&descriptor), one.config);
+    }
+}
+
+#[test]
+fn images_that_the_index_forgets() {
+    let images = [image(&["app:1.0"], "one"), image(&[], "two"), image(&[], "three")];
+    // Docker up to now lists one untagged image only; 25.0.0 to 25.0.2 wrote null when there was no tagged one.
+    for listed in [[true, true, true], [true, true, false], [true, false, false], [false; 3]] {
+        let files = save_hybrid(&images, &listed);
+        let files = files.edited("index.json", |index| {
+            if !listed[0] {
+                index["manifests"] = Value::Null;
+            }
+        });
+        let layout = Sandbox::with_archive(&files).converted(&["app.tar"]);
+        let mut found: Vec<(Option<String>, Vec<Vec<u8>>)> = layout
+            .descriptors()
+            .iter()
+            .map(|image| (annotation(image, oci::REF_NAME).map(str::to_owned), layout.layers(image)))
+            .collect();
+        let mut expected = vec![
+            (Some("app:1.0".to_owned()), tars("one").to_vec()),
+            (None, tars("two").to_vec()),
+            (None, tars("three").to_vec()),
+        ];
+        found.sort();
+        expected.sort();
+        assert_eq!(found, expected, "{listed:?}");
+    }
+}
+
+#[test]
+fn layers_in_random_order_are_put_right() {
+    let one = image(&["app:1.0"], "one");
+    let mut shuffled = Layout::default();
+    let blobs: Vec<(&str, Vec<u8>)> =
+        [2, 0, 1].iter().map(|&layer| (oci::LAYER, tars("one")[layer].clone())).collect();
+    let manifest = shuffled.manifest(oci::CONFIG, &one.config, &blobs);
+    let names = [(oci::CONTAINERD_NAME, "docker.io/library/app:1.0"), (oci::REF_NAME, "1.0")];
+    shuffled.add(annotated(&manifest, &names));
+    let mut files = save_hybrid(std::slice::from_ref(&one), &[false]);
+    for member in shuffled.files().members {
+        files.put(&member.name, member.bytes());
+    }
+    for compression in ["keep", "none"] {
+        let sandbox = Sandbox::with_archive(&files);
+        sandbox.convert(&["app.tar", "-o", "out", "--compression", compression]).warns(&format!(
+            "ocify: warning: app.tar: manifest {} lists its layers in another order than its config: the config's order \
+             is used\n",
+            digest(&manifest)
+        ));
+        let layout = sandbox.layout("out");
+        assert_eq!(layout.layers(&layout.named("app:1.0")), tars("one"));
+    }
+}
+
+/// As Docker 29 with containerd's store saves a multi-platform image: all of the index, the blobs of one platform.
+fn containerd() -> (Layout, Value, Value) {
+    let mut layout = Layout::default();
+    let amd64 = layout.image("amd64", &layers("amd64"));
+    let arm64 = layout.image("arm64", &layers("arm64"));
+    let index = layout.index(&[on(&amd64, "linux", "amd64"), on(&arm64, "linux", "arm64")]);
+    let names = [(oci::CONTAINERD_NAME, "docker.io/library/app:1.0"), (oci::REF_NAME, "1.0")];
+    layout.add(annotated(&index, &names));
+    (layout, index, amd64)
+}
+
+#[test]
+fn a_multi_platform_image_keeps_its_index() {
+    let (layout, index, amd64) = containerd();
+    let manifest = layout.files().get(&oci::blob_path(digest(&amd64))).to_vec();
+    let manifest: Value = serde_json::from_slice(&manifest).unwrap();
+    let path = |descriptor: &Value| oci::blob_path(digest(descriptor));
+    let layers: Vec<String> = manifest["layers"].as_array().unwrap().iter().map(path).collect();
+    let docker = json!([{
+        "Config": path(&manifest["config"]),
+        "RepoTags": ["app:1.0"],
+        "Layers": layers,
+    }]);
+    let files = layout.files().with("manifest.json", docker.to_string());
+    let sandbox = Sandbox::with_archive(&files);
+    let output = sandbox.converted(&["app.tar"]);
+    assert_eq!(output.named("app:1.0")["digest"], index["digest"]);
+    // A tar of it names the one image that Docker can load.
+    sandbox.convert(&["app.tar", "-o", "out.tar"]).succeeds();
+    assert_eq!(sandbox.layout("out.tar").json("manifest.json"), docker);
+
+    // Without the other platform's blobs.
+    let mut here = files.clone();
+    for layer in layers_of_arm64(&layout) {
+        here = here.without(&layer);
+    }
+    let sandbox = Sandbox::with_archive(&here);
+    let run = sandbox.convert(&["app.tar", "-o", "out"]);
+    assert_eq!(run.status.code(), Some(1));
+    let output = sandbox.converted(&["app.tar", "--platform", "linux/amd64"]);
+    assert_eq!(output.named("app:1.0")["digest"], amd64["digest"]);
+}
+
+fn layers_of_arm64(layout: &Layout) -> Vec<String> {
+    let blob = codec::gzip(&layers("arm64")[2].tar);
+    let path = oci::blob_path(&crate::support::sha256(&blob));
+    assert!(!layout.files().get(&path).is_empty());
+    vec![path]
+}

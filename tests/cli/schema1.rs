@@ -1,0 +1,263 @@
+//! Schema 1 manifests with their blobs beside them.
+
+use serde_json::{Value, json};
+
+use crate::support::docker::v1_id;
+use crate::support::files::Files;
+use crate::support::layers::Layer;
+use crate::support::layout::containerd_name;
+use crate::support::sandbox::Sandbox;
+use crate::support::schema1::{edit_v1, folder, manifest, sign, sign_as, signature, unsigned};
+use crate::support::{codec, sha256, sha256_hex};
+
+fn layers() -> [Layer; 3] {
+    [Layer::new("base"), Layer::new("middle"), Layer::new("top")]
+}
+
+fn blob(layer: &Layer) -> String {
+    sha256_hex(&codec::gzip(&layer.tar))
+}
+
+#[track_caller]
+fn gives(files: &Files, layers: &[Layer]) {
+    let layout = Sandbox::with_folder(files).converted(&["app"]);
+    let image = layout.named("team/app:1.0");
+    assert_eq!(containerd_name(&image), Some("docker.io/team/app:1.0"));
+    let expected: Vec<Vec<u8>> = layers.iter().map(|layer| layer.tar.clone()).collect();
+    assert_eq!(layout.layers(&image), expected);
+}
+
+#[track_caller]
+fn refuses(files: &Files, stderr: &str) {
+    let sandbox = Sandbox::with_folder(files);
+    let before = sandbox.snapshot();
+    sandbox.convert(&["app", "-o", "out"]).fails(stderr);
+    assert_eq!(sandbox.snapshot(), before);
+}
+
+/// The folder with a change to the manifest.
+fn edited(edit: impl FnOnce(&mut Value)) -> Files {
+    let mut manifest = manifest("team/app", "1.0", &layers());
+    edit(&mut manifest);
+    folder(&manifest.to_string(), &layers())
+}
+
+#[test]
+fn signed_or_not_under_any_usual_name() {
+    let payload = manifest("team/app", "1.0", &layers()).to_string();
+    gives(&folder(&payload, &layers()), &layers());
+    gives(&folder(&sign(&payload), &layers()), &layers());
+    gives(&folder(&sign(&payload), &layers()).with("version", "Directory Transport Version: 1.1\n"), &layers());
+    let spellings: [fn(&str) -> String; 6] = [
+        |hex| format!("{hex}.tar"),
+        |hex| format!("{hex}.tar.gz"),
+        |hex| format!("sha256:{hex}"),
+        |hex| format!("sha256-{hex}"),
+        |hex| format!("blobs/sha256/{hex}"),
+        str::to_owned,
+    ];
+    for spell in spellings {
+        let files = folder(&payload, &layers())
+            .renamed(|name| if name == "manifest.json" { name.to_owned() } else { spell(name) });
+        gives(&files, &layers());
+    }
+    // The manifest by a name of its own, and given as the input.
+    let files = unsigned("team/app", "1.0", &layers())
+        .renamed(|name| name.replace("manifest.json", "app-1.0.json"));
+    gives(&files, &layers());
+    let sandbox = Sandbox::with_folder(&files);
+    sandbox.convert(&["app/app-1.0.json", "-o", "out"]).succeeds();
+    sandbox.layout("out").named("team/app:1.0");
+}
+
+#[test]
+fn the_config_is_the_one_that_skopeo_makes() {
+    let layout = Sandbox::with_folder(&unsigned("team/app", "1.0", &layers())).converted(&["app"]);
+    let diff_ids: Vec<String> = layers().iter().map(Layer::diff_id).collect();
+    let entry = "{\"created\":\"2015-06-01T12:00:00.5Z\",\"created_by\":\"/bin/sh -c echo a \\u003e b\",\"author\":\"someone\"}";
+    let expected = format!(
+        "{{\"architecture\":\"amd64\",\"author\":\"someone\",\"config\":{{\"Cmd\":[\"/bin/sh\"]}},\
+         \"container_config\":{{\"Cmd\":[\"/bin/sh\",\"-c\",\"echo a \\u003e b\"]}},\
+         \"created\":\"2015-06-01T12:00:00.5Z\",\"docker_version\":\"1.9.1\",\
+         \"history\":[{entry},{entry},{entry}],\"os\":\"linux\",\
+         \"rootfs\":{{\"type\":\"layers\",\"diff_ids\":{}}}}}",
+        json!(diff_ids)
+    );
+    let order = |text: &str| -> Value { serde_json::from_str(text).unwrap() };
+    let found = String::from_utf8_lossy(layout.config(&layout.only())).into_owned();
+    assert_eq!(order(&found), order(&expected));
+    assert!(found.contains("echo a \\u003e b"), "{found}");
+}
+
+#[test]
+fn blobs_in_any_codec() {
+    for (_, encode) in codec::ALL {
+        let mut manifest = manifest("team/app", "1.0", &layers());
+        let mut files = Files::default();
+        for (position, layer) in layers().iter().rev().enumerate() {
+            let blob = encode(&layer.tar);
+            manifest["fsLayers"][position]["blobSum"] = json!(sha256(&blob));
+            files.put(&sha256_hex(&blob), blob);
+        }
+        files.put("manifest.json", manifest.to_string());
+        gives(&files, &layers());
+    }
+}
+
+#[test]
+fn empty_layers_by_every_sign() {
+    let [base, middle, top] = layers();
+    let kept = [base.clone(), top.clone()];
+    // Docker 1.10 and later say so; the blob may be missing.
+    let throwaway = edited(|manifest| edit_v1(manifest, 1, |v1| v1["throwaway"] = json!(true)));
+    gives(&throwaway, &kept);
+    gives(&throwaway.clone().without(&blob(&middle)), &kept);
+    let layout = Sandbox::with_folder(&throwaway).converted(&["app"]);
+    let config: Value = serde_json::from_slice(layout.config(&layout.only())).unwrap();
+    let marked: Vec<Option<bool>> =
+        config["history"].as_array().unwrap().iter().map(|entry| entry["empty_layer"].as_bool()).collect();
+    assert_eq!(marked, [None, Some(true), None]);
+    // The blob that Docker's registries have for it.
+    let known = "sha256:a3ed95caeb02ffe68cdd9fd84406680ae93d633cb16422d00e8a7c22955b46d4";
+    gives(&edited(|manifest| manifest["fsLayers"][1]["blobSum"] = json!(known)), &kept);
+    // Size 0 and no blob; size 0 and a blob that is not empty.
+    let size = edited(|manifest| edit_v1(manifest, 1, |v1| v1["Size"] = json!(0)));
+    gives(&size.clone().without(&blob(&middle)), &kept);
+    gives(&size, &layers());
+    // Nothing but zeros in it.
+    let with_empty = [base.clone(), Layer::empty(), top.clone()];
+    let manifest_json = manifest("team/app", "1.0", &with_empty);
+    gives(&folder(&manifest_json.to_string(), &with_empty), &kept);
+    // Unless it is said not to be thrown away.
+    let mut manifest_json = manifest_json;
+    edit_v1(&mut manifest_json, 1, |v1| v1["throwaway"] = json!(false));
+    gives(&folder(&manifest_json.to_string(), &with_empty), &with_empty);
+}
+
+#[test]
+fn an_id_twice_in_a_row_is_one_layer() {
+    let files = edited(|manifest| {
+        for list in ["history", "fsLayers"] {
+            let list = manifest[list].as_array_mut().unwrap();
+            let entry = list[1].clone();
+            list.insert(1, entry);
+        }
+    });
+    gives(&files, &layers());
+}
+
+#[test]
+fn manifests_that_break_a_rule() {
+    let invalid = "ocify: app: the schema 1 manifest is not valid: ";
+    let [base, middle, top] = layers().each_ref().map(v1_id);
+    let zeros = "0".repeat(64);
+    for (files, message) in [
+        (
+            edited(|manifest| {
+                manifest["history"].as_array_mut().unwrap().pop();
+            }),
+            "history has 2 entries, fsLayers has 3".to_owned(),
+        ),
+        (
+            edited(|manifest| {
+                manifest["history"] = json!([]);
+                manifest["fsLayers"] = json!([]);
+            }),
+            "history is empty".to_owned(),
+        ),
+        (
+            edited(|manifest| edit_v1(manifest, 0, |v1| v1["parent"] = json!(zeros))),
+            format!("parent of history[0] is {zeros:?}, the next id is {middle}"),
+        ),
+        (
+            edited(|manifest| edit_v1(manifest, 2, |v1| v1["parent"] = json!(zeros))),
+            format!("history[2] is the last and has parent {zeros:?}, expected none"),
+        ),
+        (
+            edited(|manifest| edit_v1(manifest, 0, |v1| v1["id"] = json!("ABC"))),
+            "id of history[0] is \"ABC\", expected 64 lower-case hex digits".to_owned(),
+        ),
+        (
+            edited(|manifest| {
+                edit_v1(manifest, 1, |v1| v1["parent"] = json!(top));
+                edit_v1(manifest, 2, |v1| v1["id"] = json!(top));
+            }),
+            format!("id {top} of history[0] is also that of history[2]"),
+        ),
+        (
+            edited(|manifest| manifest["fsLayers"][0]["blobSum"] = json!("sha256:../../x")),
+            "blobSum of fsLayers[0]: digest \"sha256:../../x\" is not 64 lower-case hex digits".to_owned(),
+        ),
+        (
+            edited(|manifest| manifest["layers"] = json!([])),
+            "has layers, which no schema 1 manifest has".to_owned(),
+        ),
+    ] {
+        refuses(&files, &format!("{invalid}{message}\n"));
+    }
+    assert_ne!(base, middle);
+}
+
+#[test]
+fn signatures_that_do_not_fit() {
+    let payload = manifest("team/app", "1.0", &layers()).to_string();
+    let length = i64::try_from(payload.len()).unwrap() - 1;
+    let invalid = "ocify: app: the schema 1 manifest is not valid: ";
+    let ignore = "hint: --ignore-signatures takes it all the same\n";
+
+    let forged = folder(&sign_as(&payload, length, "}", &payload.replace("amd64", "arm64")), &layers());
+    refuses(
+        &forged,
+        &format!("{invalid}signature 1 of 1: the ES256 signature does not match the payload\n{ignore}"),
+    );
+    let sandbox = Sandbox::with_folder(&forged);
+    sandbox
+        .convert(&["app", "-o", "out", "--ignore-signatures"])
+        .warns("ocify: warning: app: the manifest's signature does not fit and was ignored\n");
+    sandbox.layout("out").named("team/app:1.0");
+
+    let changed = sign(&payload).replace("\"tag\":\"1.0\"", "\"tag\":\"2.0\"");
+    refuses(
+        &folder(&changed, &layers()),
+        &format!("{invalid}signature 1 of 1: the ES256 signature does not match the payload\n{ignore}"),
+    );
+
+    let range = sign_as(&payload, 1_000_000, "}", &payload);
+    refuses(
+        &folder(&range, &layers()),
+        &format!("{invalid}signature 1 of 1: formatLength is 1000000, the file has {} bytes\n", range.len()),
+    );
+    let negative = sign_as(&payload, -1, "}", &payload);
+    refuses(
+        &folder(&negative, &layers()),
+        &format!("{invalid}signature 1 of 1: formatLength is -1, the file has {} bytes\n", negative.len()),
+    );
+
+    let body = payload.strip_suffix('}').unwrap();
+    let (first, second) = (signature(length, "}", &payload), signature(length, " }", &payload));
+    let unequal = format!("{body},\"signatures\":[{first},{second}]}}");
+    refuses(
+        &folder(&unequal, &layers()),
+        &format!("{invalid}signature 2 of 2: signs other bytes than signature 1 does\n"),
+    );
+}
+
+#[test]
+fn blobs_that_are_missing_or_others() {
+    let files = unsigned("team/app", "1.0", &layers());
+    let middle = blob(&layers()[1]);
+    let app = "ocify: app: team/app:1.0: layer 2 of 3: ";
+    refuses(
+        &files.clone().without(&middle),
+        &format!("{app}blob sha256:{middle} is missing\n"),
+    );
+    let other = codec::gzip(&Layer::new("other").tar);
+    refuses(
+        &files.with(&middle, other.clone()),
+        &format!(
+            "{app}digest of the blob is {}, sha256:{middle} is expected\nhint: the input is damaged: copy or save it \
+             again\n",
+            sha256(&other)
+        ),
+    );
+}
