@@ -122,17 +122,21 @@ def verify(what, output):
 
 
 class Scenario:
-    """A conversion onto something: nothing yet, or a layout that is there."""
+    """A conversion onto something: nothing yet, a layout that is there, or an empty folder."""
 
-    def __init__(self, work, kind, existing):
-        self.name = f"{'existing' if existing else 'new'} {kind}"
+    def __init__(self, work, kind, before):
+        existing = before != "new"
+        self.name = f"{before} {kind}"
         self.folder = work / self.name.replace(" ", "-")
         self.output = self.folder / ("out.tar" if kind == "tar" else "out")
         self.old_copy = work / (self.folder.name + "-old") if existing else None
         self.input = work / "new-image.tar"
         self.folder.mkdir()
         if existing:
-            convert(work / "old-image.tar", self.output)
+            if before == "empty":
+                self.output.mkdir()
+            else:
+                convert(work / "old-image.tar", self.output)
             copy(self.output, self.old_copy)
         self.old = state(self.output)
         started = time.monotonic()
@@ -152,15 +156,19 @@ class Scenario:
     def command(self, *more):
         return [OCIFY, "convert", str(self.input), "-o", str(self.output), "-q", *more]
 
+    def is_old(self, found):
+        # An empty folder is marked as a layout before anything is put into it, since the mark is what is locked.
+        return found == self.old or (self.old == {} and isinstance(found, dict) and found.keys() <= {"oci-layout"})
+
     def judge(self, what, status, killed):
         """What must hold at once, and after the next run."""
         found = state(self.output)
         left = temporary(self.folder, self.output)
-        old, new = found == self.old, found == self.new
+        old, new = self.is_old(found), found == self.new
         if killed and isinstance(found, dict) and not (old or new):
             # Blobs without an index that reaches them: neither image is damaged.
             index = found.get("index.json")
-            of = {True: self.old, False: self.new}[isinstance(self.old, dict) and index == self.old["index.json"]]
+            of = self.new if index == self.new["index.json"] else self.old
             old = new = includes(found, of) and found.keys() <= self.new.keys()
         if not (old or new):
             counts["losses"] += 1
@@ -168,9 +176,10 @@ class Scenario:
         if status == 0 and not new:
             counts["losses"] += 1
             return no(what, "exit status 0, but the old output")
-        if left and not killed:
+        # If all went well but for the removal itself, the next run has to do it.
+        if left and not killed and status != 0:
             return no(what, "left behind:", left)
-        if found is not None and (found == self.old or found == self.new) and not verify(what, self.output):
+        if not left and found and (found == self.old or new) and not verify(what, self.output):
             return None
         if killed or left:
             again = subprocess.run(self.command(), capture_output=True, text=True)
@@ -288,7 +297,7 @@ def full_disks(work, scenario):
             what = f"{scenario.name} on {kib} KiB"
             if left:
                 no(what, "left behind:", left)
-            elif found != (scenario.new if run.returncode == 0 else scenario.old):
+            elif not (found == scenario.new if run.returncode == 0 else scenario.is_old(found)):
                 counts["losses"] += 1
                 no(what, f"status {run.returncode}, but not the output that fits it", run.stderr)
             else:
@@ -357,7 +366,8 @@ def main():
         archive(work / "new-image.tar", "torture/new:1", [1_500_000, 2_200_000, 60_000], 2)
         for number in range(8):
             archive(work / f"writer-{number}.tar", f"torture/writer:{number}", [200_000 + 9000 * number], 10 + number)
-        scenarios = [Scenario(work, kind, existing) for kind in ("folder", "tar") for existing in (False, True)]
+        kinds = [("folder", "new"), ("folder", "existing"), ("folder", "empty"), ("tar", "new"), ("tar", "existing")]
+        scenarios = [Scenario(work, kind, before) for kind, before in kinds]
         for number in range(args.rounds):
             kill_at_random(scenarios[number % len(scenarios)])
         for scenario in scenarios:
