@@ -78,8 +78,7 @@ impl Folder {
         }
     }
 
-    /// The folder `name`, which must be there.
-    pub fn existing_folder(&self, name: &str) -> Result<Folder> {
+    fn existing_folder(&self, name: &str) -> Result<Folder> {
         let folder = self.folder(name)?;
         let missing = || self.failed("open the folder", name, Err(Errno::NOENT));
         folder.map_or_else(missing, Ok)

@@ -18,7 +18,10 @@ pub(super) fn make_folder(parent: &Folder, prefix: &str) -> Result<(String, Fold
         let name = unique(prefix);
         parent.make_folder(&name)?;
         let open = || {
-            let folder = parent.existing_folder(&name)?;
+            // Before it is locked, another run may take it for left behind.
+            let Some(folder) = parent.folder(&name)? else {
+                return Ok(None);
+            };
             let handle = folder.handle()?;
             let locked = lock_new(parent, &name, &handle)?;
             Ok(locked.then_some((folder, handle)))
