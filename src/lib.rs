@@ -6,6 +6,9 @@ mod convert;
 mod digest;
 mod digest_map;
 mod error;
+#[cfg(fuzzing)]
+#[doc(hidden)]
+pub mod fuzzing;
 mod image;
 mod input;
 mod inspect;

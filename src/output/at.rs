@@ -8,7 +8,7 @@ use std::os::fd::OwnedFd;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
-use rustix::fs::{AtFlags, Dir, FileType, Mode, OFlags};
+use rustix::fs::{AtFlags, Dir, FileType, Mode, OFlags, RenameFlags};
 use rustix::io::Errno;
 
 use crate::error::{Error, Result};
@@ -65,10 +65,9 @@ impl Folder {
     }
 
     /// Makes the folder `name`, which must not be there yet.
-    pub fn make_folder(&self, name: &str) -> Result<Folder> {
+    pub fn make_folder(&self, name: &str) -> Result<()> {
         let made = rustix::fs::mkdirat(&self.fd, name, FOLDER_MODE);
-        self.failed("make the folder", name, made)?;
-        self.existing_folder(name)
+        self.failed("make the folder", name, made)
     }
 
     /// The folder `name`, made if need be.
@@ -174,12 +173,30 @@ impl Folder {
         }
     }
 
-    /// Gives `name` a second name, if that is free.
-    pub fn link(&self, name: &str, new_name: &str) -> Result<bool> {
-        match rustix::fs::linkat(&self.fd, name, &self.fd, new_name, AtFlags::empty()) {
+    /// Gives `name` a second name in another folder; `false` if that is taken, or if this file system has no links.
+    pub fn link(&self, name: &str, other: &Folder, other_name: &str) -> Result<bool> {
+        match rustix::fs::linkat(&self.fd, name, &other.fd, other_name, AtFlags::empty()) {
+            Ok(()) => Ok(true),
+            Err(Errno::EXIST | Errno::PERM | Errno::OPNOTSUPP | Errno::NOSYS | Errno::MLINK) => Ok(false),
+            Err(errno) => other.failed("link a staged file to", other_name, Err(errno)),
+        }
+    }
+
+    /// Moves `name` to `new_name`, if that is free.
+    pub fn rename_to_free(&self, name: &str, new_name: &str) -> Result<bool> {
+        // NFS has no such rename, FAT has no links.
+        if self.link(name, self, new_name)? {
+            self.remove_file(name)?;
+            return Ok(true);
+        }
+        if self.kind(new_name)?.is_some() {
+            return Ok(false);
+        }
+        let flags = RenameFlags::NOREPLACE;
+        match rustix::fs::renameat_with(&self.fd, name, &self.fd, new_name, flags) {
             Ok(()) => Ok(true),
             Err(Errno::EXIST) => Ok(false),
-            Err(errno) => self.failed("link a staged file to", new_name, Err(errno)),
+            Err(errno) => self.failed("rename a staged file to", new_name, Err(errno)),
         }
     }
 

@@ -31,7 +31,7 @@ impl BesideFile {
             return Err(Error::NotAFile { name });
         }
         let prefix = super::staged_prefix(&name);
-        staging::remove_stale(&parent, &prefix);
+        staging::remove_stale(&parent, &prefix, |_| Ok(()));
         interrupt.set_staged(true);
         let (staged_name, file) =
             staging::make_file(&parent, &prefix).inspect_err(|_| interrupt.set_staged(false))?;

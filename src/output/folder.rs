@@ -9,7 +9,7 @@ use rustix::fs::FileType;
 
 use super::at::{self, Folder};
 use super::index::Additions;
-use super::staging;
+use super::{publish, staging};
 use crate::digest::Digest;
 use crate::error::{Error, Result};
 use crate::interrupt::Interrupt;
@@ -47,7 +47,13 @@ impl FolderOutput {
             Some(FileType::Directory) => {
                 let layout = parent.folder(&name)?;
                 if let Some(layout) = &layout {
-                    staging::remove_stale(layout, INSIDE);
+                    staging::remove_stale(layout, INSIDE, |staged| {
+                        let lock = layout.open_file(LAYOUT)?;
+                        if let Some(lock) = &lock {
+                            at::lock(lock, &layout.path(LAYOUT), interrupt)?;
+                        }
+                        publish::take_back(staged, layout)
+                    });
                     check_layout(layout, path)?;
                 }
                 layout
@@ -59,15 +65,19 @@ impl FolderOutput {
             }
         };
         let beside = super::staged_prefix(&name);
-        staging::remove_stale(&parent, &beside);
+        staging::remove_stale(&parent, &beside, |_| Ok(()));
         interrupt.set_staged(true);
         let (staged_name, staged, lock) = match &base {
             Some(base) => staging::make_folder(base, INSIDE),
             None => staging::make_folder(&parent, &beside),
         }
         .inspect_err(|_| interrupt.set_staged(false))?;
-        let mut output = FolderOutput {
-            blobs: Folder::open(Path::new("."))?,
+        let blobs = make_blobs(&staged).inspect_err(|_| {
+            let _: Result<()> = base.as_ref().unwrap_or(&parent).remove_folder(&staged_name);
+            interrupt.set_staged(false);
+        })?;
+        Ok(FolderOutput {
+            blobs,
             parent,
             name,
             base,
@@ -78,10 +88,7 @@ impl FolderOutput {
             fsync,
             interrupt: interrupt.clone(),
             published: false,
-        };
-        output.blobs = output.staged.make_folder("blobs")?;
-        output.blobs.make_folder("sha256")?;
-        Ok(output)
+        })
     }
 
     pub fn begin_blob(&self) -> Result<FolderBlob<'_>> {
@@ -123,50 +130,43 @@ impl FolderOutput {
             .folder(&self.name)?
             .ok_or_else(|| Error::NotALayout { path: path.clone() })?;
         check_layout(&layout, &path)?;
-        let lock = match layout.create(LAYOUT)? {
-            Some(mut file) => {
-                // An empty folder becomes a layout.
-                file.write_all(oci::LAYOUT_FILE)
-                    .map_err(Error::io("write", layout.path(LAYOUT)))?;
-                Some(file)
-            }
-            None => layout.open_file(LAYOUT)?,
+        let mut lock = match layout.create(LAYOUT)? {
+            Some(new) => new,
+            None => layout
+                .open_file(LAYOUT)?
+                .ok_or_else(|| Error::NotALayout { path: path.clone() })?,
         };
-        let lock = lock.ok_or_else(|| Error::NotALayout { path: path.clone() })?;
         at::lock(&lock, &layout.path(LAYOUT), &self.interrupt)?;
-        self.move_blobs(&layout)?;
+        let result = self.add_to(&layout, &mut lock, additions);
+        if result.is_err() {
+            // What cannot be taken back now, the next run takes back.
+            let _: Result<()> = publish::take_back(&self.staged, &layout);
+        }
+        result
+    }
+
+    /// Adds all to a layout that is there and locked.
+    fn add_to(&self, layout: &Folder, lock: &mut File, additions: &Additions) -> Result<()> {
+        let marker = lock.metadata();
+        let marker = marker.map_err(Error::io("look at", layout.path(LAYOUT)))?;
+        if marker.len() == 0 {
+            // The folder was empty, or a run died that was about to make a layout of it.
+            lock.write_all(oci::LAYOUT_FILE)
+                .and_then(|()| if self.fsync { lock.sync_all() } else { Ok(()) })
+                .map_err(Error::io("write", layout.path(LAYOUT)))?;
+        }
         let index = additions.merge(layout.read(INDEX)?.as_deref())?;
-        let new_index = "index.json.new";
-        self.staged.write(new_index, &index.bytes, self.fsync)?;
-        self.staged.rename(new_index, &layout, INDEX)?;
-        self.sync(&layout)
+        self.staged
+            .write(publish::NEXT_INDEX, &index.bytes, self.fsync)?;
+        publish::put_blobs(&self.staged, layout, |folder| self.sync(folder))?;
+        self.staged.rename(publish::NEXT_INDEX, layout, INDEX)?;
+        self.sync(layout)
     }
 
     fn staged_rename_whole(&self) -> Result<bool> {
         self.interrupt.check()?;
         self.parent
             .rename(&self.staged_name, &self.parent, &self.name)
-    }
-
-    /// Moves the staged blobs to where index.json will look for them. They replace what is there, since ours were just
-    /// verified.
-    fn move_blobs(&self, layout: &Folder) -> Result<()> {
-        let blobs = layout.ensure_folder("blobs")?;
-        for (algorithm, _) in self.blobs.names()? {
-            let Some(staged) = self.blobs.folder(&algorithm)? else {
-                continue;
-            };
-            let published = blobs.ensure_folder(&algorithm)?;
-            for (name, _) in staged.names()? {
-                if !staged.rename(&name, &published, &name)? {
-                    return Err(Error::NotAFile {
-                        name: published.path(&name).display().to_string(),
-                    });
-                }
-            }
-            self.sync(&published)?;
-        }
-        self.sync(&blobs)
     }
 
     fn sync_staged(&self) -> Result<()> {
@@ -193,6 +193,13 @@ impl Drop for FolderOutput {
         }
         self.interrupt.set_staged(false);
     }
+}
+
+/// The folders that blobs are staged in.
+fn make_blobs(staged: &Folder) -> Result<Folder> {
+    let blobs = staged.ensure_folder("blobs")?;
+    blobs.make_folder("sha256")?;
+    Ok(blobs)
 }
 
 /// A folder that may be added to: a layout, or nothing yet.

@@ -6,6 +6,7 @@ mod docker;
 mod existing;
 mod folder;
 mod index;
+mod publish;
 mod staging;
 mod tar_file;
 

@@ -16,9 +16,21 @@ use crate::error::{Error, Result};
 pub(super) fn make_folder(parent: &Folder, prefix: &str) -> Result<(String, Folder, File)> {
     loop {
         let name = unique(prefix);
-        let folder = parent.make_folder(&name)?;
-        let handle = folder.handle()?;
-        if lock_new(parent, &name, &handle)? {
+        parent.make_folder(&name)?;
+        let open = || {
+            // Before it is locked, another run may take it for left behind.
+            let Some(folder) = parent.folder(&name)? else {
+                return Ok(None);
+            };
+            let handle = folder.handle()?;
+            let locked = lock_new(parent, &name, &handle)?;
+            Ok(locked.then_some((folder, handle)))
+        };
+        let opened = open().inspect_err(|_| {
+            // Nothing is in it yet. That it cannot be removed either is not the error to tell.
+            let _: Result<()> = parent.remove_folder(&name);
+        })?;
+        if let Some((folder, handle)) = opened {
             return Ok((name, folder, handle));
         }
     }
@@ -28,9 +40,13 @@ pub(super) fn make_folder(parent: &Folder, prefix: &str) -> Result<(String, Fold
 pub(super) fn make_file(parent: &Folder, prefix: &str) -> Result<(String, File)> {
     loop {
         let name = unique(prefix);
-        if let Some(file) = parent.create(&name)?
-            && lock_new(parent, &name, &file)?
-        {
+        let Some(file) = parent.create(&name)? else {
+            continue;
+        };
+        let locked = lock_new(parent, &name, &file).inspect_err(|_| {
+            let _: Result<()> = parent.remove_file(&name);
+        })?;
+        if locked {
             return Ok((name, file));
         }
     }
@@ -55,22 +71,31 @@ fn unique(prefix: &str) -> String {
     format!("{prefix}{:x}-{nanoseconds:x}-{count:x}", std::process::id())
 }
 
-/// Removes what earlier runs that were killed have left under `prefix`. Failing to is no reason not to go on: somebody
-/// else may be removing it too, or it may not be ours to remove.
-pub(super) fn remove_stale(folder: &Folder, prefix: &str) {
+/// Removes what earlier runs that were killed have left under `prefix`; `before` is called with a folder that is about
+/// to go. Failing to is no reason not to go on: somebody else may be removing it too, or it may not be ours to remove.
+pub(super) fn remove_stale(folder: &Folder, prefix: &str, before: impl Fn(&Folder) -> Result<()>) {
     let Ok(names) = folder.names() else { return };
     for (name, kind) in names {
         if name.starts_with(prefix) {
-            let _: Result<(), Error> = remove_if_stale(folder, &name, kind);
+            let _: Result<(), Error> = remove_if_stale(folder, &name, kind, &before);
         }
     }
 }
 
-fn remove_if_stale(folder: &Folder, name: &str, kind: FileType) -> Result<()> {
+fn remove_if_stale(
+    folder: &Folder,
+    name: &str,
+    kind: FileType,
+    before: impl Fn(&Folder) -> Result<()>,
+) -> Result<()> {
     if kind == FileType::Directory {
-        if let Some(inner) = folder.folder(name)?
-            && inner.handle()?.try_lock().is_ok()
-        {
+        let Some(inner) = folder.folder(name)? else {
+            return Ok(());
+        };
+        // Held until the folder is gone.
+        let handle = inner.handle()?;
+        if handle.try_lock().is_ok() {
+            before(&inner)?;
             folder.remove_folder(name)?;
         }
     } else if let Some(file) = folder.open_file(name)?

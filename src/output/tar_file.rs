@@ -76,7 +76,7 @@ impl TarOutput {
             }
         }
         let prefix = super::staged_prefix(&name);
-        staging::remove_stale(&parent, &prefix);
+        staging::remove_stale(&parent, &prefix, |_| Ok(()));
         interrupt.set_staged(true);
         let (staged_name, file) = staging::make_file(&parent, &prefix)
             .inspect_err(|_| interrupt.set_staged(false))?;
@@ -194,12 +194,8 @@ impl TarOutput {
                     .parent
                     .rename(&place.staged_name, &place.parent, &place.name)?
             } else {
-                // Unlike a rename, a link does not replace what another run has put there meanwhile.
-                let linked = place.parent.link(&place.staged_name, &place.name)?;
-                if linked {
-                    place.parent.remove_file(&place.staged_name)?;
-                }
-                linked
+                // What another run has put there meanwhile is not replaced.
+                place.parent.rename_to_free(&place.staged_name, &place.name)?
             };
             if done {
                 place.published = true;

@@ -1,0 +1,27 @@
+//! Schema 1 manifests, their signatures, and the configs that are made of them.
+#![no_main]
+
+use libfuzzer_sys::fuzz_target;
+use ocify::v1::schema1::{Emptiness, parse};
+use ocify::{DiffId, Digest, V1Config, V1Layer};
+
+fuzz_target!(|bytes: &[u8]| {
+    let strict = parse(bytes, false);
+    let Ok(manifest) = parse(bytes, true) else {
+        assert!(strict.is_err(), "ignoring signatures refuses more than checking them");
+        return;
+    };
+    if let Ok(strict) = strict {
+        assert_eq!(strict.digest, manifest.digest);
+    }
+    let layers = manifest.layers.iter().map(|layer| V1Layer {
+        json: layer.v1.clone().into_bytes(),
+        empty: layer.emptiness() == Emptiness::Yes,
+    });
+    let layers: Vec<V1Layer> = layers.collect();
+    let count = layers.iter().filter(|layer| !layer.empty).count();
+    let diff_ids = vec![DiffId(Digest::sha256(b"")); count];
+    for config in [V1Config::Schema1(layers.clone()), V1Config::Docker(layers)] {
+        let _ = config.config(&diff_ids);
+    }
+});

@@ -1,0 +1,16 @@
+//! The index of an archive, and whatever format its names make it.
+#![no_main]
+
+use std::sync::LazyLock;
+
+use libfuzzer_sys::fuzz_target;
+use ocify_fuzz::{Scratch, tars};
+
+static SCRATCH: LazyLock<Scratch> = LazyLock::new(Scratch::new);
+
+fuzz_target!(|bytes: &[u8]| {
+    let mut tar = bytes.to_vec();
+    tars::mend(&mut tar);
+    let input = SCRATCH.file("input.tar", &tar);
+    let _ = SCRATCH.open(&input);
+});

@@ -1,0 +1,82 @@
+//! Where a target puts its files: in memory where the system has such a place.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use ocify::{Input, Interrupt, Options, OutputOptions, ReadOptions, Report, Result, Silent, Target};
+
+/// A folder that is removed with the process.
+pub struct Scratch {
+    folder: tempfile::TempDir,
+}
+
+/// What a decoded layer or outer file may come to, so that a bomb costs little time.
+pub const LAYER_BYTES: u64 = 16 << 20;
+
+impl Scratch {
+    #[must_use]
+    pub fn new() -> Scratch {
+        let memory = Path::new("/dev/shm");
+        let parent = if memory.is_dir() { memory.to_owned() } else { std::env::temp_dir() };
+        let folder = tempfile::Builder::new().prefix("ocify-fuzz-").tempdir_in(parent);
+        Scratch {
+            folder: folder.expect("a scratch folder"),
+        }
+    }
+
+    #[must_use]
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    /// A file with these bytes.
+    #[must_use]
+    pub fn file(&self, name: &str, bytes: &[u8]) -> PathBuf {
+        let path = self.path(name);
+        fs::write(&path, bytes).expect("writing into the scratch folder");
+        path
+    }
+
+    /// Removes a file or folder, if it is there.
+    pub fn remove(&self, name: &str) {
+        let path = self.path(name);
+        if path.is_dir() {
+            let _ = fs::remove_dir_all(&path);
+        } else {
+            let _ = fs::remove_file(&path);
+        }
+    }
+
+    /// Reads the metadata of an input.
+    pub fn open(&self, input: &Path) -> Result<Input> {
+        Input::open(input, self.folder.path(), &read_options(), &Interrupt::new())
+    }
+
+    /// Converts on one thread, without waiting for disks.
+    pub fn convert(&self, input: &Path, output: &Path) -> Result<Report> {
+        let options = Options {
+            threads: Some(1),
+            read: read_options(),
+            output: OutputOptions {
+                fsync: false,
+                ..OutputOptions::default()
+            },
+            ..Options::default()
+        };
+        let target = Target::new(output);
+        ocify::convert(&[input.to_owned()], &target, &options, &Silent, &Interrupt::new())
+    }
+}
+
+impl Default for Scratch {
+    fn default() -> Scratch {
+        Scratch::new()
+    }
+}
+
+fn read_options() -> ReadOptions {
+    ReadOptions {
+        ignore_signatures: true,
+        ..ReadOptions::default()
+    }
+}
