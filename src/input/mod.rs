@@ -8,6 +8,7 @@ mod files;
 mod legacy;
 mod oci_layout;
 mod outer;
+mod pax;
 mod schema1;
 mod sparse;
 mod tar_index;

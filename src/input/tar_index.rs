@@ -14,6 +14,7 @@ use tar::{EntryType, Header};
 
 use super::content::{Content, Extent};
 use super::files::{Entry, clean_name, link_target};
+use super::pax;
 use super::sparse::{self, SparseMap};
 use crate::error::{Error, Result};
 use crate::limits;
@@ -297,16 +298,12 @@ fn checksum_fits(header: &Header) -> bool {
     expected == unsigned || i32::try_from(expected) == Ok(signed)
 }
 
-fn parse_pax(at: u64, records: &[u8]) -> Result<Vec<(String, String)>> {
-    let damaged = || Error::TarHeader {
+fn parse_pax(at: u64, bytes: &[u8]) -> Result<Vec<(String, String)>> {
+    let records = pax::records(bytes).ok_or_else(|| Error::TarHeader {
         offset: at,
         reason: "its PAX records are damaged".to_owned(),
-    };
-    tar::PaxExtensions::new(records)
-        .map(|record| {
-            let record = record.map_err(|_| damaged())?;
-            let text = |bytes| String::from_utf8_lossy(bytes).into_owned();
-            Ok((text(record.key_bytes()), text(record.value_bytes())))
-        })
-        .collect()
+    })?;
+    let text = |bytes| String::from_utf8_lossy(bytes).into_owned();
+    let records = records.into_iter();
+    Ok(records.map(|(key, value)| (text(key), text(value))).collect())
 }
