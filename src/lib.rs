@@ -23,6 +23,7 @@ mod rebuild;
 mod report;
 mod schema2;
 mod select;
+mod verify;
 pub mod v1;
 
 pub use compression::{
@@ -46,3 +47,6 @@ pub use plan::Check;
 pub use progress::{Progress, Silent};
 pub use report::{EntryReport, ImageReport, IndexReport, LayerReport, Report};
 pub use select::{ImageSelector, Selection};
+pub use verify::{
+    Code, LayerNumber, Location, Problem, Severity, Verification, VerifyOptions, verify,
+};

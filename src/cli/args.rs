@@ -23,6 +23,7 @@ pub struct Args {
 pub enum Command {
     Convert(Convert),
     Inspect(Inspect),
+    Verify(Verify),
 }
 
 /// What every command takes.
@@ -155,6 +156,32 @@ pub struct Inspect {
     /// Take schema 1 manifests whose signatures do not fit
     #[arg(long)]
     pub ignore_signatures: bool,
+
+    #[command(flatten)]
+    pub common: Common,
+}
+
+/// Re-read everything in an input, report every mismatch
+///
+/// Checks digests, sizes, diff_ids, media types, the tar in each layer, and
+/// what the image specification asks for. Prints a line for each error and
+/// warning, and one to sum up. Exit status 1 if there are errors.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+-v prints notes too, -q errors alone; --json has them all.
+
+Examples:
+  ocify verify app.tar
+  ocify verify layout --json | jq -r '.problems[].code'")]
+pub struct Verify {
+    /// docker-save archive, OCI layout (folder or tar), dir: folder, folder
+    /// with a schema 1 manifest; compressed files too; "-" is standard input
+    #[arg(value_name = "INPUT")]
+    pub input: PathBuf,
+
+    /// How many threads work on layers [default: all cores]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
+    pub threads: Option<u16>,
 
     #[command(flatten)]
     pub common: Common,

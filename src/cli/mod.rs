@@ -8,6 +8,7 @@ mod inspect;
 mod inspect_json;
 mod json;
 mod signals;
+mod verify;
 
 use std::error::Error as _;
 use std::io::{self, Write};
@@ -52,9 +53,11 @@ pub fn run() -> ExitCode {
     let result = match &args.command {
         Command::Convert(convert) => convert::run(convert, &interrupt),
         Command::Inspect(inspect) => inspect::run(inspect, &interrupt),
+        Command::Verify(verify) => verify::run(verify, &interrupt),
     };
     match result {
         Ok(()) => Exit::Done.into(),
+        Err(Failure::Reported) => Exit::Failed.into(),
         Err(Failure::Usage(message)) => {
             eprintln!("ocify: {}", escape(&message));
             eprintln!("hint: see ocify --help");
@@ -84,6 +87,8 @@ enum Failure {
     Usage(String),
     /// What the library says.
     Failed(Error),
+    /// The result itself tells what is wrong.
+    Reported,
     /// Standard output is gone.
     Output(io::Error),
 }

@@ -48,7 +48,7 @@ impl<R: BufRead> Decoder<R> {
         }
     }
 
-    /// Fills `buffer` up to `size` bytes; fewer only at the end of the stream.
+    /// Fills `buffer` up to `size` bytes; fewer only at the end of the stream, or where it is damaged.
     pub fn read_chunk(&mut self, buffer: &mut Vec<u8>, size: usize) -> io::Result<()> {
         buffer.resize(size, 0);
         let mut filled = 0;
@@ -57,7 +57,10 @@ impl<R: BufRead> Decoder<R> {
                 Ok(0) => break,
                 Ok(count) => filled += count,
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) => return Err(error),
+                Err(error) => {
+                    buffer.truncate(filled);
+                    return Err(error);
+                }
             }
         }
         buffer.truncate(filled);

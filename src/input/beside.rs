@@ -4,7 +4,7 @@ use super::files::Files;
 use crate::digest::Digest;
 
 /// The files of the folder that a manifest is in.
-pub(super) struct Beside<'a> {
+pub(crate) struct Beside<'a> {
     pub files: &'a Files,
 }
 

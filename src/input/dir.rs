@@ -47,7 +47,7 @@ impl Places for Beside<'_> {
 }
 
 /// Whether a document is a schema 1 manifest.
-pub(super) fn is_schema1(bytes: &[u8]) -> bool {
+pub(crate) fn is_schema1(bytes: &[u8]) -> bool {
     serde_json::from_slice(bytes)
         .is_ok_and(|view: VersionView| view.schema_version == 1 && view.fs_layers.is_some())
 }

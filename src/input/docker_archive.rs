@@ -161,7 +161,7 @@ fn config(files: &Files, item: &Item) -> Result<Document> {
 }
 
 /// `<hex>.json`, `sha256:<hex>`, `blobs/sha256/<hex>`.
-fn digest_in_name(name: &str) -> Option<Digest> {
+pub(crate) fn digest_in_name(name: &str) -> Option<Digest> {
     let last = name.rsplit('/').next()?;
     let stem = last.strip_suffix(".json").unwrap_or(last);
     let hex = stem.strip_prefix("sha256:").unwrap_or(stem);

@@ -1,6 +1,6 @@
 //! The files of an input by name, whether it is an archive or a folder. Names are only keys here, never paths.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
 use std::path::Path;
 use std::sync::Arc;
@@ -26,6 +26,8 @@ pub(crate) enum Entry {
 #[derive(Debug)]
 pub(crate) struct Files {
     entries: BTreeMap<String, Entry>,
+    /// Names that an archive has more than once.
+    repeated: BTreeSet<String>,
 }
 
 /// How deep a folder is searched: `blobs/sha256/<hex>` in a folder of its own is four.
@@ -34,8 +36,18 @@ const FOLDER_DEPTH: usize = 5;
 impl Files {
     /// The members of an uncompressed tar of `length` bytes.
     pub fn in_archive(file: &Arc<File>, length: u64) -> Result<Files> {
-        let entries = tar_index::index(file, length)?;
-        Ok(Files { entries }.without_common_folder())
+        let (files, result) = Files::in_damaged_archive(file, length);
+        result.map(|()| files)
+    }
+
+    /// The members of a tar that come before the first damage, and the damage.
+    pub fn in_damaged_archive(file: &Arc<File>, length: u64) -> (Files, Result<()>) {
+        let (index, result) = tar_index::index(file, length);
+        let files = Files {
+            entries: index.entries,
+            repeated: index.repeated,
+        };
+        (files.without_common_folder(), result)
     }
 
     /// The files below a folder. Links are followed: what the user can read, the user may convert.
@@ -71,7 +83,10 @@ impl Files {
                 });
             }
         }
-        Ok(Files { entries })
+        Ok(Files {
+            entries,
+            repeated: BTreeSet::new(),
+        })
     }
 
     /// `tar cf image.tar image/` puts all into one folder; its name is of no interest.
@@ -102,12 +117,26 @@ impl Files {
         });
         Files {
             entries: entries.collect(),
+            repeated: self.repeated,
         }
     }
 
     /// All names with the files and links behind them, in order.
     pub fn names(&self) -> impl Iterator<Item = &str> {
         self.entries.keys().map(String::as_str)
+    }
+
+    /// Names that an archive has more than once, with all folders in front.
+    pub fn repeated(&self) -> impl Iterator<Item = &str> {
+        self.repeated.iter().map(String::as_str)
+    }
+
+    /// Whether there is a folder of this name, or something in it.
+    pub fn has_folder(&self, name: &str) -> bool {
+        let inside = format!("{name}/");
+        let mut behind = self.entries.range(inside.clone()..);
+        matches!(self.entries.get(name), Some(Entry::Other))
+            || behind.next().is_some_and(|(first, _)| first.starts_with(&inside))
     }
 
     /// Whether the name is a file or a link.

@@ -8,6 +8,7 @@ mod files;
 mod legacy;
 mod oci_layout;
 mod outer;
+mod pax;
 mod schema1;
 mod sparse;
 mod tar_index;
@@ -16,9 +17,17 @@ mod v1;
 use std::fmt;
 use std::path::Path;
 
+pub(crate) use beside::Beside;
 pub use content::Content;
 pub(crate) use content::{ContentId, ContentReader};
-pub(crate) use files::Files;
+pub(crate) use dir::is_schema1;
+pub(crate) use docker_archive::digest_in_name;
+pub(crate) use files::{Files, clean_name};
+pub(crate) use oci_layout::{Blobs, Places};
+pub(crate) use outer::{Opened, open};
+pub(crate) use pax::records as pax_records;
+pub(crate) use schema1::content as schema1_content;
+pub(crate) use tar_index::checksum_fits;
 pub use v1::{V1Config, V1Layer};
 
 use crate::error::{Error, Place, Result, ResultExt};
@@ -88,16 +97,15 @@ impl Input {
         options: &ReadOptions,
         interrupt: &Interrupt,
     ) -> Result<Input> {
-        let name = if path == Path::new("-") {
-            "standard input".to_owned()
-        } else {
-            path.display().to_string()
+        let name = name(path);
+        let open = || {
+            let mut opened = outer::open(path, temporary, interrupt)?;
+            match opened.damage.take() {
+                Some(damage) => Err(damage),
+                None => read(name.clone(), opened, options),
+            }
         };
-        let read = || {
-            let opened = outer::open(path, temporary, interrupt)?;
-            detect(name.clone(), opened, options)
-        };
-        read().at(|| Place::File(name.clone()))
+        open().at(|| Place::File(name.clone()))
     }
 
     /// Whether `files` look like an OCI layout.
@@ -120,19 +128,31 @@ impl Input {
     }
 }
 
-/// What the opened input is; the order matters, since later Docker archives are several formats at once.
-fn detect(name: String, opened: outer::Opened, options: &ReadOptions) -> Result<Input> {
-    let outer::Opened { files, manifest } = opened;
-    let mut input = Input {
-        name,
-        format: Format::OciLayout,
-        entries: Vec::new(),
-        warnings: Vec::new(),
-        signatures: Vec::new(),
-        files,
-    };
-    let files = &input.files;
-    let warnings = &mut input.warnings;
+/// What an input is called in messages.
+pub(crate) fn name(path: &Path) -> String {
+    if path == Path::new("-") {
+        return "standard input".to_owned();
+    }
+    path.display().to_string()
+}
+
+/// What an input is, by the files that it has.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Detected {
+    /// manifest.json as a list of images.
+    DockerArchive,
+    /// The same, with an index.json.
+    DockerOciArchive,
+    /// An index.json.
+    OciLayout,
+    /// A manifest of this name that is no list: `dir:` or schema 1.
+    Manifest(String),
+    /// Before manifest.json.
+    DockerLegacy,
+}
+
+/// Looks for what an input is; the order matters, since later Docker archives are several formats at once.
+pub(crate) fn detect(files: &Files, manifest: Option<String>) -> Result<Detected> {
     let manifest = manifest
         .or_else(|| files.has("manifest.json").then(|| "manifest.json".to_owned()))
         .or_else(|| lone_schema1(files));
@@ -141,24 +161,45 @@ fn detect(name: String, opened: outer::Opened, options: &ReadOptions) -> Result<
         None => false,
     };
     let has_layout = files.has("index.json");
-    (input.format, input.entries) = match manifest {
-        Some(_) if array && has_layout => {
-            let entries = docker_archive::read_with_layout(files, warnings)?;
-            (Format::DockerOciArchive, entries)
-        }
-        Some(_) if array => (Format::DockerArchive, docker_archive::read(files)?),
-        _ if has_layout => (Format::OciLayout, oci_layout::read(files, warnings)?),
-        Some(manifest) => {
-            let read = dir::read(files, &manifest, options, warnings)?;
-            input.signatures = read.signatures;
-            (read.format, read.entries)
-        }
-        None if legacy::is_legacy(files) => (Format::DockerLegacy, legacy::read(files)?),
+    Ok(match manifest {
+        Some(_) if array && has_layout => Detected::DockerOciArchive,
+        Some(_) if array => Detected::DockerArchive,
+        _ if has_layout => Detected::OciLayout,
+        Some(manifest) => Detected::Manifest(manifest),
+        None if legacy::is_legacy(files) => Detected::DockerLegacy,
         None => {
             return Err(Error::NotAnImage {
                 found: describe(files),
             });
         }
+    })
+}
+
+/// Reads the metadata of an opened input.
+fn read(name: String, opened: outer::Opened, options: &ReadOptions) -> Result<Input> {
+    let mut input = Input {
+        name,
+        format: Format::OciLayout,
+        entries: Vec::new(),
+        warnings: Vec::new(),
+        signatures: Vec::new(),
+        files: opened.files,
+    };
+    let files = &input.files;
+    let warnings = &mut input.warnings;
+    (input.format, input.entries) = match detect(files, opened.manifest)? {
+        Detected::DockerOciArchive => {
+            let entries = docker_archive::read_with_layout(files, warnings)?;
+            (Format::DockerOciArchive, entries)
+        }
+        Detected::DockerArchive => (Format::DockerArchive, docker_archive::read(files)?),
+        Detected::OciLayout => (Format::OciLayout, oci_layout::read(files, warnings)?),
+        Detected::Manifest(manifest) => {
+            let read = dir::read(files, &manifest, options, warnings)?;
+            input.signatures = read.signatures;
+            (read.format, read.entries)
+        }
+        Detected::DockerLegacy => (Format::DockerLegacy, legacy::read(files)?),
     };
     if input.entries.is_empty() {
         return Err(Error::NotAnImage {

@@ -44,7 +44,7 @@ struct ManifestView {
 }
 
 /// Where the blobs and documents of a tree are: in a layout's `blobs`, or beside each other as in `dir:`.
-pub(super) trait Places {
+pub(crate) trait Places {
     /// The name of a blob in the input.
     fn blob(&self, digest: &Digest) -> String;
     /// The name of a manifest or index in the input.
@@ -53,7 +53,8 @@ pub(super) trait Places {
     }
 }
 
-struct Blobs;
+/// Blobs as a layout has them.
+pub(crate) struct Blobs;
 
 impl Places for Blobs {
     fn blob(&self, digest: &Digest) -> String {

@@ -12,10 +12,12 @@ use crate::error::{Error, Result};
 use crate::interrupt::Interrupt;
 
 /// An input whose files can be read by name.
-pub(super) struct Opened {
+pub(crate) struct Opened {
     pub files: Files,
     /// The manifest that the user named, when it is one file of a folder.
     pub manifest: Option<String>,
+    /// Why an archive could not be read to its end. The files are then those before that place.
+    pub damage: Option<Error>,
 }
 
 impl From<Files> for Opened {
@@ -23,15 +25,16 @@ impl From<Files> for Opened {
         Opened {
             files,
             manifest: None,
+            damage: None,
         }
     }
 }
 
 const BUFFER: usize = 1 << 20;
 
-pub(super) fn open(path: &Path, temporary: &Path, interrupt: &Interrupt) -> Result<Opened> {
+pub(crate) fn open(path: &Path, temporary: &Path, interrupt: &Interrupt) -> Result<Opened> {
     if path == Path::new("-") {
-        return Ok(open_stdin(temporary, interrupt)?.into());
+        return open_stdin(temporary, interrupt);
     }
     let metadata = std::fs::metadata(path).map_err(Error::io("open", path))?;
     if metadata.is_dir() {
@@ -40,12 +43,12 @@ pub(super) fn open(path: &Path, temporary: &Path, interrupt: &Interrupt) -> Resu
     let file = File::open(path).map_err(Error::io("open", path))?;
     if !metadata.is_file() {
         // A named pipe, or /dev/stdin.
-        return Ok(open_stream(file, path, temporary, interrupt)?.into());
+        return open_stream(file, path, temporary, interrupt);
     }
     if let Some(opened) = open_manifest(&file, path)? {
         return Ok(opened);
     }
-    Ok(open_file(file, path, temporary, interrupt)?.into())
+    open_file(file, path, temporary, interrupt)
 }
 
 /// A manifest alone: its blobs are looked for beside it.
@@ -62,6 +65,7 @@ fn open_manifest(file: &File, path: &Path) -> Result<Option<Opened>> {
             Ok(Some(Opened {
                 files,
                 manifest: Some(name.to_owned()),
+                damage: None,
             }))
         }
         _ => Ok(None),
@@ -72,7 +76,7 @@ fn rewind(mut file: &File, path: &Path) -> Result<()> {
     io::Seek::rewind(&mut file).map_err(Error::io("read", path))
 }
 
-fn open_stdin(temporary: &Path, interrupt: &Interrupt) -> Result<Files> {
+fn open_stdin(temporary: &Path, interrupt: &Interrupt) -> Result<Opened> {
     let path = Path::new("standard input");
     let stdin = io::stdin()
         .as_fd()
@@ -89,30 +93,29 @@ fn open_stdin(temporary: &Path, interrupt: &Interrupt) -> Result<Files> {
     }
 }
 
-fn open_file(file: File, path: &Path, temporary: &Path, interrupt: &Interrupt) -> Result<Files> {
+fn open_file(file: File, path: &Path, temporary: &Path, interrupt: &Interrupt) -> Result<Opened> {
     let length = file.metadata().map_err(Error::io("read", path))?.len();
     if length == 0 {
         return Err(Error::Empty);
     }
     let mut reader = BufReader::with_capacity(BUFFER, &file);
     let codec = sniff(&mut reader, path)?;
-    let (file, length) = if codec == Codec::None {
+    if codec == Codec::None {
         drop(reader);
-        (file, length)
-    } else {
-        spool(codec, reader, path, temporary, interrupt)?
-    };
-    index(file, length, codec)
+        return index(file, length, codec, None);
+    }
+    let (file, length, damage) = spool(codec, reader, path, temporary, interrupt)?;
+    index(file, length, codec, damage)
 }
 
-fn open_stream(file: File, path: &Path, temporary: &Path, interrupt: &Interrupt) -> Result<Files> {
+fn open_stream(file: File, path: &Path, temporary: &Path, interrupt: &Interrupt) -> Result<Opened> {
     let mut reader = BufReader::with_capacity(BUFFER, file);
     let codec = sniff(&mut reader, path)?;
-    let (file, length) = spool(codec, reader, path, temporary, interrupt)?;
-    if length == 0 {
+    let (file, length, damage) = spool(codec, reader, path, temporary, interrupt)?;
+    if length == 0 && damage.is_none() {
         return Err(Error::Empty);
     }
-    index(file, length, codec)
+    index(file, length, codec, damage)
 }
 
 fn sniff(reader: &mut BufReader<impl Read>, path: &Path) -> Result<Codec> {
@@ -120,14 +123,15 @@ fn sniff(reader: &mut BufReader<impl Read>, path: &Path) -> Result<Codec> {
     Ok(Codec::sniff(beginning))
 }
 
-/// Decodes a stream into a file without a name, so that it can be read by position and cannot be left behind.
+/// Decodes a stream into a file without a name, so that it can be read by position and cannot be left behind. Where the
+/// stream is damaged, the file has what comes before the damage.
 fn spool(
     codec: Codec,
     reader: impl BufRead,
     path: &Path,
     temporary: &Path,
     interrupt: &Interrupt,
-) -> Result<(File, u64)> {
+) -> Result<(File, u64, Option<Error>)> {
     let mut file = tempfile::tempfile_in(temporary)
         .map_err(Error::io("make a temporary file in", temporary))?;
     let damaged = |source| match codec {
@@ -142,27 +146,36 @@ fn spool(
     let mut buffer = Vec::new();
     loop {
         interrupt.check()?;
-        decoder.read_chunk(&mut buffer, BUFFER).map_err(damaged)?;
-        if buffer.is_empty() {
-            return Ok((file, length));
-        }
+        let result = decoder.read_chunk(&mut buffer, BUFFER);
         file.write_all(&buffer)
             .map_err(Error::io("write a temporary file in", temporary))?;
         length += buffer.len() as u64;
+        match result {
+            Ok(()) if buffer.is_empty() => return Ok((file, length, None)),
+            Ok(()) => {}
+            Err(error) => return Ok((file, length, Some(damaged(error)))),
+        }
     }
 }
 
-/// Indexes a tar; what is no tar at all gets a message of its own.
-fn index(file: File, length: u64, codec: Codec) -> Result<Files> {
+/// Indexes a tar; what is no tar at all gets a message of its own. `damage` is what is wrong with the stream around it.
+fn index(file: File, length: u64, codec: Codec, damage: Option<Error>) -> Result<Opened> {
     let file = Arc::new(file);
-    Files::in_archive(&file, length).map_err(|error| match error {
-        Error::TarHeader { offset: 0, .. } | Error::NoEndOfArchive { found: 0..512 } => {
+    let (files, result) = Files::in_damaged_archive(&file, length);
+    let damage = match (damage, result) {
+        (damage, Ok(())) | (damage @ Some(_), Err(_)) => damage,
+        (None, Err(Error::TarHeader { offset: 0, .. } | Error::NoEndOfArchive { found: 0..512 })) => {
             let found = match codec {
                 Codec::None => "the file is no tar archive, folder or manifest".to_owned(),
                 codec => format!("it is {codec}, but there is no tar archive in it"),
             };
-            Error::NotAnImage { found }
+            return Err(Error::NotAnImage { found });
         }
-        error => error,
+        (None, Err(error)) => Some(error),
+    };
+    Ok(Opened {
+        files,
+        manifest: None,
+        damage,
     })
 }

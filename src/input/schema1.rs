@@ -100,7 +100,7 @@ fn image(files: &Files, manifest: &Schema1, bytes: &[u8]) -> Result<Manifest> {
 }
 
 /// The blob of a layer, or `None` for an empty layer, which needs none.
-fn content(files: &Files, layer: &Schema1Layer) -> Result<Option<Content>> {
+pub(crate) fn content(files: &Files, layer: &Schema1Layer) -> Result<Option<Content>> {
     let emptiness = layer.emptiness();
     if emptiness == Emptiness::Yes {
         return Ok(None);

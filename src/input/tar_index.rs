@@ -5,7 +5,7 @@
 //! names and three kinds of sparse members
 //! (<https://www.gnu.org/software/tar/manual/html_section/Sparse-Formats.html>).
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
 use std::os::unix::fs::FileExt;
 use std::sync::Arc;
@@ -14,21 +14,35 @@ use tar::{EntryType, Header};
 
 use super::content::{Content, Extent};
 use super::files::{Entry, clean_name, link_target};
+use super::pax;
 use super::sparse::{self, SparseMap};
 use crate::error::{Error, Result};
 use crate::limits;
 
 const BLOCK: u64 = 512;
 
-/// Indexes `file`, which holds `length` bytes of uncompressed tar. A repeated name replaces the one before, as it does
-/// when an archive is unpacked.
-pub(crate) fn index(file: &Arc<File>, length: u64) -> Result<BTreeMap<String, Entry>> {
+/// The members of an archive, as far as it can be read.
+#[derive(Default)]
+pub(crate) struct TarIndex {
+    /// By name. A repeated name replaces the one before, as it does when an archive is unpacked.
+    pub entries: BTreeMap<String, Entry>,
+    /// Names of files that came more than once.
+    pub repeated: BTreeSet<String>,
+}
+
+/// Indexes `file`, which holds `length` bytes of uncompressed tar, up to its end or to the first damage.
+pub(crate) fn index(file: &Arc<File>, length: u64) -> (TarIndex, Result<()>) {
+    let mut index = TarIndex::default();
+    let result = walk(file, length, &mut index);
+    (index, result)
+}
+
+fn walk(file: &Arc<File>, length: u64, index: &mut TarIndex) -> Result<()> {
     let mut walk = Walk {
         file,
         length,
         offset: 0,
     };
-    let mut entries = BTreeMap::new();
     let mut count = 0;
     let mut extensions = Extensions::default();
     while let Some((at, header)) = walk.header()? {
@@ -54,11 +68,21 @@ pub(crate) fn index(file: &Arc<File>, length: u64) -> Result<BTreeMap<String, En
                     });
                 }
                 let (name, entry) = walk.member(at, &header, std::mem::take(&mut extensions))?;
-                entries.insert(name, entry);
+                index.add(name, entry);
             }
         }
     }
-    Ok(entries)
+    Ok(())
+}
+
+impl TarIndex {
+    fn add(&mut self, name: String, entry: Entry) {
+        let folder = matches!(entry, Entry::Other);
+        let before = self.entries.insert(name.clone(), entry);
+        if before.is_some_and(|before| !folder || !matches!(before, Entry::Other)) {
+            self.repeated.insert(name);
+        }
+    }
 }
 
 /// What the headers before a member say of it.
@@ -286,7 +310,7 @@ fn is_regular(kind: EntryType, name: &str) -> bool {
 }
 
 /// POSIX sums the bytes as unsigned, some old tars as signed; the checksum field itself counts as spaces.
-fn checksum_fits(header: &Header) -> bool {
+pub(crate) fn checksum_fits(header: &Header) -> bool {
     let Ok(expected) = header.cksum() else {
         return false;
     };
@@ -297,16 +321,12 @@ fn checksum_fits(header: &Header) -> bool {
     expected == unsigned || i32::try_from(expected) == Ok(signed)
 }
 
-fn parse_pax(at: u64, records: &[u8]) -> Result<Vec<(String, String)>> {
-    let damaged = || Error::TarHeader {
+fn parse_pax(at: u64, bytes: &[u8]) -> Result<Vec<(String, String)>> {
+    let records = pax::records(bytes).ok_or_else(|| Error::TarHeader {
         offset: at,
         reason: "its PAX records are damaged".to_owned(),
-    };
-    tar::PaxExtensions::new(records)
-        .map(|record| {
-            let record = record.map_err(|_| damaged())?;
-            let text = |bytes| String::from_utf8_lossy(bytes).into_owned();
-            Ok((text(record.key_bytes()), text(record.value_bytes())))
-        })
-        .collect()
+    })?;
+    let text = |bytes| String::from_utf8_lossy(bytes).into_owned();
+    let records = records.into_iter();
+    Ok(records.map(|(key, value)| (text(key), text(value))).collect())
 }

@@ -5,7 +5,7 @@
 
 mod go_json;
 mod go_struct;
-mod go_time;
+pub(crate) mod go_time;
 pub mod jws;
 mod jws_key;
 pub mod schema1;

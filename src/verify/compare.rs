@@ -1,0 +1,118 @@
+//! Comparing the layers that were read with what the images say of them.
+
+use std::collections::HashSet;
+
+use super::code::Code;
+use super::findings::{Findings, Image, LayerUse, Outcomes};
+use super::layer::of_algorithm;
+use super::problem::Problem;
+use super::shape::declared_codec;
+use crate::digest::{DiffId, Digest};
+
+/// The `diff_id` of the tar of no files: two zero blocks.
+fn empty_tar() -> DiffId {
+    DiffId(Digest::sha256(&[0; 1024]))
+}
+
+/// Compares `diff_ids`, their order and media types.
+pub(super) fn layers(findings: &mut Findings, outcomes: &Outcomes) {
+    let mut problems = Vec::new();
+    // A layer that many images have is reported once.
+    let mut reported = HashSet::new();
+    for image in &findings.images {
+        let swapped = swapped(image, outcomes);
+        if let Some((expected, found)) = swapped.clone() {
+            let problem = Problem {
+                expected: Some(expected),
+                found: Some(found),
+                ..Problem::new(
+                    Code::LayerOrder,
+                    &image.place,
+                    "the layers are in another order than the config's diff_ids",
+                )
+            };
+            problems.push(problem);
+        }
+        for layer in &image.layers {
+            let Some(blob) = layer.blob else { continue };
+            if swapped.is_none()
+                && let Some(problem) = diff_id(findings, layer, outcomes)
+                && reported.insert((blob, problem.code, problem.expected.clone()))
+            {
+                problems.push(problem);
+            }
+            if let Some(problem) = media_type(layer, outcomes)
+                && reported.insert((blob, problem.code, problem.expected.clone()))
+            {
+                problems.push(problem);
+            }
+        }
+    }
+    findings.problems.extend(problems);
+}
+
+fn found(layer: &LayerUse, outcomes: &Outcomes) -> Option<(DiffId, DiffId)> {
+    let expected = layer.diff_id?;
+    let outcome = outcomes.of(layer.blob?);
+    let found = of_algorithm(outcome.diff_ids.as_deref()?, &expected.0)?;
+    Some((expected, DiffId(found)))
+}
+
+/// Expected and found order, when the layers are the right ones in another order. All of them must have been read.
+fn swapped(image: &Image, outcomes: &Outcomes) -> Option<(String, String)> {
+    let pairs: Option<Vec<(DiffId, DiffId)>> = image
+        .layers
+        .iter()
+        .map(|layer| found(layer, outcomes))
+        .collect();
+    let (expected, found): (Vec<DiffId>, Vec<DiffId>) = pairs?.into_iter().unzip();
+    let sorted = |diff_ids: &[DiffId]| {
+        let mut sorted = diff_ids.to_vec();
+        sorted.sort_unstable();
+        sorted
+    };
+    let list = |diff_ids: &[DiffId]| {
+        let texts: Vec<String> = diff_ids.iter().map(ToString::to_string).collect();
+        texts.join(" ")
+    };
+    (expected != found && sorted(&expected) == sorted(&found))
+        .then(|| (list(&expected), list(&found)))
+}
+
+fn diff_id(findings: &Findings, layer: &LayerUse, outcomes: &Outcomes) -> Option<Problem> {
+    let (expected, found) = found(layer, outcomes)?;
+    if expected == found {
+        return None;
+    }
+    if expected == empty_tar() && findings.size(layer.blob?) == 0 {
+        let message =
+            "the layer is a file of no bytes; the config says that it is a tar of no files";
+        return Some(Problem::new(Code::LayerEmptyFile, &layer.place, message));
+    }
+    Some(Problem::mismatch(
+        Code::LayerDiffId,
+        &layer.place,
+        "the diff_id",
+        expected,
+        found,
+    ))
+}
+
+fn media_type(layer: &LayerUse, outcomes: &Outcomes) -> Option<Problem> {
+    let media_type = layer.media_type.as_deref()?;
+    let declared = declared_codec(media_type)?;
+    let found = outcomes.of(layer.blob?).codec?;
+    if declared == found {
+        return None;
+    }
+    // c/image calls every layer of a schema 2 manifest `.tar.gzip` when it copies plain ones into a folder.
+    let code = if media_type.starts_with("application/vnd.docker.") {
+        Code::LayerDockerMediaType
+    } else {
+        Code::LayerMediaType
+    };
+    Some(Problem {
+        message: format!("the media type is {media_type}, but the layer's codec is {found}"),
+        ..Problem::mismatch(code, &layer.place, "", declared, found)
+    })
+}

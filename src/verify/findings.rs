@@ -1,0 +1,277 @@
+//! What the readers of the formats hand on: problems found in documents, contents yet to be read, layers to compare.
+
+use std::collections::{BTreeSet, HashMap, HashSet};
+
+use rayon::ThreadPool;
+use rayon::iter::{IndexedParallelIterator, IntoParallelIterator, ParallelIterator};
+
+use super::code::Code;
+use super::json;
+use super::layer::{self, Outcome, Question};
+use super::problem::{Location, Problem};
+use crate::digest::{DiffId, Digest};
+use crate::error::{Error, Result};
+use crate::input::{Content, ContentId, Files};
+use crate::interrupt::Interrupt;
+use crate::oci::Platform;
+use crate::progress::Progress;
+
+/// Collected while the documents are read.
+#[derive(Default)]
+pub(super) struct Findings {
+    pub problems: Vec<Problem>,
+    pub images: Vec<Image>,
+    blobs: Vec<Blob>,
+    positions: HashMap<ContentId, usize>,
+    documents: HashSet<ContentId>,
+}
+
+/// An image whose layers are to be compared with its config.
+#[derive(Debug)]
+pub(super) struct Image {
+    pub place: Location,
+    /// Of the config.
+    pub id: Option<Digest>,
+    /// Of the config.
+    pub platform: Option<Platform>,
+    pub layers: Vec<LayerUse>,
+}
+
+/// A layer of an image.
+#[derive(Debug)]
+pub(super) struct LayerUse {
+    pub place: Location,
+    /// From the manifest, or from a name made of it.
+    pub digest: Option<Digest>,
+    /// From the config.
+    pub diff_id: Option<DiffId>,
+    /// From the manifest.
+    pub media_type: Option<String>,
+    /// `None` when it is not here.
+    pub blob: Option<BlobNumber>,
+}
+
+/// A content among those to be read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(super) struct BlobNumber(usize);
+
+/// A distinct content, read once however many images have it.
+struct Blob {
+    content: Content,
+    /// Of its first use.
+    place: Location,
+    digests: BTreeSet<Digest>,
+    layer: bool,
+    diff_ids: BTreeSet<DiffId>,
+}
+
+/// What the contents turned out to be.
+pub(super) struct Outcomes(Vec<Outcome>);
+
+impl Outcomes {
+    pub fn of(&self, blob: BlobNumber) -> &Outcome {
+        &self.0[blob.0]
+    }
+}
+
+impl Findings {
+    pub fn add(&mut self, problem: Problem) {
+        self.problems.push(problem);
+    }
+
+    pub fn problem(&mut self, code: Code, place: &Location, message: impl Into<String>) {
+        self.add(Problem::new(code, place, message));
+    }
+
+    /// The file of a name; `None` when it is not there. A link that leads nowhere is a problem.
+    pub fn find<'f>(&mut self, files: &'f Files, name: &str, place: &Location) -> Found<'f> {
+        match files.find(name) {
+            Ok(Some(content)) => Found::Here(content),
+            Ok(None) => Found::Absent,
+            Err(error) => {
+                self.problem(Code::BadLink, place, error.to_string());
+                Found::Broken
+            }
+        }
+    }
+
+    /// Reads a document, and reports what is wrong with its form and with its digest.
+    pub fn document(
+        &mut self,
+        content: &Content,
+        expected: Option<&Digest>,
+        place: &Location,
+    ) -> Option<ReadDocument> {
+        self.documents.insert(content.id());
+        let bytes = match content.document("the document") {
+            Ok(bytes) => bytes,
+            Err(error @ Error::Limit { .. }) => {
+                self.problem(Code::Limit, place, error.to_string());
+                return None;
+            }
+            Err(error) => {
+                let cause = std::error::Error::source(&error).map(ToString::to_string);
+                let message = format!("it cannot be read: {}", cause.unwrap_or_default());
+                self.problem(Code::Unreadable, place, message);
+                return None;
+            }
+        };
+        if let Some(expected) = expected {
+            let found = expected.same_algorithm(&bytes);
+            if found != *expected {
+                self.add(Problem::mismatch(
+                    Code::BlobDigest,
+                    place,
+                    "the digest",
+                    expected,
+                    found,
+                ));
+            }
+        }
+        let parsed = json::parse(&bytes);
+        for (code, message) in parsed.problems {
+            self.problem(code, place, message);
+        }
+        parsed.value.map(|value| ReadDocument { value, bytes })
+    }
+
+    /// Wants a content to be read and its digest compared.
+    pub fn blob(
+        &mut self,
+        content: &Content,
+        digest: Option<Digest>,
+        place: &Location,
+    ) -> BlobNumber {
+        let next = self.blobs.len();
+        let position = *self.positions.entry(content.id()).or_insert(next);
+        if position == next {
+            self.blobs.push(Blob {
+                content: content.clone(),
+                place: place.clone(),
+                digests: BTreeSet::new(),
+                layer: false,
+                diff_ids: BTreeSet::new(),
+            });
+        }
+        self.blobs[position].digests.extend(digest);
+        BlobNumber(position)
+    }
+
+    /// Wants a content to be read as a layer.
+    pub fn layer(
+        &mut self,
+        content: &Content,
+        digest: Option<Digest>,
+        diff_id: Option<DiffId>,
+        place: &Location,
+    ) -> BlobNumber {
+        let number = self.blob(content, digest, place);
+        let blob = &mut self.blobs[number.0];
+        blob.layer = true;
+        blob.diff_ids.extend(diff_id);
+        number
+    }
+
+    /// Whether something has referred to a content.
+    pub fn is_known(&self, content: &Content) -> bool {
+        let id = content.id();
+        self.documents.contains(&id) || self.positions.contains_key(&id)
+    }
+
+    /// How many distinct files are checked.
+    pub fn count(&self) -> usize {
+        let read_twice = self
+            .documents
+            .iter()
+            .filter(|id| self.positions.contains_key(id));
+        self.documents.len() + self.blobs.len() - read_twice.count()
+    }
+
+    /// The bytes of a content that is to be read, for the message of an empty layer.
+    pub fn size(&self, blob: BlobNumber) -> u64 {
+        self.blobs[blob.0].content.size()
+    }
+
+    /// Reads all contents, each once, and reports what is wrong with each in itself.
+    pub fn read_contents(
+        &mut self,
+        pool: &ThreadPool,
+        progress: &dyn Progress,
+        interrupt: &Interrupt,
+    ) -> Result<Outcomes> {
+        let bytes = self.blobs.iter().map(|blob| blob.content.size()).sum();
+        progress.total(self.blobs.len(), bytes);
+        // The largest first, so that none is what everybody waits for in the end.
+        let mut order: Vec<usize> = (0..self.blobs.len()).collect();
+        order.sort_by_key(|&number| std::cmp::Reverse(self.blobs[number].content.size()));
+        let read = |number: usize| {
+            let blob = &self.blobs[number];
+            let question = Question {
+                content: &blob.content,
+                digests: blob.digests.iter().copied().collect(),
+                layer: blob.layer,
+                diff_ids: blob.diff_ids.iter().copied().collect(),
+            };
+            progress.start(number, blob.content.size());
+            let outcome = layer::ask(
+                &question,
+                &|count| progress.advance(number, count),
+                interrupt,
+            )?;
+            progress.finish(number);
+            Ok((number, outcome))
+        };
+        // One by one, since a blob is far more work than handing it to a thread.
+        let outcomes: Result<Vec<(usize, Outcome)>> =
+            pool.install(|| order.into_par_iter().with_max_len(1).map(read).collect());
+        let mut outcomes = outcomes?;
+        outcomes.sort_unstable_by_key(|(number, _)| *number);
+        let outcomes: Vec<Outcome> = outcomes.into_iter().map(|(_, outcome)| outcome).collect();
+        for (blob, outcome) in self.blobs.iter().zip(&outcomes) {
+            self.problems.extend(own_problems(blob, outcome));
+        }
+        Ok(Outcomes(outcomes))
+    }
+}
+
+/// What looking for a file gave.
+pub(super) enum Found<'f> {
+    Here(&'f Content),
+    Absent,
+    /// Reported already.
+    Broken,
+}
+
+/// A document that is JSON.
+pub(super) struct ReadDocument {
+    pub value: serde_json::Value,
+    pub bytes: Vec<u8>,
+}
+
+fn own_problems(blob: &Blob, outcome: &Outcome) -> Vec<Problem> {
+    let mut problems = Vec::new();
+    for expected in &blob.digests {
+        let found = outcome.digests.as_deref().unwrap_or_default();
+        match layer::of_algorithm(found, expected) {
+            Some(found) if found != *expected => {
+                let place = &blob.place;
+                problems.push(Problem::mismatch(
+                    Code::BlobDigest,
+                    place,
+                    "the digest",
+                    expected,
+                    found,
+                ));
+            }
+            _ => {}
+        }
+    }
+    // That a saved layer of no bytes has no end-of-archive marker is told in other words where it is compared.
+    let empty = blob.content.size() == 0;
+    for (code, message) in &outcome.problems {
+        if !(empty && *code == Code::LayerTarNoEnd) {
+            problems.push(Problem::new(*code, &blob.place, message.as_str()));
+        }
+    }
+    problems
+}

@@ -1,0 +1,98 @@
+//! Decoding a compressed stream member by member (or frame by frame), so that what stands behind the last one is told
+//! from damage inside one.
+
+use std::io::{self, BufRead, Read};
+
+use flate2::bufread::GzDecoder;
+use liblzma::bufread::XzDecoder;
+use liblzma::stream::Stream;
+use zstd::zstd_safe::DCtx;
+
+use super::tap::Tap;
+use crate::compression::Codec;
+use crate::limits;
+
+/// How many decoded bytes are handed on at a time.
+const BUFFER: usize = 256 << 10;
+
+/// How a stream ended.
+pub(super) enum End {
+    /// Behind a member, with nothing left.
+    Complete,
+    /// Behind a member, but something that is none follows at this byte.
+    TrailingData(u64),
+    /// Within a member.
+    Damaged(io::Error),
+}
+
+/// Decodes all of `tap` and hands the bytes to `take`.
+pub(super) fn decode(codec: Codec, tap: &mut Tap<'_>, mut take: impl FnMut(&[u8])) -> End {
+    let mut buffer = vec![0; BUFFER];
+    let mut context = DCtx::create();
+    loop {
+        let result = match codec {
+            Codec::None => copy(&mut *tap, &mut buffer, &mut take),
+            Codec::Gzip => copy(GzDecoder::new(&mut *tap), &mut buffer, &mut take),
+            Codec::Bzip2 => {
+                let decoder = bzip2::bufread::BzDecoder::new(&mut *tap);
+                copy(decoder, &mut buffer, &mut take)
+            }
+            Codec::Zstd => {
+                let decoder = zstd::Decoder::with_context(&mut *tap, &mut context);
+                let mut decoder = decoder.single_frame();
+                decoder
+                    .window_log_max(limits::ZSTD_WINDOW_LOG)
+                    .and_then(|()| copy(decoder, &mut buffer, &mut take))
+            }
+            Codec::Xz => Stream::new_stream_decoder(limits::XZ_MEMORY, 0)
+                .map_err(io::Error::from)
+                .and_then(|stream| {
+                    let decoder = XzDecoder::new_stream(&mut *tap, stream);
+                    copy(decoder, &mut buffer, &mut take)
+                }),
+        };
+        if let Err(error) = result {
+            return End::Damaged(error);
+        }
+        match next_member(codec, tap) {
+            Ok(Next::Member) => {}
+            Ok(Next::Nothing) => return End::Complete,
+            Ok(Next::Other) => return End::TrailingData(tap.position()),
+            Err(error) => return End::Damaged(error),
+        }
+    }
+}
+
+fn copy(mut reader: impl Read, buffer: &mut [u8], take: &mut impl FnMut(&[u8])) -> io::Result<()> {
+    loop {
+        match reader.read(buffer) {
+            Ok(0) => return Ok(()),
+            Ok(count) => take(&buffer[..count]),
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+}
+
+enum Next {
+    Member,
+    Nothing,
+    Other,
+}
+
+fn next_member(codec: Codec, tap: &mut Tap<'_>) -> io::Result<Next> {
+    loop {
+        let beginning = tap.peek(6)?;
+        if beginning.is_empty() {
+            return Ok(Next::Nothing);
+        }
+        if Codec::sniff(beginning) == codec {
+            return Ok(Next::Member);
+        }
+        // Zeros in fours may stand behind an xz stream: https://tukaani.org/xz/xz-file-format.txt, 2.2
+        if codec != Codec::Xz || !beginning.starts_with(&[0; 4]) {
+            return Ok(Next::Other);
+        }
+        tap.consume(4);
+    }
+}

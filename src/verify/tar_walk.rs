@@ -1,0 +1,384 @@
+//! The structure of a layer's tar, checked while its bytes pass by.
+//!
+//! Sizes are understood as Go's `archive/tar` does, since that is what container engines unpack with
+//! (<https://github.com/golang/go/blob/go1.25.0/src/archive/tar/reader.go>): links, devices and folders have no data
+//! whatever their size field says, and a PAX record `size` overrides the header's.
+
+use std::collections::HashSet;
+use std::hash::{BuildHasher, RandomState};
+
+use tar::{EntryType, Header};
+
+use super::code::Code;
+use crate::input::{checksum_fits, clean_name, pax_records};
+use crate::limits;
+
+const BLOCK: usize = 512;
+
+/// The most entries whose paths are remembered: 16 MiB of memory for a layer.
+const MOST_PATHS: usize = 1 << 20;
+
+/// How many paths are named in a message; the others are counted.
+const NAMED: usize = 3;
+
+/// Takes a tar in pieces of any length.
+pub(super) struct TarWalk {
+    state: State,
+    /// Of the byte that comes next.
+    offset: u64,
+    /// The block that is being filled.
+    block: Vec<u8>,
+    /// Where the data of the current file or extension ends, its padding included.
+    data_end: u64,
+    /// Zeros behind the data up to the next block.
+    padding: u64,
+    extension: Extension,
+    next: NextEntry,
+    paths: Paths,
+    problems: Vec<(Code, String)>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum State {
+    /// In or before a header.
+    Header,
+    /// In the blocks that continue the header of a sparse file of GNU's old format; `data` is what follows them.
+    SparseHeader { data: u64 },
+    /// In the data of a file.
+    Data,
+    /// In the data of an extension header, which is kept.
+    Extension,
+    /// After one zero block.
+    ZeroBlock,
+    /// Behind the end-of-archive marker.
+    Ended,
+    /// Behind something that cannot be understood: the rest is not looked at.
+    Damaged,
+}
+
+#[derive(Default)]
+struct Extension {
+    kind: Option<EntryType>,
+    at: u64,
+    size: usize,
+    bytes: Vec<u8>,
+}
+
+/// What extension headers say of the entry that follows them.
+#[derive(Default)]
+struct NextEntry {
+    path: Option<Vec<u8>>,
+    size: Option<u64>,
+}
+
+/// The paths seen so far, as keyed hashes: two of 2^20 paths have the same one with a chance of 2^-25.
+#[derive(Default)]
+struct Paths {
+    keys: RandomState,
+    seen: HashSet<u64>,
+    full: bool,
+    twice: Named,
+    outside: Named,
+}
+
+/// The first few of many paths, and their number.
+#[derive(Default)]
+struct Named {
+    first: Vec<String>,
+    count: usize,
+}
+
+impl Named {
+    fn add(&mut self, path: &str) {
+        self.count += 1;
+        if self.first.len() < NAMED {
+            self.first.push(path.to_owned());
+        }
+    }
+
+    fn describe(&self) -> String {
+        let more = self.count - self.first.len();
+        let named = self.first.join(", ");
+        match more {
+            0 => named,
+            more => format!("{named} and {more} more"),
+        }
+    }
+}
+
+impl TarWalk {
+    pub fn new() -> TarWalk {
+        TarWalk {
+            state: State::Header,
+            offset: 0,
+            block: Vec::with_capacity(BLOCK),
+            data_end: 0,
+            padding: 0,
+            extension: Extension::default(),
+            next: NextEntry::default(),
+            paths: Paths::default(),
+            problems: Vec::new(),
+        }
+    }
+
+    /// Takes the next bytes.
+    pub fn feed(&mut self, mut bytes: &[u8]) {
+        while !bytes.is_empty() {
+            let taken = match self.state {
+                State::Data => self.pass_over(bytes),
+                State::Extension => self.keep(bytes),
+                State::Ended => self.after_end(bytes),
+                State::Damaged => bytes.len(),
+                State::Header | State::SparseHeader { .. } | State::ZeroBlock => {
+                    self.fill_block(bytes)
+                }
+            };
+            self.offset += taken as u64;
+            bytes = &bytes[taken..];
+            // States without a byte left of their own are left here, so that the end of the data finds them left.
+            if matches!(self.state, State::Data | State::Extension) && self.offset >= self.data_end
+            {
+                self.leave_data();
+            }
+        }
+    }
+
+    /// What is wrong, once all bytes have been taken.
+    pub fn finish(mut self) -> Vec<(Code, String)> {
+        let at = self.offset;
+        match self.state {
+            State::Ended | State::Damaged => {}
+            // Go takes both as the end: https://github.com/golang/go/blob/go1.25.0/src/archive/tar/reader.go#L74
+            State::Data if at + self.padding >= self.data_end => self.no_end(),
+            State::Header | State::ZeroBlock if self.block.is_empty() => self.no_end(),
+            State::Data | State::Extension => {
+                let missing = self.data_end - self.padding - at;
+                self.problem(
+                    Code::LayerTarTruncated,
+                    format!("the tar ends at byte {at}, {missing} bytes before the end of a file"),
+                );
+            }
+            State::Header | State::ZeroBlock | State::SparseHeader { .. } => self.problem(
+                Code::LayerTarTruncated,
+                format!("the tar ends at byte {at}, within a header"),
+            ),
+        }
+        let Paths {
+            twice,
+            outside,
+            full,
+            ..
+        } = std::mem::take(&mut self.paths);
+        if twice.count > 0 {
+            let message = format!("entries of the same path: {}", twice.describe());
+            self.problem(Code::LayerDuplicatePath, message);
+        }
+        if outside.count > 0 {
+            let message = format!("paths with \"..\": {}", outside.describe());
+            self.problem(Code::LayerPath, message);
+        }
+        if full {
+            self.problem(
+                Code::LayerManyPaths,
+                format!("duplicates were looked for in the first {MOST_PATHS} entries"),
+            );
+        }
+        self.problems
+    }
+
+    fn no_end(&mut self) {
+        let message = format!(
+            "the tar ends at byte {} without an end-of-archive marker",
+            self.offset
+        );
+        self.problem(Code::LayerTarNoEnd, message);
+    }
+
+    fn problem(&mut self, code: Code, message: String) {
+        self.problems.push((code, message));
+    }
+
+    fn damaged(&mut self, at: u64, reason: &str) {
+        let code = match at {
+            0 => Code::LayerNotTar,
+            _ => Code::LayerTarHeader,
+        };
+        self.problem(code, format!("damaged tar header at byte {at}: {reason}"));
+        self.state = State::Damaged;
+    }
+
+    fn pass_over(&self, bytes: &[u8]) -> usize {
+        let left = usize::try_from(self.data_end - self.offset).unwrap_or(usize::MAX);
+        left.min(bytes.len())
+    }
+
+    fn keep(&mut self, bytes: &[u8]) -> usize {
+        let taken = self.pass_over(bytes);
+        let wanted = self.extension.size - self.extension.bytes.len();
+        let kept = &bytes[..taken.min(wanted)];
+        self.extension.bytes.extend_from_slice(kept);
+        taken
+    }
+
+    fn after_end(&mut self, bytes: &[u8]) -> usize {
+        if let Some(position) = bytes.iter().position(|byte| *byte != 0) {
+            let at = self.offset + position as u64;
+            self.problem(
+                Code::LayerTarAfterEnd,
+                format!("data at byte {at}, behind the end-of-archive marker"),
+            );
+            self.state = State::Damaged;
+        }
+        bytes.len()
+    }
+
+    fn fill_block(&mut self, bytes: &[u8]) -> usize {
+        let taken = (BLOCK - self.block.len()).min(bytes.len());
+        self.block.extend_from_slice(&bytes[..taken]);
+        if self.block.len() == BLOCK {
+            let at = self.offset + taken as u64 - BLOCK as u64;
+            let block = std::mem::take(&mut self.block);
+            self.block_read(at, &block);
+            self.block = block;
+            self.block.clear();
+        }
+        taken
+    }
+
+    fn block_read(&mut self, at: u64, block: &[u8]) {
+        let zeros = block.iter().all(|byte| *byte == 0);
+        match self.state {
+            State::Header if zeros => self.state = State::ZeroBlock,
+            State::ZeroBlock if zeros => self.state = State::Ended,
+            State::ZeroBlock => self.damaged(at, "it follows a single zero block"),
+            // The last byte but seven tells whether one more block of the map follows.
+            State::SparseHeader { data } if block[504] == 0 => {
+                self.enter_data(at + BLOCK as u64, data);
+            }
+            State::Header => self.header(at, block),
+            _ => {}
+        }
+    }
+
+    fn header(&mut self, at: u64, block: &[u8]) {
+        let mut header = Header::new_old();
+        header.as_mut_bytes().copy_from_slice(block);
+        if !checksum_fits(&header) {
+            return self.damaged(at, "its checksum does not fit");
+        }
+        let Ok(size) = header.entry_size() else {
+            return self.damaged(at, "its size is not a number");
+        };
+        let behind = at + BLOCK as u64;
+        match header.entry_type() {
+            kind @ (EntryType::XHeader | EntryType::GNULongName) => {
+                self.extension(at, kind, size);
+            }
+            // What they hold does not matter for the structure, but its size does.
+            EntryType::XGlobalHeader | EntryType::GNULongLink => self.enter_data(behind, size),
+            kind => {
+                let next = std::mem::take(&mut self.next);
+                let path = next
+                    .path
+                    .unwrap_or_else(|| header.path_bytes().into_owned());
+                self.paths.add(&String::from_utf8_lossy(&path));
+                let size = match kind {
+                    EntryType::Link
+                    | EntryType::Symlink
+                    | EntryType::Char
+                    | EntryType::Block
+                    | EntryType::Directory
+                    | EntryType::Fifo => 0,
+                    _ => next.size.unwrap_or(size),
+                };
+                if kind == EntryType::GNUSparse && block[482] != 0 {
+                    self.state = State::SparseHeader { data: size };
+                } else {
+                    self.enter_data(behind, size);
+                }
+            }
+        }
+    }
+
+    fn extension(&mut self, at: u64, kind: EntryType, size: u64) {
+        let limit = match kind {
+            EntryType::GNULongName => limits::NAME_BYTES,
+            _ => limits::DOCUMENT_BYTES,
+        };
+        match usize::try_from(size) {
+            Ok(length) if size <= limit => {
+                self.enter_data(at + BLOCK as u64, size);
+                self.state = State::Extension;
+                self.extension = Extension {
+                    kind: Some(kind),
+                    at,
+                    size: length,
+                    bytes: Vec::new(),
+                };
+            }
+            _ => self.damaged(
+                at,
+                &format!("an extension of {size} bytes, more than {limit}"),
+            ),
+        }
+    }
+
+    fn enter_data(&mut self, start: u64, size: u64) {
+        self.state = State::Data;
+        let end = size
+            .checked_next_multiple_of(BLOCK as u64)
+            .and_then(|padded| start.checked_add(padded));
+        match end {
+            Some(end) => {
+                self.padding = end - start - size;
+                self.data_end = end;
+            }
+            None => self.damaged(start - BLOCK as u64, "its size is larger than any file"),
+        }
+    }
+
+    fn leave_data(&mut self) {
+        let extension = std::mem::take(&mut self.extension);
+        let was = std::mem::replace(&mut self.state, State::Header);
+        if was != State::Extension {
+            return;
+        }
+        let mut bytes = extension.bytes;
+        if extension.kind == Some(EntryType::GNULongName) {
+            let end = bytes.iter().position(|byte| *byte == 0);
+            bytes.truncate(end.unwrap_or(bytes.len()));
+            self.next.path = Some(bytes);
+        } else if self.pax(&bytes).is_none() {
+            self.damaged(extension.at, "its PAX records are damaged");
+        }
+    }
+
+    /// Takes what matters from PAX records; `None` when they are damaged.
+    fn pax(&mut self, records: &[u8]) -> Option<()> {
+        for (key, value) in pax_records(records)? {
+            match key {
+                b"path" | b"GNU.sparse.name" => self.next.path = Some(value.to_vec()),
+                b"size" => self.next.size = Some(std::str::from_utf8(value).ok()?.parse().ok()?),
+                _ => {}
+            }
+        }
+        Some(())
+    }
+}
+
+impl Paths {
+    fn add(&mut self, raw: &str) {
+        if raw.split('/').any(|component| component == "..") {
+            self.outside.add(raw);
+        }
+        let path = clean_name(raw);
+        if self.seen.len() >= MOST_PATHS {
+            self.full = true;
+        } else if !self.seen.insert(self.keys.hash_one(&path)) {
+            self.twice.add(&path);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;
