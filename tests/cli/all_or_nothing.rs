@@ -16,10 +16,12 @@ use crate::support::tar::{self, Body, Member, Sparse, SparseFormat};
 
 /// An archive as small as can be: manifest.json, a config and a layer of a header and a block.
 fn smallest() -> Vec<u8> {
-    let layers = [Layer { tar: tar::without_end(&[Member::file("a", "b")]) }];
+    let layers = [Layer {
+        tar: tar::without_end(&[Member::file("a", "b")]),
+    }];
     let mut image = Image::new(&["a"], &layers);
-    image.config_name = "c".to_owned();
-    image.layers[0].0 = "l".to_owned();
+    "c".clone_into(&mut image.config_name);
+    "l".clone_into(&mut image.layers[0].0);
     let config = serde_json::json!({
         "os": "linux", "architecture": "amd64",
         "rootfs": { "type": "layers", "diff_ids": [layers[0].diff_id()] },
@@ -37,11 +39,12 @@ fn every_truncation_is_an_error() {
     sandbox.convert(&["app.tar", "-o", "whole"]).succeeds();
     sandbox.write("app.tar", b"");
     let before = sandbox.snapshot();
-    for length in 0..archive.len() {
-        sandbox.write("app.tar", &archive[..length]);
+    sandbox.write("app.tar", &archive);
+    for length in (0..archive.len()).rev() {
+        cut(&sandbox, length);
         // Into a new folder, and into a tar that is there.
         let output = if length % 2 == 0 { "out" } else { "there.tar" };
-        assert!(convert(&sandbox, output).is_err(), "{length}");
+        assert!(!converts(&sandbox, output), "{length}");
         // To start the program takes much longer than its work; around each block's end is where it could go wrong.
         if matches!(length % 512, 0 | 1 | 200 | 511) {
             let run = sandbox.convert(&["app.tar", "-o", output]);
@@ -49,21 +52,38 @@ fn every_truncation_is_an_error() {
             assert!(run.stderr.starts_with("ocify: app.tar: "), "{}", run.stderr);
             assert!(run.stderr.lines().count() <= 2, "{}", run.stderr);
         }
-        assert_eq!(sandbox.snapshot().len(), before.len(), "{length}");
+        if length % 64 == 0 {
+            assert_eq!(sandbox.snapshot().len(), before.len(), "{length}");
+        }
     }
-    sandbox.write("app.tar", b"");
+    // The last cut leaves nothing of it, as it was before.
     assert_eq!(sandbox.snapshot(), before);
 }
 
+/// Shortens `app.tar`.
+fn cut(sandbox: &Sandbox, length: usize) {
+    let file = fs::OpenOptions::new()
+        .write(true)
+        .open(sandbox.path("app.tar"));
+    file.unwrap().set_len(length as u64).unwrap();
+}
+
 /// What the program does, without starting it.
-fn convert(sandbox: &Sandbox, output: &str) -> ocify::Result<ocify::Report> {
+fn converts(sandbox: &Sandbox, output: &str) -> bool {
     let options = ocify::Options {
         threads: Some(1),
         ..ocify::Options::default()
     };
     let target = ocify::Target::new(&sandbox.path(output));
     let input = [sandbox.path("app.tar")];
-    ocify::convert(&input, &target, &options, &ocify::Silent, &ocify::Interrupt::new())
+    ocify::convert(
+        &input,
+        &target,
+        &options,
+        &ocify::Silent,
+        &ocify::Interrupt::new(),
+    )
+    .is_ok()
 }
 
 #[test]
@@ -72,12 +92,13 @@ fn every_truncation_of_a_compressed_archive_is_an_error() {
     let sandbox = Sandbox::new();
     for (codec, encode) in codec::ALL.into_iter().skip(1) {
         let encoded = encode(&archive);
-        for length in 0..encoded.len() {
-            sandbox.write("app.tar", &encoded[..length]);
-            assert!(convert(&sandbox, "out").is_err(), "{codec} {length}");
+        sandbox.write("app.tar", &encoded);
+        for length in (0..encoded.len()).rev() {
+            cut(&sandbox, length);
+            assert!(!converts(&sandbox, "out"), "{codec} {length}");
         }
         sandbox.write("app.tar", &encoded);
-        convert(&sandbox, "out").unwrap();
+        assert!(converts(&sandbox, "out"), "{codec}");
         fs::remove_dir_all(sandbox.path("out")).unwrap();
     }
     assert_eq!(sandbox.snapshot().len(), 1);
@@ -90,7 +111,14 @@ fn an_error_leaves_an_existing_output_as_it_was() {
     sandbox.convert(&["app.tar", "-o", "out"]).succeeds();
     sandbox.convert(&["app.tar", "-o", "out.tar"]).succeeds();
     // The other layers are good and large, so that there is something half-written.
-    let mut image = Image::new(&["app:1.0"], &[Layer::noise(1, 3_000_000), Layer::new("b"), Layer::noise(2, 9_000)]);
+    let mut image = Image::new(
+        &["app:1.0"],
+        &[
+            Layer::noise(1, 3_000_000),
+            Layer::new("b"),
+            Layer::noise(2, 9_000),
+        ],
+    );
     image.layers[2].1 = Layer::noise(3, 9_000).tar;
     sandbox.write("bad.tar", &save(&[image]).tar());
     let before = sandbox.snapshot();
@@ -98,7 +126,11 @@ fn an_error_leaves_an_existing_output_as_it_was() {
         for threads in ["1", "4"] {
             let run = sandbox.convert(&["bad.tar", "-o", output, "--threads", threads]);
             assert_eq!(run.status.code(), Some(1));
-            assert!(run.stderr.contains("layer 3 of 3: diff_id is "), "{}", run.stderr);
+            assert!(
+                run.stderr.contains("layer 3 of 3: diff_id is "),
+                "{}",
+                run.stderr
+            );
             assert_eq!(sandbox.snapshot(), before, "{output}");
         }
     }
@@ -129,7 +161,10 @@ fn start(sandbox: &Sandbox, output: &str) -> Child {
             name.to_str().unwrap().starts_with('.')
         })
     };
-    let mut child = sandbox.command(&["convert", "app.tar", "-o", output]).spawn().unwrap();
+    let mut child = sandbox
+        .command(&["convert", "app.tar", "-o", output])
+        .spawn()
+        .unwrap();
     while !staged() {
         assert_eq!(child.try_wait().unwrap(), None, "it ended by itself");
         std::thread::yield_now();
@@ -154,7 +189,11 @@ fn a_signal_leaves_no_trace_and_ends_the_program() {
             kill_process(pid(&child), signal).unwrap();
             let run = Run::new(child);
             assert_eq!(run.status.signal(), Some(signal.as_raw()), "{output}");
-            assert_eq!((run.stdout(), run.stderr.as_str()), ("", ""), "{output}");
+            assert_eq!(
+                (run.stdout(), run.stderr.as_str()),
+                ("", "ocify: interrupted\n"),
+                "{output}"
+            );
             assert_eq!(sandbox.snapshot(), before, "{output}");
         }
     }
@@ -199,7 +238,11 @@ fn what_a_killed_run_left_is_removed_by_the_next() {
         sandbox.write("app.tar", &archive);
         sandbox.convert(&["app.tar", "-o", output]).succeeds();
         let hidden = |name: &String| name.starts_with('.');
-        assert_eq!(sandbox.snapshot().keys().find(|name| hidden(name)), None, "{output}");
+        assert_eq!(
+            sandbox.snapshot().keys().find(|name| hidden(name)),
+            None,
+            "{output}"
+        );
     }
 }
 
@@ -212,10 +255,17 @@ fn no_room_left() {
     let before = sandbox.snapshot();
     for output in ["new", "new.tar", "out", "out.tar"] {
         let args = ["convert", "-", "-o", output, "--compression", "none"];
-        let mut child = sandbox.command(&args).stdin(Stdio::piped()).spawn().unwrap();
+        let mut child = sandbox
+            .command(&args)
+            .stdin(Stdio::piped())
+            .spawn()
+            .unwrap();
         // A file that may not grow stands for a disk that has no room. The program has not written anything yet, since
         // it waits for its input.
-        let limit = Rlimit { current: Some(1 << 20), maximum: Some(1 << 20) };
+        let limit = Rlimit {
+            current: Some(1 << 20),
+            maximum: Some(1 << 20),
+        };
         prlimit(Some(pid(&child)), Resource::Fsize, limit).unwrap();
         let mut stdin = child.stdin.take().unwrap();
         stdin.write_all(&archive).unwrap();
@@ -224,7 +274,11 @@ fn no_room_left() {
         assert_eq!(run.status.code(), Some(1), "{output}: {:?}", run.status);
         assert!(run.stderr.starts_with("ocify: "), "{}", run.stderr);
         assert!(run.stderr.contains(output), "{}", run.stderr);
-        assert!(run.stderr.ends_with(": File too large (os error 27)\n"), "{}", run.stderr);
+        assert!(
+            run.stderr.ends_with(": File too large (os error 27)\n"),
+            "{}",
+            run.stderr
+        );
         assert_eq!(sandbox.snapshot(), before, "{output}");
     }
 }
@@ -232,7 +286,12 @@ fn no_room_left() {
 #[test]
 fn a_full_standard_output() {
     let sandbox = Sandbox::with_archive(&save_one("app:1.0", &[Layer::new("base")]));
-    let full = || fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
+    let full = || {
+        fs::OpenOptions::new()
+            .write(true)
+            .open("/dev/full")
+            .unwrap()
+    };
     let before = sandbox.snapshot();
     let mut command = sandbox.command(&["convert", "app.tar", "-o", "-"]);
     let run = Run::new(command.stdout(full()).spawn().unwrap());

@@ -48,10 +48,22 @@ fn files_that_are_no_archives_of_images() {
     let not_an_image = |found: &str| format!("ocify: app.tar: no image in here: {found}\n{INPUTS}");
     for (bytes, message) in [
         (Vec::new(), "ocify: app.tar: the file is empty\n".to_owned()),
-        (text.clone(), not_an_image("the file is no tar archive, folder or manifest")),
-        (b"x".to_vec(), not_an_image("the file is no tar archive, folder or manifest")),
-        (codec::gzip(&text), not_an_image("it is gzip, but there is no tar archive in it")),
-        (codec::gzip(b""), not_an_image("it is gzip, but there is no tar archive in it")),
+        (
+            text.clone(),
+            not_an_image("the file is no tar archive, folder or manifest"),
+        ),
+        (
+            b"x".to_vec(),
+            not_an_image("the file is no tar archive, folder or manifest"),
+        ),
+        (
+            codec::gzip(&text),
+            not_an_image("it is gzip, but there is no tar archive in it"),
+        ),
+        (
+            codec::gzip(b""),
+            not_an_image("it is gzip, but there is no tar archive in it"),
+        ),
         (
             tar::tar(&root),
             not_an_image(
@@ -79,7 +91,10 @@ fn files_that_are_no_archives_of_images() {
 fn archives_that_are_cut_or_damaged() {
     let whole = archive().tar();
     let length = whole.len();
-    let last = format!("ocify: app.tar: the archive ends at byte {} without an end-of-archive marker: it is cut short\n{CUT}", length - 1024);
+    let last = format!(
+        "ocify: app.tar: the archive ends at byte {} without an end-of-archive marker: it is cut short\n{CUT}",
+        length - 1024
+    );
     refuses(&whole[..length - 1024], &last);
     // In the middle of the first layer, which is the second member behind its folder.
     refuses(
@@ -92,7 +107,10 @@ fn archives_that_are_cut_or_damaged() {
     );
     let mut damaged = whole.clone();
     damaged[512 + 3] ^= 1;
-    refuses(&damaged, "ocify: app.tar: damaged tar header at byte 512: its checksum does not fit\n");
+    refuses(
+        &damaged,
+        "ocify: app.tar: damaged tar header at byte 512: its checksum does not fit\n",
+    );
     let single_zero_block = [&whole[..512], &[0; 512], &whole[512..]].concat();
     refuses(
         &single_zero_block,
@@ -114,15 +132,28 @@ fn archives_that_are_cut_or_damaged() {
 #[test]
 fn sparse_members_that_lie() {
     let sparse = |format, fragments: Vec<(u64, Vec<u8>)>, size| {
-        let body = Body::Sparse(Sparse { format, fragments, size });
+        let body = Body::Sparse(Sparse {
+            format,
+            fragments,
+            size,
+        });
         let files = archive().with_body("x", body);
         (files.without_last().tar().len() - 1024, files.tar())
     };
     let overlapping = || vec![(0, vec![1; 600]), (512, vec![1; 512])];
-    for format in [SparseFormat::Gnu, SparseFormat::Pax00, SparseFormat::Pax01, SparseFormat::Pax10] {
+    for format in [
+        SparseFormat::Gnu,
+        SparseFormat::Pax00,
+        SparseFormat::Pax01,
+        SparseFormat::Pax10,
+    ] {
         for fragments in [overlapping(), vec![(4000, vec![1; 512])]] {
             let (before, archive) = sparse(format, fragments, 4096);
-            let at = if format == SparseFormat::Gnu { before } else { before + 1024 };
+            let at = if format == SparseFormat::Gnu {
+                before
+            } else {
+                before + 1024
+            };
             refuses(
                 &archive,
                 &format!(
@@ -135,7 +166,9 @@ fn sparse_members_that_lie() {
 
 /// With a change to manifest.json.
 fn manifest(edit: impl FnOnce(&mut Value)) -> Vec<u8> {
-    archive().edited("manifest.json", |manifest| edit(&mut manifest[0])).tar()
+    archive()
+        .edited("manifest.json", |manifest| edit(&mut manifest[0]))
+        .tar()
 }
 
 /// With a change to the config, under the name that fits it.
@@ -206,7 +239,10 @@ fn links_that_lead_nowhere() {
     let mut circle = linked("../a");
     circle.add("a", Body::Symlink("b".to_owned()));
     circle.add("b", Body::HardLink(base.clone()));
-    refuses(&circle.tar(), &format!("{app}{base} is a link that leads back to itself\n"));
+    refuses(
+        &circle.tar(),
+        &format!("{app}{base} is a link that leads back to itself\n"),
+    );
     refuses(
         &archive().with_body(&base, Body::Fifo).tar(),
         &format!("{app}{base} is not a file\n"),
@@ -229,16 +265,30 @@ fn configs() {
     let (archive_, _) = config(|config| {
         config.as_object_mut().unwrap().shift_remove("rootfs");
     });
-    refuses(&archive_, &format!("{app}the config has no rootfs with diff_ids\n"));
+    refuses(
+        &archive_,
+        &format!("{app}the config has no rootfs with diff_ids\n"),
+    );
     let (archive_, _) = config(|config| {
-        config["rootfs"].as_object_mut().unwrap().shift_remove("diff_ids");
+        config["rootfs"]
+            .as_object_mut()
+            .unwrap()
+            .shift_remove("diff_ids");
     });
     let none = format!("{app}the manifest has 3 layers, the config has 0 diff_ids\n");
     refuses(&archive_, &none);
     let (archive_, _) = config(|config| config["rootfs"]["diff_ids"] = json!([]));
     refuses(&archive_, &none);
-    let upper = layers()[0].diff_id().to_uppercase().replace("SHA256", "sha256");
-    for bad in [upper.as_str(), "md5:d41d8cd98f00b204e9800998ecf8427e", "sha256:../../etc/passwd", "x"] {
+    let upper = layers()[0]
+        .diff_id()
+        .to_uppercase()
+        .replace("SHA256", "sha256");
+    for bad in [
+        upper.as_str(),
+        "md5:d41d8cd98f00b204e9800998ecf8427e",
+        "sha256:../../etc/passwd",
+        "x",
+    ] {
         let (archive_, name) = config(|config| config["rootfs"]["diff_ids"][0] = json!(bad));
         let reason = match bad {
             "x" => "digest \"x\" has no algorithm".to_owned(),
@@ -251,8 +301,13 @@ fn configs() {
         let sandbox = Sandbox::new();
         sandbox.write("app.tar", &archive_);
         let run = sandbox.convert(&["app.tar", "-o", "out"]);
-        let start = format!("{app}config {name} is not the JSON that it should be: {reason} at line 1 column ");
-        let column = run.stderr.strip_prefix(&start).unwrap_or_else(|| panic!("{}", run.stderr));
+        let start = format!(
+            "{app}config {name} is not the JSON that it should be: {reason} at line 1 column "
+        );
+        let column = run
+            .stderr
+            .strip_prefix(&start)
+            .unwrap_or_else(|| panic!("{}", run.stderr));
         assert!(column.trim_end().parse::<u32>().is_ok(), "{column}");
     }
     let other = image.clone().with_config(docker::config(&layers()[..2]));
@@ -277,12 +332,18 @@ fn layers_that_are_not_what_the_config_says() {
     for (_, encode) in codec::ALL {
         refuses(
             &with(encode(&wrong.tar)),
-            &format!("{app}diff_id is {}, the config says {expected}\n{DAMAGED}", wrong.diff_id()),
+            &format!(
+                "{app}diff_id is {}, the config says {expected}\n{DAMAGED}",
+                wrong.diff_id()
+            ),
         );
     }
     refuses(
         &with(Vec::new()),
-        &format!("{app}diff_id is {}, the config says {expected}\n{DAMAGED}", sha256(b"")),
+        &format!(
+            "{app}diff_id is {}, the config says {expected}\n{DAMAGED}",
+            sha256(b"")
+        ),
     );
     refuses(
         &with(b"\x04\x22\x4d\x18 this is lz4".to_vec()),
@@ -293,14 +354,32 @@ fn layers_that_are_not_what_the_config_says() {
     );
     let tar = &layers()[1].tar;
     for (encode, codec, cut, garbage) in [
-        (codec::gzip as fn(&[u8]) -> Vec<u8>, "gzip", "unexpected end of file", "invalid gzip header"),
-        (codec::zstd, "zstd", "incomplete frame", "Unknown frame descriptor"),
-        (codec::bzip2, "bzip2", "decompression not finished but EOF reached", "bzip2: bz2 header missing"),
+        (
+            codec::gzip as fn(&[u8]) -> Vec<u8>,
+            "gzip",
+            "unexpected end of file",
+            "invalid gzip header",
+        ),
+        (
+            codec::zstd,
+            "zstd",
+            "incomplete frame",
+            "Unknown frame descriptor",
+        ),
+        (
+            codec::bzip2,
+            "bzip2",
+            "decompression not finished but EOF reached",
+            "bzip2: bz2 header missing",
+        ),
         (codec::xz, "xz", "premature eof", "lzma data error"),
     ] {
         let blob = encode(tar);
         let message = |words: &str| format!("{app}the {codec} data is damaged: {words}\n");
         refuses(&with(blob[..blob.len() - 3].to_vec()), &message(cut));
-        refuses(&with([&blob[..], b"garbage behind the end"].concat()), &message(garbage));
+        refuses(
+            &with([&blob[..], b"garbage behind the end"].concat()),
+            &message(garbage),
+        );
     }
 }

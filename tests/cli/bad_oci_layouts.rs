@@ -29,7 +29,8 @@ fn layers() -> [Layer; 2] {
 fn image() -> (Layout, Value, Value) {
     let layout = oci::one("app:1.0", &layers());
     let descriptor = layout.manifests[0].clone();
-    let manifest = serde_json::from_slice(layout.files().get(&blob_path(digest(&descriptor)))).unwrap();
+    let manifest =
+        serde_json::from_slice(layout.files().get(&blob_path(digest(&descriptor)))).unwrap();
     (layout, descriptor, manifest)
 }
 
@@ -46,14 +47,24 @@ fn with_manifest(edit: impl FnOnce(&mut Value)) -> (Files, Value) {
 fn the_layout_file() {
     let (layout, _, _) = image();
     refuses(
-        &layout.files().with("oci-layout", r#"{"imageLayoutVersion":"2.0.0"}"#),
+        &layout
+            .files()
+            .with("oci-layout", r#"{"imageLayoutVersion":"2.0.0"}"#),
         "ocify: app: oci-layout: its version is \"2.0.0\", 1.0.0 is known\n",
     );
     refuses(
         &layout.files().with("oci-layout", "{}"),
         "ocify: app: oci-layout is not the JSON that it should be: missing field `imageLayoutVersion` at line 1 column 2\n",
     );
-    refuses(&layout.files().without("oci-layout"), "ocify: app: oci-layout is missing\n");
+    refuses(
+        &Layout::default().files(),
+        "ocify: app: no image in here: index.json lists none\n\
+         hint: inputs are docker save archives, OCI layouts, dir: folders and schema 1 folders\n",
+    );
+    refuses(
+        &layout.files().without("oci-layout"),
+        "ocify: app: oci-layout is missing\n",
+    );
     refuses(
         &layout.files().with("index.json", "[]x"),
         "ocify: app: index.json is not the JSON that it should be: trailing characters at line 1 column 3\n",
@@ -139,12 +150,17 @@ fn layers_unlike_their_diff_ids() {
     );
     // Whoever asks for blobs alone to be checked gets just that.
     let sandbox = Sandbox::with_folder(&layout.files());
-    sandbox.convert(&["app", "-o", "out", "--check", "blobs"]).succeeds();
+    sandbox
+        .convert(&["app", "-o", "out", "--check", "blobs"])
+        .succeeds();
 
     let (files, _) = with_manifest(|manifest| {
         manifest["layers"].as_array_mut().unwrap().pop();
     });
-    refuses(&files, "ocify: app: app:1.0: the manifest has 1 layers, the config has 2 diff_ids\n");
+    refuses(
+        &files,
+        "ocify: app: app:1.0: the manifest has 1 layers, the config has 2 diff_ids\n",
+    );
 }
 
 #[test]
@@ -154,14 +170,22 @@ fn documents_that_are_two_things_at_once() {
     let both = "it is both an index and an image manifest, so readers would disagree about it";
     refuses(
         &files,
-        &format!("ocify: app: app:1.0: manifest {}: {both}\n", digest(&descriptor)),
+        &format!(
+            "ocify: app: app:1.0: manifest {}: {both}\n",
+            digest(&descriptor)
+        ),
     );
     refuses(
-        &layout.files().edited("index.json", |index| index["layers"] = manifest["layers"].clone()),
+        &layout.files().edited("index.json", |index| {
+            index["layers"] = manifest["layers"].clone();
+        }),
         &format!("ocify: app: index.json: {both}\n"),
     );
-    let (files, descriptor) = with_manifest(|manifest| manifest["mediaType"] = json!(oci::DOCKER_MANIFEST));
-    let files = files.edited("index.json", |index| index["manifests"][0]["mediaType"] = json!(oci::MANIFEST));
+    let (files, descriptor) =
+        with_manifest(|manifest| manifest["mediaType"] = json!(oci::DOCKER_MANIFEST));
+    let files = files.edited("index.json", |index| {
+        index["manifests"][0]["mediaType"] = json!(oci::MANIFEST);
+    });
     refuses(
         &files,
         &format!(
@@ -177,25 +201,46 @@ fn documents_that_are_two_things_at_once() {
 fn descriptors_that_must_not_be() {
     let (layout, descriptor, _) = image();
     let with = |key: &str, value: Value| {
-        layout.files().edited("index.json", |index| index["manifests"][0][key] = value)
+        layout
+            .files()
+            .edited("index.json", |index| index["manifests"][0][key] = value)
     };
     let refused = |files: &Files, reason: &str| {
         let run = Sandbox::with_folder(files).convert(&["app", "-o", "out"]);
         assert_eq!(run.status.code(), Some(1));
-        let start = format!("ocify: app: index.json is not the JSON that it should be: {reason} at line 1 column ");
-        let column = run.stderr.strip_prefix(&start).unwrap_or_else(|| panic!("{}", run.stderr));
+        let start = format!(
+            "ocify: app: index.json is not the JSON that it should be: {reason} at line 1 column "
+        );
+        let column = run
+            .stderr
+            .strip_prefix(&start)
+            .unwrap_or_else(|| panic!("{}", run.stderr));
         assert!(column.trim_end().parse::<u32>().is_ok(), "{column}");
     };
-    refused(&with("size", json!(-1)), "invalid value: integer `-1`, expected u64");
-    refused(&with("size", json!(1.5)), "invalid type: floating point `1.5`, expected u64");
-    let upper = digest(&descriptor).to_uppercase().replace("SHA256", "sha256");
+    refused(
+        &with("size", json!(-1)),
+        "invalid value: integer `-1`, expected u64",
+    );
+    refused(
+        &with("size", json!(1.5)),
+        "invalid type: floating point `1.5`, expected u64",
+    );
+    let upper = digest(&descriptor)
+        .to_uppercase()
+        .replace("SHA256", "sha256");
     for bad in [upper.as_str(), "sha256:../../../../etc/passwd", "sha256:"] {
         let reason = format!("digest {bad:?} is not 64 lower-case hex digits");
         refused(&with("digest", json!(bad)), &reason);
     }
     let reason = "digest \"md5:d41d8cd98f00b204e9800998ecf8427e\" has an algorithm that is neither sha256 nor sha512";
-    refused(&with("digest", json!("md5:d41d8cd98f00b204e9800998ecf8427e")), reason);
-    refused(&with("digest", json!("../../etc/passwd")), "digest \"../../etc/passwd\" has no algorithm");
+    refused(
+        &with("digest", json!("md5:d41d8cd98f00b204e9800998ecf8427e")),
+        reason,
+    );
+    refused(
+        &with("digest", json!("../../etc/passwd")),
+        "digest \"../../etc/passwd\" has no algorithm",
+    );
 }
 
 #[test]
@@ -207,14 +252,29 @@ fn embedded_data_unlike_the_digest() {
         layout.add(named(&artifact, "thing"));
         refuses(
             &layout.files(),
-            &format!("ocify: app: thing: manifest {}: {reason}\n", digest(&artifact)),
+            &format!(
+                "ocify: app: thing: manifest {}: {reason}\n",
+                digest(&artifact)
+            ),
         );
     };
     let digest = sha256(b"{}");
     // "[]" in base64; "{}" with something behind it; no base64.
     for (data, reason) in [
-        ("W10=", format!("data of {digest} is other content, of digest {}", sha256(b"[]"))),
-        ("e30K", format!("data of {digest} is other content, of digest {}", sha256(b"{}\n"))),
+        (
+            "W10=",
+            format!(
+                "data of {digest} is other content, of digest {}",
+                sha256(b"[]")
+            ),
+        ),
+        (
+            "e30K",
+            format!(
+                "data of {digest} is other content, of digest {}",
+                sha256(b"{}\n")
+            ),
+        ),
         ("e30", format!("data of {digest} is no base64")),
         ("not base64", format!("data of {digest} is no base64")),
     ] {
@@ -234,9 +294,14 @@ fn indexes_that_are_too_deep_or_lead_back() {
     let sandbox = Sandbox::with_folder(&layout.files());
     let run = sandbox.convert(&["app", "-o", "out"]);
     assert_eq!(run.status.code(), Some(1));
-    assert!(run.stderr.starts_with("ocify: app: deep: sha256:"), "{}", run.stderr);
     assert!(
-        run.stderr.ends_with(": the depth of nested indexes is 9, more than the limit of 8\n"),
+        run.stderr.starts_with("ocify: app: deep: sha256:"),
+        "{}",
+        run.stderr
+    );
+    assert!(
+        run.stderr
+            .ends_with(": the depth of nested indexes is 9, more than the limit of 8\n"),
         "{}",
         run.stderr
     );
@@ -265,9 +330,18 @@ fn configs_of_something_else() {
     let mut layout = Layout::default();
     let image = layout.manifest(oci::CONFIG, b"{}", &[(oci::LAYER_GZIP, codec::gzip(b""))]);
     layout.add(named(&image, "app:1.0"));
-    refuses(&layout.files(), "ocify: app: app:1.0: the config has no rootfs with diff_ids\n");
+    refuses(
+        &layout.files(),
+        "ocify: app: app:1.0: the config has no rootfs with diff_ids\n",
+    );
     let (files, descriptor) = with_manifest(|manifest| {
         manifest.as_object_mut().unwrap().shift_remove("config");
     });
-    refuses(&files, &format!("ocify: app: app:1.0: manifest {}: it has no config\n", digest(&descriptor)));
+    refuses(
+        &files,
+        &format!(
+            "ocify: app: app:1.0: manifest {}: it has no config\n",
+            digest(&descriptor)
+        ),
+    );
 }

@@ -30,7 +30,9 @@ fn images_that_are_not_there() {
     for wanted in ["app:2.0", "@2", zeros.as_str()] {
         refuses(
             &sandbox,
-            &["app.tar", "-o", "out", "--image", "app:1.0", "--image", wanted],
+            &[
+                "app.tar", "-o", "out", "--image", "app:1.0", "--image", wanted,
+            ],
             &format!(
                 "ocify: no image {wanted}: there are app:1.0, app:latest, @1\n\
                  hint: select by a name, by @ and a number from 0, or by a digest\n"
@@ -39,14 +41,25 @@ fn images_that_are_not_there() {
     }
     refuses(
         &sandbox,
-        &["app.tar", "-o", "out", "--platform", "linux/arm64", "--platform", "windows/amd64"],
+        &[
+            "app.tar",
+            "-o",
+            "out",
+            "--platform",
+            "linux/arm64",
+            "--platform",
+            "windows/amd64",
+        ],
         "ocify: no image for linux/arm64 or windows/amd64: there are linux/amd64\n",
     );
 }
 
 #[test]
 fn names() {
-    let images = [Image::new(&["app:1.0"], &layers("one")), Image::new(&["app:2.0"], &layers("two"))];
+    let images = [
+        Image::new(&["app:1.0"], &layers("one")),
+        Image::new(&["app:2.0"], &layers("two")),
+    ];
     let sandbox = Sandbox::with_archive(&save(&images));
     refuses(
         &sandbox,
@@ -55,7 +68,15 @@ fn names() {
     );
     sandbox.write("a.tar", &save_one("app:1.0", &layers("a")).tar());
     let digest = |input: &str| {
-        sandbox.convert(&[input, "-o", input.strip_suffix(".tar").unwrap(), "--image", "app:1.0"]).succeeds();
+        sandbox
+            .convert(&[
+                input,
+                "-o",
+                input.strip_suffix(".tar").unwrap(),
+                "--image",
+                "app:1.0",
+            ])
+            .succeeds();
         oci::digest(&sandbox.layout(input.strip_suffix(".tar").unwrap()).only()).to_owned()
     };
     let (app, a) = (digest("app.tar"), digest("a.tar"));
@@ -74,8 +95,14 @@ fn inputs_that_cannot_be_opened() {
     let sandbox = Sandbox::new();
     sandbox.write("file", b"x");
     for (input, message) in [
-        ("none.tar", "ocify: none.tar: cannot open none.tar: No such file or directory (os error 2)\n"),
-        ("file/app.tar", "ocify: file/app.tar: cannot open file/app.tar: Not a directory (os error 20)\n"),
+        (
+            "none.tar",
+            "ocify: none.tar: cannot open none.tar: No such file or directory (os error 2)\n",
+        ),
+        (
+            "file/app.tar",
+            "ocify: file/app.tar: cannot open file/app.tar: Not a directory (os error 20)\n",
+        ),
     ] {
         refuses(&sandbox, &[input, "-o", "out"], message);
     }
@@ -93,10 +120,22 @@ fn outputs_that_cannot_be_written() {
     let sandbox = Sandbox::with_archive(&save_one("app:1.0", &layers("top")));
     sandbox.write("file", b"x");
     for (output, message) in [
-        ("file/out", "ocify: file/out: cannot open file: Not a directory (os error 20)\n"),
-        ("file/out.tar", "ocify: file/out.tar: cannot open file: Not a directory (os error 20)\n"),
-        ("none/out", "ocify: none/out: cannot open none: No such file or directory (os error 2)\n"),
-        ("none/out.tar", "ocify: none/out.tar: cannot open none: No such file or directory (os error 2)\n"),
+        (
+            "file/out",
+            "ocify: file/out: cannot open file: Not a directory (os error 20)\n",
+        ),
+        (
+            "file/out.tar",
+            "ocify: file/out.tar: cannot open file: Not a directory (os error 20)\n",
+        ),
+        (
+            "none/out",
+            "ocify: none/out: cannot open none: No such file or directory (os error 2)\n",
+        ),
+        (
+            "none/out.tar",
+            "ocify: none/out.tar: cannot open none: No such file or directory (os error 2)\n",
+        ),
     ] {
         refuses(&sandbox, &["app.tar", "-o", output], message);
     }
@@ -105,8 +144,17 @@ fn outputs_that_cannot_be_written() {
         let before = sandbox.snapshot();
         let run = sandbox.convert(&["app.tar", "-o", output]);
         assert_eq!(run.status.code(), Some(1));
-        assert!(run.stderr.starts_with(&format!("ocify: {output}: cannot ")), "{}", run.stderr);
-        assert!(run.stderr.ends_with(": No such file or directory (os error 2)\n"), "{}", run.stderr);
+        assert!(
+            run.stderr.starts_with(&format!("ocify: {output}: cannot ")),
+            "{}",
+            run.stderr
+        );
+        assert!(
+            run.stderr
+                .ends_with(": No such file or directory (os error 2)\n"),
+            "{}",
+            run.stderr
+        );
         assert_eq!(sandbox.snapshot(), before);
     }
 }
@@ -122,9 +170,18 @@ fn outputs_that_are_something_else() {
     sandbox.write("empty.tar", b"");
     sandbox.write("docker.tar", &sandbox.read("app.tar"));
     fs::create_dir_all(sandbox.path("other-version/blobs")).unwrap();
-    sandbox.write("other-version/oci-layout", br#"{"imageLayoutVersion":"2.0.0"}"#);
+    sandbox.write(
+        "other-version/oci-layout",
+        br#"{"imageLayoutVersion":"2.0.0"}"#,
+    );
     for output in [
-        "folder", "file", "folder.tar", "text.tar", "empty.tar", "docker.tar", "other-version",
+        "folder",
+        "file",
+        "folder.tar",
+        "text.tar",
+        "empty.tar",
+        "docker.tar",
+        "other-version",
     ] {
         refuses(
             &sandbox,

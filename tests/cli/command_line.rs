@@ -29,15 +29,49 @@ fn wrong_usage_is_exit_status_2() {
         (&["convert", "app.tar"], "--output"),
         (&["convert", "-o", "out"], "<INPUT>..."),
         (&["frobnicate"], "unrecognized subcommand 'frobnicate'"),
-        (&["convert", "app.tar", "-o", "out", "--frobnicate"], "unexpected argument '--frobnicate'"),
-        (&["convert", "app.tar", "-o", "out", "--compression", "lzma"], "\"lzma\" is none of keep, gzip, zstd, none"),
-        (&["convert", "app.tar", "-o", "out", "--compression", "gzip:10"], "level \"10\" of gzip is not a number from 1 to 9"),
-        (&["convert", "app.tar", "-o", "out", "--compression", "none:1"], "none has no levels"),
-        (&["convert", "app.tar", "-o", "out", "--platform", "linux"], "\"linux\" is not OS/ARCH or OS/ARCH/VARIANT"),
-        (&["convert", "app.tar", "-o", "out", "--threads", "0"], "0 is not in 1..=1024"),
-        (&["convert", "app.tar", "-o", "out", "--name", ""], "a value is required for '--name <NAME>'"),
-        (&["convert", "app.tar", "-o", "out", "-q", "-v"], "cannot be used with"),
-        (&["convert", "app.tar", "-o", "-", "--json"], "--json and the tar cannot both go to standard output"),
+        (
+            &["convert", "app.tar", "-o", "out", "--frobnicate"],
+            "unexpected argument '--frobnicate'",
+        ),
+        (
+            &["convert", "app.tar", "-o", "out", "--compression", "lzma"],
+            "\"lzma\" is none of keep, gzip, zstd, none",
+        ),
+        (
+            &[
+                "convert",
+                "app.tar",
+                "-o",
+                "out",
+                "--compression",
+                "gzip:10",
+            ],
+            "level \"10\" of gzip is not a number from 1 to 9",
+        ),
+        (
+            &["convert", "app.tar", "-o", "out", "--compression", "none:1"],
+            "none has no levels",
+        ),
+        (
+            &["convert", "app.tar", "-o", "out", "--platform", "linux"],
+            "\"linux\" is not OS/ARCH or OS/ARCH/VARIANT",
+        ),
+        (
+            &["convert", "app.tar", "-o", "out", "--threads", "0"],
+            "0 is not in 1..=1024",
+        ),
+        (
+            &["convert", "app.tar", "-o", "out", "--name", ""],
+            "a value is required for '--name <NAME>'",
+        ),
+        (
+            &["convert", "app.tar", "-o", "out", "-q", "-v"],
+            "cannot be used with",
+        ),
+        (
+            &["convert", "app.tar", "-o", "-", "--json"],
+            "--json and the tar cannot both go to standard output",
+        ),
     ] {
         sandbox.run(args).is_wrong_usage(part);
     }
@@ -47,7 +81,11 @@ fn wrong_usage_is_exit_status_2() {
 #[test]
 fn help_and_version_are_answers() {
     let sandbox = Sandbox::new();
-    for args in [&["--help"][..], &["convert", "--help"], &["help", "convert"]] {
+    for args in [
+        &["--help"][..],
+        &["convert", "--help"],
+        &["help", "convert"],
+    ] {
         let run = sandbox.run(args);
         let text = run.succeeds().stdout();
         assert!(text.contains("Usage: ocify"), "{text}");
@@ -106,7 +144,11 @@ fn verbose_is_on_standard_error_and_quiet_is_quiet() {
     let verbose = sandbox.convert(&["app.tar", "-o", "out", "-v"]);
     assert_eq!(verbose.stdout(), normal.stdout());
     for layer in layers("top") {
-        assert!(verbose.stderr.contains(&layer.diff_id()), "{}", verbose.stderr);
+        assert!(
+            verbose.stderr.contains(&layer.diff_id()),
+            "{}",
+            verbose.stderr
+        );
     }
 }
 
@@ -116,8 +158,15 @@ fn selected(sandbox: &Sandbox, input: &str, args: &[&str]) -> Vec<Option<String>
     let folder = tempfile::tempdir_in(sandbox.path(".")).unwrap();
     let output = folder.path().join("out");
     let output = output.to_str().unwrap();
-    sandbox.convert(&[&[input, "-o", output][..], args].concat()).succeeds();
-    sandbox.layout(output).names().into_iter().map(|(name, _)| name).collect()
+    sandbox
+        .convert(&[&[input, "-o", output][..], args].concat())
+        .succeeds();
+    sandbox
+        .layout(output)
+        .names()
+        .into_iter()
+        .map(|(name, _)| name)
+        .collect()
 }
 
 #[test]
@@ -131,14 +180,20 @@ fn images_by_name_position_and_digest() {
     for (args, names) in [
         // A name selects that name alone, also in its full form.
         (&["--image", "app:1.0"][..], some(&["app:1.0"])),
-        (&["--image", "docker.io/library/app:latest"], some(&["app:latest"])),
+        (
+            &["--image", "docker.io/library/app:latest"],
+            some(&["app:latest"]),
+        ),
         (&["--image", "app"], some(&["app:latest"])),
         // A position or a digest selects the image with all its names.
         (&["--image", "@0"], some(&["app:1.0", "app:latest"])),
         (&["--image", &id_1], some(&["app:1.0", "app:latest"])),
         (&["--image", &id_2], vec![None]),
         // Each adds to the others; the order is the input's.
-        (&["--image", "@1", "--image", "app:1.0"], some(&["app:1.0", "app:2.0"])),
+        (
+            &["--image", "@1", "--image", "app:1.0"],
+            some(&["app:1.0", "app:2.0"]),
+        ),
         (&["--image", "@0", "--name", "x/y:z"], some(&["x/y:z"])),
         (&["--image", "@2", "--name", "v1"], some(&["v1"])),
     ] {
@@ -159,7 +214,9 @@ fn parts_of_an_index_by_digest_and_platform() {
         let folder = tempfile::tempdir_in(sandbox.path(".")).unwrap();
         let output = folder.path().join("out");
         let output = output.to_str().unwrap();
-        sandbox.convert(&[&["app", "-o", output][..], args].concat()).succeeds();
+        sandbox
+            .convert(&[&["app", "-o", output][..], args].concat())
+            .succeeds();
         sandbox.layout(output).names()
     };
     let digest = |descriptor: &Value| oci::digest(descriptor).to_owned();
@@ -180,8 +237,13 @@ fn parts_of_an_index_by_digest_and_platform() {
 fn many_inputs_make_one_layout() {
     let sandbox = Sandbox::new();
     sandbox.write("a.tar", &save_one("a:1", &layers("a")).tar());
-    oci::one("b:1", &layers("b")).files().write(&sandbox.path("b"));
-    let both = save(&[Image::new(&["a:1"], &layers("a")), Image::new(&["c:1"], &layers("c"))]);
+    oci::one("b:1", &layers("b"))
+        .files()
+        .write(&sandbox.path("b"));
+    let both = save(&[
+        Image::new(&["a:1"], &layers("a")),
+        Image::new(&["c:1"], &layers("c")),
+    ]);
     sandbox.write("c.tar.gz", &crate::support::codec::gzip(&both.tar()));
     let layout = sandbox.converted(&["a.tar", "b", "c.tar.gz", "--compression", "none"]);
     let names: Vec<Option<String>> = layout.names().into_iter().map(|(name, _)| name).collect();
@@ -189,7 +251,14 @@ fn many_inputs_make_one_layout() {
     // a:1 is the same image in two inputs.
     assert_eq!(names, [some("a:1"), some("b:1"), some("c:1")]);
     // Three manifests, three configs; the base is shared: four layers.
-    assert_eq!(layout.files.keys().filter(|name| name.starts_with("blobs/")).count(), 10);
+    assert_eq!(
+        layout
+            .files
+            .keys()
+            .filter(|name| name.starts_with("blobs/"))
+            .count(),
+        10
+    );
 }
 
 #[test]
@@ -197,7 +266,8 @@ fn text_of_an_archive_reaches_no_terminal_raw() {
     let harmful = "app:\u{1b}[2J\u{9b}31m\r\n\u{202e}\u{2066}\u{7}\u{7f}x";
     let clean = |text: &str| {
         let raw = |c: char| {
-            (c.is_control() && c != '\n') || matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+            (c.is_control() && c != '\n')
+                || matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
         };
         assert!(!text.contains(raw), "{text:?}");
     };
@@ -210,7 +280,11 @@ fn text_of_an_archive_reaches_no_terminal_raw() {
         clean(run.stdout());
         clean(&run.stderr);
         // A line for the image, or lines that the program itself has broken.
-        assert!(!args.is_empty() || run.stdout().lines().count() == 1, "{}", run.stdout());
+        assert!(
+            !args.is_empty() || run.stdout().lines().count() == 1,
+            "{}",
+            run.stdout()
+        );
     }
     // In the layout the name is what it was.
     assert_eq!(sandbox.layout("out").names()[0].0.as_deref(), Some(harmful));
@@ -219,8 +293,15 @@ fn text_of_an_archive_reaches_no_terminal_raw() {
     let mut strange_layer = Image::new(&[harmful], &layer);
     strange_layer.layers[0].0 = format!("{}/layer.tar", harmful.replace('/', "_"));
     let missing = save(std::slice::from_ref(&strange_layer)).without(&strange_layer.layers[0].0);
-    let rootfs = good.clone().without("manifest.json").without("repositories").renamed(|_| harmful.to_owned());
-    let json = good.clone().with("manifest.json", format!("[{{\"Config\":\"{harmful}\"}}]").replace(['\r', '\n'], ""));
+    let rootfs = good
+        .clone()
+        .without("manifest.json")
+        .without("repositories")
+        .renamed(|_| harmful.to_owned());
+    let json = good.clone().with(
+        "manifest.json",
+        format!("[{{\"Config\":\"{harmful}\"}}]").replace(['\r', '\n'], ""),
+    );
     for files in [missing, rootfs, json] {
         let run = tag_in(&files).convert(&["app.tar", "-o", "out"]);
         assert_eq!(run.status.code(), Some(1));

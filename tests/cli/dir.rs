@@ -30,10 +30,13 @@ fn an_oci_manifest_keeps_its_bytes() {
 fn a_schema_2_manifest_becomes_an_oci_one() {
     let mut layout = Layout::default();
     let config = docker::config(&layers("top"));
-    let blobs: Vec<(&str, Vec<u8>)> =
-        layers("top").iter().map(|layer| (oci::DOCKER_LAYER_GZIP, codec::gzip(&layer.tar))).collect();
+    let blobs: Vec<(&str, Vec<u8>)> = layers("top")
+        .iter()
+        .map(|layer| (oci::DOCKER_LAYER_GZIP, codec::gzip(&layer.tar)))
+        .collect();
     let image = layout.manifest(oci::DOCKER_CONFIG, &config, &blobs);
-    let output = Sandbox::with_folder(&oci::dir(&layout, &image)).converted(&["app", "--name", "app:1.0"]);
+    let output =
+        Sandbox::with_folder(&oci::dir(&layout, &image)).converted(&["app", "--name", "app:1.0"]);
     let image = output.named("app:1.0");
     assert_eq!(output.config(&image), config);
     assert_eq!(output.layers(&image), layers("top").map(|layer| layer.tar));
@@ -45,13 +48,20 @@ fn indexes_with_their_manifests_beside_them() {
     let amd64 = layout.image("amd64", &layers("amd64"));
     let arm64 = layout.image("arm64", &layers("arm64"));
     let index = layout.index(&[on(&amd64, "linux", "amd64"), on(&arm64, "linux", "arm64")]);
-    let hexes = [&amd64, &arm64].map(|image| digest(image).strip_prefix("sha256:").unwrap().to_owned());
+    let hexes =
+        [&amd64, &arm64].map(|image| digest(image).strip_prefix("sha256:").unwrap().to_owned());
     let files = oci::dir(&layout, &index).renamed(|name| {
-        if hexes.iter().any(|hex| hex == name) { format!("{name}.manifest.json") } else { name.to_owned() }
+        if hexes.iter().any(|hex| hex == name) {
+            format!("{name}.manifest.json")
+        } else {
+            name.to_owned()
+        }
     });
     let sandbox = Sandbox::with_folder(&files);
     assert_eq!(sandbox.converted(&["app"]).only(), index);
-    sandbox.convert(&["app", "-o", "arm", "--platform", "linux/arm64"]).succeeds();
+    sandbox
+        .convert(&["app", "-o", "arm", "--platform", "linux/arm64"])
+        .succeeds();
     assert_eq!(sandbox.layout("arm").only()["digest"], arm64["digest"]);
 }
 
@@ -59,7 +69,9 @@ fn indexes_with_their_manifests_beside_them() {
 fn signatures_are_not_lost_silently() {
     let mut layout = Layout::default();
     let image = layout.image("amd64", &layers("top"));
-    let files = oci::dir(&layout, &image).with("signature-1", "x").with("signature-2", "y");
+    let files = oci::dir(&layout, &image)
+        .with("signature-1", "x")
+        .with("signature-2", "y");
     let sandbox = Sandbox::with_folder(&files);
     let warning = |number: u32| {
         format!(
@@ -73,7 +85,13 @@ fn signatures_are_not_lost_silently() {
     let run = sandbox.convert(&["app", "-o", "out", "--json"]);
     let report: serde_json::Value = serde_json::from_str(run.stdout()).unwrap();
     assert_eq!(report["warnings"].as_array().unwrap().len(), 2);
-    assert!(report["warnings"][0].as_str().unwrap().starts_with("app: signature-1 "), "{report}");
+    assert!(
+        report["warnings"][0]
+            .as_str()
+            .unwrap()
+            .starts_with("app: signature-1 "),
+        "{report}"
+    );
     assert_ne!(report["images"], json!([]));
 }
 

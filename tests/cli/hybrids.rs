@@ -2,12 +2,12 @@
 
 use serde_json::{Value, json};
 
+use crate::support::codec;
 use crate::support::docker::{Image, image_of_blobs, save_hybrid};
 use crate::support::layers::Layer;
 use crate::support::layout::{annotation, containerd_name};
 use crate::support::oci::{self, Layout, annotated, digest, on};
 use crate::support::sandbox::Sandbox;
-use crate::support::codec;
 
 fn layers(seed: &str) -> [Layer; 3] {
     [Layer::new("base"), Layer::new("middle"), Layer::new(seed)]
@@ -30,7 +30,10 @@ fn names_are_those_of_manifest_json() {
     assert_eq!(names.len(), 2);
     for name in ["app:1.0", "app:latest"] {
         let descriptor = layout.named(name);
-        assert_eq!(containerd_name(&descriptor), Some(format!("docker.io/library/{name}").as_str()));
+        assert_eq!(
+            containerd_name(&descriptor),
+            Some(format!("docker.io/library/{name}").as_str())
+        );
         assert_eq!(layout.layers(&descriptor), tars("one"));
         assert_eq!(layout.config(&descriptor), one.config);
     }
@@ -38,9 +41,18 @@ fn names_are_those_of_manifest_json() {
 
 #[test]
 fn images_that_the_index_forgets() {
-    let images = [image(&["app:1.0"], "one"), image(&[], "two"), image(&[], "three")];
+    let images = [
+        image(&["app:1.0"], "one"),
+        image(&[], "two"),
+        image(&[], "three"),
+    ];
     // Docker up to now lists one untagged image only; 25.0.0 to 25.0.2 wrote null when there was no tagged one.
-    for listed in [[true, true, true], [true, true, false], [true, false, false], [false; 3]] {
+    for listed in [
+        [true, true, true],
+        [true, true, false],
+        [true, false, false],
+        [false; 3],
+    ] {
         let files = save_hybrid(&images, &listed);
         let files = files.edited("index.json", |index| {
             if !listed[0] {
@@ -51,7 +63,12 @@ fn images_that_the_index_forgets() {
         let mut found: Vec<(Option<String>, Vec<Vec<u8>>)> = layout
             .descriptors()
             .iter()
-            .map(|image| (annotation(image, oci::REF_NAME).map(str::to_owned), layout.layers(image)))
+            .map(|image| {
+                (
+                    annotation(image, oci::REF_NAME).map(str::to_owned),
+                    layout.layers(image),
+                )
+            })
             .collect();
         let mut expected = vec![
             (Some("app:1.0".to_owned()), tars("one").to_vec()),
@@ -68,10 +85,15 @@ fn images_that_the_index_forgets() {
 fn layers_in_random_order_are_put_right() {
     let one = image(&["app:1.0"], "one");
     let mut shuffled = Layout::default();
-    let blobs: Vec<(&str, Vec<u8>)> =
-        [2, 0, 1].iter().map(|&layer| (oci::LAYER, tars("one")[layer].clone())).collect();
+    let blobs: Vec<(&str, Vec<u8>)> = [2, 0, 1]
+        .iter()
+        .map(|&layer| (oci::LAYER, tars("one")[layer].clone()))
+        .collect();
     let manifest = shuffled.manifest(oci::CONFIG, &one.config, &blobs);
-    let names = [(oci::CONTAINERD_NAME, "docker.io/library/app:1.0"), (oci::REF_NAME, "1.0")];
+    let names = [
+        (oci::CONTAINERD_NAME, "docker.io/library/app:1.0"),
+        (oci::REF_NAME, "1.0"),
+    ];
     shuffled.add(annotated(&manifest, &names));
     let mut files = save_hybrid(std::slice::from_ref(&one), &[false]);
     for member in shuffled.files().members {
@@ -95,7 +117,10 @@ fn containerd() -> (Layout, Value, Value) {
     let amd64 = layout.image("amd64", &layers("amd64"));
     let arm64 = layout.image("arm64", &layers("arm64"));
     let index = layout.index(&[on(&amd64, "linux", "amd64"), on(&arm64, "linux", "arm64")]);
-    let names = [(oci::CONTAINERD_NAME, "docker.io/library/app:1.0"), (oci::REF_NAME, "1.0")];
+    let names = [
+        (oci::CONTAINERD_NAME, "docker.io/library/app:1.0"),
+        (oci::REF_NAME, "1.0"),
+    ];
     layout.add(annotated(&index, &names));
     (layout, index, amd64)
 }
@@ -106,7 +131,12 @@ fn a_multi_platform_image_keeps_its_index() {
     let manifest = layout.files().get(&oci::blob_path(digest(&amd64))).to_vec();
     let manifest: Value = serde_json::from_slice(&manifest).unwrap();
     let path = |descriptor: &Value| oci::blob_path(digest(descriptor));
-    let layers: Vec<String> = manifest["layers"].as_array().unwrap().iter().map(path).collect();
+    let layers: Vec<String> = manifest["layers"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(path)
+        .collect();
     let docker = json!([{
         "Config": path(&manifest["config"]),
         "RepoTags": ["app:1.0"],

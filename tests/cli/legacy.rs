@@ -2,13 +2,13 @@
 
 use serde_json::{Value, json};
 
+use crate::support::codec;
 use crate::support::docker::v1_id;
 use crate::support::files::Files;
 use crate::support::layers::Layer;
-use crate::support::legacy::{add_chain, save};
 use crate::support::layout::containerd_name;
+use crate::support::legacy::{add_chain, save};
 use crate::support::sandbox::Sandbox;
-use crate::support::codec;
 
 fn layers() -> [Layer; 3] {
     [Layer::new("base"), Layer::new("middle"), Layer::new("top")]
@@ -46,7 +46,11 @@ fn an_image_by_its_chain_of_parents() {
 
 #[test]
 fn inner_layers_in_any_codec() {
-    let expected = Sandbox::with_archive(&save("app", "1.0", &layers())).converted(&["app.tar", "--compression", "none"]);
+    let expected = Sandbox::with_archive(&save("app", "1.0", &layers())).converted(&[
+        "app.tar",
+        "--compression",
+        "none",
+    ]);
     for (codec, encode) in codec::ALL {
         let mut files = save("app", "1.0", &layers());
         for layer in layers() {
@@ -63,7 +67,11 @@ fn tags_of_one_and_of_many_images() {
     let [base, middle, top] = layers();
     let other = Layer::new("other");
     let mut files = Files::default();
-    add_chain(&mut files, &[base.clone(), middle.clone(), top.clone()], "1.9.1");
+    add_chain(
+        &mut files,
+        &[base.clone(), middle.clone(), top.clone()],
+        "1.9.1",
+    );
     add_chain(&mut files, &[base.clone(), other.clone()], "1.9.1");
     let tags = json!({
         "app": { "1.0": v1_id(&top), "latest": v1_id(&top) },
@@ -72,11 +80,20 @@ fn tags_of_one_and_of_many_images() {
     files.put("repositories", tags.to_string());
     let sandbox = Sandbox::with_archive(&files);
     let layout = sandbox.converted(&["app.tar"]);
-    assert_eq!(layout.named("app:1.0")["digest"], layout.named("app:latest")["digest"]);
-    assert_eq!(layout.layers(&layout.named("base:x")), [base.tar.clone()]);
+    assert_eq!(
+        layout.named("app:1.0")["digest"],
+        layout.named("app:latest")["digest"]
+    );
+    let [only] = &layout.layers(&layout.named("base:x"))[..] else {
+        panic!("base:x has not one layer");
+    };
+    assert_eq!(*only, base.tar);
     // What no tag leads to has no name.
-    let nameless: Vec<Value> =
-        layout.descriptors().into_iter().filter(|image| image.get("annotations").is_none()).collect();
+    let nameless: Vec<Value> = layout
+        .descriptors()
+        .into_iter()
+        .filter(|image| image.get("annotations").is_none())
+        .collect();
     assert_eq!(nameless.len(), 1);
     assert_eq!(layout.layers(&nameless[0]), [base.tar, other.tar]);
 }
@@ -86,7 +103,10 @@ fn without_repositories_every_top_layer_is_an_image() {
     let files = save("app", "1.0", &layers()).without("repositories");
     let layout = Sandbox::with_archive(&files).converted(&["app.tar"]);
     assert_eq!(layout.only().get("annotations"), None);
-    assert_eq!(layout.layers(&layout.only()), layers().map(|layer| layer.tar));
+    assert_eq!(
+        layout.layers(&layout.only()),
+        layers().map(|layer| layer.tar)
+    );
 }
 
 #[test]
@@ -96,11 +116,15 @@ fn bad_archives() {
     let app = "ocify: app.tar: app:1.0: ";
     let absent = "0".repeat(64);
     refuses(
-        &files.clone().edited("repositories", |tags| tags["app"]["1.0"] = json!(absent)),
+        &files
+            .clone()
+            .edited("repositories", |tags| tags["app"]["1.0"] = json!(absent)),
         &format!("{app}repositories: there is no layer {absent}\n"),
     );
     refuses(
-        &files.clone().edited("repositories", |tags| tags["app"] = json!([])),
+        &files
+            .clone()
+            .edited("repositories", |tags| tags["app"] = json!([])),
         "ocify: app.tar: repositories: app is no object of tags and layer IDs\n",
     );
     refuses(
@@ -108,16 +132,26 @@ fn bad_archives() {
         "ocify: app.tar: repositories is not the JSON that it should be: invalid type: sequence, expected a map at line 1 column 0\n",
     );
     refuses(
-        &files.clone().edited(&format!("{middle}/json"), |json| json["parent"] = json!(absent)),
+        &files.clone().edited(&format!("{middle}/json"), |json| {
+            json["parent"] = json!(absent);
+        }),
         &format!("{app}{middle}/json: its parent {absent} is missing\n"),
     );
     refuses(
-        &files.clone().edited(&format!("{base}/json"), |json| json["parent"] = json!(top)),
+        &files
+            .clone()
+            .edited(&format!("{base}/json"), |json| json["parent"] = json!(top)),
         &format!("{app}{top}/json: its parents lead back to itself\n"),
     );
     refuses(
-        &files.clone().without("repositories").edited(&format!("{base}/json"), |json| json["parent"] = json!(top)),
-        &format!("ocify: app.tar: {}/json: its parents lead back to itself\n", [&base, &middle, &top].into_iter().min().unwrap()),
+        &files
+            .clone()
+            .without("repositories")
+            .edited(&format!("{base}/json"), |json| json["parent"] = json!(top)),
+        &format!(
+            "ocify: app.tar: {}/json: its parents lead back to itself\n",
+            [&base, &middle, &top].into_iter().min().unwrap()
+        ),
     );
     refuses(
         &files.clone().without(&format!("{middle}/layer.tar")),
@@ -129,7 +163,9 @@ fn bad_archives() {
     );
     refuses(
         &files.clone().with(&format!("{middle}/json"), "{"),
-        &format!("ocify: app.tar: {middle}/json is not the JSON that it should be: EOF while parsing an object at line 1 column 1\n"),
+        &format!(
+            "ocify: app.tar: {middle}/json is not the JSON that it should be: EOF while parsing an object at line 1 column 1\n"
+        ),
     );
     refuses(
         &files.with(&format!("{middle}/layer.tar"), "no tar"),

@@ -1,6 +1,7 @@
 //! `ocify` as a user runs it, on inputs that code makes.
 
 mod all_or_nothing;
+mod archive_members;
 mod bad_docker_archives;
 mod bad_oci_layouts;
 mod bad_requests;

@@ -36,8 +36,10 @@ fn platform(descriptor: &Value) -> Value {
 fn what_needs_no_change_keeps_its_bytes() {
     let mut layout = Layout::default();
     let image = layout.image("amd64", &layers("top"));
-    let zstd: Vec<(&str, Vec<u8>)> =
-        layers("z").iter().map(|layer| (oci::LAYER_ZSTD, codec::zstd(&layer.tar))).collect();
+    let zstd: Vec<(&str, Vec<u8>)> = layers("z")
+        .iter()
+        .map(|layer| (oci::LAYER_ZSTD, codec::zstd(&layer.tar)))
+        .collect();
     let other = layout.manifest(oci::CONFIG, &docker::config(&layers("z")), &zstd);
     layout.add(platform(&named(&image, "app:1.0")));
     layout.add(platform(&named(&image, "app:latest")));
@@ -113,7 +115,10 @@ fn attestations_and_referrers_follow_a_manifest_that_changes() {
     );
     let attestation = annotated(
         &on(&attestation, "unknown", "unknown"),
-        &[(oci::REFERENCE_DIGEST, digest(&image)), ("vnd.docker.reference.type", "attestation-manifest")],
+        &[
+            (oci::REFERENCE_DIGEST, digest(&image)),
+            ("vnd.docker.reference.type", "attestation-manifest"),
+        ],
     );
     let empty = layout.blob(oci::EMPTY, b"{}");
     let mut referrer = oci::manifest(&empty, &[]);
@@ -126,24 +131,36 @@ fn attestations_and_referrers_follow_a_manifest_that_changes() {
     let sandbox = Sandbox::with_folder(&layout.files());
     let output = sandbox.converted(&["app", "--compression", "zstd"]);
     let index = output.document(&output.named("app:1.0"));
-    let [new_attestation, new_image, new_referrer] = &index["manifests"].as_array().unwrap()[..] else {
+    let [new_attestation, new_image, new_referrer] = &index["manifests"].as_array().unwrap()[..]
+    else {
         panic!("{index}");
     };
     assert_ne!(digest(new_image), digest(&image));
-    assert_eq!(new_image["platform"], json!({ "architecture": "amd64", "os": "linux" }));
+    assert_eq!(
+        new_image["platform"],
+        json!({ "architecture": "amd64", "os": "linux" })
+    );
     // The attestation itself is what it was, to the byte; only what points to the image has moved.
     assert_eq!(digest(new_attestation), digest(&attestation));
-    assert_eq!(new_attestation["annotations"][oci::REFERENCE_DIGEST], new_image["digest"]);
+    assert_eq!(
+        new_attestation["annotations"][oci::REFERENCE_DIGEST],
+        new_image["digest"]
+    );
     let subject = &output.document(new_referrer)["subject"];
-    assert_eq!((&subject["digest"], &subject["size"]), (&new_image["digest"], &new_image["size"]));
+    assert_eq!(
+        (&subject["digest"], &subject["size"]),
+        (&new_image["digest"], &new_image["size"])
+    );
 }
 
 #[test]
 fn docker_media_types_become_oci_ones() {
     let mut layout = Layout::default();
     let config = docker::config(&layers("top"));
-    let blobs: Vec<(&str, Vec<u8>)> =
-        layers("top").iter().map(|layer| (oci::DOCKER_LAYER_GZIP, codec::gzip(&layer.tar))).collect();
+    let blobs: Vec<(&str, Vec<u8>)> = layers("top")
+        .iter()
+        .map(|layer| (oci::DOCKER_LAYER_GZIP, codec::gzip(&layer.tar)))
+        .collect();
     let image = layout.manifest(oci::DOCKER_CONFIG, &config, &blobs);
     let mut list = oci::index(&[on(&image, "linux", "amd64")]);
     list["mediaType"] = json!(oci::DOCKER_LIST);
@@ -156,12 +173,25 @@ fn docker_media_types_become_oci_ones() {
     let image = &index["manifests"][0];
     assert_eq!(output.config(image), config);
     assert_eq!(output.document(image)["config"]["mediaType"], oci::CONFIG);
-    assert_eq!(output.layer_types(image), [oci::LAYER_GZIP, oci::LAYER_GZIP]);
+    assert_eq!(
+        output.layer_types(image),
+        [oci::LAYER_GZIP, oci::LAYER_GZIP]
+    );
     // The layers are the blobs that they were.
     let manifest = output.document(image);
-    let kept: Vec<&[u8]> =
-        manifest["layers"].as_array().unwrap().iter().map(|layer| output.blob(layer)).collect();
-    assert_eq!(kept, blobs.iter().map(|(_, blob)| blob.as_slice()).collect::<Vec<_>>());
+    let kept: Vec<&[u8]> = manifest["layers"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|layer| output.blob(layer))
+        .collect();
+    assert_eq!(
+        kept,
+        blobs
+            .iter()
+            .map(|(_, blob)| blob.as_slice())
+            .collect::<Vec<_>>()
+    );
 }
 
 #[test]
@@ -175,13 +205,19 @@ fn media_types_that_lie_about_the_codec_are_put_right() {
     layout.add(named(&image, "app:1.0"));
     let sandbox = Sandbox::with_folder(&layout.files());
     let output = sandbox.converted(&["app"]);
-    assert_eq!(output.layer_types(&output.only()), [oci::LAYER_ZSTD, oci::LAYER_GZIP]);
+    assert_eq!(
+        output.layer_types(&output.only()),
+        [oci::LAYER_ZSTD, oci::LAYER_GZIP]
+    );
 }
 
 #[test]
 fn foreign_layers_here_and_away() {
     let mut layout = Layout::default();
-    let blobs: Vec<Vec<u8>> = layers("top").iter().map(|layer| codec::gzip(&layer.tar)).collect();
+    let blobs: Vec<Vec<u8>> = layers("top")
+        .iter()
+        .map(|layer| codec::gzip(&layer.tar))
+        .collect();
     let mut foreign = layout.blob(oci::DOCKER_FOREIGN_GZIP, &blobs[0]);
     foreign["urls"] = json!(["https://example.com/layer"]);
     let layer = layout.blob(oci::DOCKER_LAYER_GZIP, &blobs[1]);
@@ -206,7 +242,10 @@ fn foreign_layers_here_and_away() {
     let output = sandbox.layout("out");
     let away = &output.document(&output.only())["layers"][0];
     assert_eq!(away["mediaType"], media_type);
-    assert_eq!((&away["digest"], &away["urls"]), (&foreign["digest"], &foreign["urls"]));
+    assert_eq!(
+        (&away["digest"], &away["urls"]),
+        (&foreign["digest"], &foreign["urls"])
+    );
 }
 
 #[test]
@@ -219,13 +258,16 @@ fn platforms_whose_blobs_are_missing() {
     let path = oci::blob_path(digest(&arm64));
     let hint = "hint: --allow-missing or --platform leaves out what is missing\n";
     let sandbox = Sandbox::with_folder(&layout.files_without(&arm64));
-    sandbox
-        .convert(&["app", "-o", "out"])
-        .fails(&format!("ocify: app: app:1.0: linux/arm64: {path} is missing\n{hint}"));
+    sandbox.convert(&["app", "-o", "out"]).fails(&format!(
+        "ocify: app: app:1.0: linux/arm64: {path} is missing\n{hint}"
+    ));
 
     sandbox
         .convert(&["app", "-o", "allowed", "--allow-missing"])
-        .warns(&format!("ocify: warning: app: app:1.0: left out {}: {path} is missing\n", digest(&arm64)));
+        .warns(&format!(
+            "ocify: warning: app: app:1.0: left out {}: {path} is missing\n",
+            digest(&arm64)
+        ));
     let output = sandbox.layout("allowed");
     assert_eq!(output.named("app:1.0")["digest"], amd64["digest"]);
 
@@ -237,14 +279,18 @@ fn platforms_whose_blobs_are_missing() {
     let layer = oci::blob_path(digest(&manifest["layers"][1]));
     Sandbox::with_folder(&files.without(&layer))
         .convert(&["app", "-o", "out"])
-        .fails(&format!("ocify: app: app:1.0: linux/arm64: layer 2 of 2: {layer} is missing\n{hint}"));
+        .fails(&format!(
+            "ocify: app: app:1.0: linux/arm64: layer 2 of 2: {layer} is missing\n{hint}"
+        ));
 }
 
 #[test]
 fn sha512_digests_are_kept() {
     let mut files = oci::one("app:1.0", &layers("top")).files();
     let index: Value = serde_json::from_slice(files.get("index.json")).unwrap();
-    let manifest = files.get(&oci::blob_path(digest(&index["manifests"][0]))).to_vec();
+    let manifest = files
+        .get(&oci::blob_path(digest(&index["manifests"][0])))
+        .to_vec();
     let mut index = index.clone();
     index["manifests"][0]["digest"] = json!(sha512(&manifest));
     index["manifests"][0]["platform"] = json!({ "architecture": "amd64", "os": "linux" });
@@ -265,11 +311,4 @@ fn an_embedded_copy_of_a_blob_is_kept_while_it_is_true() {
     let artifact = layout.document(&oci::manifest(&empty, &[]));
     layout.add(named(&artifact, "thing"));
     is_unchanged(&layout);
-}
-
-#[test]
-fn no_images_at_all() {
-    let sandbox = Sandbox::with_folder(&Layout::default().files());
-    let output = sandbox.converted(&["app"]);
-    assert_eq!(output.descriptors(), Vec::<Value>::new());
 }

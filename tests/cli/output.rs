@@ -18,7 +18,10 @@ fn app(tag: &str, seed: &str) -> Image {
 #[test]
 fn a_tar_holds_what_a_folder_holds_and_a_docker_manifest() {
     let images = [
-        Image::new(&["app:1.0", "app:latest"], &[Layer::new("base"), Layer::new("top")]),
+        Image::new(
+            &["app:1.0", "app:latest"],
+            &[Layer::new("base"), Layer::new("top")],
+        ),
         Image::new(&[], &[Layer::new("base")]),
     ];
     let sandbox = Sandbox::with_archive(&save(&images));
@@ -27,13 +30,16 @@ fn a_tar_holds_what_a_folder_holds_and_a_docker_manifest() {
     assert_eq!(folder.succeeds().stdout(), tar.succeeds().stdout());
 
     let mut tar = sandbox.layout("out.tar");
-    let docker: Value = serde_json::from_slice(&tar.files.remove("manifest.json").unwrap()).unwrap();
+    let docker: Value =
+        serde_json::from_slice(&tar.files.remove("manifest.json").unwrap()).unwrap();
     let layout = sandbox.layout("out");
     assert_eq!(tar, layout);
     let paths = |image: &Value| {
         let manifest = layout.document(image);
         let layers = manifest["layers"].as_array().unwrap().iter();
-        let layers: Vec<String> = layers.map(|layer| oci::blob_path(oci::digest(layer))).collect();
+        let layers: Vec<String> = layers
+            .map(|layer| oci::blob_path(oci::digest(layer)))
+            .collect();
         (oci::blob_path(oci::digest(&manifest["config"])), layers)
     };
     let (config, layers) = paths(&layout.named("app:1.0"));
@@ -46,7 +52,9 @@ fn a_tar_holds_what_a_folder_holds_and_a_docker_manifest() {
         ])
     );
 
-    sandbox.convert(&["app.tar", "-o", "plain.tar", "--no-docker-manifest"]).succeeds();
+    sandbox
+        .convert(&["app.tar", "-o", "plain.tar", "--no-docker-manifest"])
+        .succeeds();
     assert_eq!(sandbox.layout("plain.tar"), layout);
 }
 
@@ -64,7 +72,11 @@ fn names_that_docker_cannot_take_are_no_tags_for_it() {
 
 #[test]
 fn the_codec_that_was_asked_for() {
-    let layers = [Layer::new("base"), Layer::noise(1, 50_000), Layer::new("top")];
+    let layers = [
+        Layer::new("base"),
+        Layer::noise(1, 50_000),
+        Layer::new("top"),
+    ];
     let mut image = Image::new(&["app:1.0"], &layers);
     image.layers[0].1 = codec::gzip(&layers[0].tar);
     image.layers[1].1 = codec::zstd(&layers[1].tar);
@@ -78,7 +90,9 @@ fn the_codec_that_was_asked_for() {
         ("zstd", [zstd, zstd, zstd]),
         ("zstd:19", [zstd, zstd, zstd]),
     ] {
-        sandbox.convert(&["app.tar", "--compression", compression, "-o", compression]).succeeds();
+        sandbox
+            .convert(&["app.tar", "--compression", compression, "-o", compression])
+            .succeeds();
         let layout = sandbox.layout(compression);
         assert_eq!(layout.layer_types(&layout.only()), types, "{compression}");
         let expected: Vec<Vec<u8>> = layers.iter().map(|layer| layer.tar.clone()).collect();
@@ -86,11 +100,17 @@ fn the_codec_that_was_asked_for() {
         // Without a level, what is in the codec already stays as it is.
         let manifest = layout.document(&layout.only());
         let kept = layout.blob(&manifest["layers"][0]) == image.layers[0].1;
-        assert_eq!(kept, matches!(compression, "keep" | "gzip"), "{compression}");
+        assert_eq!(
+            kept,
+            matches!(compression, "keep" | "gzip"),
+            "{compression}"
+        );
     }
     let size = |name: &str| {
         let layout = sandbox.layout(name);
-        layout.document(&layout.only())["layers"][1]["size"].as_u64().unwrap()
+        layout.document(&layout.only())["layers"][1]["size"]
+            .as_u64()
+            .unwrap()
     };
     assert!(size("zstd:19") < size("none"));
 }
@@ -107,7 +127,15 @@ fn the_same_bytes_always() {
     let sandbox = Sandbox::with_archive(&save(&images));
     for compression in ["gzip", "zstd", "none"] {
         let convert = |output: &str, threads: &str| {
-            let args = ["app.tar", "-o", output, "--compression", compression, "--threads", threads];
+            let args = [
+                "app.tar",
+                "-o",
+                output,
+                "--compression",
+                compression,
+                "--threads",
+                threads,
+            ];
             sandbox.convert(&args).succeeds();
         };
         let first = format!("{compression}-1.tar");
@@ -115,7 +143,10 @@ fn the_same_bytes_always() {
         for (run, threads) in ["1", "2", "5", "16"].into_iter().enumerate() {
             let output = format!("{compression}-{run}-{threads}.tar");
             convert(&output, threads);
-            assert!(sandbox.read(&output) == sandbox.read(&first), "{compression} {threads}");
+            assert!(
+                sandbox.read(&output) == sandbox.read(&first),
+                "{compression} {threads}"
+            );
         }
         convert(compression, "3");
         let mut tar = sandbox.layout(&first);
@@ -155,7 +186,10 @@ fn standard_input_is_as_good_as_a_file() {
 
 #[test]
 fn converting_twice_changes_nothing_more() {
-    let images = [app("app:1.0", "top"), Image::new(&[], &[Layer::new("base")])];
+    let images = [
+        app("app:1.0", "top"),
+        Image::new(&[], &[Layer::new("base")]),
+    ];
     let sandbox = Sandbox::with_archive(&save(&images));
     for compression in ["keep", "gzip", "zstd", "none"] {
         let (first, second, third) = (
@@ -167,7 +201,11 @@ fn converting_twice_changes_nothing_more() {
             let args = [input, "-o", output, "--compression", compression];
             sandbox.convert(&args).succeeds();
         }
-        assert_eq!(sandbox.layout(&second), sandbox.layout(&first), "{compression}");
+        assert_eq!(
+            sandbox.layout(&second),
+            sandbox.layout(&first),
+            "{compression}"
+        );
         let mut tar = sandbox.layout(&first);
         tar.files.remove("manifest.json");
         assert_eq!(sandbox.layout(&third), tar, "{compression}");
@@ -188,10 +226,21 @@ fn converting_into_the_same_output_again_changes_nothing() {
 /// Adds `app:2.0` and a new `app:1.0` to a layout that has `app:1.0` and `app:latest` of one image and `base`.
 fn added_to(output: &str) -> (Layout, Layout) {
     let sandbox = Sandbox::new();
-    let old = Image::new(&["app:1.0", "app:latest"], &[Layer::new("base"), Layer::new("old")]);
+    let old = Image::new(
+        &["app:1.0", "app:latest"],
+        &[Layer::new("base"), Layer::new("old")],
+    );
     let lone = app("lone:1", "lone");
     sandbox.write("old.tar", &save(&[old, lone]).tar());
-    sandbox.write("new.tar", &save(&[app("app:2.0", "two"), app("app:1.0", "new"), app("lone:1", "l")]).tar());
+    sandbox.write(
+        "new.tar",
+        &save(&[
+            app("app:2.0", "two"),
+            app("app:1.0", "new"),
+            app("lone:1", "l"),
+        ])
+        .tar(),
+    );
     sandbox.convert(&["old.tar", "-o", output]).succeeds();
     let before = sandbox.layout(output);
     sandbox.convert(&["new.tar", "-o", output]).succeeds();
@@ -266,7 +315,9 @@ fn an_empty_folder_becomes_a_layout() {
 fn an_output_may_be_its_own_input() {
     let sandbox = Sandbox::with_archive(&save(&[app("app:1.0", "top")]));
     for output in ["out", "out.tar"] {
-        sandbox.convert(&["app.tar", "-o", output, "--compression", "none"]).succeeds();
+        sandbox
+            .convert(&["app.tar", "-o", output, "--compression", "none"])
+            .succeeds();
         let args = [output, "-o", output, "--compression", "zstd"];
         sandbox.convert(&args).succeeds();
         let layout = sandbox.layout(output);
@@ -285,14 +336,21 @@ fn runs_into_one_output_at_the_same_time_all_count() {
     for output in ["out", "out.tar"] {
         let start = |name: &String| {
             let input = format!("{name}.tar");
-            sandbox.command(&["convert", "--no-fsync", &input, "-o", output]).spawn().unwrap()
+            sandbox
+                .command(&["convert", "--no-fsync", &input, "-o", output])
+                .spawn()
+                .unwrap()
         };
         let running: Vec<_> = names.iter().map(start).collect();
         for child in running {
             crate::support::sandbox::Run::new(child).succeeds();
         }
         let layout = sandbox.layout(output);
-        let mut found: Vec<String> = layout.names().into_iter().filter_map(|(name, _)| name).collect();
+        let mut found: Vec<String> = layout
+            .names()
+            .into_iter()
+            .filter_map(|(name, _)| name)
+            .collect();
         found.sort();
         assert_eq!(found, names, "{output}");
     }

@@ -47,7 +47,10 @@ fn signed_or_not_under_any_usual_name() {
     let payload = manifest("team/app", "1.0", &layers()).to_string();
     gives(&folder(&payload, &layers()), &layers());
     gives(&folder(&sign(&payload), &layers()), &layers());
-    gives(&folder(&sign(&payload), &layers()).with("version", "Directory Transport Version: 1.1\n"), &layers());
+    gives(
+        &folder(&sign(&payload), &layers()).with("version", "Directory Transport Version: 1.1\n"),
+        &layers(),
+    );
     let spellings: [fn(&str) -> String; 6] = [
         |hex| format!("{hex}.tar"),
         |hex| format!("{hex}.tar.gz"),
@@ -57,8 +60,13 @@ fn signed_or_not_under_any_usual_name() {
         str::to_owned,
     ];
     for spell in spellings {
-        let files = folder(&payload, &layers())
-            .renamed(|name| if name == "manifest.json" { name.to_owned() } else { spell(name) });
+        let files = folder(&payload, &layers()).renamed(|name| {
+            if name == "manifest.json" {
+                name.to_owned()
+            } else {
+                spell(name)
+            }
+        });
         gives(&files, &layers());
     }
     // The manifest by a name of its own, and given as the input.
@@ -66,7 +74,9 @@ fn signed_or_not_under_any_usual_name() {
         .renamed(|name| name.replace("manifest.json", "app-1.0.json"));
     gives(&files, &layers());
     let sandbox = Sandbox::with_folder(&files);
-    sandbox.convert(&["app/app-1.0.json", "-o", "out"]).succeeds();
+    sandbox
+        .convert(&["app/app-1.0.json", "-o", "out"])
+        .succeeds();
     sandbox.layout("out").named("team/app:1.0");
 }
 
@@ -114,12 +124,19 @@ fn empty_layers_by_every_sign() {
     gives(&throwaway.clone().without(&blob(&middle)), &kept);
     let layout = Sandbox::with_folder(&throwaway).converted(&["app"]);
     let config: Value = serde_json::from_slice(layout.config(&layout.only())).unwrap();
-    let marked: Vec<Option<bool>> =
-        config["history"].as_array().unwrap().iter().map(|entry| entry["empty_layer"].as_bool()).collect();
+    let marked: Vec<Option<bool>> = config["history"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|entry| entry["empty_layer"].as_bool())
+        .collect();
     assert_eq!(marked, [None, Some(true), None]);
     // The blob that Docker's registries have for it.
     let known = "sha256:a3ed95caeb02ffe68cdd9fd84406680ae93d633cb16422d00e8a7c22955b46d4";
-    gives(&edited(|manifest| manifest["fsLayers"][1]["blobSum"] = json!(known)), &kept);
+    gives(
+        &edited(|manifest| manifest["fsLayers"][1]["blobSum"] = json!(known)),
+        &kept,
+    );
     // Size 0 and no blob; size 0 and a blob that is not empty.
     let size = edited(|manifest| edit_v1(manifest, 1, |v1| v1["Size"] = json!(0)));
     gives(&size.clone().without(&blob(&middle)), &kept);
@@ -131,7 +148,10 @@ fn empty_layers_by_every_sign() {
     // Unless it is said not to be thrown away.
     let mut manifest_json = manifest_json;
     edit_v1(&mut manifest_json, 1, |v1| v1["throwaway"] = json!(false));
-    gives(&folder(&manifest_json.to_string(), &with_empty), &with_empty);
+    gives(
+        &folder(&manifest_json.to_string(), &with_empty),
+        &with_empty,
+    );
 }
 
 #[test]
@@ -186,7 +206,8 @@ fn manifests_that_break_a_rule() {
         ),
         (
             edited(|manifest| manifest["fsLayers"][0]["blobSum"] = json!("sha256:../../x")),
-            "blobSum of fsLayers[0]: digest \"sha256:../../x\" is not 64 lower-case hex digits".to_owned(),
+            "blobSum of fsLayers[0]: digest \"sha256:../../x\" is not 64 lower-case hex digits"
+                .to_owned(),
         ),
         (
             edited(|manifest| manifest["layers"] = json!([])),
@@ -205,10 +226,15 @@ fn signatures_that_do_not_fit() {
     let invalid = "ocify: app: the schema 1 manifest is not valid: ";
     let ignore = "hint: --ignore-signatures takes it all the same\n";
 
-    let forged = folder(&sign_as(&payload, length, "}", &payload.replace("amd64", "arm64")), &layers());
+    let forged = folder(
+        &sign_as(&payload, length, "}", &payload.replace("amd64", "arm64")),
+        &layers(),
+    );
     refuses(
         &forged,
-        &format!("{invalid}signature 1 of 1: the ES256 signature does not match the payload\n{ignore}"),
+        &format!(
+            "{invalid}signature 1 of 1: the ES256 signature does not match the payload\n{ignore}"
+        ),
     );
     let sandbox = Sandbox::with_folder(&forged);
     sandbox
@@ -219,22 +245,33 @@ fn signatures_that_do_not_fit() {
     let changed = sign(&payload).replace("\"tag\":\"1.0\"", "\"tag\":\"2.0\"");
     refuses(
         &folder(&changed, &layers()),
-        &format!("{invalid}signature 1 of 1: the ES256 signature does not match the payload\n{ignore}"),
+        &format!(
+            "{invalid}signature 1 of 1: the ES256 signature does not match the payload\n{ignore}"
+        ),
     );
 
     let range = sign_as(&payload, 1_000_000, "}", &payload);
     refuses(
         &folder(&range, &layers()),
-        &format!("{invalid}signature 1 of 1: formatLength is 1000000, the file has {} bytes\n", range.len()),
+        &format!(
+            "{invalid}signature 1 of 1: formatLength is 1000000, the file has {} bytes\n",
+            range.len()
+        ),
     );
     let negative = sign_as(&payload, -1, "}", &payload);
     refuses(
         &folder(&negative, &layers()),
-        &format!("{invalid}signature 1 of 1: formatLength is -1, the file has {} bytes\n", negative.len()),
+        &format!(
+            "{invalid}signature 1 of 1: formatLength is -1, the file has {} bytes\n",
+            negative.len()
+        ),
     );
 
     let body = payload.strip_suffix('}').unwrap();
-    let (first, second) = (signature(length, "}", &payload), signature(length, " }", &payload));
+    let (first, second) = (
+        signature(length, "}", &payload),
+        signature(length, " }", &payload),
+    );
     let unequal = format!("{body},\"signatures\":[{first},{second}]}}");
     refuses(
         &folder(&unequal, &layers()),

@@ -55,9 +55,12 @@ pub const ALL: [Named; 5] = [
 pub fn decode(blob: &[u8], media_type: &str) -> Vec<u8> {
     let mut decoded = Vec::new();
     if media_type.ends_with("+gzip") {
-        let mut decoder = flate2::bufread::GzDecoder::new(blob);
-        decoder.read_to_end(&mut decoded).unwrap();
-        assert!(decoder.into_inner().is_empty(), "bytes behind the first gzip member");
+        let mut member = flate2::bufread::GzDecoder::new(blob);
+        member.read_to_end(&mut decoded).unwrap();
+        assert!(
+            member.into_inner().is_empty(),
+            "bytes behind the first gzip member"
+        );
     } else if media_type.ends_with("+zstd") {
         decoded = zstd::decode_all(blob).unwrap();
     } else {

@@ -29,7 +29,10 @@ impl Image {
             tags: Some(json!(tags)),
             config_name: format!("{}.json", sha256_hex(&config)),
             config,
-            layers: layers.iter().map(|layer| (layer_name(layer), layer.tar.clone())).collect(),
+            layers: layers
+                .iter()
+                .map(|layer| (layer_name(layer), layer.tar.clone()))
+                .collect(),
             fields: Map::new(),
         }
     }
@@ -91,8 +94,10 @@ pub fn config(layers: &[Layer]) -> Vec<u8> {
 
 pub fn config_for(architecture: &str, layers: &[Layer]) -> Vec<u8> {
     let diff_ids: Vec<String> = layers.iter().map(Layer::diff_id).collect();
-    let history: Vec<Value> =
-        layers.iter().map(|_| json!({"created_by": "/bin/sh -c #(nop) ADD file"})).collect();
+    let history: Vec<Value> = layers
+        .iter()
+        .map(|_| json!({"created_by": "/bin/sh -c #(nop) ADD file"}))
+        .collect();
     format!(
         "{{ \"os\":\"linux\",\n \"architecture\" : \"{architecture}\", \"x-unknown\": 1.0e2,\
          \"config\":{{\"Hostname\":\"b\\u00f6x\",\"Healthcheck\":{{\"Test\":[\"CMD\",\"true\"]}},\
@@ -148,18 +153,30 @@ pub fn image_of_blobs(tags: &[&str], layers: &[Layer]) -> Image {
 pub fn save_hybrid(images: &[Image], listed: &[bool]) -> Files {
     let mut layout = Layout::default();
     for (image, listed) in images.iter().zip(listed) {
-        let layers: Vec<(&str, Vec<u8>)> =
-            image.layers.iter().map(|(_, blob)| (oci::LAYER, blob.clone())).collect();
+        let layers: Vec<(&str, Vec<u8>)> = image
+            .layers
+            .iter()
+            .map(|(_, blob)| (oci::LAYER, blob.clone()))
+            .collect();
         if !listed {
             continue;
         }
         let manifest = layout.manifest(oci::CONFIG, &image.config, &layers);
-        let tags: Vec<&str> = image.tags.iter().flat_map(Value::as_array).flatten().filter_map(Value::as_str).collect();
+        let tags: Vec<&str> = image
+            .tags
+            .iter()
+            .filter_map(Value::as_array)
+            .flatten()
+            .filter_map(Value::as_str)
+            .collect();
         for tag in &tags {
             let (_, version) = tag.rsplit_once(':').unwrap();
             layout.add(oci::annotated(
                 &manifest,
-                &[(oci::CONTAINERD_NAME, &format!("docker.io/library/{tag}")), (oci::REF_NAME, version)],
+                &[
+                    (oci::CONTAINERD_NAME, &format!("docker.io/library/{tag}")),
+                    (oci::REF_NAME, version),
+                ],
             ));
         }
         if tags.is_empty() {

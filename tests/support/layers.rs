@@ -12,7 +12,10 @@ pub struct Layer {
 impl Layer {
     /// A layer of one small text file that is unlike any other seed's.
     pub fn new(seed: &str) -> Layer {
-        Layer::of(&[Member::file(&format!("etc/{seed}"), format!("This is {seed}.\n").repeat(9))])
+        Layer::of(&[Member::file(
+            &format!("etc/{seed}"),
+            format!("This is {seed}.\n").repeat(9),
+        )])
     }
 
     pub fn of(members: &[Member]) -> Layer {

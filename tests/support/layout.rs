@@ -1,4 +1,4 @@
-//! A reader of OCI layouts that shares no code with the program: serde_json, tar, flate2, zstd and sha2 alone.
+//! A reader of OCI layouts that shares no code with the program.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -24,7 +24,9 @@ impl Layout {
             read_folder(path, path, &mut files);
             Layout { files }
         } else {
-            Layout::in_tar(&fs::read(path).unwrap_or_else(|error| panic!("{path:?}: {error}")))
+            Layout::in_tar(
+                &fs::read(path).unwrap_or_else(|error| panic!("{}: {error}", path.display())),
+            )
         }
     }
 
@@ -39,7 +41,10 @@ impl Layout {
             assert!(entry.header().entry_type().is_file(), "{name}");
             let mut content = Vec::new();
             entry.read_to_end(&mut content).unwrap();
-            assert!(files.insert(name.clone(), content).is_none(), "{name} is there twice");
+            assert!(
+                files.insert(name.clone(), content).is_none(),
+                "{name} is there twice"
+            );
         }
         Layout { files }
     }
@@ -49,13 +54,19 @@ impl Layout {
     }
 
     pub fn file(&self, name: &str) -> &[u8] {
-        self.files.get(name).unwrap_or_else(|| panic!("{name} is missing"))
+        self.files
+            .get(name)
+            .unwrap_or_else(|| panic!("{name} is missing"))
     }
 
     /// The bytes that a descriptor names, of the digest and size that it says.
     pub fn blob(&self, descriptor: &Value) -> &[u8] {
         let bytes = self.file(&blob_path(digest(descriptor)));
-        assert_eq!(descriptor["size"].as_u64(), Some(bytes.len() as u64), "{descriptor}");
+        assert_eq!(
+            descriptor["size"].as_u64(),
+            Some(bytes.len() as u64),
+            "{descriptor}"
+        );
         assert_eq!(digest_like(digest(descriptor), bytes), digest(descriptor));
         bytes
     }
@@ -66,7 +77,10 @@ impl Layout {
 
     /// The descriptors of index.json.
     pub fn descriptors(&self) -> Vec<Value> {
-        self.json("index.json")["manifests"].as_array().unwrap().clone()
+        self.json("index.json")["manifests"]
+            .as_array()
+            .unwrap()
+            .clone()
     }
 
     /// Each name with the digest that it leads to, and the digests without a name.
@@ -111,12 +125,17 @@ impl Layout {
     pub fn layer_types(&self, descriptor: &Value) -> Vec<String> {
         let manifest = self.document(descriptor);
         let layers = manifest["layers"].as_array().unwrap().iter();
-        layers.map(|layer| layer["mediaType"].as_str().unwrap().to_owned()).collect()
+        layers
+            .map(|layer| layer["mediaType"].as_str().unwrap().to_owned())
+            .collect()
     }
 
     /// Checks all that the specification says of a layout, and that nothing in it is of no use.
     pub fn check(&self) {
-        assert_eq!(self.file("oci-layout"), br#"{"imageLayoutVersion":"1.0.0"}"#);
+        assert_eq!(
+            self.file("oci-layout"),
+            br#"{"imageLayoutVersion":"1.0.0"}"#
+        );
         let index = self.json("index.json");
         assert_eq!(index["schemaVersion"], 2);
         let mut used = BTreeSet::new();
@@ -166,7 +185,10 @@ impl Layout {
             if listed {
                 let platform = &descriptor["platform"];
                 assert_eq!(platform["os"], config["os"], "{descriptor}");
-                assert_eq!(platform["architecture"], config["architecture"], "{descriptor}");
+                assert_eq!(
+                    platform["architecture"], config["architecture"],
+                    "{descriptor}"
+                );
             }
             self.check_layers(&document, &config);
         }
@@ -174,7 +196,10 @@ impl Layout {
 
     fn check_layers(&self, manifest: &Value, config: &Value) {
         let layers = manifest["layers"].as_array().unwrap();
-        let diff_ids = config["rootfs"]["diff_ids"].as_array().cloned().unwrap_or_default();
+        let diff_ids = config["rootfs"]["diff_ids"]
+            .as_array()
+            .cloned()
+            .unwrap_or_default();
         assert_eq!(layers.len(), diff_ids.len());
         for (layer, diff_id) in layers.iter().zip(diff_ids) {
             let media_type = layer["mediaType"].as_str().unwrap();
@@ -193,7 +218,12 @@ fn read_folder(root: &Path, folder: &Path, files: &mut BTreeMap<String, Vec<u8>>
         if path.is_dir() {
             read_folder(root, &path, files);
         } else {
-            let name = path.strip_prefix(root).unwrap().to_str().unwrap().to_owned();
+            let name = path
+                .strip_prefix(root)
+                .unwrap()
+                .to_str()
+                .unwrap()
+                .to_owned();
             files.insert(name, fs::read(&path).unwrap());
         }
     }
@@ -201,7 +231,11 @@ fn read_folder(root: &Path, folder: &Path, files: &mut BTreeMap<String, Vec<u8>>
 
 /// The digest of `bytes` by the algorithm of another digest.
 fn digest_like(like: &str, bytes: &[u8]) -> String {
-    if like.starts_with("sha512:") { sha512(bytes) } else { sha256(bytes) }
+    if like.starts_with("sha512:") {
+        sha512(bytes)
+    } else {
+        sha256(bytes)
+    }
 }
 
 /// An annotation of a descriptor.

@@ -31,7 +31,10 @@ pub fn add_chain(files: &mut Files, layers: &[Layer], docker_version: &str) {
         let parent = position.checked_sub(1).map(|parent| &layers[parent]);
         let id = v1_id(layer);
         files.put(&format!("{id}/VERSION"), "1.0");
-        files.put(&format!("{id}/json"), v1(layer, parent, docker_version).to_string());
+        files.put(
+            &format!("{id}/json"),
+            v1(layer, parent, docker_version).to_string(),
+        );
         files.put(&format!("{id}/layer.tar"), layer.tar.clone());
     }
 }
@@ -41,6 +44,9 @@ pub fn save(repository: &str, tag: &str, layers: &[Layer]) -> Files {
     let mut files = Files::default();
     add_chain(&mut files, layers, "1.9.1");
     let top = v1_id(layers.last().unwrap());
-    files.put("repositories", json!({ repository: { tag: top } }).to_string());
+    files.put(
+        "repositories",
+        json!({ repository: { tag: top } }).to_string(),
+    );
     files
 }

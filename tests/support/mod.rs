@@ -16,7 +16,8 @@ use sha2::{Digest as _, Sha256, Sha512};
 
 /// The bytes in lower-case hex.
 pub fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+    let digits: Vec<String> = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+    digits.concat()
 }
 
 /// `sha256:` and the digest of `bytes` in hex.

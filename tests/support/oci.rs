@@ -37,10 +37,17 @@ impl Layout {
     }
 
     /// Adds a manifest with its config and layers; gives its descriptor.
-    pub fn manifest(&mut self, config_type: &str, config: &[u8], layers: &[(&str, Vec<u8>)]) -> Value {
+    pub fn manifest(
+        &mut self,
+        config_type: &str,
+        config: &[u8],
+        layers: &[(&str, Vec<u8>)],
+    ) -> Value {
         let config = self.blob(config_type, config);
-        let layers: Vec<Value> =
-            layers.iter().map(|(media_type, blob)| self.blob(media_type, blob)).collect();
+        let layers: Vec<Value> = layers
+            .iter()
+            .map(|(media_type, blob)| self.blob(media_type, blob))
+            .collect();
         self.document(&manifest(&config, &layers))
     }
 
@@ -53,8 +60,10 @@ impl Layout {
 
     /// An image of gzip layers.
     pub fn image(&mut self, architecture: &str, layers: &[Layer]) -> Value {
-        let blobs: Vec<(&str, Vec<u8>)> =
-            layers.iter().map(|layer| (LAYER_GZIP, super::codec::gzip(&layer.tar))).collect();
+        let blobs: Vec<(&str, Vec<u8>)> = layers
+            .iter()
+            .map(|layer| (LAYER_GZIP, super::codec::gzip(&layer.tar)))
+            .collect();
         self.manifest(CONFIG, &docker::config_for(architecture, layers), &blobs)
     }
 
@@ -107,8 +116,10 @@ pub fn named(descriptor: &Value, name: &str) -> Value {
 
 pub fn annotated(descriptor: &Value, annotations: &[(&str, &str)]) -> Value {
     let mut descriptor = descriptor.clone();
-    let annotations: Map<String, Value> =
-        annotations.iter().map(|(key, value)| ((*key).to_owned(), json!(value))).collect();
+    let annotations: Map<String, Value> = annotations
+        .iter()
+        .map(|(key, value)| ((*key).to_owned(), json!(value)))
+        .collect();
     descriptor["annotations"] = Value::Object(annotations);
     descriptor
 }

@@ -112,7 +112,12 @@ impl Sandbox {
 fn collect(root: &Path, folder: &Path, found: &mut BTreeMap<String, Vec<u8>>) {
     for entry in fs::read_dir(folder).unwrap() {
         let path = entry.unwrap().path();
-        let name = path.strip_prefix(root).unwrap().to_str().unwrap().to_owned();
+        let name = path
+            .strip_prefix(root)
+            .unwrap()
+            .to_str()
+            .unwrap()
+            .to_owned();
         let metadata = fs::symlink_metadata(&path).unwrap();
         if metadata.is_dir() {
             found.insert(format!("{name}/"), Vec::new());
@@ -150,14 +155,20 @@ impl Run {
     /// The run did its work and warned.
     #[track_caller]
     pub fn warns(&self, stderr: &str) -> &Run {
-        assert_eq!((self.status.code(), self.stderr.as_str()), (Some(0), stderr));
+        assert_eq!(
+            (self.status.code(), self.stderr.as_str()),
+            (Some(0), stderr)
+        );
         self
     }
 
     /// The run printed nothing but this message.
     #[track_caller]
     pub fn fails(&self, stderr: &str) -> &Run {
-        assert_eq!((self.status.code(), self.stderr.as_str()), (Some(1), stderr));
+        assert_eq!(
+            (self.status.code(), self.stderr.as_str()),
+            (Some(1), stderr)
+        );
         assert_eq!(self.stdout(), "");
         self
     }

@@ -60,7 +60,12 @@ pub fn edit_v1(manifest: &mut Value, position: usize, edit: impl FnOnce(&mut Val
 /// libtrust's form: <https://github.com/distribution/distribution/blob/v2.8.3/manifest/schema1/sign.go>.
 pub fn sign(payload: &str) -> String {
     let length = payload.rfind('}').unwrap();
-    sign_as(payload, length as i64, &payload[length..], payload)
+    sign_as(
+        payload,
+        i64::try_from(length).unwrap(),
+        &payload[length..],
+        payload,
+    )
 }
 
 /// Signs `signed`, and claims that it is the first `length` bytes of the file and `tail`.

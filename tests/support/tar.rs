@@ -132,14 +132,21 @@ fn member(member: &Member) -> Vec<u8> {
 }
 
 fn sparse_member(name: &str, sparse: &Sparse) -> Vec<u8> {
-    let stored: Vec<u8> = sparse.fragments.iter().flat_map(|(_, bytes)| bytes.clone()).collect();
+    let stored: Vec<u8> = sparse
+        .fragments
+        .iter()
+        .flat_map(|(_, bytes)| bytes.clone())
+        .collect();
     let map: Vec<(u64, u64)> = sparse
         .fragments
         .iter()
         .map(|(position, bytes)| (*position, bytes.len() as u64))
         .collect();
     let size = sparse.size.to_string();
-    let numbers = || map.iter().flat_map(|(position, length)| [*position, *length]);
+    let numbers = || {
+        map.iter()
+            .flat_map(|(position, length)| [*position, *length])
+    };
     let mut bytes = Vec::new();
     match sparse.format {
         SparseFormat::Gnu => return gnu_sparse(name, &map, &stored, sparse.size),
@@ -172,7 +179,7 @@ fn sparse_member(name: &str, sparse: &Sparse) -> Vec<u8> {
                 ("GNU.sparse.name", name.to_owned()),
                 ("GNU.sparse.realsize", size),
             ]));
-            let lines: String = numbers().map(|number| format!("{number}\n")).collect();
+            let lines = concat(numbers().map(|number| format!("{number}\n")));
             let map = padded(format!("{}\n{lines}", map.len()).as_bytes());
             let length = (map.len() + stored.len()) as u64;
             bytes.extend(header("GNUSparseFile.0/x", b'0', length, ""));
@@ -189,7 +196,7 @@ fn gnu_sparse(name: &str, map: &[(u64, u64)], stored: &[u8], size: u64) -> Vec<u
     let mut head = header(name, b'S', stored.len() as u64, "");
     head[257..265].copy_from_slice(b"ustar  \0");
     let (first, rest) = map.split_at(map.len().min(4));
-    let fragments: String = first.iter().map(entry).collect();
+    let fragments = concat(first.iter().map(entry));
     head[386..386 + fragments.len()].copy_from_slice(fragments.as_bytes());
     head[482] = u8::from(!rest.is_empty());
     head[483..494].copy_from_slice(format!("{size:011o}").as_bytes());
@@ -197,7 +204,7 @@ fn gnu_sparse(name: &str, map: &[(u64, u64)], stored: &[u8], size: u64) -> Vec<u
     let blocks: Vec<_> = rest.chunks(21).collect();
     for (number, block) in blocks.iter().enumerate() {
         let mut extension = [0; 512];
-        let fragments: String = block.iter().map(entry).collect();
+        let fragments = concat(block.iter().map(entry));
         extension[..fragments.len()].copy_from_slice(fragments.as_bytes());
         extension[504] = u8::from(number + 1 < blocks.len());
         bytes.extend(extension);
@@ -208,7 +215,7 @@ fn gnu_sparse(name: &str, map: &[(u64, u64)], stored: &[u8], size: u64) -> Vec<u
 
 /// A PAX header with these records.
 pub fn pax(records: &[(&str, String)]) -> Vec<u8> {
-    let records: String = records.iter().map(|(key, value)| record(key, value)).collect();
+    let records = concat(records.iter().map(|(key, value)| record(key, value)));
     let mut bytes = header("PaxHeaders.0/x", b'x', records.len() as u64, "").to_vec();
     bytes.extend(padded(records.as_bytes()));
     bytes
@@ -226,7 +233,10 @@ fn record(key: &str, value: &str) -> String {
 
 /// A ustar header.
 pub fn header(name: &str, kind: u8, size: u64, link: &str) -> [u8; 512] {
-    assert!(name.len() <= 100 && link.len() <= 100, "too long for a header: {name} {link}");
+    assert!(
+        name.len() <= 100 && link.len() <= 100,
+        "too long for a header: {name} {link}"
+    );
     let mut header = [0; 512];
     header[..name.len()].copy_from_slice(name.as_bytes());
     header[100..108].copy_from_slice(b"0000644\0");
@@ -251,4 +261,8 @@ fn padded(data: &[u8]) -> Vec<u8> {
     let mut data = data.to_vec();
     data.resize(data.len().next_multiple_of(512), 0);
     data
+}
+
+fn concat(texts: impl Iterator<Item = String>) -> String {
+    texts.collect::<Vec<_>>().concat()
 }
