@@ -57,13 +57,15 @@ fn encode(bencher: Bencher, encoding: Encoding) {
     let bytes = content(encoding.chunk_size());
     let mut encoder = ChunkEncoder::new(encoding).expect("there is memory");
     let mut output = Vec::new();
-    bencher.counter(BytesCount::of_slice(&bytes)).bench_local(|| {
-        let encoded = encoder
-            .encode(&[], black_box(&bytes), std::mem::take(&mut output))
-            .expect("memory can be written");
-        output = encoded.bytes;
-        output.len()
-    });
+    bencher
+        .counter(BytesCount::of_slice(&bytes))
+        .bench_local(|| {
+            let encoded = encoder
+                .encode(&[], black_box(&bytes), std::mem::take(&mut output))
+                .expect("memory can be written");
+            output = encoded.bytes;
+            output.len()
+        });
 }
 
 #[divan::bench(args = [1, 3, 4, 6, 9])]
@@ -89,7 +91,8 @@ fn archive(path: &Path, layers: usize, size: usize) {
         let mut header = tar::Header::new_gnu();
         header.set_size(bytes.len() as u64);
         header.set_mode(0o644);
-        tar.append_data(&mut header, name, bytes).expect("the disk has room");
+        tar.append_data(&mut header, name, bytes)
+            .expect("the disk has room");
     };
     let mut names = Vec::new();
     let mut diff_ids = Vec::new();

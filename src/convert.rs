@@ -155,7 +155,8 @@ fn entry_report(input: &Input, selected: &Selected, built: Built) -> EntryReport
     let mut images = built.images;
     if let Some(old) = selected.index {
         // Of an index of which one image is selected, nothing is left.
-        let of_all = |image: &ImageReport| image.indexes.first().is_some_and(|index| index.old == old);
+        let of_all =
+            |image: &ImageReport| image.indexes.first().is_some_and(|index| index.old == old);
         for image in images.iter_mut().filter(|image| !of_all(image)) {
             image.indexes.insert(0, IndexReport { old, new: None });
         }
@@ -183,8 +184,8 @@ fn refuse_shared_names(
         for name in &entry.names {
             let first = *seen.entry(name).or_insert(position);
             let input = selected[position].input;
-            let allowed = selected[first].input == input
-                && inputs[input].format == Format::OciLayout;
+            let allowed =
+                selected[first].input == input && inputs[input].format == Format::OciLayout;
             if entries[first].digest != entry.digest && !allowed {
                 let place = |entry: &EntryReport| format!("{} in {}", entry.digest, entry.input);
                 return Err(Error::NameConflict {

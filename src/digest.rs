@@ -135,12 +135,8 @@ impl FromStr for Digest {
             expected,
         };
         match algorithm {
-            "sha256" => Ok(Digest::Sha256(
-                decode_hex(hex).ok_or_else(|| bad_hex(64))?,
-            )),
-            "sha512" => Ok(Digest::Sha512(
-                decode_hex(hex).ok_or_else(|| bad_hex(128))?,
-            )),
+            "sha256" => Ok(Digest::Sha256(decode_hex(hex).ok_or_else(|| bad_hex(64))?)),
+            "sha512" => Ok(Digest::Sha512(decode_hex(hex).ok_or_else(|| bad_hex(128))?)),
             _ => Err(DigestError::UnknownAlgorithm(text.to_owned())),
         }
     }

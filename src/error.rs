@@ -4,7 +4,7 @@ use std::fmt;
 use std::io;
 use std::path::PathBuf;
 
-use crate::digest::{Digest, DiffId};
+use crate::digest::{DiffId, Digest};
 
 /// What the library's functions return.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -234,7 +234,9 @@ pub enum Error {
         has_config: bool,
     },
     /// The input's format has no configs.
-    #[error("the input has no config of this image, only the v1 metadata that a conversion makes one of")]
+    #[error(
+        "the input has no config of this image, only the v1 metadata that a conversion makes one of"
+    )]
     NoConfig,
     /// `--name` fits one image only.
     #[error("a name was given for one image, but {count} are selected")]
@@ -363,9 +365,9 @@ impl Error {
             Error::Schema1 {
                 source: crate::v1::schema1::Schema1Error::Signature { .. },
             } => Some("--ignore-signatures takes it all the same"),
-            Error::NotALayout { .. } => Some(
-                "give another output, or remove this one if it is not needed",
-            ),
+            Error::NotALayout { .. } => {
+                Some("give another output, or remove this one if it is not needed")
+            }
             Error::OutputIsLink { .. } => Some("name what it points to"),
             Error::Absent { .. } => {
                 Some("--allow-missing or --platform leaves out what is missing")
@@ -377,15 +379,13 @@ impl Error {
             Error::SeveralImages { .. } => {
                 Some("select one with --image: a name, @ and a number from 0, or a digest")
             }
-            Error::NoManifest { has_config: true } => Some(
-                "--config prints its config; manifest.json in the archive lists its layers",
-            ),
+            Error::NoManifest { has_config: true } => {
+                Some("--config prints its config; manifest.json in the archive lists its layers")
+            }
             Error::NoManifest { has_config: false } | Error::NoConfig => {
                 Some("convert it, and inspect the result")
             }
-            Error::NameConflict { .. } => {
-                Some("convert them one by one, with --image and --name")
-            }
+            Error::NameConflict { .. } => Some("convert them one by one, with --image and --name"),
             Error::NotAnImage { .. } => Some(
                 "inputs are docker save archives, OCI layouts, dir: folders and schema 1 folders",
             ),

@@ -4,7 +4,7 @@
 
 use serde_json::{Map, Value};
 
-use crate::digest::{Digest, DiffId};
+use crate::digest::{DiffId, Digest};
 use crate::error::Place;
 use crate::input::{Content, V1Config};
 use crate::oci::{Descriptor, Document, Platform};

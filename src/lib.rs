@@ -23,8 +23,8 @@ mod rebuild;
 mod report;
 mod schema2;
 mod select;
-mod verify;
 pub mod v1;
+mod verify;
 
 pub use compression::{
     ChunkEncoder, Codec, Compression, CompressionError, EncodedChunk, Encoding, Framing,
@@ -34,12 +34,13 @@ pub use digest::{DiffId, Digest, DigestError, Hasher};
 pub use digest_map::{DigestMap, DigestMapError};
 pub use error::{Error, Place, Result};
 pub use image::{
-    Blob, Config, Entry, Index, KnownAs, Layer, Manifest, Node, Reference, Schema1Document, TarLayer,
+    Blob, Config, Entry, Index, KnownAs, Layer, Manifest, Node, Reference, Schema1Document,
+    TarLayer,
 };
 pub use input::{Content, Format, Input, ReadOptions, V1Config, V1Layer};
 pub use inspect::{
-    InspectedArtifact, InspectedEntry, InspectedImage, InspectedIndex, InspectedLayer, InspectedNode,
-    Inspection, inspect, raw_config, raw_manifest,
+    InspectedArtifact, InspectedEntry, InspectedImage, InspectedIndex, InspectedLayer,
+    InspectedNode, Inspection, inspect, raw_config, raw_manifest,
 };
 pub use interrupt::Interrupt;
 pub use output::{OutputOptions, Target};

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use crate::compression::{Codec, Compression};
-use crate::digest::{Digest, DiffId};
+use crate::digest::{DiffId, Digest};
 use crate::error::{Place, Result};
 use crate::image::{Blob, Config, Layer, Manifest, Node, TarLayer};
 use crate::input::{Content, ContentId, Input};

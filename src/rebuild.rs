@@ -5,7 +5,7 @@ use std::collections::HashMap;
 
 use serde_json::{Map, Value, json};
 
-use crate::digest::{Digest, DiffId};
+use crate::digest::{DiffId, Digest};
 use crate::error::{Error, Result};
 use crate::image::{Config, Index, Layer, Manifest, Node};
 use crate::layer::Outcome;
@@ -147,7 +147,11 @@ impl<'a> Rebuild<'a> {
             images.push(ImageReport {
                 platform: platform.clone(),
                 indexes: Vec::new(),
-                schema1: manifest.known_as.schema1.as_ref().map(|schema1| schema1.digest),
+                schema1: manifest
+                    .known_as
+                    .schema1
+                    .as_ref()
+                    .map(|schema1| schema1.digest),
                 old_manifest: manifest.document.as_ref().map(|document| document.digest),
                 old_media_type: manifest
                     .document
@@ -413,7 +417,9 @@ fn in_order(values: &[Value], manifest: &Manifest) -> Option<Vec<Value>> {
         };
         let digest = json!(digest.to_string());
         let mut values = values.iter();
-        values.find(|value| value.get("digest") == Some(&digest)).cloned()
+        values
+            .find(|value| value.get("digest") == Some(&digest))
+            .cloned()
     };
     manifest.layers.iter().map(find).collect()
 }

@@ -1,7 +1,7 @@
 //! What a conversion did: for each image the digests that it had and has now.
 
 use crate::compression::Codec;
-use crate::digest::{Digest, DiffId};
+use crate::digest::{DiffId, Digest};
 use crate::oci::Platform;
 
 /// What [`crate::convert()`] gives back.

@@ -140,7 +140,10 @@ impl Selection {
         for image in &self.images {
             match image {
                 ImageSelector::Name(name) => {
-                    let fits = entry.references.iter().filter(|reference| is_named(reference, name));
+                    let fits = entry
+                        .references
+                        .iter()
+                        .filter(|reference| is_named(reference, name));
                     references.extend(fits.cloned());
                 }
                 ImageSelector::Position(wanted) => whole |= *wanted == position,
@@ -180,7 +183,9 @@ impl Selection {
                 images: vec![image.clone()],
                 ..Selection::default()
             };
-            let mut entries = inputs.iter().flat_map(|input| input.entries.iter().enumerate());
+            let mut entries = inputs
+                .iter()
+                .flat_map(|input| input.entries.iter().enumerate());
             if !entries.any(|(position, entry)| !one.wanted(position, entry).is_empty()) {
                 return Err(Error::NoSuchImage {
                     wanted: image.to_string(),
@@ -210,7 +215,10 @@ impl Selection {
                     let error = Error::Absent { name: missing };
                     return Err(places.into_iter().rev().fold(error, Error::at));
                 }
-                warnings.push(format!("left out {}: {missing} is missing", descriptor.digest));
+                warnings.push(format!(
+                    "left out {}: {missing} is missing",
+                    descriptor.digest
+                ));
                 Ok(None)
             }
             Node::Index(index) => self.fitting_index(index, warnings),

@@ -7,14 +7,14 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use ocify::{DiffId, Digest};
-use serde_json::Value;
 use ocify::v1::{
     jws::Verdict,
     schema1::{self, Emptiness, Schema1},
     v1_config::{HistoryEntry, docker_load_config, schema2_config},
     v2s2::{Schema2Descriptor, Schema2MediaType, schema2_manifest},
 };
+use ocify::{DiffId, Digest};
+use serde_json::Value;
 
 fn shared(path: &str) -> PathBuf {
     Path::new(&std::env::var_os("OCIFY_SHARED").expect("OCIFY_SHARED is not set")).join(path)

@@ -105,7 +105,7 @@ pub struct Convert {
           value_parser = clap::builder::PathBufValueParser::new().try_map(DigestMap::new))]
     pub digest_map: Option<DigestMap>,
 
-    /// full: decode every layer and check its diff_id; blobs: check layers
+    /// full: decode every layer and check its `diff_id`; blobs: check layers
     /// that are kept by digest and size alone
     #[arg(long, value_enum, default_value_t)]
     pub check: Check,
@@ -163,7 +163,7 @@ pub struct Inspect {
 
 /// Re-read everything in an input, report every mismatch
 ///
-/// Checks digests, sizes, diff_ids, media types, the tar in each layer, and
+/// Checks digests, sizes, `diff_ids`, media types, the tar in each layer, and
 /// what the image specification asks for. Prints a line for each error and
 /// warning, and one to sum up. Exit status 1 if there are errors.
 #[derive(Debug, clap::Args)]

@@ -92,10 +92,9 @@ fn print_layers(report: &Report) {
             for layer in &image.layers {
                 let codec = layer.codec.map_or("other", ocify::Codec::name);
                 match (layer.digest, layer.diff_id) {
-                    (Some(digest), Some(diff_id)) => eprintln!(
-                        "  {digest} {codec} {} bytes, diff_id {diff_id}",
-                        layer.size
-                    ),
+                    (Some(digest), Some(diff_id)) => {
+                        eprintln!("  {digest} {codec} {} bytes, diff_id {diff_id}", layer.size);
+                    }
                     (Some(digest), None) => {
                         eprintln!("  {digest} {codec} {} bytes", layer.size);
                     }

@@ -16,7 +16,7 @@ pub fn print(value: &Value) -> io::Result<()> {
     stdout.flush()
 }
 
-/// serde_json escapes only what it must. Whatever else could harm a terminal can only be inside of strings, where an
+/// `serde_json` escapes only what it must. Whatever else could harm a terminal can only be inside of strings, where an
 /// escape means the same.
 fn escape_json(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len());

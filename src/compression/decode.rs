@@ -116,7 +116,8 @@ mod tests {
 
     #[test]
     fn every_codec_reads_many_members_and_nothing_else() {
-        let encoders: [(Codec, fn(&[u8]) -> Vec<u8>); 4] = [
+        type Encode = fn(&[u8]) -> Vec<u8>;
+        let encoders: [(Codec, Encode); 4] = [
             (Codec::Gzip, gzip),
             (Codec::Zstd, zstd),
             (Codec::Bzip2, bzip2),

@@ -31,7 +31,7 @@ pub struct ChunkEncoder(Encoder);
 
 enum Encoder {
     None,
-    Gzip(Deflate),
+    Gzip(Box<Deflate>),
     Zstd(zstd::bulk::Compressor<'static>),
 }
 
@@ -50,7 +50,7 @@ impl ChunkEncoder {
             Encoding::None => Encoder::None,
             Encoding::Gzip(level) => {
                 let level = Level::new(level).ok_or_else(|| io::Error::other("no such level"))?;
-                Encoder::Gzip(Deflate::new(level))
+                Encoder::Gzip(Box::new(Deflate::new(level)))
             }
             Encoding::Zstd(level) => {
                 let level = i32::try_from(level).map_err(io::Error::other)?;
@@ -133,7 +133,6 @@ impl Framing {
     /// To be written behind the last chunk.
     pub fn trailer(self) -> io::Result<Vec<u8>> {
         match self.encoding {
-            Encoding::None => Ok(Vec::new()),
             Encoding::Gzip(_) => {
                 // A last block with nothing in it: fixed Huffman codes, end of block (RFC 1951, section 3.2.3).
                 let mut trailer = vec![3, 0];
@@ -147,7 +146,7 @@ impl Framing {
             Encoding::Zstd(level) if self.chunks == 0 => {
                 zstd::bulk::compress(&[], i32::try_from(level).map_err(io::Error::other)?)
             }
-            Encoding::Zstd(_) => Ok(Vec::new()),
+            Encoding::None | Encoding::Zstd(_) => Ok(Vec::new()),
         }
     }
 }

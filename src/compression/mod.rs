@@ -202,7 +202,10 @@ mod tests {
         );
         for (text, message) in [
             ("lzma", r#""lzma" is none of keep, gzip, zstd, none"#),
-            ("gzip:10", r#"level "10" of gzip is not a number from 1 to 9"#),
+            (
+                "gzip:10",
+                r#"level "10" of gzip is not a number from 1 to 9"#,
+            ),
             ("gzip:0", r#"level "0" of gzip is not a number from 1 to 9"#),
             ("zstd:", r#"level "" of zstd is not a number from 1 to 22"#),
             ("none:1", "none has no levels"),

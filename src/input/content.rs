@@ -40,11 +40,7 @@ pub(crate) struct Extent {
 /// Tells whether two contents are the same place on disk.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) enum ContentId {
-    Archive {
-        file: usize,
-        offset: u64,
-        size: u64,
-    },
+    Archive { file: usize, offset: u64, size: u64 },
     File(Arc<Path>),
     Memory(usize),
 }

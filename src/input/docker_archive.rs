@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use super::files::{Files, clean_name};
 use super::oci_layout;
-use crate::digest::{Digest, DiffId};
+use crate::digest::{DiffId, Digest};
 use crate::error::{Error, Place, Result, ResultExt};
 use crate::image::{Config, Entry, KnownAs, Layer, Manifest, Node, Reference, TarLayer};
 use crate::limits;

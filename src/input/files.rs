@@ -136,7 +136,9 @@ impl Files {
         let inside = format!("{name}/");
         let mut behind = self.entries.range(inside.clone()..);
         matches!(self.entries.get(name), Some(Entry::Other))
-            || behind.next().is_some_and(|(first, _)| first.starts_with(&inside))
+            || behind
+                .next()
+                .is_some_and(|(first, _)| first.starts_with(&inside))
     }
 
     /// Whether the name is a file or a link.
@@ -241,7 +243,10 @@ mod tests {
             assert_eq!(clean_name(name), clean, "{name}");
         }
         assert_eq!(link_target("x/layer.tar", "../y/layer.tar"), "y/layer.tar");
-        assert_eq!(link_target("x/layer.tar", "../../y/layer.tar"), "y/layer.tar");
+        assert_eq!(
+            link_target("x/layer.tar", "../../y/layer.tar"),
+            "y/layer.tar"
+        );
         assert_eq!(link_target("layer.tar", "/y/layer.tar"), "y/layer.tar");
     }
 }

@@ -170,12 +170,10 @@ fn image(
     let mut layers = Vec::with_capacity(of);
     let mut metadata = Vec::with_capacity(of);
     for (position, id) in chain.iter().rev().enumerate() {
-        let content = files
-            .get(&format!("{id}/layer.tar"))
-            .at(|| Place::Layer {
-                number: position + 1,
-                of,
-            })?;
+        let content = files.get(&format!("{id}/layer.tar")).at(|| Place::Layer {
+            number: position + 1,
+            of,
+        })?;
         layers.push(Layer::Tar(TarLayer {
             content: content.clone(),
             descriptor: None,

@@ -154,7 +154,11 @@ pub(crate) enum Detected {
 /// Looks for what an input is; the order matters, since later Docker archives are several formats at once.
 pub(crate) fn detect(files: &Files, manifest: Option<String>) -> Result<Detected> {
     let manifest = manifest
-        .or_else(|| files.has("manifest.json").then(|| "manifest.json".to_owned()))
+        .or_else(|| {
+            files
+                .has("manifest.json")
+                .then(|| "manifest.json".to_owned())
+        })
         .or_else(|| lone_schema1(files));
     let array = match &manifest {
         Some(name) => is_array(&files.get(name)?.beginning(64)?),
@@ -215,8 +219,11 @@ fn lone_schema1(files: &Files) -> Option<String> {
         let extension = std::path::Path::new(name).extension();
         !name.contains('/') && extension.is_some_and(|extension| extension == "json")
     };
-    let is_schema1 =
-        |name: &&str| files.document(name).is_ok_and(|bytes| dir::is_schema1(&bytes));
+    let is_schema1 = |name: &&str| {
+        files
+            .document(name)
+            .is_ok_and(|bytes| dir::is_schema1(&bytes))
+    };
     let mut found = files.names().filter(is_json).filter(is_schema1);
     let first = found.next()?;
     found.next().is_none().then(|| first.to_owned())
@@ -230,10 +237,11 @@ fn is_array(beginning: &[u8]) -> bool {
 /// What is there in place of an image, for the message.
 fn describe(files: &Files) -> String {
     let names: Vec<&str> = files.names().collect();
-    if ["etc", "usr", "bin"]
-        .iter()
-        .all(|folder| names.iter().any(|name| name.split('/').next() == Some(folder)))
-    {
+    if ["etc", "usr", "bin"].iter().all(|folder| {
+        names
+            .iter()
+            .any(|name| name.split('/').next() == Some(folder))
+    }) {
         return "it is the file system of a container or a machine (docker export, a root file \
                 system), without the metadata of an image"
             .to_owned();

@@ -10,12 +10,16 @@ use serde::Deserialize;
 use serde_json::{Map, Value};
 
 use super::Files;
-use crate::digest::{Digest, DiffId};
+use crate::digest::{DiffId, Digest};
 use crate::error::{Error, Place, Result, ResultExt};
-use crate::image::{Blob, Config, Entry, Index, KnownAs, Layer, Manifest, Node, Reference, TarLayer};
+use crate::image::{
+    Blob, Config, Entry, Index, KnownAs, Layer, Manifest, Node, Reference, TarLayer,
+};
 use crate::limits;
 use crate::oci::media_type::{self, Kind, LayerKind};
-use crate::oci::{self, CONTAINERD_NAME, ConfigView, Descriptor, Document, REF_NAME, REFERENCE_DIGEST};
+use crate::oci::{
+    self, CONTAINERD_NAME, ConfigView, Descriptor, Document, REF_NAME, REFERENCE_DIGEST,
+};
 
 const INDEX: &str = "index.json";
 
@@ -93,9 +97,7 @@ pub(super) fn read(files: &Files, warnings: &mut Vec<String>) -> Result<Vec<Entr
         let label = reference
             .display_name()
             .map_or_else(|| format!("@{}", entries.len()), str::to_owned);
-        let node = tree
-            .node(descriptor, 0)
-            .at(|| Place::Image(label))?;
+        let node = tree.node(descriptor, 0).at(|| Place::Image(label))?;
         entries.push(Entry {
             references: vec![reference],
             node,
@@ -158,7 +160,10 @@ fn refuse_both(document: &str, view: &ManifestView) -> Result<()> {
 
 /// What descriptors embed must be what they name, or readers that use the copy see something else.
 fn check_data(document: &str, view: &ManifestView) -> Result<()> {
-    let lists = [&view.manifests, &view.layers].into_iter().flatten().flatten();
+    let lists = [&view.manifests, &view.layers]
+        .into_iter()
+        .flatten()
+        .flatten();
     for descriptor in lists.chain(&view.config).chain(&view.subject) {
         let Some(data) = &descriptor.data else {
             continue;
@@ -263,7 +268,11 @@ impl<'a> Tree<'a> {
         }
         if document.media_type.is_empty() {
             let index = view.manifests.is_some();
-            let guess = if index { media_type::INDEX } else { media_type::MANIFEST };
+            let guess = if index {
+                media_type::INDEX
+            } else {
+                media_type::MANIFEST
+            };
             guess.clone_into(&mut document.media_type);
         }
         match media_type::kind(&document.media_type) {
@@ -388,15 +397,10 @@ impl<'a> Tree<'a> {
         (ordered, true)
     }
 
-    fn layers(
-        &mut self,
-        descriptors: Vec<Descriptor>,
-        diff_ids: &[DiffId],
-    ) -> Result<Vec<Layer>> {
+    fn layers(&mut self, descriptors: Vec<Descriptor>, diff_ids: &[DiffId]) -> Result<Vec<Layer>> {
         let count = descriptors.len();
-        let is_tar = |layer: &Descriptor| {
-            media_type::layer_kind(&layer.media_type) != LayerKind::Other
-        };
+        let is_tar =
+            |layer: &Descriptor| media_type::layer_kind(&layer.media_type) != LayerKind::Other;
         // Where some layers are no file systems, nothing says which diff_id is whose.
         let all_tar = descriptors.iter().all(is_tar);
         if all_tar && count != diff_ids.len() {
@@ -408,10 +412,11 @@ impl<'a> Tree<'a> {
         let layers = descriptors.into_iter().enumerate();
         let layers = layers.map(|(number, descriptor)| {
             let diff_id = diff_ids.get(number).filter(|_| count == diff_ids.len());
-            self.layer(descriptor, diff_id.copied()).at(|| Place::Layer {
-                number: number + 1,
-                of: count,
-            })
+            self.layer(descriptor, diff_id.copied())
+                .at(|| Place::Layer {
+                    number: number + 1,
+                    of: count,
+                })
         });
         layers.collect()
     }

@@ -164,7 +164,10 @@ fn index(file: File, length: u64, codec: Codec, damage: Option<Error>) -> Result
     let (files, result) = Files::in_damaged_archive(&file, length);
     let damage = match (damage, result) {
         (damage, Ok(())) | (damage @ Some(_), Err(_)) => damage,
-        (None, Err(Error::TarHeader { offset: 0, .. } | Error::NoEndOfArchive { found: 0..512 })) => {
+        (
+            None,
+            Err(Error::TarHeader { offset: 0, .. } | Error::NoEndOfArchive { found: 0..512 }),
+        ) => {
             let found = match codec {
                 Codec::None => "the file is no tar archive, folder or manifest".to_owned(),
                 codec => format!("it is {codec}, but there is no tar archive in it"),

@@ -53,7 +53,11 @@ impl SparseMap {
                 });
             }
         }
-        Ok(Entry::File(Content::in_archive(file, extents, self.real_size)))
+        Ok(Entry::File(Content::in_archive(
+            file,
+            extents,
+            self.real_size,
+        )))
     }
 }
 

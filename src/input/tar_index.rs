@@ -67,7 +67,7 @@ fn walk(file: &Arc<File>, length: u64, index: &mut TarIndex) -> Result<()> {
                         limit: limits::MEMBERS as u64,
                     });
                 }
-                let (name, entry) = walk.member(at, &header, std::mem::take(&mut extensions))?;
+                let (name, entry) = walk.member(at, &header, &std::mem::take(&mut extensions))?;
                 index.add(name, entry);
             }
         }
@@ -214,7 +214,7 @@ impl Walk<'_> {
         &mut self,
         at: u64,
         header: &Header,
-        extensions: Extensions,
+        extensions: &Extensions,
     ) -> Result<(String, Entry)> {
         let raw_name = extensions
             .get("GNU.sparse.name")
@@ -249,7 +249,7 @@ impl Walk<'_> {
                 Entry::Link(clean_name(&link()))
             }
             EntryType::GNUSparse => self.gnu_sparse(at, header, &name, size)?,
-            kind if is_regular(kind, &raw_name) => self.regular(at, &name, size, &extensions)?,
+            kind if is_regular(kind, &raw_name) => self.regular(at, &name, size, extensions)?,
             _ => {
                 self.data(&name, size)?;
                 Entry::Other
@@ -317,7 +317,10 @@ pub(crate) fn checksum_fits(header: &Header) -> bool {
     let bytes = header.as_bytes();
     let summed = || bytes[..148].iter().chain(&bytes[156..]);
     let unsigned = 8 * 32 + summed().map(|byte| u32::from(*byte)).sum::<u32>();
-    let signed = 8 * 32 + summed().map(|byte| i32::from(byte.cast_signed())).sum::<i32>();
+    let signed = 8 * 32
+        + summed()
+            .map(|byte| i32::from(byte.cast_signed()))
+            .sum::<i32>();
     expected == unsigned || i32::try_from(expected) == Ok(signed)
 }
 
@@ -328,5 +331,7 @@ fn parse_pax(at: u64, bytes: &[u8]) -> Result<Vec<(String, String)>> {
     })?;
     let text = |bytes| String::from_utf8_lossy(bytes).into_owned();
     let records = records.into_iter();
-    Ok(records.map(|(key, value)| (text(key), text(value))).collect())
+    Ok(records
+        .map(|(key, value)| (text(key), text(value)))
+        .collect())
 }

@@ -4,7 +4,7 @@ mod pipeline;
 mod source;
 
 use crate::compression::{Codec, Encoding};
-use crate::digest::{Digest, DiffId, Hasher};
+use crate::digest::{DiffId, Digest, Hasher};
 use crate::error::{Error, Place, Result};
 use crate::input::Content;
 

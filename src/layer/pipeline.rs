@@ -17,7 +17,7 @@ use rayon::{ScopeFifo, ThreadPool};
 use super::source::{Piece, Source};
 use super::{Action, Job, Outcome};
 use crate::compression::{ChunkEncoder, Codec, EncodedChunk, Encoding, Framing};
-use crate::digest::{Digest, DiffId, Hasher};
+use crate::digest::{DiffId, Digest, Hasher};
 use crate::error::{Error, Result};
 use crate::interrupt::Interrupt;
 use crate::output::{BlobWriter, Output};
@@ -58,12 +58,18 @@ pub(crate) fn run(pipeline: &Pipeline<'_>, jobs: &[Job]) -> Result<Vec<Outcome>>
         buffers: Mutex::default(),
     };
     pipeline.pool.scope_fifo(|scope| run.start_layers(scope));
-    let state = run.state.into_inner().unwrap_or_else(PoisonError::into_inner);
+    let state = run
+        .state
+        .into_inner()
+        .unwrap_or_else(PoisonError::into_inner);
     if let Some(error) = state.error {
         return Err(error);
     }
-    let outcomes: Option<Vec<Outcome>> =
-        state.layers.into_iter().map(|layer| layer.outcome).collect();
+    let outcomes: Option<Vec<Outcome>> = state
+        .layers
+        .into_iter()
+        .map(|layer| layer.outcome)
+        .collect();
     outcomes.ok_or(Error::Interrupted)
 }
 
@@ -128,7 +134,10 @@ struct ReadToEnd {
 }
 
 enum ToWrite {
-    Encoded { chunk: EncodedChunk, length: usize },
+    Encoded {
+        chunk: EncodedChunk,
+        length: usize,
+    },
     Raw(Vec<u8>),
     /// The decoded bytes are the blob's.
     Plain(Arc<Vec<u8>>),
@@ -280,7 +289,9 @@ impl<'a> Run<'a> {
                 };
                 self.state().layers[layer].to_write.insert(number, piece);
                 self.recycle(chunk);
-                before.into_iter().for_each(|before| self.recycle(before));
+                if let Some(before) = before {
+                    self.recycle(before);
+                }
                 self.go_on(scope, layer);
             }
             Err(source) => self.fail(
@@ -308,7 +319,10 @@ impl<'a> Run<'a> {
         let output = lock(&self.buffers).pop().unwrap_or_default();
         let before = before.map(Vec::as_slice).unwrap_or_default();
         let encoded = encoder.encode(before, chunk, output)?;
-        lock(&self.encoders).entry(encoding).or_default().push(encoder);
+        lock(&self.encoders)
+            .entry(encoding)
+            .or_default()
+            .push(encoder);
         Ok(encoded)
     }
 

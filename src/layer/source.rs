@@ -38,7 +38,8 @@ impl Source {
         let kept = matches!(job.action, Action::Keep { .. });
         // The decoded bytes of a plain layer are its raw bytes: they are hashed once, as decoded ones, unless the two
         // digests are of different algorithms.
-        let algorithm = |digest: Option<Digest>| digest.map_or("sha256", |digest| digest.algorithm());
+        let algorithm =
+            |digest: Option<Digest>| digest.map_or("sha256", |digest| digest.algorithm());
         let two_algorithms = decodes
             && job.digest.is_some()
             && algorithm(job.digest) != algorithm(job.diff_id.map(|diff_id| diff_id.0));
@@ -59,12 +60,11 @@ impl Source {
             Action::Encode(encoding) => encoding.chunk_size(),
             Action::Keep { .. } => KEPT_CHUNK,
         };
-        let decoder = Decoder::new(codec, tap).map_err(|source| Error::Decode {
-            codec: codec.name(),
-            source,
-        })?;
         Ok(Source {
-            decoder,
+            decoder: Decoder::new(codec, tap).map_err(|source| Error::Decode {
+                codec: codec.name(),
+                source,
+            })?,
             codec,
             chunk_size,
             ended: false,

@@ -150,7 +150,10 @@ mod tests {
                 "application/vnd.docker.image.rootfs.foreign.diff.tar.gzip",
                 "application/vnd.oci.image.layer.nondistributable.v1.tar+gzip",
             ),
-            ("application/vnd.in-toto+json", "application/vnd.in-toto+json"),
+            (
+                "application/vnd.in-toto+json",
+                "application/vnd.in-toto+json",
+            ),
         ] {
             assert_eq!(to_oci(docker), oci);
         }
@@ -159,13 +162,22 @@ mod tests {
     #[test]
     fn layers_are_told_from_other_blobs() {
         for (media_type, kind) in [
-            ("application/vnd.docker.image.rootfs.diff.tar", LayerKind::Layer),
-            ("application/vnd.oci.image.layer.v1.tar+zstd", LayerKind::Layer),
+            (
+                "application/vnd.docker.image.rootfs.diff.tar",
+                LayerKind::Layer,
+            ),
+            (
+                "application/vnd.oci.image.layer.v1.tar+zstd",
+                LayerKind::Layer,
+            ),
             (
                 "application/vnd.docker.image.rootfs.foreign.diff.tar.gzip",
                 LayerKind::Foreign,
             ),
-            ("application/vnd.oci.image.layer.v1.tar+encrypted", LayerKind::Other),
+            (
+                "application/vnd.oci.image.layer.v1.tar+encrypted",
+                LayerKind::Other,
+            ),
             ("application/vnd.in-toto+json", LayerKind::Other),
         ] {
             assert_eq!(layer_kind(media_type), kind, "{media_type}");

@@ -66,7 +66,8 @@ fn is_reference(name: &str) -> bool {
             .chars()
             .all(|c| c.is_ascii_alphanumeric() || "-._:[]".contains(c));
     let component_fits = |component: &str| {
-        let ends = |c: Option<char>| c.is_some_and(|c| c.is_ascii_lowercase() || c.is_ascii_digit());
+        let ends =
+            |c: Option<char>| c.is_some_and(|c| c.is_ascii_lowercase() || c.is_ascii_digit());
         ends(component.chars().next())
             && ends(component.chars().last())
             && component
@@ -120,7 +121,10 @@ mod tests {
             ("1.0+build", false),
             ("app:1.0+build", false),
             ("UPPER/app:1", true),
-            ("app@sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855", false),
+            (
+                "app@sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855",
+                false,
+            ),
         ] {
             assert_eq!(tagged_reference(name).is_some(), tagged, "{name}");
         }

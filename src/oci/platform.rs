@@ -15,10 +15,18 @@ pub struct Platform {
     #[serde(default)]
     pub os: String,
     /// Windows' build number.
-    #[serde(rename = "os.version", default, skip_serializing_if = "Option::is_none")]
+    #[serde(
+        rename = "os.version",
+        default,
+        skip_serializing_if = "Option::is_none"
+    )]
     pub os_version: Option<String>,
     /// Windows' `win32k`.
-    #[serde(rename = "os.features", default, skip_serializing_if = "Option::is_none")]
+    #[serde(
+        rename = "os.features",
+        default,
+        skip_serializing_if = "Option::is_none"
+    )]
     pub os_features: Option<Vec<String>>,
     /// `v7`, `v8`, …
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -120,7 +120,8 @@ impl Folder {
         file.write_all(bytes)
             .map_err(Error::io("write", self.path(name)))?;
         if fsync {
-            file.sync_all().map_err(Error::io("sync", self.path(name)))?;
+            file.sync_all()
+                .map_err(Error::io("sync", self.path(name)))?;
         }
         Ok(file)
     }
@@ -177,7 +178,9 @@ impl Folder {
     pub fn link(&self, name: &str, other: &Folder, other_name: &str) -> Result<bool> {
         match rustix::fs::linkat(&self.fd, name, &other.fd, other_name, AtFlags::empty()) {
             Ok(()) => Ok(true),
-            Err(Errno::EXIST | Errno::PERM | Errno::OPNOTSUPP | Errno::NOSYS | Errno::MLINK) => Ok(false),
+            Err(Errno::EXIST | Errno::PERM | Errno::OPNOTSUPP | Errno::NOSYS | Errno::MLINK) => {
+                Ok(false)
+            }
             Err(errno) => other.failed("link a staged file to", other_name, Err(errno)),
         }
     }

@@ -43,26 +43,23 @@ pub(super) fn manifest(index: &[u8], blobs: &dyn Blobs) -> Result<Vec<u8>> {
     let mut items: Vec<(Digest, Item)> = Vec::new();
     for descriptor in &index.manifests {
         let known = items
-            .iter_mut()
-            .find(|(digest, _)| *digest == descriptor.digest);
-        let item = match known {
-            Some((_, item)) => item,
-            None => {
-                let Some((config, layers)) = image(descriptor, blobs, 0) else {
-                    continue;
-                };
-                let item = Item {
-                    config,
-                    repo_tags: None,
-                    layers,
-                };
-                items.push((descriptor.digest, item));
-                let Some((_, item)) = items.last_mut() else {
-                    continue;
-                };
-                item
-            }
+            .iter()
+            .position(|(digest, _)| *digest == descriptor.digest);
+        let position = if let Some(position) = known {
+            position
+        } else {
+            let Some((config, layers)) = image(descriptor, blobs, 0) else {
+                continue;
+            };
+            let item = Item {
+                config,
+                repo_tags: None,
+                layers,
+            };
+            items.push((descriptor.digest, item));
+            items.len() - 1
         };
+        let (_, item) = &mut items[position];
         if let Some(tag) = tag(descriptor) {
             let tags = item.repo_tags.get_or_insert_default();
             if !tags.contains(&tag) {

@@ -116,9 +116,7 @@ impl FolderOutput {
             let index = additions.merge(None)?;
             self.staged.write(INDEX, &index.bytes, self.fsync)?;
             self.sync_staged()?;
-            if self
-                .staged_rename_whole()?
-            {
+            if self.staged_rename_whole()? {
                 self.published = true;
                 return self.sync(&self.parent);
             }
@@ -213,7 +211,10 @@ fn check_layout(folder: &Folder, path: &Path) -> Result<()> {
         Some(bytes) => {
             let document: serde_json::Value =
                 serde_json::from_slice(&bytes).map_err(|_| not_a_layout())?;
-            match document.get("imageLayoutVersion").and_then(|version| version.as_str()) {
+            match document
+                .get("imageLayoutVersion")
+                .and_then(|version| version.as_str())
+            {
                 Some("1.0.0") => Ok(()),
                 _ => Err(not_a_layout()),
             }

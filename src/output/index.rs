@@ -163,23 +163,32 @@ mod tests {
         let manifests = index["manifests"].as_array().unwrap().iter();
         let content = |value: &Value| {
             let digest = value["digest"].as_str().unwrap();
-            let named = |content: &&String| Digest::sha256(content.as_bytes()).to_string() == digest;
+            let named =
+                |content: &&String| Digest::sha256(content.as_bytes()).to_string() == digest;
             contents.iter().find(named).unwrap().clone()
         };
         manifests
-            .map(|value| (content(value), annotation(value, REF_NAME).map(str::to_owned)))
+            .map(|value| {
+                (
+                    content(value),
+                    annotation(value, REF_NAME).map(str::to_owned),
+                )
+            })
             .collect()
     }
 
     #[test]
     fn names_move_and_images_stay() {
-        let entry = |content: &str, name: Option<&str>| {
-            (content.to_owned(), name.map(str::to_owned))
-        };
+        let entry =
+            |content: &str, name: Option<&str>| (content.to_owned(), name.map(str::to_owned));
         let old: &[(&str, Option<&str>)] = &[("A", Some("app:1")), ("B", Some("base"))];
         assert_eq!(
             merged(&[old, &[("C", Some("app:1"))]]),
-            [entry("A", None), entry("B", Some("base")), entry("C", Some("app:1"))]
+            [
+                entry("A", None),
+                entry("B", Some("base")),
+                entry("C", Some("app:1"))
+            ]
         );
         // An image that has another name does not stay without a name too.
         let twice: &[(&str, Option<&str>)] = &[("A", Some("app:1")), ("A", Some("app:latest"))];
@@ -189,7 +198,10 @@ mod tests {
         );
         // The same again changes nothing.
         assert_eq!(merged(&[old, old]), merged(&[old]));
-        assert_eq!(merged(&[&[("A", None)], &[("A", None)]]), [entry("A", None)]);
+        assert_eq!(
+            merged(&[&[("A", None)], &[("A", None)]]),
+            [entry("A", None)]
+        );
         // A name for what had none.
         assert_eq!(
             merged(&[&[("A", None)], &[("A", Some("app:1"))]]),

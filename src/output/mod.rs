@@ -105,9 +105,7 @@ impl Output {
                 Target::Folder(path) => {
                     Kind::Folder(FolderOutput::open(path, options.fsync, interrupt)?)
                 }
-                Target::Tar(path) => {
-                    Kind::Tar(TarOutput::open(path, options.clone(), interrupt)?)
-                }
+                Target::Tar(path) => Kind::Tar(TarOutput::open(path, options.clone(), interrupt)?),
                 Target::Stdout => Kind::Tar(TarOutput::stdout(options.clone(), interrupt)?),
             })
         };
@@ -126,7 +124,7 @@ impl Output {
     pub fn begin_blob(&self, expected: Option<Digest>) -> Result<BlobWriter<'_>> {
         match &self.kind {
             Kind::Folder(folder) => Ok(BlobWriter::Folder(folder.begin_blob()?)),
-            Kind::Tar(tar) => Ok(BlobWriter::Tar(tar.begin_blob(expected)?)),
+            Kind::Tar(tar) => Ok(BlobWriter::Tar(tar.begin_blob(expected))),
         }
     }
 

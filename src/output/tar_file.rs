@@ -21,7 +21,8 @@ use crate::input::{Content, Files, Input};
 use crate::interrupt::Interrupt;
 use crate::oci::{self, Document};
 
-const BLOCK: u64 = 512;
+const BLOCK_BYTES: usize = 512;
+const BLOCK: u64 = BLOCK_BYTES as u64;
 
 pub(super) struct TarOutput {
     file: File,
@@ -78,8 +79,8 @@ impl TarOutput {
         let prefix = super::staged_prefix(&name);
         staging::remove_stale(&parent, &prefix, |_| Ok(()));
         interrupt.set_staged(true);
-        let (staged_name, file) = staging::make_file(&parent, &prefix)
-            .inspect_err(|_| interrupt.set_staged(false))?;
+        let (staged_name, file) =
+            staging::make_file(&parent, &prefix).inspect_err(|_| interrupt.set_staged(false))?;
         let place = Place {
             parent,
             name,
@@ -134,15 +135,15 @@ impl TarOutput {
     }
 
     /// Begins a blob at the end. One at a time: the pipeline sees to that.
-    pub fn begin_blob(&self, expected: Option<Digest>) -> Result<TarBlob<'_>> {
+    pub fn begin_blob(&self, expected: Option<Digest>) -> TarBlob<'_> {
         let long_name = matches!(expected, Some(Digest::Sha512(_)));
         let start = self.contents().end;
-        Ok(TarBlob {
+        TarBlob {
             output: self,
             start,
             data: start + if long_name { 3 * BLOCK } else { BLOCK },
             size: 0,
-        })
+        }
     }
 
     pub fn put(&self, document: &Document) -> Result<()> {
@@ -154,7 +155,7 @@ impl TarOutput {
         if !new {
             return Ok(());
         }
-        let mut blob = self.begin_blob(Some(digest))?;
+        let mut blob = self.begin_blob(Some(digest));
         blob.write(&document.bytes)?;
         blob.close(&digest)
     }
@@ -195,7 +196,9 @@ impl TarOutput {
                     .rename(&place.staged_name, &place.parent, &place.name)?
             } else {
                 // What another run has put there meanwhile is not replaced.
-                place.parent.rename_to_free(&place.staged_name, &place.name)?
+                place
+                    .parent
+                    .rename_to_free(&place.staged_name, &place.name)?
             };
             if done {
                 place.published = true;
@@ -239,8 +242,10 @@ impl TarOutput {
             if self.contents().blobs.contains(&digest) {
                 continue;
             }
-            let mut blob = self.begin_blob(Some(digest))?;
-            super::existing::copy(&digest, &content, &self.interrupt, |bytes| blob.write(bytes))?;
+            let mut blob = self.begin_blob(Some(digest));
+            super::existing::copy(&digest, &content, &self.interrupt, |bytes| {
+                blob.write(bytes)
+            })?;
             blob.finish(&digest)?;
         }
         input.files.document("index.json")
@@ -256,7 +261,7 @@ impl TarOutput {
             self.append(&mut contents, "manifest.json", &manifest)?;
         }
         let end = contents.end + 2 * BLOCK;
-        self.write_at(&[0; 2 * BLOCK as usize], contents.end)?;
+        self.write_at(&[0; 2 * BLOCK_BYTES], contents.end)?;
         self.file
             .set_len(end)
             .map_err(Error::io("write", &self.path))?;
@@ -315,7 +320,11 @@ fn header(name: &str, kind: EntryType, size: u64) -> [u8; 512] {
     let length = bytes.len().min(100);
     header.as_mut_bytes()[..length].copy_from_slice(&bytes[..length]);
     header.set_entry_type(kind);
-    header.set_mode(if kind == EntryType::Directory { 0o755 } else { 0o644 });
+    header.set_mode(if kind == EntryType::Directory {
+        0o755
+    } else {
+        0o644
+    });
     header.set_size(size);
     header.set_uid(0);
     header.set_gid(0);
@@ -327,7 +336,7 @@ fn header(name: &str, kind: EntryType, size: u64) -> [u8; 512] {
 /// Zeros up to the next block; gives its offset.
 fn pad(output: &TarOutput, end: u64) -> Result<u64> {
     let padded = end.next_multiple_of(BLOCK);
-    let zeros = [0; BLOCK as usize];
+    let zeros = [0; BLOCK_BYTES];
     let count = usize::try_from(padded - end).unwrap_or_default();
     output.write_at(&zeros[..count], end)?;
     Ok(padded)
@@ -366,7 +375,7 @@ impl TarBlob<'_> {
         if self.data - self.start > BLOCK {
             let length = name.len() as u64 + 1;
             let long = header("././@LongLink", EntryType::GNULongName, length);
-            let mut block = [0; BLOCK as usize];
+            let mut block = [0; BLOCK_BYTES];
             block[..name.len()].copy_from_slice(name.as_bytes());
             self.output.write_at(&long, self.start)?;
             self.output.write_at(&block, self.start + BLOCK)?;

@@ -3,7 +3,7 @@ use std::collections::HashMap;
 
 use serde::{Deserialize, de::IgnoredAny};
 
-use crate::digest::{Digest, DiffId};
+use crate::digest::{DiffId, Digest};
 use crate::v1::go_json;
 use crate::v1::go_struct::{Field, Struct, Type, Value};
 use crate::v1::jws::{PayloadError, Signature, Verdict};

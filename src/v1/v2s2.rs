@@ -42,7 +42,9 @@ impl Schema2MediaType {
             "application/vnd.oci.image.layer.v1.tar" => Self::Layer,
             "application/vnd.oci.image.layer.v1.tar+gzip" => Self::LayerGzip,
             "application/vnd.oci.image.layer.nondistributable.v1.tar" => Self::ForeignLayer,
-            "application/vnd.oci.image.layer.nondistributable.v1.tar+gzip" => Self::ForeignLayerGzip,
+            "application/vnd.oci.image.layer.nondistributable.v1.tar+gzip" => {
+                Self::ForeignLayerGzip
+            }
             _ => return None,
         })
     }
