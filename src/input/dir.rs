@@ -7,7 +7,7 @@ use serde_json::Map;
 
 use super::beside::Beside;
 use super::files::Files;
-use super::oci_layout::{Places, Tree};
+use super::oci_tree::{Places, Tree};
 use super::{Format, ReadOptions, schema1};
 use crate::digest::Digest;
 use crate::error::{Place, Result, ResultExt};

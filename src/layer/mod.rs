@@ -2,6 +2,7 @@
 
 mod pipeline;
 mod source;
+mod state;
 
 use crate::compression::{Codec, Encoding};
 use crate::digest::{DiffId, Digest, Hasher};

@@ -9,18 +9,19 @@
 //! - A folder takes blobs in any order. A tar takes them one after the other: only the first unfinished layer writes,
 //!   and the others may use no more than half of the budget, so that it is never starved.
 
-use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use rayon::{ScopeFifo, ThreadPool};
 
 use super::source::{Piece, Source};
+use super::state::{ReadToEnd, Reader, State, ToWrite, Track, Writer};
 use super::{Action, Job, Outcome};
 use crate::compression::{ChunkEncoder, Codec, EncodedChunk, Encoding, Framing};
-use crate::digest::{DiffId, Digest, Hasher};
+use crate::digest::{DiffId, Hasher};
 use crate::error::{Error, Result};
 use crate::interrupt::Interrupt;
-use crate::output::{BlobWriter, Output};
+use crate::output::Output;
 use crate::progress::Progress;
 
 /// What the pipeline works with.
@@ -75,100 +76,19 @@ pub(crate) fn run(pipeline: &Pipeline<'_>, jobs: &[Job]) -> Result<Vec<Outcome>>
 
 type Scope<'s> = ScopeFifo<'s>;
 
-struct Run<'a> {
+pub(super) struct Run<'a> {
     pipeline: &'a Pipeline<'a>,
     jobs: &'a [Job],
     /// In which order layers are started and, into a tar, written.
-    order: Vec<usize>,
-    ordered: bool,
+    pub order: Vec<usize>,
+    pub ordered: bool,
     most_active: usize,
     /// How many parts of chunks may be in memory: a chunk counts for two, one to be hashed and one to be written.
-    budget: usize,
+    pub budget: usize,
     state: Mutex<State<'a>>,
     encoders: Mutex<HashMap<Encoding, Vec<ChunkEncoder>>>,
     /// Used again, since fresh memory costs as much as hashing it.
     buffers: Mutex<Vec<Vec<u8>>>,
-}
-
-#[derive(Default)]
-struct State<'a> {
-    layers: Vec<Track<'a>>,
-    /// How many of `order` have been started.
-    started: usize,
-    active: usize,
-    /// How many layers are done. Into a tar, the next one of `order` is whose turn it is to write.
-    finished: usize,
-    in_flight: usize,
-    error: Option<Error>,
-}
-
-/// How far a layer is.
-#[derive(Default)]
-struct Track<'a> {
-    in_flight: usize,
-    chunks_read: u64,
-    parked: Option<Box<Reader>>,
-    /// Set when all has been read.
-    read: Option<ReadToEnd>,
-    to_hash: VecDeque<Arc<Vec<u8>>>,
-    hashing: bool,
-    hasher: Option<Hasher>,
-    to_write: BTreeMap<u64, ToWrite>,
-    next_write: u64,
-    writing: bool,
-    writer: Option<Box<Writer<'a>>>,
-    finishing: bool,
-    outcome: Option<Outcome>,
-}
-
-struct Reader {
-    source: Source,
-    /// The chunk before the next one, which gzip may refer to.
-    before: Option<Arc<Vec<u8>>>,
-}
-
-#[derive(Clone, Copy)]
-struct ReadToEnd {
-    /// Of the raw bytes, where they are not the decoded ones.
-    raw_digest: Option<Digest>,
-}
-
-enum ToWrite {
-    Encoded {
-        chunk: EncodedChunk,
-        length: usize,
-    },
-    Raw(Vec<u8>),
-    /// The decoded bytes are the blob's.
-    Plain(Arc<Vec<u8>>),
-}
-
-struct Writer<'a> {
-    blob: BlobWriter<'a>,
-    /// What the digest of the written bytes is computed with, where it is not known from elsewhere.
-    hasher: Option<Hasher>,
-    framing: Option<Framing>,
-    size: u64,
-}
-
-impl State<'_> {
-    fn is_head(&self, run: &Run<'_>, layer: usize) -> bool {
-        run.order.get(self.finished) == Some(&layer)
-    }
-
-    fn may_read(&self, run: &Run<'_>, layer: usize) -> bool {
-        let head = self.is_head(run, layer);
-        if !run.ordered || head {
-            // The head can always have one chunk, whatever the others hold.
-            let needed = run.ordered && self.layers[layer].in_flight == 0;
-            return needed || self.in_flight < run.budget;
-        }
-        let of_head = run
-            .order
-            .get(self.finished)
-            .map_or(0, |&head| self.layers[head].in_flight);
-        self.in_flight - of_head < run.budget / 2
-    }
 }
 
 impl<'a> Run<'a> {
@@ -526,16 +446,6 @@ impl<'a> Run<'a> {
             },
             diff_id,
         })
-    }
-}
-
-impl Writer<'_> {
-    fn write(&mut self, bytes: &[u8]) -> Result<()> {
-        self.size += bytes.len() as u64;
-        if let Some(hasher) = &mut self.hasher {
-            hasher.update(bytes);
-        }
-        self.blob.write(bytes)
     }
 }
 

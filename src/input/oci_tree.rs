@@ -1,0 +1,389 @@
+//! Manifests and indexes of a layout or a `dir:` folder, read by their descriptors.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD as BASE64;
+use serde::Deserialize;
+use serde_json::{Map, Value};
+
+use super::Files;
+use crate::digest::{DiffId, Digest};
+use crate::error::{Error, Place, Result, ResultExt};
+use crate::image::{Blob, Config, Index, KnownAs, Layer, Manifest, Node, TarLayer};
+use crate::limits;
+use crate::oci::media_type::{self, Kind, LayerKind};
+use crate::oci::{self, ConfigView, Descriptor, Document, REFERENCE_DIGEST};
+
+/// Manifests and indexes in one view, since a document that could be both is an attack (CVE-2021-41190).
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct ManifestView {
+    #[serde(default)]
+    media_type: Option<String>,
+    #[serde(default)]
+    config: Option<Descriptor>,
+    #[serde(default)]
+    layers: Option<Vec<Descriptor>>,
+    #[serde(default)]
+    pub manifests: Option<Vec<Descriptor>>,
+    #[serde(default)]
+    fs_layers: Option<Value>,
+    #[serde(default)]
+    subject: Option<Descriptor>,
+}
+
+/// Where the blobs and documents of a tree are: in a layout's `blobs`, or beside each other as in `dir:`.
+pub(crate) trait Places {
+    /// The name of a blob in the input.
+    fn blob(&self, digest: &Digest) -> String;
+    /// The name of a manifest or index in the input.
+    fn document(&self, digest: &Digest) -> String {
+        self.blob(digest)
+    }
+}
+
+/// Blobs as a layout has them.
+pub(crate) struct Blobs;
+
+impl Places for Blobs {
+    fn blob(&self, digest: &Digest) -> String {
+        digest.blob_path()
+    }
+}
+
+pub(super) fn refuse_both(document: &str, view: &ManifestView) -> Result<()> {
+    let image = view.config.is_some() || view.layers.is_some() || view.fs_layers.is_some();
+    if view.manifests.is_some() && image {
+        return Err(Error::document(
+            document,
+            "it is both an index and an image manifest, so readers would disagree about it",
+        ));
+    }
+    Ok(())
+}
+
+/// What descriptors embed must be what they name, or readers that use the copy see something else.
+pub(super) fn check_data(document: &str, view: &ManifestView) -> Result<()> {
+    let lists = [&view.manifests, &view.layers]
+        .into_iter()
+        .flatten()
+        .flatten();
+    for descriptor in lists.chain(&view.config).chain(&view.subject) {
+        let Some(data) = &descriptor.data else {
+            continue;
+        };
+        let digest = descriptor.digest;
+        let content = BASE64
+            .decode(data)
+            .map_err(|_| Error::document(document, format!("data of {digest} is no base64")))?;
+        let found = digest.same_algorithm(&content);
+        if found != digest {
+            let reason = format!("data of {digest} is other content, of digest {found}");
+            return Err(Error::document(document, reason));
+        }
+    }
+    Ok(())
+}
+
+/// Reads manifests and indexes by their descriptors.
+pub(super) struct Tree<'a> {
+    files: &'a Files,
+    places: &'a dyn Places,
+    count: usize,
+    pub warnings: Vec<String>,
+}
+
+impl<'a> Tree<'a> {
+    pub fn new(files: &'a Files, places: &'a dyn Places) -> Tree<'a> {
+        Tree {
+            files,
+            places,
+            count: 0,
+            warnings: Vec::new(),
+        }
+    }
+
+    /// What `descriptor` points to. `depth` counts the indexes above it.
+    pub fn node(&mut self, descriptor: Descriptor, depth: usize) -> Result<Node> {
+        self.count += 1;
+        if self.count > limits::IMAGES {
+            return Err(Error::Limit {
+                what: "the number of manifests".to_owned(),
+                found: self.count as u64,
+                limit: limits::IMAGES as u64,
+            });
+        }
+        let name = self.places.document(&descriptor.digest);
+        if self.files.find(&name)?.is_none() {
+            return Ok(Node::Absent {
+                descriptor,
+                places: Vec::new(),
+                missing: name,
+            });
+        }
+        let kind = media_type::kind(&descriptor.media_type);
+        if kind == Kind::Other && !descriptor.media_type.is_empty() {
+            return Ok(Node::Blob(self.blob(descriptor)?));
+        }
+        let bytes = self.verified(&descriptor, &name)?;
+        let document = Document {
+            media_type: descriptor.media_type.clone(),
+            digest: descriptor.digest,
+            bytes,
+        };
+        let annotations = descriptor.annotations.clone().unwrap_or_default();
+        match self.document(document, &annotations, depth) {
+            // Docker and others save one platform of an image and the index of all.
+            Err(error) => match error.fact() {
+                Error::Missing { name } => Ok(Node::Absent {
+                    places: error.places(),
+                    missing: name.clone(),
+                    descriptor,
+                }),
+                _ => Err(error),
+            },
+            node => node,
+        }
+    }
+
+    /// Parses a manifest or index whose bytes have been checked.
+    pub fn document(
+        &mut self,
+        mut document: Document,
+        annotations: &Map<String, Value>,
+        depth: usize,
+    ) -> Result<Node> {
+        let name = format!("manifest {}", document.digest);
+        let view: ManifestView = oci::parse(&name, &document.bytes)?;
+        refuse_both(&name, &view)?;
+        check_data(&name, &view)?;
+        if let Some(own) = &view.media_type {
+            if document.media_type.is_empty() {
+                document.media_type.clone_from(own);
+            } else if *own != document.media_type {
+                return Err(Error::document(
+                    name,
+                    format!(
+                        "its media type is {own}, its descriptor says {}",
+                        document.media_type
+                    ),
+                ));
+            }
+        }
+        if document.media_type.is_empty() {
+            let index = view.manifests.is_some();
+            let guess = if index {
+                media_type::INDEX
+            } else {
+                media_type::MANIFEST
+            };
+            guess.clone_into(&mut document.media_type);
+        }
+        match media_type::kind(&document.media_type) {
+            Kind::Index => self.index(document, view, depth),
+            Kind::Manifest => {
+                let manifest = self.manifest(document, view, annotations)?;
+                Ok(Node::Manifest(Box::new(manifest)))
+            }
+            Kind::Schema1 => Err(Error::Unsupported {
+                what: "a schema 1 manifest inside an OCI layout".to_owned(),
+            }),
+            Kind::Other => Err(Error::document(
+                name,
+                format!("media type {} is no manifest's", document.media_type),
+            )),
+        }
+    }
+
+    fn index(&mut self, document: Document, view: ManifestView, depth: usize) -> Result<Node> {
+        if depth >= limits::INDEX_DEPTH {
+            return Err(Error::Limit {
+                what: "the depth of nested indexes".to_owned(),
+                found: depth as u64 + 1,
+                limit: limits::INDEX_DEPTH as u64,
+            });
+        }
+        let descriptors = view.manifests.ok_or_else(|| {
+            Error::document(format!("index {}", document.digest), "it has no manifests")
+        })?;
+        let mut children = Vec::with_capacity(descriptors.len());
+        for descriptor in descriptors {
+            let label = descriptor
+                .platform
+                .as_ref()
+                .map_or_else(|| descriptor.digest.to_string(), ToString::to_string);
+            let node = self
+                .node(descriptor.clone(), depth + 1)
+                .at(|| Place::Image(label))?;
+            children.push((descriptor, node));
+        }
+        Ok(Node::Index(Index { document, children }))
+    }
+
+    fn manifest(
+        &mut self,
+        document: Document,
+        view: ManifestView,
+        annotations: &Map<String, Value>,
+    ) -> Result<Manifest> {
+        let name = format!("manifest {}", document.digest);
+        let config = view
+            .config
+            .ok_or_else(|| Error::document(&name, "it has no config"))?;
+        let descriptors = view.layers.unwrap_or_default();
+        if descriptors.len() > limits::LAYERS {
+            return Err(Error::Limit {
+                what: "the number of layers".to_owned(),
+                found: descriptors.len() as u64,
+                limit: limits::LAYERS as u64,
+            });
+        }
+        let subject = view.subject.map(|subject| subject.digest);
+        let attestation = annotations.contains_key(REFERENCE_DIGEST);
+        if !media_type::is_image_config(&config.media_type) || attestation {
+            let layers = descriptors
+                .into_iter()
+                .map(|descriptor| Ok(Layer::Other(self.blob(descriptor)?)));
+            return Ok(Manifest {
+                layers: layers.collect::<Result<_>>()?,
+                config: Config::Other(self.blob(config)?),
+                document: Some(document),
+                reordered: false,
+                subject,
+                platform: None,
+                known_as: KnownAs::default(),
+            });
+        }
+        let config_name = format!("config {}", config.digest);
+        let place = self.places.blob(&config.digest);
+        let config = Document {
+            bytes: self.verified(&config, &place)?,
+            media_type: config.media_type,
+            digest: config.digest,
+        };
+        let view = ConfigView::parse(&config_name, &config.bytes)?;
+        let diff_ids = view.diff_ids()?;
+        let (descriptors, reordered) = self.in_order(descriptors, diff_ids, document.digest);
+        Ok(Manifest {
+            layers: self.layers(descriptors, diff_ids)?,
+            document: Some(document),
+            reordered,
+            subject,
+            platform: Some(view.platform),
+            known_as: KnownAs::default(),
+            config: Config::Image(config),
+        })
+    }
+
+    /// Docker 25.0.0 wrote uncompressed layers, which are named by their `diff_ids`, in random order
+    /// (<https://github.com/moby/moby/issues/47065>). The config has the right one. Tells whether the order changed.
+    fn in_order(
+        &mut self,
+        descriptors: Vec<Descriptor>,
+        diff_ids: &[DiffId],
+        manifest: Digest,
+    ) -> (Vec<Descriptor>, bool) {
+        let digests: Vec<Digest> = descriptors.iter().map(|layer| layer.digest).collect();
+        let wanted: Vec<Digest> = diff_ids.iter().map(|diff_id| diff_id.0).collect();
+        let sorted = |digests: &[Digest]| {
+            let mut digests = digests.to_vec();
+            digests.sort_unstable();
+            digests
+        };
+        if digests == wanted || sorted(&digests) != sorted(&wanted) {
+            return (descriptors, false);
+        }
+        self.warnings.push(format!(
+            "manifest {manifest} lists its layers in another order than its config: the config's order is used"
+        ));
+        let find = |digest: &Digest| descriptors.iter().find(|layer| layer.digest == *digest);
+        let ordered = wanted.iter().filter_map(find).cloned().collect();
+        (ordered, true)
+    }
+
+    fn layers(&mut self, descriptors: Vec<Descriptor>, diff_ids: &[DiffId]) -> Result<Vec<Layer>> {
+        let count = descriptors.len();
+        let is_tar =
+            |layer: &Descriptor| media_type::layer_kind(&layer.media_type) != LayerKind::Other;
+        // Where some layers are no file systems, nothing says which diff_id is whose.
+        let all_tar = descriptors.iter().all(is_tar);
+        if all_tar && count != diff_ids.len() {
+            return Err(Error::LayerCount {
+                manifest: count,
+                config: diff_ids.len(),
+            });
+        }
+        let layers = descriptors.into_iter().enumerate();
+        let layers = layers.map(|(number, descriptor)| {
+            let diff_id = diff_ids.get(number).filter(|_| count == diff_ids.len());
+            self.layer(descriptor, diff_id.copied())
+                .at(|| Place::Layer {
+                    number: number + 1,
+                    of: count,
+                })
+        });
+        layers.collect()
+    }
+
+    fn layer(&mut self, descriptor: Descriptor, diff_id: Option<DiffId>) -> Result<Layer> {
+        let kind = media_type::layer_kind(&descriptor.media_type);
+        if kind == LayerKind::Other {
+            return Ok(Layer::Other(self.blob(descriptor)?));
+        }
+        let name = self.places.blob(&descriptor.digest);
+        let Some(content) = self.files.find(&name)? else {
+            return if descriptor.urls.is_some() {
+                Ok(Layer::Absent {
+                    descriptor,
+                    diff_id,
+                })
+            } else {
+                Err(Error::Missing { name })
+            };
+        };
+        check_size(&name, descriptor.size, content.size())?;
+        Ok(Layer::Tar(TarLayer {
+            content: content.clone(),
+            digest: Some(descriptor.digest),
+            diff_id,
+            foreign: kind == LayerKind::Foreign,
+            descriptor: Some(descriptor),
+        }))
+    }
+
+    fn blob(&mut self, descriptor: Descriptor) -> Result<Blob> {
+        let name = self.places.blob(&descriptor.digest);
+        let content = self.files.get(&name)?.clone();
+        check_size(&name, descriptor.size, content.size())?;
+        Ok(Blob {
+            descriptor,
+            content,
+        })
+    }
+
+    /// The bytes of a document, of the size and digest that its descriptor says.
+    fn verified(&self, descriptor: &Descriptor, name: &str) -> Result<Vec<u8>> {
+        let content = self.files.get(name)?;
+        check_size(name, descriptor.size, content.size())?;
+        let bytes = content.document(name)?;
+        let found = descriptor.digest.same_algorithm(&bytes);
+        if found != descriptor.digest {
+            return Err(Error::DigestMismatch {
+                what: name.to_owned(),
+                expected: descriptor.digest,
+                found,
+            });
+        }
+        Ok(bytes)
+    }
+}
+
+fn check_size(name: &str, expected: u64, found: u64) -> Result<()> {
+    if expected != found {
+        return Err(Error::SizeMismatch {
+            what: name.to_owned(),
+            expected,
+            found,
+        });
+    }
+    Ok(())
+}

@@ -1,0 +1,103 @@
+//! How far the layers are, and who may go on.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
+
+use super::Outcome;
+use super::pipeline::Run;
+use super::source::Source;
+use crate::compression::{EncodedChunk, Framing};
+use crate::digest::{Digest, Hasher};
+use crate::error::{Error, Result};
+use crate::output::BlobWriter;
+
+#[derive(Default)]
+pub(super) struct State<'a> {
+    pub layers: Vec<Track<'a>>,
+    /// How many of `order` have been started.
+    pub started: usize,
+    pub active: usize,
+    /// How many layers are done. Into a tar, the next one of `order` is whose turn it is to write.
+    pub finished: usize,
+    pub in_flight: usize,
+    pub error: Option<Error>,
+}
+
+/// How far a layer is.
+#[derive(Default)]
+pub(super) struct Track<'a> {
+    pub in_flight: usize,
+    pub chunks_read: u64,
+    pub parked: Option<Box<Reader>>,
+    /// Set when all has been read.
+    pub read: Option<ReadToEnd>,
+    pub to_hash: VecDeque<Arc<Vec<u8>>>,
+    pub hashing: bool,
+    pub hasher: Option<Hasher>,
+    pub to_write: BTreeMap<u64, ToWrite>,
+    pub next_write: u64,
+    pub writing: bool,
+    pub writer: Option<Box<Writer<'a>>>,
+    pub finishing: bool,
+    pub outcome: Option<Outcome>,
+}
+
+pub(super) struct Reader {
+    pub source: Source,
+    /// The chunk before the next one, which gzip may refer to.
+    pub before: Option<Arc<Vec<u8>>>,
+}
+
+#[derive(Clone, Copy)]
+pub(super) struct ReadToEnd {
+    /// Of the raw bytes, where they are not the decoded ones.
+    pub raw_digest: Option<Digest>,
+}
+
+pub(super) enum ToWrite {
+    Encoded {
+        chunk: EncodedChunk,
+        length: usize,
+    },
+    Raw(Vec<u8>),
+    /// The decoded bytes are the blob's.
+    Plain(Arc<Vec<u8>>),
+}
+
+pub(super) struct Writer<'a> {
+    pub blob: BlobWriter<'a>,
+    /// What the digest of the written bytes is computed with, where it is not known from elsewhere.
+    pub hasher: Option<Hasher>,
+    pub framing: Option<Framing>,
+    pub size: u64,
+}
+
+impl State<'_> {
+    pub fn is_head(&self, run: &Run<'_>, layer: usize) -> bool {
+        run.order.get(self.finished) == Some(&layer)
+    }
+
+    pub fn may_read(&self, run: &Run<'_>, layer: usize) -> bool {
+        let head = self.is_head(run, layer);
+        if !run.ordered || head {
+            // The head can always have one chunk, whatever the others hold.
+            let needed = run.ordered && self.layers[layer].in_flight == 0;
+            return needed || self.in_flight < run.budget;
+        }
+        let of_head = run
+            .order
+            .get(self.finished)
+            .map_or(0, |&head| self.layers[head].in_flight);
+        self.in_flight - of_head < run.budget / 2
+    }
+}
+
+impl Writer<'_> {
+    pub fn write(&mut self, bytes: &[u8]) -> Result<()> {
+        self.size += bytes.len() as u64;
+        if let Some(hasher) = &mut self.hasher {
+            hasher.update(bytes);
+        }
+        self.blob.write(bytes)
+    }
+}
