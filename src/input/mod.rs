@@ -18,6 +18,8 @@ mod v1;
 use std::fmt;
 use std::path::Path;
 
+use serde::{Serialize, Serializer};
+
 pub(crate) use beside::Beside;
 pub use content::Content;
 pub(crate) use content::{ContentId, ContentReader};
@@ -78,6 +80,12 @@ impl fmt::Display for Format {
             Format::Dir => "dir",
             Format::Schema1 => "schema 1",
         })
+    }
+}
+
+impl Serialize for Format {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
     }
 }
 

@@ -93,8 +93,8 @@ fn diff_id(findings: &Findings, layer: &LayerUse, outcomes: &Outcomes) -> Option
         Code::LayerDiffId,
         &layer.place,
         "the diff_id",
-        expected,
-        found,
+        &expected,
+        &found,
     ))
 }
 
@@ -113,6 +113,6 @@ fn media_type(layer: &LayerUse, outcomes: &Outcomes) -> Option<Problem> {
     };
     Some(Problem {
         message: format!("the media type is {media_type}, but the layer's codec is {found}"),
-        ..Problem::mismatch(code, &layer.place, "", declared, found)
+        ..Problem::mismatch(code, &layer.place, "", &declared, &found)
     })
 }

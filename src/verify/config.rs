@@ -222,7 +222,7 @@ fn history_count(findings: &mut Findings, config: &Value, layers: usize, place: 
         code,
         place,
         "the number of history entries that made a layer",
-        layers,
-        count,
+        &layers,
+        &count,
     ));
 }

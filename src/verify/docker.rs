@@ -87,8 +87,13 @@ fn item(findings: &mut Findings, files: &Files, number: usize, value: &Value) ->
         && diff_ids.len() != names.len()
     {
         let what = "the number of layers";
-        let problem =
-            Problem::mismatch(Code::LayerCount, &place, what, diff_ids.len(), names.len());
+        let problem = Problem::mismatch(
+            Code::LayerCount,
+            &place,
+            what,
+            &diff_ids.len(),
+            &names.len(),
+        );
         findings.add(problem);
     }
     let diff_ids = diff_ids.filter(|diff_ids| diff_ids.len() == names.len());

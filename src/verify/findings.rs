@@ -123,8 +123,8 @@ impl Findings {
                     Code::BlobDigest,
                     place,
                     "the digest",
-                    expected,
-                    found,
+                    &expected,
+                    &found,
                 ));
             }
         }
@@ -259,8 +259,8 @@ fn own_problems(blob: &Blob, outcome: &Outcome) -> Vec<Problem> {
                     Code::BlobDigest,
                     place,
                     "the digest",
-                    expected,
-                    found,
+                    &expected,
+                    &found,
                 ));
             }
             _ => {}

@@ -115,12 +115,9 @@ fn read(question: &Question<'_>, advance: &dyn Fn(u64), interrupt: &Interrupt) -
             false
         }
     };
-    let problems = walk.finish().into_iter();
-    // Where the stream breaks off, so does the tar: that is no problem of its own.
-    outcome.problems.extend(problems.filter(|(code, _)| {
-        complete || !matches!(code, Code::LayerTarTruncated | Code::LayerTarNoEnd)
-    }));
+    // Where the stream is damaged, what came out of it is not the layer's tar.
     if complete {
+        outcome.problems.extend(walk.finish());
         let decoded = if plain {
             digests.clone()
         } else {

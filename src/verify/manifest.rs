@@ -42,13 +42,12 @@ impl<'a> Tree<'a> {
         depth: usize,
     ) -> Presence {
         self.subject(value, place, depth);
-        let config = match field(value, "config") {
-            Some(config) => shape::link(self.findings, config, "config", place),
-            None => {
-                let message = "config is missing";
-                self.findings.problem(Code::DocumentField, place, message);
-                None
-            }
+        let config = if let Some(config) = field(value, "config") {
+            shape::link(self.findings, config, "config", place)
+        } else {
+            let message = "config is missing";
+            self.findings.problem(Code::DocumentField, place, message);
+            None
         };
         let layers = self.links(value, "layers", place);
         let listed = value.get("layers").and_then(Value::as_array);
@@ -135,8 +134,8 @@ impl<'a> Tree<'a> {
                 Code::LayerCount,
                 place,
                 what,
-                diff_ids.len(),
-                listed,
+                &diff_ids.len(),
+                &listed,
             ));
         }
         // Where a descriptor could not be read, nothing says which diff_id is whose.
@@ -216,8 +215,13 @@ impl<'a> Tree<'a> {
         if let Some(expected) = link.size
             && expected != content.size()
         {
-            let problem =
-                Problem::mismatch(Code::BlobSize, place, "the size", expected, content.size());
+            let problem = Problem::mismatch(
+                Code::BlobSize,
+                place,
+                "the size",
+                &expected,
+                &content.size(),
+            );
             // Two descriptors of one blob say it twice.
             if !self.findings.problems.contains(&problem) {
                 self.findings.add(problem);

@@ -23,7 +23,7 @@ mod v1;
 use std::collections::HashSet;
 use std::path::Path;
 
-use serde::{Serialize, Serializer};
+use serde::Serialize;
 
 pub use code::Code;
 pub use problem::{LayerNumber, Location, Problem, Severity};
@@ -50,7 +50,6 @@ pub struct Verification {
     /// The input as it was named.
     pub input: String,
     /// `None` when it is nothing that is known.
-    #[serde(serialize_with = "as_text")]
     pub format: Option<Format>,
     /// How many images are in it, each counted once whatever its number of names.
     pub images: usize,
@@ -58,15 +57,6 @@ pub struct Verification {
     pub blobs: usize,
     /// The errors first, then warnings, then notes.
     pub problems: Vec<Problem>,
-}
-
-// The signature is serde's.
-#[allow(clippy::ref_option)]
-fn as_text<S: Serializer>(format: &Option<Format>, serializer: S) -> Result<S::Ok, S::Error> {
-    match format {
-        Some(format) => serializer.collect_str(format),
-        None => serializer.serialize_none(),
-    }
 }
 
 impl Verification {
@@ -135,6 +125,7 @@ fn check_documents(findings: &mut Findings, opened: Opened) -> (Option<Format>, 
         manifest,
         damage,
     } = opened;
+    let damaged = damage.is_some();
     if let Some(damage) = damage {
         let code = match damage {
             Error::Limit { .. } => Code::Limit,
@@ -150,6 +141,8 @@ fn check_documents(findings: &mut Findings, opened: Opened) -> (Option<Format>, 
     }
     let format = match input::detect(&files, manifest) {
         Ok(detected) => Some(check_format(findings, &files, detected)),
+        // What tells of an image is at the end of many archives.
+        Err(_) if damaged => None,
         Err(error) => {
             findings.problem(Code::NotAnImage, &Location::default(), error.to_string());
             None

@@ -142,8 +142,8 @@ impl Problem {
         code: Code,
         place: &Location,
         what: &str,
-        expected: impl ToString,
-        found: impl ToString,
+        expected: &dyn fmt::Display,
+        found: &dyn fmt::Display,
     ) -> Problem {
         let (expected, found) = (expected.to_string(), found.to_string());
         Problem {

@@ -144,7 +144,7 @@ impl<'a> Tree<'a> {
             Some(own) => {
                 let own = own.as_str().map_or_else(|| own.to_string(), str::to_owned);
                 let what = "its mediaType";
-                let problem = Problem::mismatch(Code::MediaTypeMismatch, place, what, given, own);
+                let problem = Problem::mismatch(Code::MediaTypeMismatch, place, what, &given, &own);
                 self.findings.add(problem);
             }
         }
@@ -242,7 +242,7 @@ impl<'a> Tree<'a> {
                 ..image.place.clone()
             };
             let what = "the platform of the config";
-            let problem = Problem::mismatch(Code::PlatformMismatch, &place, what, said, found);
+            let problem = Problem::mismatch(Code::PlatformMismatch, &place, what, &said, &found);
             self.findings.add(problem);
         }
     }

@@ -1,1 +1,76 @@
+use super::*;
 
+/// A tar of `entries` with names that need extensions, and its end.
+fn archive(entries: &[(&str, &[u8])]) -> Vec<u8> {
+    let mut builder = tar::Builder::new(Vec::new());
+    for (name, content) in entries {
+        let mut header = Header::new_gnu();
+        header.set_size(content.len() as u64);
+        builder.append_data(&mut header, name, *content).unwrap();
+    }
+    builder.into_inner().unwrap()
+}
+
+fn walk(bytes: &[u8], piece: usize) -> Vec<(Code, String)> {
+    let mut walk = TarWalk::new();
+    bytes.chunks(piece).for_each(|piece| walk.feed(piece));
+    walk.finish()
+}
+
+#[test]
+fn pieces_of_any_length_give_the_same() {
+    let long = "long/".repeat(40) + "name";
+    let tar = archive(&[
+        ("a", b"x"),
+        (&long, &[7; 1025]),
+        ("empty", b""),
+        (&long, b"again"),
+    ]);
+    let mut behind = tar.clone();
+    behind.extend(b"data");
+    for bytes in [&tar[..], &tar[..tar.len() - 1024], &tar[..700], &behind] {
+        let whole = walk(bytes, bytes.len());
+        for piece in [1, 7, 511, 512, 513, 1024] {
+            assert_eq!(walk(bytes, piece), whole, "in pieces of {piece} bytes");
+        }
+    }
+    let problems = walk(&tar, 100);
+    assert_eq!(problems.len(), 1);
+    assert_eq!(problems[0].0, Code::LayerDuplicatePath);
+    assert_eq!(problems[0].1, format!("entries of the same path: {long}"));
+}
+
+/// The size of a header may be anything; adding it up must not overflow.
+#[test]
+fn sizes_beyond_any_file_are_damage() {
+    let mut header = Header::new_gnu();
+    header.set_path("a").unwrap();
+    header.set_size(u64::MAX >> 1);
+    header.set_cksum();
+    let problems = walk(header.as_bytes(), 512);
+    assert_eq!(problems[0].0, Code::LayerTarTruncated);
+    header.set_size(u64::MAX);
+    header.set_cksum();
+    let problems = walk(header.as_bytes(), 512);
+    assert_eq!(problems[0].0, Code::LayerNotTar);
+}
+
+#[test]
+fn many_paths_are_counted_and_few_named() {
+    let names: Vec<String> = (0..5).map(|number| format!("../{number}")).collect();
+    let entries: Vec<(&str, &[u8])> = names.iter().map(|name| (name.as_str(), &b""[..])).collect();
+    let mut tar = Vec::new();
+    for (name, _) in entries {
+        let mut header = Header::new_gnu();
+        header.as_mut_bytes()[..name.len()].copy_from_slice(name.as_bytes());
+        header.set_size(0);
+        header.set_cksum();
+        tar.extend(header.as_bytes());
+    }
+    let problems = walk(&tar, 512);
+    let message = "paths with \"..\": ../0, ../1, ../2 and 2 more";
+    assert!(
+        problems.contains(&(Code::LayerPath, message.to_owned())),
+        "{problems:?}"
+    );
+}

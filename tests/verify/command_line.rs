@@ -1,0 +1,153 @@
+//! The command as a user runs it: text, JSON, exit status, and the table of codes.
+
+use ocify::Code;
+use serde_json::{Value, json};
+
+use crate::support::layers::Layer;
+use crate::support::oci;
+use crate::support::sandbox::Sandbox;
+use crate::{Parts, layer_path, two};
+
+/// An error, a warning and a note.
+fn damaged() -> Sandbox {
+    let files = Parts::new()
+        .config(|config| config["architecture"] = json!("x86_64"))
+        .entry(|entry| *entry = oci::named(entry, "app:1"))
+        .files();
+    let layer = layer_path(&files, 1);
+    let unknown = oci::blob_path(&crate::support::sha256(b"x"));
+    Sandbox::with_archive(&files.without(&layer).with(&unknown, "x"))
+}
+
+#[test]
+fn a_sound_input_is_one_line() {
+    let sandbox = Sandbox::with_archive(&oci::one("app:1", &two()).files());
+    for args in [
+        &["verify", "app.tar"][..],
+        &["verify", "-v", "app.tar", "--threads", "1"],
+    ] {
+        let run = sandbox.run(args);
+        run.succeeds();
+        let line = "app.tar: oci-layout, 1 image, 6 blobs: 0 errors, 0 warnings, 0 notes\n";
+        assert_eq!(run.stdout(), line);
+    }
+    let run = sandbox.run(&["verify", "-q", "app.tar"]);
+    assert_eq!(run.succeeds().stdout(), "");
+    let tar = sandbox.read("app.tar");
+    let run = sandbox.run_with_stdin(&["verify", "-"], &tar);
+    assert!(
+        run.succeeds()
+            .stdout()
+            .starts_with("standard input: oci-layout, ")
+    );
+}
+
+#[test]
+fn errors_warnings_and_notes_are_apart() {
+    let sandbox = damaged();
+    let lines = |args: &[&str]| {
+        let run = sandbox.run(args);
+        assert_eq!((run.status.code(), run.stderr.as_str()), (Some(1), ""));
+        let lines: Vec<String> = run.stdout().lines().map(str::to_owned).collect();
+        lines
+    };
+    let all = lines(&["verify", "-v", "app.tar"]);
+    let starts: Vec<&str> = all
+        .iter()
+        .map(|line| line.split(':').next().unwrap())
+        .collect();
+    assert_eq!(
+        starts,
+        [
+            "error[missing-blob]",
+            "warning[platform-value]",
+            "note[unreferenced-blob]",
+            "app.tar",
+        ]
+    );
+    assert!(all[0].starts_with("error[missing-blob]: app:1: layer 2 of 2: blobs/sha256/"));
+    assert_eq!(
+        all[3],
+        "app.tar: oci-layout, 1 image, 6 blobs: 1 error, 1 warning, 1 note"
+    );
+    let default = [&all[..2], &all[3..]].concat();
+    assert_eq!(lines(&["verify", "app.tar"]), default);
+    assert_eq!(lines(&["verify", "-q", "app.tar"]), all[..1]);
+}
+
+#[test]
+fn json_has_all_of_it() {
+    let sandbox = damaged();
+    let run = sandbox.run(&["verify", "--json", "app.tar"]);
+    assert_eq!((run.status.code(), run.stderr.as_str()), (Some(1), ""));
+    let document: Value = serde_json::from_slice(&run.stdout).unwrap();
+    let layer = layer_path(&Parts::new().files(), 1);
+    assert_eq!(document["input"], "app.tar");
+    assert_eq!(document["format"], "oci-layout");
+    assert_eq!(
+        (&document["images"], &document["blobs"]),
+        (&json!(1), &json!(6))
+    );
+    assert_eq!(
+        document["problems"][0],
+        json!({
+            "severity": "error",
+            "code": "missing-blob",
+            "place": { "image": "app:1", "layer": { "number": 2, "of": 2 }, "file": layer },
+            "message": "it is missing",
+            "expected": null,
+            "found": null,
+        })
+    );
+    assert_eq!(document["problems"].as_array().unwrap().len(), 3);
+}
+
+#[test]
+fn what_differs_is_told() {
+    let wrong = Layer::new("wrong").diff_id();
+    let expected = wrong.clone();
+    let files = Parts::new()
+        .config(move |config| config["rootfs"]["diff_ids"][0] = json!(wrong))
+        .files();
+    let sandbox = Sandbox::with_folder(&files);
+    let run = sandbox.run(&["verify", "--json", "app"]);
+    let document: Value = serde_json::from_slice(&run.stdout).unwrap();
+    let problem = &document["problems"][0];
+    assert_eq!(problem["expected"], json!(expected));
+    assert_eq!(problem["found"], json!(two()[0].diff_id()));
+}
+
+#[test]
+fn names_from_an_archive_cannot_harm_a_terminal() {
+    let files = Parts::new()
+        .entry(|entry| *entry = oci::named(entry, "app\u{1b}[2J"))
+        .files();
+    let sandbox = Sandbox::with_archive(&files);
+    let run = sandbox.run(&["verify", "app.tar"]);
+    assert!(run.succeeds().stdout().contains(r"app\u{1b}[2J"));
+    assert!(!run.stdout().contains('\u{1b}'));
+}
+
+#[test]
+fn what_cannot_be_opened_is_a_message() {
+    let sandbox = Sandbox::new();
+    sandbox
+        .run(&["verify", "none.tar"])
+        .fails("ocify: none.tar: cannot open none.tar: No such file or directory (os error 2)\n");
+    sandbox.run(&["verify"]).is_wrong_usage("INPUT");
+}
+
+/// Scripts rely on the codes; people read of them here.
+#[test]
+fn every_code_is_documented() {
+    let table = include_str!("../../docs-verify.md");
+    let rows: Vec<String> = Code::ALL
+        .iter()
+        .map(|code| format!("| `{code}` | {} | {} |", code.severity(), code.meaning()))
+        .collect();
+    let documented: Vec<&str> = table
+        .lines()
+        .filter(|line| line.starts_with("| `"))
+        .collect();
+    assert_eq!(documented, rows);
+}

@@ -1,0 +1,368 @@
+//! Damage to the documents of a layout, and to what they refer to.
+
+use serde_json::{Value, json};
+
+use crate::support::oci;
+use crate::{Case, Parts, archives_have, config_path, layer_path, manifest_path, spoiled};
+
+const NOT_HERE: &str = "sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
+
+#[test]
+fn blobs() {
+    let files = Parts::new().files();
+    let (manifest, config) = (manifest_path(&files), config_path(&files));
+    let layer = layer_path(&files, 1);
+    archives_have(vec![
+        ("no damage", files.clone(), &[]),
+        (
+            "a layer is missing",
+            files.clone().without(&layer),
+            &["error missing-blob"],
+        ),
+        (
+            "the config is missing",
+            files.clone().without(&config),
+            &["error missing-blob"],
+        ),
+        (
+            "the manifest is missing",
+            files.clone().without(&manifest),
+            &[
+                "error missing-blob",
+                "note unreferenced-blob",
+                "note unreferenced-blob",
+                "note unreferenced-blob",
+            ],
+        ),
+        (
+            "the manifest has one space more",
+            spoiled(files.clone(), &manifest, |bytes| bytes.push(b' ')),
+            &["error blob-digest", "error blob-size"],
+        ),
+        (
+            "a byte of the config is another",
+            spoiled(files.clone(), &config, |bytes| {
+                let at = bytes.windows(3).position(|bytes| bytes == b"a<b").unwrap();
+                bytes[at] = b'A';
+            }),
+            &["error blob-digest"],
+        ),
+        (
+            "a blob that nothing refers to",
+            files.clone().with(&oci::blob_path(NOT_HERE), ""),
+            &["note unreferenced-blob"],
+        ),
+        (
+            "a blob that nothing refers to, damaged",
+            files.clone().with(&oci::blob_path(NOT_HERE), "x"),
+            &["error blob-digest", "note unreferenced-blob"],
+        ),
+        (
+            "a file that is no blob",
+            files.clone().with("blobs/sha256/README", "x"),
+            &["warning blob-name"],
+        ),
+        (
+            "a blob of an unknown algorithm",
+            files.clone().with("blobs/blake3/abc", "x"),
+            &["warning digest-algorithm"],
+        ),
+    ]);
+}
+
+#[test]
+fn descriptors() {
+    let of_layer = |edit: fn(&mut Value)| {
+        Parts::new()
+            .manifest(move |manifest| edit(&mut manifest["layers"][0]))
+            .files()
+    };
+    archives_have(vec![
+        (
+            "size is another",
+            of_layer(|layer| layer["size"] = json!(7)),
+            &["error blob-size"],
+        ),
+        (
+            "size is negative",
+            of_layer(|layer| layer["size"] = json!(-1)),
+            &["error descriptor-size"],
+        ),
+        (
+            "no mediaType",
+            of_layer(|layer| {
+                layer.as_object_mut().unwrap().shift_remove("mediaType");
+            }),
+            &[
+                "error descriptor-media-type",
+                "warning layer-unknown-media-type",
+            ],
+        ),
+        (
+            "the digest is in upper case",
+            of_layer(|layer| {
+                let upper = oci::digest(layer).to_uppercase().replace("SHA", "sha");
+                layer["digest"] = json!(upper);
+            }),
+            &["error descriptor-digest", "note unreferenced-blob"],
+        ),
+        (
+            "the digest leads out of the layout",
+            of_layer(|layer| layer["digest"] = json!("sha256:../../../etc/passwd")),
+            &["error descriptor-digest", "note unreferenced-blob"],
+        ),
+        (
+            "the digest is of an unknown algorithm",
+            of_layer(|layer| layer["digest"] = json!("blake3:abc")),
+            &["note unreferenced-blob", "warning digest-algorithm"],
+        ),
+        (
+            "data is no base64",
+            of_layer(|layer| layer["data"] = json!("?")),
+            &["error descriptor-data"],
+        ),
+        (
+            "data is something else",
+            of_layer(|layer| layer["data"] = json!("e30=")),
+            &["error descriptor-data"],
+        ),
+        (
+            "an annotation is a number",
+            of_layer(|layer| layer["annotations"] = json!({ "a": 1 })),
+            &["error descriptor-field"],
+        ),
+        (
+            "urls is a string",
+            of_layer(|layer| layer["urls"] = json!("https://example.invalid")),
+            &["error descriptor-field"],
+        ),
+        (
+            "a platform without architecture",
+            Parts::new()
+                .entry(|entry| entry["platform"] = json!({ "os": "linux" }))
+                .files(),
+            &["error descriptor-field"],
+        ),
+        (
+            "the platform is another",
+            Parts::new()
+                .entry(|entry| *entry = oci::on(entry, "linux", "arm64"))
+                .files(),
+            &["warning platform-mismatch"],
+        ),
+        (
+            "the name does not fit the grammar",
+            Parts::new()
+                .entry(|entry| *entry = oci::named(entry, "app version 1"))
+                .files(),
+            &["warning ref-name"],
+        ),
+    ]);
+}
+
+// A table.
+#[allow(clippy::too_many_lines)]
+#[test]
+fn manifests() {
+    let with = |edit: fn(&mut Value)| Parts::new().manifest(edit).files();
+    let in_bytes = |from: &str, to: &[u8]| {
+        let files = Parts::new().files();
+        let manifest = manifest_path(&files);
+        let text = String::from_utf8(files.get(&manifest).to_vec()).unwrap();
+        let at = text.find(from).unwrap();
+        let bytes = [
+            &text.as_bytes()[..at],
+            to,
+            &text.as_bytes()[at + from.len()..],
+        ]
+        .concat();
+        // Digest and size follow, so that nothing else is wrong.
+        let digest = crate::support::sha256(&bytes);
+        let size = bytes.len();
+        files
+            .without(&manifest)
+            .with(&oci::blob_path(&digest), bytes)
+            .edited("index.json", |index| {
+                index["manifests"][0]["digest"] = json!(digest);
+                index["manifests"][0]["size"] = json!(size);
+            })
+    };
+    archives_have(vec![
+        (
+            "schemaVersion is 1",
+            with(|manifest| manifest["schemaVersion"] = json!(1)),
+            &["error schema-version"],
+        ),
+        (
+            "no mediaType",
+            with(|manifest| {
+                manifest.as_object_mut().unwrap().shift_remove("mediaType");
+            }),
+            &["warning media-type-absent"],
+        ),
+        (
+            "another mediaType",
+            with(|manifest| manifest["mediaType"] = json!(oci::DOCKER_MANIFEST)),
+            &["error media-type-mismatch"],
+        ),
+        (
+            "an index too",
+            with(|manifest| manifest["manifests"] = json!([])),
+            &["error ambiguous-document"],
+        ),
+        (
+            "no config",
+            with(|manifest| {
+                manifest.as_object_mut().unwrap().shift_remove("config");
+            }),
+            &["error document-field", "note unreferenced-blob"],
+        ),
+        (
+            "no layers",
+            with(|manifest| {
+                manifest.as_object_mut().unwrap().shift_remove("layers");
+            }),
+            &[
+                "error document-field",
+                "error layer-count",
+                "note unreferenced-blob",
+                "note unreferenced-blob",
+            ],
+        ),
+        (
+            "the empty config without artifactType",
+            {
+                let mut parts = Parts::new();
+                parts.config = json!({});
+                parts.config_type = oci::EMPTY;
+                parts.files()
+            },
+            &["error artifact-type"],
+        ),
+        (
+            "an artifact of no layers",
+            {
+                let mut parts = Parts::new().manifest(|manifest| {
+                    manifest["artifactType"] = json!("application/x-test");
+                });
+                parts.config = json!({});
+                parts.config_type = oci::EMPTY;
+                parts.layers.clear();
+                parts.files()
+            },
+            &["warning layers-empty"],
+        ),
+        (
+            "a subject that is not here",
+            with(|manifest| manifest["subject"] = oci::descriptor(oci::MANIFEST, b"none")),
+            &["note subject-missing"],
+        ),
+        (
+            "a key that comes twice",
+            in_bytes(
+                r#""schemaVersion":2"#,
+                br#""schemaVersion":2,"schemaVersion":2"#,
+            ),
+            &["error json-duplicate-key"],
+        ),
+        (
+            "a byte that is not UTF-8",
+            in_bytes(
+                r#""schemaVersion":2"#,
+                b"\"schemaVersion\":2,\"x\":\"\xff\"",
+            ),
+            &["error json-utf8"],
+        ),
+        (
+            "no JSON",
+            in_bytes(r#""schemaVersion":2"#, b"schemaVersion=2"),
+            &[
+                "error json-syntax",
+                "note unreferenced-blob",
+                "note unreferenced-blob",
+                "note unreferenced-blob",
+            ],
+        ),
+    ]);
+}
+
+#[test]
+fn configs() {
+    let with = |edit: fn(&mut Value)| Parts::new().config(edit).files();
+    let wrong = [
+        ("/created", json!("yesterday")),
+        ("/config/Env", json!("A=b")),
+        ("/config/Cmd", json!([1])),
+        ("/config/Labels", json!({ "a": 1 })),
+        ("/config/ExposedPorts", json!(["80/tcp"])),
+        ("/config/User", json!(0)),
+        ("/history/0/created", json!("2024-02-30T00:00:00Z")),
+        ("/history/0/empty_layer", json!("yes")),
+    ];
+    let mut cases: Vec<Case> = vec![
+        (
+            "no os",
+            with(|config| config["os"] = json!(null)),
+            &["error config-platform"],
+        ),
+        (
+            "an architecture that Go does not know",
+            with(|config| config["architecture"] = json!("x86_64")),
+            &["warning platform-value"],
+        ),
+        (
+            "no rootfs",
+            with(|config| config["rootfs"] = json!(null)),
+            &["error config-rootfs"],
+        ),
+        (
+            "rootfs of another type",
+            with(|config| config["rootfs"]["type"] = json!("tree")),
+            &["error config-rootfs"],
+        ),
+        (
+            "a diff_id that is no digest",
+            with(|config| config["rootfs"]["diff_ids"][1] = json!("abc")),
+            &["error config-rootfs"],
+        ),
+        (
+            "a diff_id of something else",
+            with(|config| config["rootfs"]["diff_ids"][1] = json!(NOT_HERE)),
+            &["error layer-diff-id"],
+        ),
+        (
+            "a diff_id too many",
+            with(|config| {
+                let diff_ids = config["rootfs"]["diff_ids"].as_array_mut().unwrap();
+                diff_ids.push(json!(NOT_HERE));
+            }),
+            &["error layer-count", "warning history-short"],
+        ),
+        (
+            "a line of history too many",
+            with(|config| config["history"].as_array_mut().unwrap().push(json!({}))),
+            &["error history-excess"],
+        ),
+        (
+            "a line of history too few",
+            with(|config| {
+                config["history"].as_array_mut().unwrap().pop();
+            }),
+            &["warning history-short"],
+        ),
+        (
+            "no history at all",
+            with(|config| config["history"] = json!([])),
+            &[],
+        ),
+    ];
+    for (pointer, value) in wrong {
+        let edit = move |config: &mut Value| {
+            let (parent, key) = pointer.rsplit_once('/').unwrap();
+            config.pointer_mut(parent).unwrap()[key] = value;
+        };
+        let files = Parts::new().config(edit).files();
+        cases.push((pointer, files, &["error config-field"]));
+    }
+    archives_have(cases);
+}
