@@ -111,7 +111,12 @@ impl Text {
                 missing,
             } => {
                 self.descriptor(indent, "type", descriptor);
-                self.field(indent, "absent", &format!("{missing} is missing"));
+                let what = if missing.contains(&descriptor.digest.hex()) {
+                    "not in the input".to_owned()
+                } else {
+                    format!("{} is missing", cut(missing, 40))
+                };
+                self.field(indent, "absent", &what);
             }
         }
     }

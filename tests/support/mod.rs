@@ -12,6 +12,9 @@ pub mod sandbox;
 pub mod schema1;
 pub mod tar;
 
+use std::path::Path;
+
+use serde_json::Value;
 use sha2::{Digest as _, Sha256, Sha512};
 
 /// The bytes in lower-case hex.
@@ -33,4 +36,15 @@ pub fn sha256_hex(bytes: &[u8]) -> String {
 /// `sha512:` and the digest of `bytes` in hex.
 pub fn sha512(bytes: &[u8]) -> String {
     format!("sha512:{}", hex(&Sha512::digest(bytes)))
+}
+
+/// The path of one of the archives that other programs made.
+pub fn testdata(name: &str) -> String {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("testdata").join(name);
+    path.to_str().unwrap().to_owned()
+}
+
+/// What those programs say is in each of them.
+pub fn expected() -> Value {
+    serde_json::from_slice(&std::fs::read(testdata("expected.json")).unwrap()).unwrap()
 }

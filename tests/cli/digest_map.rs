@@ -1,0 +1,251 @@
+//! `--digest-map`.
+
+use std::collections::BTreeMap;
+use std::fs;
+
+use serde_json::{Value, json};
+
+use crate::support::layers::Layer;
+use crate::support::oci::{self, Layout, digest, named, on};
+use crate::support::sandbox::Sandbox;
+use crate::support::{expected, sha256, testdata};
+
+const HEADER: &str = "name,input,platform,old_schema1,old_schema2,old_oci,old_index,old_image_id,\
+    new_manifest,new_index,new_image_id,v2s2_of_input,v2s2_of_output,layers";
+
+/// Converts with a map and gives it, with the lines that were printed.
+#[track_caller]
+fn convert(sandbox: &Sandbox, map: &str, args: &[&str]) -> (String, String) {
+    let common = ["-o", "output", "--digest-map", map];
+    let run = sandbox.convert(&[&common, args].concat());
+    run.succeeds();
+    let map = String::from_utf8(sandbox.read(map)).unwrap();
+    (map, run.stdout().to_owned())
+}
+
+/// The lines of a map whose fields need no quotes, by column.
+fn rows(map: &str) -> Vec<BTreeMap<&str, &str>> {
+    let mut lines = map.lines();
+    assert_eq!(lines.next(), Some(HEADER));
+    let rows = lines.map(|line| {
+        assert_eq!(line.split(',').count(), HEADER.split(',').count(), "{line}");
+        HEADER.split(',').zip(line.split(',')).collect()
+    });
+    rows.collect()
+}
+
+fn json_map(map: &str) -> Value {
+    serde_json::from_str(map).unwrap()
+}
+
+#[test]
+fn csv_has_a_line_for_each_name() {
+    let sandbox = Sandbox::new();
+    let input = testdata("docker-save.tar");
+    let (map, printed) = convert(&sandbox, "map.csv", &[&input]);
+    let rows = rows(&map);
+    let names: Vec<&str> = rows.iter().map(|row| row["name"]).collect();
+    assert_eq!(
+        names,
+        ["testdata/app:1.0", "testdata/app:latest", "testdata/base:1"]
+    );
+    let lines: Vec<String> = rows
+        .iter()
+        .map(|row| format!("{} {}\n", row["new_manifest"], row["name"]))
+        .collect();
+    assert_eq!(lines.concat(), printed);
+    let expected = expected();
+    let images = expected["docker-save.tar"]["images"].as_array().unwrap();
+    for row in &rows {
+        let has_name = |image: &&Value| {
+            image["names"]
+                .as_array()
+                .unwrap()
+                .contains(&json!(row["name"]))
+        };
+        let image = images.iter().find(has_name).unwrap();
+        assert_eq!(row["old_image_id"], image["image_id"]);
+        assert_eq!(row["new_image_id"], image["image_id"]);
+        assert_eq!(row["platform"], image["platform"]);
+        assert_eq!(row["input"], input);
+        for column in [
+            "old_schema1",
+            "old_schema2",
+            "old_oci",
+            "old_index",
+            "new_index",
+        ] {
+            assert_eq!(row[column], "", "{column}");
+        }
+        // Archives have no digests of layers: they are known by their diff_ids.
+        let layers: Vec<&str> = row["layers"].split(' ').collect();
+        let old: Vec<&str> = layers
+            .iter()
+            .map(|pair| pair.split_once('=').unwrap().0)
+            .collect();
+        assert_eq!(json!(old), image["diff_ids"]);
+    }
+}
+
+/// The digest of the signed payload is what `skopeo manifest-digest` says.
+#[test]
+fn schema_1_becomes_what_skopeo_makes_of_it() {
+    let sandbox = Sandbox::new();
+    let (map, _) = convert(&sandbox, "map.json", &[&testdata("schema1")]);
+    let map = json_map(&map);
+    let image = &map["images"][0];
+    let expected = &expected()["schema1"]["images"][0];
+    let payload = "sha256:1fe7c26b52e375e403268a01ac87b6dc3c341ca7f901dd9ae2f5aa6f18cf7bbc";
+    assert_eq!(image["old"]["schema1"], payload);
+    assert_eq!(image["old"]["imageId"], Value::Null);
+    assert_eq!(image["new"]["imageId"], expected["image_id"]);
+    let schema2 = &expected["v2s2_manifest_digest_by_skopeo"];
+    assert_eq!(&image["v2s2"]["ofInput"], schema2);
+    // The layers are gzip and stay.
+    assert_eq!(&image["v2s2"]["ofOutput"], schema2);
+    let layers = image["layers"].as_array().unwrap();
+    let diff_ids: Vec<&Value> = layers.iter().map(|layer| &layer["diffId"]).collect();
+    assert_eq!(json!(diff_ids), expected["diff_ids"]);
+    for layer in layers {
+        let hex = layer["old"]["digest"]
+            .as_str()
+            .unwrap()
+            .replace("sha256:", "");
+        let size = fs::metadata(testdata(&format!("schema1/{hex}")))
+            .unwrap()
+            .len();
+        assert_eq!(layer["old"]["size"], json!(size));
+        assert_eq!(layer["new"], layer["old"]);
+    }
+
+    // With other layers, the output's digest is another, and the input's is not.
+    let zstd = ["--compression", "zstd", &testdata("schema1")];
+    let (map, _) = convert(&sandbox, "map.json", &zstd);
+    let image = &json_map(&map)["images"][0];
+    assert_eq!(&image["v2s2"]["ofInput"], schema2);
+    assert_eq!(
+        image["v2s2"]["ofOutput"],
+        Value::Null,
+        "schema 2 has no zstd"
+    );
+}
+
+/// Docker before 1.10 did not write `throwaway`, and skopeo takes what does not say so for a layer. The digest below is
+/// that of the manifest that skopeo 1.9.3 and 1.22 write for this very folder.
+#[test]
+fn empty_layers_that_do_not_say_so_are_layers_to_skopeo() {
+    let sandbox = Sandbox::new();
+    let old = sandbox.path("old");
+    fs::create_dir(&old).unwrap();
+    for file in fs::read_dir(testdata("schema1")).unwrap() {
+        let file = file.unwrap();
+        fs::copy(file.path(), old.join(file.file_name())).unwrap();
+    }
+    let manifest = fs::read(old.join("manifest.json")).unwrap();
+    let mut manifest: Value = serde_json::from_slice(&manifest).unwrap();
+    manifest.as_object_mut().unwrap().shift_remove("signatures");
+    for entry in manifest["history"].as_array_mut().unwrap() {
+        let v1 = entry["v1Compatibility"].as_str().unwrap();
+        entry["v1Compatibility"] = json!(v1.replace(r#","throwaway":true"#, ""));
+    }
+    fs::write(old.join("manifest.json"), manifest.to_string()).unwrap();
+    let (map, _) = convert(&sandbox, "map.json", &["old"]);
+    let image = &json_map(&map)["images"][0];
+    assert_eq!(
+        image["v2s2"]["ofInput"],
+        "sha256:f0f904a3304b6b0498e020377cd4c267d8e76895277ae682caecbb4524cd206f"
+    );
+    assert_eq!(image["layers"].as_array().unwrap().len(), 5);
+}
+
+#[test]
+fn indexes_are_followed() {
+    let mut layout = Layout::default();
+    let amd64 = on(&layout.image("amd64", &[Layer::new("a")]), "linux", "amd64");
+    let arm64 = on(&layout.image("arm64", &[Layer::new("b")]), "linux", "arm64");
+    let index = layout.index(&[amd64.clone(), arm64]);
+    layout.add(named(&index, "multi:1"));
+    let sandbox = Sandbox::with_folder(&layout.files());
+    let (map, printed) = convert(&sandbox, "map.csv", &["app", "--compression", "zstd"]);
+    let rows = rows(&map);
+    let new_index = printed.split(' ').next().unwrap();
+    assert_eq!(rows.len(), 2);
+    for row in &rows {
+        assert_eq!(row["name"], "multi:1");
+        assert_eq!(row["old_index"], digest(&index));
+        assert_eq!(row["new_index"], new_index);
+        assert_ne!(row["new_index"], row["old_index"]);
+        assert_ne!(row["new_manifest"], row["old_oci"]);
+    }
+    assert_eq!(rows[0]["old_oci"], digest(&amd64));
+    assert_eq!(rows[0]["platform"], "linux/amd64");
+
+    // One image of the index: it is in none any more, but was known by it.
+    for select in [["--image", digest(&amd64)], ["--platform", "linux/amd64"]] {
+        let (map, _) = convert(&sandbox, "map.csv", &[&["app"], &select[..]].concat());
+        let rows = self::rows(&map);
+        assert_eq!(rows.len(), 1, "{select:?}");
+        assert_eq!(rows[0]["old_index"], digest(&index), "{select:?}");
+        assert_eq!(rows[0]["new_index"], "", "{select:?}");
+        // Nothing changed in the image.
+        assert_eq!(rows[0]["new_manifest"], digest(&amd64), "{select:?}");
+    }
+}
+
+#[test]
+fn fields_are_quoted() {
+    let mut layout = Layout::default();
+    let image = layout.image("amd64", &[Layer::new("a")]);
+    layout.add(named(&image, "a \"b\", c"));
+    layout.add(named(&image, "=1+1"));
+    let sandbox = Sandbox::with_folder(&layout.files());
+    let (map, _) = convert(&sandbox, "map.csv", &["app"]);
+    let mut lines = map.lines().skip(1);
+    assert!(
+        lines.next().unwrap().starts_with(r#""a ""b"", c",app,"#),
+        "{map}"
+    );
+    assert!(
+        lines.next().unwrap().starts_with(r#""'=1+1",app,"#),
+        "{map}"
+    );
+}
+
+#[test]
+fn a_map_that_cannot_be_written_is_found_out_first() {
+    let sandbox = Sandbox::with_folder(&oci::one("app:1.0", &[Layer::new("a")]).files());
+    fs::create_dir(sandbox.path("folder.csv")).unwrap();
+    let before = sandbox.snapshot();
+    let run = |map| sandbox.convert(&["app", "-o", "output", "--digest-map", map]);
+    run("map.txt").is_wrong_usage("map.txt does not end in .csv or .json");
+    run("nowhere/map.csv").fails(
+        "ocify: nowhere/map.csv: cannot open nowhere: No such file or directory (os error 2)\n",
+    );
+    run("folder.csv").fails("ocify: folder.csv: folder.csv is not a file\n");
+    assert_eq!(sandbox.snapshot(), before);
+}
+
+#[test]
+fn a_failed_conversion_leaves_the_old_map() {
+    let good = oci::one("app:1.0", &[Layer::new("a")]);
+    let sandbox = Sandbox::with_folder(&good.files());
+    convert(&sandbox, "map.json", &["app"]);
+    let absent = Layout::default().listing(oci::descriptor(oci::MANIFEST, b"not here"));
+    absent.files().write(&sandbox.path("bad"));
+    let before = sandbox.snapshot();
+    let missing = sha256(b"not here");
+    let (short, path) = (&missing["sha256:".len()..][..12], oci::blob_path(&missing));
+    let hint = "hint: --allow-missing or --platform leaves out what is missing\n";
+    sandbox
+        .convert(&["bad", "-o", "output", "--digest-map", "map.json"])
+        .fails(&format!(
+            "ocify: bad: @0 ({short}): {path} is missing\n{hint}"
+        ));
+    assert_eq!(sandbox.snapshot(), before);
+
+    // A successful one replaces it.
+    let other = oci::one("new:1", &[Layer::new("b")]);
+    other.files().write(&sandbox.path("new"));
+    let (new, _) = convert(&sandbox, "map.json", &["new"]);
+    assert_eq!(json_map(&new)["images"][0]["names"], json!(["new:1"]));
+}
