@@ -10,6 +10,8 @@ use crate::support::tar::{Body, Member};
 use crate::support::{codec, legacy};
 use crate::{Case, archives_have, found, spoiled, two, verify};
 
+// A table.
+#[allow(clippy::too_many_lines)]
 #[test]
 fn docker_archives() {
     let image = Image::new(&["app:1"], &two());
@@ -308,16 +310,17 @@ fn damaged_archives_are_read_up_to_the_damage() {
 
 #[test]
 fn what_is_no_image_is_one_error() {
-    for bytes in [&b""[..], b"hello", &[0; 1024], &[0x1f, 0x8b, 8, 0, 0]] {
+    let cases: [(&[u8], &str); 4] = [
+        (b"", "error not-an-image"),
+        (b"hello", "error not-an-image"),
+        (&[0; 1024], "error not-an-image"),
+        (&[0x1f, 0x8b, 8, 0, 0], "error archive-damaged"),
+    ];
+    for (bytes, expected) in cases {
         let sandbox = Sandbox::new();
         sandbox.write("app", bytes);
         let verification = verify(&sandbox.path("app"));
-        assert_eq!(
-            verification.problems.len(),
-            1,
-            "{:?}",
-            verification.problems
-        );
+        assert_eq!(found(&verification), [expected], "{:?}", verification.problems);
         assert!(!verification.is_sound());
         assert_eq!(verification.format, None);
     }

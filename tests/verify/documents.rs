@@ -71,6 +71,26 @@ fn blobs() {
 }
 
 #[test]
+fn layers_that_may_be_had_elsewhere_and_documents_that_are_too_large() {
+    let foreign = Parts::new()
+        .manifest(|manifest| manifest["layers"][1]["urls"] = json!(["https://example.invalid/x"]))
+        .files();
+    let layer = layer_path(&foreign, 1);
+    let large = Parts::new()
+        .config(|config| config["author"] = json!("x".repeat(8 << 20)))
+        .files();
+    archives_have(vec![
+        ("a foreign layer", foreign.clone(), &[]),
+        (
+            "a foreign layer that is not here",
+            foreign.without(&layer),
+            &["note foreign-layer-absent"],
+        ),
+        ("a config of more than 8 MiB", large, &["error limit"]),
+    ]);
+}
+
+#[test]
 fn descriptors() {
     let of_layer = |edit: fn(&mut Value)| {
         Parts::new()

@@ -8,6 +8,8 @@ use crate::{Parts, archives_have, found, layer_path, verify};
 
 const NOT_HERE: &str = "sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
 
+// A table.
+#[allow(clippy::too_many_lines)]
 #[test]
 fn indexes() {
     let mut layout = Layout::default();
