@@ -40,7 +40,9 @@ pub fn sha512(bytes: &[u8]) -> String {
 
 /// The path of one of the archives that other programs made.
 pub fn testdata(name: &str) -> String {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("testdata").join(name);
+    let path = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("testdata")
+        .join(name);
     path.to_str().unwrap().to_owned()
 }
 

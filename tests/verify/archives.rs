@@ -320,7 +320,12 @@ fn what_is_no_image_is_one_error() {
         let sandbox = Sandbox::new();
         sandbox.write("app", bytes);
         let verification = verify(&sandbox.path("app"));
-        assert_eq!(found(&verification), [expected], "{:?}", verification.problems);
+        assert_eq!(
+            found(&verification),
+            [expected],
+            "{:?}",
+            verification.problems
+        );
         assert!(!verification.is_sound());
         assert_eq!(verification.format, None);
     }

@@ -51,7 +51,12 @@ fn archives_have(cases: Vec<Case>) {
         let verification = verify(&sandbox.path("app.tar"));
         let mut expected = expected.to_vec();
         expected.sort_unstable();
-        assert_eq!(found(&verification), expected, "{name}: {:#?}", verification.problems);
+        assert_eq!(
+            found(&verification),
+            expected,
+            "{name}: {:#?}",
+            verification.problems
+        );
     }
 }
 
@@ -63,7 +68,12 @@ fn folders_have(cases: Vec<Case>) {
         let verification = verify(&sandbox.path("app"));
         let mut expected = expected.to_vec();
         expected.sort_unstable();
-        assert_eq!(found(&verification), expected, "{name}: {:#?}", verification.problems);
+        assert_eq!(
+            found(&verification),
+            expected,
+            "{name}: {:#?}",
+            verification.problems
+        );
     }
 }
 
