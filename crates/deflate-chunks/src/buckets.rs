@@ -76,6 +76,7 @@ impl<const BUCKETS: usize, const WAYS: usize> Finder for Buckets<BUCKETS, WAYS> 
         candidates: Candidates<WAYS>,
         beaten: usize,
         limit: usize,
+        _less: u32,
     ) -> Match {
         let mut best = Match {
             length: beaten,

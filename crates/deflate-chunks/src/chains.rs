@@ -67,7 +67,7 @@ impl Finder for Chains {
     }
 
     #[inline(always)]
-    fn longest(&self, window: &Window, position: usize, first: usize, beaten: usize, limit: usize) -> Match {
+    fn longest(&self, window: &Window, position: usize, first: usize, beaten: usize, limit: usize, less: u32) -> Match {
         let mut best = Match {
             length: beaten,
             distance: 0,
@@ -79,7 +79,7 @@ impl Finder for Chains {
         let farthest = WINDOW.min(position);
         // A longer match has these four bytes: the last of the best match so far and the one behind it.
         let mut end = window.load(position + best.length - MIN_MATCH) as u32;
-        for _ in 0..self.depth {
+        for _ in 0..self.depth >> less {
             if distance.wrapping_sub(1) >= farthest {
                 break;
             }

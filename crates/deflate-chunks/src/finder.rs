@@ -34,6 +34,8 @@ pub trait Finder: Send {
     fn look(&mut self, window: &Window, position: usize) -> Self::Candidates;
 
     /// The longest match with a candidate that is longer than `beaten`, which is at least 3, and at most `limit`.
+    ///
+    /// Where there is a match already, `less` is how often the depth of the search is halved.
     fn longest(
         &self,
         window: &Window,
@@ -41,5 +43,6 @@ pub trait Finder: Send {
         candidates: Self::Candidates,
         beaten: usize,
         limit: usize,
+        less: u32,
     ) -> Match;
 }

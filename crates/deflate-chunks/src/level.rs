@@ -39,7 +39,7 @@ impl Level {
             2 => Box::new(Lazy::<_, 2, true, 0>::new(Buckets::<{ 1 << 15 }, 1>::new(), 16)),
             3 => Box::new(Lazy::<_, 2, true, 0>::new(Buckets::<{ 1 << 15 }, 2>::new(), 16)),
             4 => Box::new(Lazy::<_, 1, true, 1>::new(Chains::new(8, 24), 24)),
-            5 => Box::new(Lazy::<_, 1, true, 1>::new(Chains::new(16, 32), 32)),
+            5 => Box::new(Lazy::<_, 1, true, 1>::new(Chains::new(20, 32), 32)),
             6 => Box::new(Lazy::<_, 1, true, 1>::new(Chains::new(32, 64), 64)),
             7 => Box::new(Lazy::<_, 1, true, 2>::new(Chains::new(32, 64), 64)),
             8 => Box::new(Lazy::<_, 1, true, 2>::new(Chains::new(64, 128), 128)),

@@ -69,7 +69,7 @@ impl<F: Finder, const STRIDE: usize, const SHORT: bool, const EFFORT: usize> Par
             let limit = MAX_MATCH.min(end - position);
             let candidates = next;
             next = finder.look(window, position + step);
-            let mut found = finder.longest(window, position, candidates, MIN_MATCH, limit);
+            let mut found = finder.longest(window, position, candidates, MIN_MATCH, limit, 0);
             if SHORT && found.length == 0 && splitter.short_pays() {
                 found = self.short.find(window, position, limit);
             }
@@ -91,7 +91,7 @@ impl<F: Finder, const STRIDE: usize, const SHORT: bool, const EFFORT: usize> Par
             let mut looked = position + 1;
             while found.length < self.nice && position + 1 < end {
                 let limit = MAX_MATCH.min(end - position - 1);
-                let later = finder.longest(window, position + 1, next, beaten::<EFFORT>(found), limit);
+                let later = finder.longest(window, position + 1, next, beaten::<EFFORT>(found), limit, 1);
                 if better::<EFFORT>(later, found, 1) {
                     found = later;
                     position += 1;
@@ -105,7 +105,7 @@ impl<F: Finder, const STRIDE: usize, const SHORT: bool, const EFFORT: usize> Par
                 looked = position + 2;
                 next = finder.look(window, looked);
                 let limit = MAX_MATCH.min(end - looked);
-                let later = finder.longest(window, looked, next, beaten::<EFFORT>(found), limit);
+                let later = finder.longest(window, looked, next, beaten::<EFFORT>(found), limit, 2);
                 if !better::<EFFORT>(later, found, 2) {
                     break;
                 }

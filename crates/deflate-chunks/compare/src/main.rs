@@ -3,8 +3,10 @@
 //! Usage: compare FOLDER [--megabytes N] [--rounds N] [--svg FILE]
 //!
 //! Each file of the folder is a kind of data, of which N MB in eight slices are taken. In each round, all encoders encode
-//! all kinds once, so that a slow moment of the machine hits all. Prints Markdown.
+//! all kinds once, so that a slow moment of the machine hits all. Prints Markdown. Times are those that the
+//! thread was on a core.
 
+mod clock;
 mod encoders;
 mod frontier;
 mod plot;
@@ -12,7 +14,6 @@ mod table;
 
 use encoders::Library;
 use std::path::{Path, PathBuf};
-use std::time::Instant;
 
 const LEVELS: std::ops::RangeInclusive<u32> = 1..=9;
 const SLICES: usize = 8;
@@ -152,9 +153,9 @@ fn measure(kinds: &[Kind], rounds: usize) -> Result<Vec<Run>, String> {
         eprintln!("round {} of {rounds}", round + 1);
         for (index, kind) in kinds.iter().enumerate() {
             for run in &mut runs {
-                let start = Instant::now();
+                let start = clock::seconds();
                 run.library.encode(run.level, &kind.input, &mut out);
-                run.results[index].seconds.push(start.elapsed().as_secs_f64());
+                run.results[index].seconds.push(clock::seconds() - start);
                 run.results[index].size = out.len();
                 if round == 0 {
                     verify(run.library, &out, &kind.input)?;

@@ -6,8 +6,9 @@ use crate::{Kind, Run};
 use std::fmt::Write;
 
 pub fn markdown(kinds: &[Kind], runs: &[Run], rounds: usize) -> String {
-    let mut text =
-        format!("MB/s (best of {rounds}, in brackets the median) and the output's size in % of the input's:\n\n");
+    let mut text = format!(
+        "MB/s on a core (best of {rounds}, in brackets the median) and the output's size in % of the input's:\n\n"
+    );
     header(&mut text, "encoder", kinds, "geometric mean");
     for run in runs {
         let _ = write!(text, "| {} {} |", run.library.name(), run.level);
@@ -54,7 +55,7 @@ pub fn markdown(kinds: &[Kind], runs: &[Run], rounds: usize) -> String {
             let _ = write!(
                 text,
                 " {:.2} {:+.2} |",
-                theirs.best(1).recip() * ours.best(1),
+                ours.best(1) / theirs.best(1),
                 change(ours.size, theirs.size)
             );
         }
