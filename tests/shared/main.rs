@@ -1,5 +1,7 @@
 //! Against archives and documents that Docker, skopeo and libtrust made. The folder that has them is
 //! given in `OCIFY_SHARED`.
+mod fixtures;
+
 use std::{
     collections::BTreeMap,
     fs,
