@@ -53,10 +53,16 @@ impl Files {
     /// The files below a folder. Links are followed: what the user can read, the user may convert.
     pub fn in_folder(folder: &Path) -> Result<Files> {
         let mut entries = BTreeMap::new();
+        // A whole disk is not searched for what would have to be at its root.
+        let depth = if may_be_image(folder) {
+            FOLDER_DEPTH
+        } else {
+            1
+        };
         let walk = WalkDir::new(folder)
             .follow_links(true)
             .min_depth(1)
-            .max_depth(FOLDER_DEPTH);
+            .max_depth(depth);
         for found in walk {
             // A dangling link or an unreadable folder matters only when it is asked for; then it is missing.
             let Ok(found) = found else { continue };
@@ -200,6 +206,21 @@ impl Files {
     pub fn document(&self, name: &str) -> Result<Vec<u8>> {
         self.get(name)?.document(name)
     }
+}
+
+/// Whether a folder has some JSON document, `repositories`, or a layer with v1 metadata at its root, as all formats do.
+fn may_be_image(folder: &Path) -> bool {
+    let Ok(found) = std::fs::read_dir(folder) else {
+        return true;
+    };
+    found.flatten().any(|entry| {
+        let path = entry.path();
+        path.extension()
+            .is_some_and(|extension| extension == "json")
+            || entry.file_name() == "oci-layout"
+            || entry.file_name() == "repositories"
+            || path.join("json").is_file()
+    })
 }
 
 /// A name without `.`, empty components and leading slashes; `..` stops at the root, as in a chroot.
