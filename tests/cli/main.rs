@@ -1,5 +1,6 @@
 //! `ocify` as a user runs it, on inputs that code makes.
 
+mod again;
 mod all_or_nothing;
 mod archive_members;
 mod bad_docker_archives;
@@ -12,6 +13,7 @@ mod docker_archive;
 mod hybrids;
 mod inspect;
 mod legacy;
+mod limits;
 mod oci_layout;
 mod output;
 mod schema1;
