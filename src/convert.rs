@@ -18,6 +18,7 @@ use crate::plan::{Check, Plan};
 use crate::progress::Progress;
 use crate::rebuild::{Built, Rebuild};
 use crate::report::{EntryReport, ImageReport, IndexReport, Report};
+use crate::room::Room;
 use crate::select::{Selected, Selection};
 
 /// How a conversion is done. The default converts everything and keeps what is compressed already.
@@ -70,11 +71,14 @@ pub fn convert(
     let output = Output::open(target, &options.output, interrupt)?;
 
     progress.total(plan.jobs.len(), plan.bytes());
+    let room = Room::new(&temporary)?;
     let pipeline = Pipeline {
         pool: &pool,
         output: &output,
         progress,
         interrupt,
+        room: &room,
+        layer_bytes: options.read.layer_bytes,
     };
     let outcomes = layer::run(&pipeline, &plan.jobs)?;
 

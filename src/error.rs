@@ -91,6 +91,23 @@ pub enum Error {
         limit: u64,
     },
 
+    /// A layer that decodes to more than is allowed.
+    #[error("the decoded layer is larger than the limit of {limit} bytes")]
+    LayerTooLarge {
+        /// How much is allowed.
+        limit: u64,
+    },
+    /// What is being decoded would fill the disk.
+    #[error("no room in {}: {size} bytes and more are to be written, {free} were free at first", .path.display())]
+    NoRoom {
+        /// The folder that it is written to.
+        path: PathBuf,
+        /// How large it is already.
+        size: u64,
+        /// How much was free.
+        free: u64,
+    },
+
     // Names and links.
     /// A file that a document names is not there.
     #[error("{name} is missing")]
@@ -373,6 +390,8 @@ impl Error {
                 Some("--allow-missing or --platform leaves out what is missing")
             }
             Error::NameForMany { .. } => Some("select one with --image"),
+            Error::LayerTooLarge { .. } => Some("--max-layer-size allows more"),
+            Error::NoRoom { .. } => Some("a tenth of what is free is left free for others"),
             Error::NoSuchImage { .. } => {
                 Some("select by a name, by @ and a number from 0, or by a digest")
             }

@@ -21,6 +21,7 @@ mod plan;
 mod progress;
 mod rebuild;
 mod report;
+mod room;
 mod schema2;
 mod select;
 pub mod v1;

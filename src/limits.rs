@@ -8,6 +8,22 @@ pub const DOCUMENT_BYTES: u64 = 8 << 20;
 /// The most members (or files of a folder) that are indexed.
 pub const MEMBERS: usize = 1 << 20;
 
+/// How much of an archive's index is kept in memory: names, link targets and the maps of sparse members, in bytes.
+pub const INDEX_BYTES: u64 = 256 << 20;
+
+/// How much metadata of one input is read, in bytes: documents, each time they are read, and [`ENTRY_BYTES`] for each
+/// document, layer and name.
+pub const METADATA_BYTES: u64 = 256 << 20;
+
+/// What an entry of any list costs at least. Its JSON may be much shorter than what is kept of it.
+pub const ENTRY_BYTES: u64 = 1 << 10;
+
+/// The largest a layer may be when it is decoded, unless the user allows more: 128 GiB.
+pub const LAYER_BYTES: u64 = 128 << 30;
+
+/// Which part of a disk's free space stays free: a tenth. What is decoded is often much larger than its input.
+pub const DISK_RESERVE: u64 = 10;
+
 /// The longest name or link target of a member, in bytes. Linux's `PATH_MAX` is 4096.
 pub const NAME_BYTES: u64 = 64 << 10;
 
@@ -19,6 +35,12 @@ pub const LINK_HOPS: usize = 40;
 
 /// The most images (manifests) of one input.
 pub const IMAGES: usize = 10_000;
+
+/// The most names of one input's images.
+pub const NAMES: usize = 10_000;
+
+/// The longest name of an image, in bytes. Registries take 255 for a repository and 128 for a tag.
+pub const IMAGE_NAME_BYTES: u64 = 4096;
 
 /// The most layers of one image. Docker builds up to 127.
 pub const LAYERS: usize = 10_000;

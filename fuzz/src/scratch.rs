@@ -77,6 +77,6 @@ impl Default for Scratch {
 fn read_options() -> ReadOptions {
     ReadOptions {
         ignore_signatures: true,
-        ..ReadOptions::default()
+        layer_bytes: LAYER_BYTES,
     }
 }

@@ -110,6 +110,11 @@ pub struct Convert {
     #[arg(long, value_enum, default_value_t)]
     pub check: Check,
 
+    /// The largest a layer may be when it is decoded: bytes, or a number with
+    /// K, M, G or T
+    #[arg(long, value_name = "SIZE", default_value = "128G", value_parser = size)]
+    pub max_layer_size: u64,
+
     /// How many threads work on layers [default: all cores]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
     pub threads: Option<u16>,
@@ -192,4 +197,18 @@ pub enum Check {
     #[default]
     Full,
     Blobs,
+}
+
+/// A number of bytes with a binary unit behind it, if any.
+fn size(text: &str) -> Result<u64, String> {
+    let units = ["", "K", "M", "G", "T"];
+    let digits = text.trim_end_matches(|letter: char| letter.is_ascii_uppercase());
+    let mut units = units.iter().zip(0_u32..);
+    let unit = units.find(|(unit, _)| text.get(digits.len()..) == Some(unit));
+    let bytes = digits
+        .parse::<u64>()
+        .ok()
+        .zip(unit)
+        .and_then(|(number, (_, power))| number.checked_mul(1 << (10 * power)));
+    bytes.ok_or_else(|| "it is no number of bytes, or one with K, M, G or T".to_owned())
 }

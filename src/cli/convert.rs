@@ -55,6 +55,7 @@ fn options(args: &Convert) -> Options {
         threads: args.threads.map(usize::from),
         read: ReadOptions {
             ignore_signatures: args.ignore_signatures,
+            layer_bytes: args.max_layer_size,
         },
         output: OutputOptions {
             fsync: !args.no_fsync,

@@ -17,6 +17,7 @@ use super::{Failure, inspect_json, json, warn};
 pub fn run(args: &Inspect, interrupt: &Interrupt) -> Result<(), Failure> {
     let options = ReadOptions {
         ignore_signatures: args.ignore_signatures,
+        ..ReadOptions::default()
     };
     let input = Input::open(&args.input, &std::env::temp_dir(), &options, interrupt)?;
     if args.raw {

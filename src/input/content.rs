@@ -76,6 +76,15 @@ impl Content {
         self.size
     }
 
+    /// How many bytes of memory its map takes.
+    pub(crate) fn memory(&self) -> u64 {
+        match &self.source {
+            Source::Archive { extents, .. } => size_of_val(&**extents) as u64,
+            Source::File(path) => path.as_os_str().len() as u64,
+            Source::Memory(bytes) => bytes.len() as u64,
+        }
+    }
+
     pub(crate) fn id(&self) -> ContentId {
         match &self.source {
             Source::Archive { file, extents } => ContentId::Archive {

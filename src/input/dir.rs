@@ -62,7 +62,7 @@ pub(super) fn read(
     let bytes = files.document(name)?;
     let view: VersionView = oci::parse(name, &bytes)?;
     let (format, entry) = if view.schema_version == 1 {
-        let entry = schema1::read(files, &bytes, options.ignore_signatures, warnings)?;
+        let entry = schema1::read(files, &bytes, options, warnings)?;
         (Format::Schema1, entry)
     } else {
         let places = Beside { files };

@@ -73,19 +73,22 @@ fn rename(entry: &mut Entry, item: &Item) {
         return;
     }
     let old = std::mem::take(&mut entry.references);
-    let (same, mut other): (Vec<_>, Vec<_>) = old.into_iter().partition(|reference| {
-        let full = &reference.containerd_name;
-        reference.display_name().is_none() || named.iter().any(|new| new.containerd_name == *full)
-    });
+    // A layout that is no Docker's own has no containerd names; its names are the whole ones.
+    let is_same = |old: &Reference, new: &Reference| match &old.containerd_name {
+        Some(full) => new.containerd_name.as_ref() == Some(full),
+        None => new.name == old.name,
+    };
+    let (same, mut other): (Vec<_>, Vec<_>) = old
+        .into_iter()
+        .partition(|old| old.display_name().is_none() || named.iter().any(|new| is_same(old, new)));
     entry.references = named
         .into_iter()
         .map(|new| {
-            let before = same
-                .iter()
-                .find(|old| old.containerd_name == new.containerd_name)
-                .or(same.first())
-                .cloned()
-                .unwrap_or_default();
+            let known = same.iter().find(|old| is_same(old, &new));
+            if let Some(known) = known.filter(|known| known.containerd_name.is_none()) {
+                return known.clone();
+            }
+            let before = known.or(same.first()).cloned().unwrap_or_default();
             Reference {
                 name: new.name,
                 containerd_name: new.containerd_name,
@@ -106,6 +109,7 @@ fn items(files: &Files) -> Result<Vec<Item>> {
             limit: limits::IMAGES as u64,
         });
     }
+    super::check_name_count(items.iter().flat_map(|item| &item.tags).map(Vec::len).sum())?;
     if items.is_empty() {
         return Err(Error::NotAnImage {
             found: "manifest.json lists none".to_owned(),
@@ -148,7 +152,7 @@ fn references(item: &Item) -> Vec<Reference> {
 /// The config's bytes. Most tools name it by its digest; then it must fit.
 fn config(files: &Files, item: &Item) -> Result<Document> {
     let name = &item.config;
-    let bytes = files.get(name)?.document(&format!("config {name}"))?;
+    let bytes = files.read(files.get(name)?, &format!("config {name}"))?;
     let config = Document::new(media_type::CONFIG, bytes);
     match digest_in_name(name) {
         Some(expected) if expected != config.digest => Err(Error::DigestMismatch {
@@ -205,6 +209,7 @@ fn manifest(files: &Files, item: &Item) -> Result<Manifest> {
 }
 
 fn layer(files: &Files, item: &Item, name: &str, diff_id: DiffId) -> Result<Layer> {
+    files.charge(0)?;
     let source = source(item, diff_id);
     let foreign = source.as_ref().is_some_and(|descriptor| {
         media_type::layer_kind(&descriptor.media_type) == media_type::LayerKind::Foreign

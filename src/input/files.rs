@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use walkdir::WalkDir;
 
@@ -22,18 +23,41 @@ pub(crate) enum Entry {
     Other,
 }
 
+impl Entry {
+    /// About how many bytes of memory it takes besides its name.
+    pub fn memory(&self) -> u64 {
+        // Of the entry itself with its place in the map.
+        let own = 128;
+        own + match self {
+            Entry::File(content) => content.memory(),
+            Entry::Link(target) => target.len() as u64,
+            Entry::Other => 0,
+        }
+    }
+}
+
 /// All names of an input. They are clean: components joined by `/`, none of them empty, `.` or `..`.
 #[derive(Debug)]
 pub(crate) struct Files {
     entries: BTreeMap<String, Entry>,
     /// Names that an archive has more than once.
     repeated: BTreeSet<String>,
+    /// How much of [`limits::METADATA_BYTES`] is used.
+    metadata: AtomicU64,
 }
 
 /// How deep a folder is searched: `blobs/sha256/<hex>` in a folder of its own is four.
 const FOLDER_DEPTH: usize = 5;
 
 impl Files {
+    fn new(entries: BTreeMap<String, Entry>, repeated: BTreeSet<String>) -> Files {
+        Files {
+            entries,
+            repeated,
+            metadata: AtomicU64::new(0),
+        }
+    }
+
     /// The members of an uncompressed tar of `length` bytes.
     pub fn in_archive(file: &Arc<File>, length: u64) -> Result<Files> {
         let (files, result) = Files::in_damaged_archive(file, length);
@@ -43,10 +67,7 @@ impl Files {
     /// The members of a tar that come before the first damage, and the damage.
     pub fn in_damaged_archive(file: &Arc<File>, length: u64) -> (Files, Result<()>) {
         let (index, result) = tar_index::index(file, length);
-        let files = Files {
-            entries: index.entries,
-            repeated: index.repeated,
-        };
+        let files = Files::new(index.entries, index.repeated);
         (files.without_common_folder(), result)
     }
 
@@ -89,10 +110,7 @@ impl Files {
                 });
             }
         }
-        Ok(Files {
-            entries,
-            repeated: BTreeSet::new(),
-        })
+        Ok(Files::new(entries, BTreeSet::new()))
     }
 
     /// `tar cf image.tar image/` puts all into one folder; its name is of no interest.
@@ -121,10 +139,7 @@ impl Files {
             };
             Some((strip(name)?, entry))
         });
-        Files {
-            entries: entries.collect(),
-            repeated: self.repeated,
-        }
+        Files::new(entries.collect(), self.repeated)
     }
 
     /// All names with the files and links behind them, in order.
@@ -204,7 +219,29 @@ impl Files {
 
     /// The bytes of a document.
     pub fn document(&self, name: &str) -> Result<Vec<u8>> {
-        self.get(name)?.document(name)
+        self.read(self.get(name)?, name)
+    }
+
+    /// The bytes of a content that is a document; `name` is for the message.
+    pub fn read(&self, content: &Content, name: &str) -> Result<Vec<u8>> {
+        // One above the limit for documents has its own message.
+        self.charge(content.size().min(limits::DOCUMENT_BYTES))?;
+        content.document(name)
+    }
+
+    /// Counts metadata that is kept: the bytes of a document, or 0 for a layer or a name. The same document counts as
+    /// often as it is read: an archive of a few kilobytes may name it a thousand times.
+    pub fn charge(&self, bytes: u64) -> Result<()> {
+        let cost = bytes.max(limits::ENTRY_BYTES);
+        let found = self.metadata.fetch_add(cost, Ordering::Relaxed) + cost;
+        if found > limits::METADATA_BYTES {
+            return Err(Error::Limit {
+                what: "the size of all metadata in bytes".to_owned(),
+                found,
+                limit: limits::METADATA_BYTES,
+            });
+        }
+        Ok(())
     }
 }
 

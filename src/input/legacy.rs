@@ -99,6 +99,7 @@ fn tags(files: &Files) -> Result<Vec<(String, String)>> {
         };
         for (tag, id) in of_repository.as_object().ok_or_else(malformed)? {
             let id = id.as_str().ok_or_else(malformed)?;
+            super::check_name_count(tags.len() + 1)?;
             tags.push((format!("{repository}:{tag}"), id.to_owned()));
         }
     }
@@ -174,6 +175,7 @@ fn image(
             number: position + 1,
             of,
         })?;
+        files.charge(0)?;
         layers.push(Layer::Tar(TarLayer {
             content: content.clone(),
             descriptor: None,

@@ -36,6 +36,7 @@ pub use v1::{V1Config, V1Layer};
 use crate::error::{Error, Place, Result, ResultExt};
 use crate::image::Entry;
 use crate::interrupt::Interrupt;
+use crate::limits;
 
 /// An input with its metadata read.
 #[derive(Debug)]
@@ -90,10 +91,21 @@ impl Serialize for Format {
 }
 
 /// How inputs are read.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub struct ReadOptions {
     /// Take schema 1 manifests whose signatures do not fit.
     pub ignore_signatures: bool,
+    /// The largest a layer may be when it is decoded, in bytes.
+    pub layer_bytes: u64,
+}
+
+impl Default for ReadOptions {
+    fn default() -> ReadOptions {
+        ReadOptions {
+            ignore_signatures: false,
+            layer_bytes: limits::LAYER_BYTES,
+        }
+    }
 }
 
 impl Input {
@@ -219,7 +231,34 @@ fn read(name: String, opened: outer::Opened, options: &ReadOptions) -> Result<In
             found: "index.json lists none".to_owned(),
         });
     }
+    check_names(&input.entries)?;
     Ok(input)
+}
+
+/// Names go into messages, reports and an index each of them has to be looked for in.
+fn check_names(entries: &[Entry]) -> Result<()> {
+    let references = || entries.iter().flat_map(|entry| &entry.references);
+    check_name_count(references().count())?;
+    let longest = references().filter_map(|reference| Some(reference.display_name()?.len() as u64));
+    match longest.max() {
+        Some(found) if found > limits::IMAGE_NAME_BYTES => Err(Error::Limit {
+            what: "the length of an image's name in bytes".to_owned(),
+            found,
+            limit: limits::IMAGE_NAME_BYTES,
+        }),
+        _ => Ok(()),
+    }
+}
+
+fn check_name_count(count: usize) -> Result<()> {
+    if count > limits::NAMES {
+        return Err(Error::Limit {
+            what: "the number of names".to_owned(),
+            found: count as u64,
+            limit: limits::NAMES as u64,
+        });
+    }
+    Ok(())
 }
 
 /// A schema 1 manifest under a name of its own, if it is the only one.

@@ -36,6 +36,7 @@ pub(super) fn read(files: &Files, warnings: &mut Vec<String>) -> Result<Vec<Entr
     check_data(INDEX, &index)?;
     // Docker 25.0.0 to 25.0.2 wrote `"manifests": null`.
     let descriptors = index.manifests.unwrap_or_default();
+    super::check_name_count(descriptors.len())?;
     let mut tree = Tree::new(files, &Blobs);
     let mut entries: Vec<Entry> = Vec::new();
     for descriptor in descriptors {

@@ -325,6 +325,7 @@ impl<'a> Tree<'a> {
     }
 
     fn layer(&mut self, descriptor: Descriptor, diff_id: Option<DiffId>) -> Result<Layer> {
+        self.files.charge(0)?;
         let kind = media_type::layer_kind(&descriptor.media_type);
         if kind == LayerKind::Other {
             return Ok(Layer::Other(self.blob(descriptor)?));
@@ -351,6 +352,7 @@ impl<'a> Tree<'a> {
     }
 
     fn blob(&mut self, descriptor: Descriptor) -> Result<Blob> {
+        self.files.charge(0)?;
         let name = self.places.blob(&descriptor.digest);
         let content = self.files.get(&name)?.clone();
         check_size(&name, descriptor.size, content.size())?;
@@ -364,7 +366,7 @@ impl<'a> Tree<'a> {
     fn verified(&self, descriptor: &Descriptor, name: &str) -> Result<Vec<u8>> {
         let content = self.files.get(name)?;
         check_size(name, descriptor.size, content.size())?;
-        let bytes = content.document(name)?;
+        let bytes = self.files.read(content, name)?;
         let found = descriptor.digest.same_algorithm(&bytes);
         if found != descriptor.digest {
             return Err(Error::DigestMismatch {

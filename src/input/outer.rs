@@ -1,7 +1,7 @@
 //! The outside of an input: a folder, an archive, a compressed archive, a stream, a manifest in a folder.
 
 use std::fs::File;
-use std::io::{self, BufRead, BufReader, Read, Write};
+use std::io::{self, BufRead, BufReader, Read};
 use std::os::fd::AsFd;
 use std::path::Path;
 use std::sync::Arc;
@@ -10,6 +10,7 @@ use super::files::Files;
 use crate::compression::{Codec, Decoder};
 use crate::error::{Error, Result};
 use crate::interrupt::Interrupt;
+use crate::room::{HoleWriter, Room};
 
 /// An input whose files can be read by name.
 pub(crate) struct Opened {
@@ -132,8 +133,9 @@ fn spool(
     temporary: &Path,
     interrupt: &Interrupt,
 ) -> Result<(File, u64, Option<Error>)> {
-    let mut file = tempfile::tempfile_in(temporary)
+    let file = tempfile::tempfile_in(temporary)
         .map_err(Error::io("make a temporary file in", temporary))?;
+    let room = Room::new(temporary)?;
     let damaged = |source| match codec {
         Codec::None => Error::io("read", path)(source),
         codec => Error::Decode {
@@ -142,19 +144,21 @@ fn spool(
         },
     };
     let mut decoder = Decoder::new(codec, reader).map_err(damaged)?;
-    let mut length = 0;
+    let mut writer = HoleWriter::new(&file);
     let mut buffer = Vec::new();
+    let not_written = || Error::io("write a temporary file in", temporary);
     loop {
         interrupt.check()?;
         let result = decoder.read_chunk(&mut buffer, BUFFER);
-        file.write_all(&buffer)
-            .map_err(Error::io("write a temporary file in", temporary))?;
-        length += buffer.len() as u64;
-        match result {
-            Ok(()) if buffer.is_empty() => return Ok((file, length, None)),
-            Ok(()) => {}
-            Err(error) => return Ok((file, length, Some(damaged(error)))),
-        }
+        writer.write(&buffer).map_err(not_written())?;
+        room.check(writer.length())?;
+        let damage = match result {
+            Ok(()) if buffer.is_empty() => None,
+            Ok(()) => continue,
+            Err(error) => Some(damaged(error)),
+        };
+        let length = writer.finish().map_err(not_written())?;
+        return Ok((file, length, damage));
     }
 }
 

@@ -2,10 +2,10 @@
 
 use std::io::Read;
 
-use super::Content;
 use super::beside::Beside;
 use super::files::Files;
 use super::v1::{V1Config, V1Layer};
+use super::{Content, ReadOptions};
 use crate::compression::{Codec, Decoder};
 use crate::error::{Error, Place, Result, ResultExt};
 use crate::image::{
@@ -20,11 +20,11 @@ use crate::v1::schema1::{self, Emptiness, Schema1, Schema1Layer};
 pub(super) fn read(
     files: &Files,
     bytes: &[u8],
-    ignore_signatures: bool,
+    options: &ReadOptions,
     warnings: &mut Vec<String>,
 ) -> Result<Entry> {
-    let manifest =
-        schema1::parse(bytes, ignore_signatures).map_err(|source| Error::Schema1 { source })?;
+    let manifest = schema1::parse(bytes, options.ignore_signatures)
+        .map_err(|source| Error::Schema1 { source })?;
     for verdict in &manifest.signatures {
         match verdict {
             Verdict::Valid { .. } => {}
@@ -35,7 +35,7 @@ pub(super) fn read(
     }
     let name = name(&manifest);
     let label = name.clone().unwrap_or_else(|| "@0".to_owned());
-    let image = image(files, &manifest, bytes).at(|| Place::Image(label))?;
+    let image = image(files, &manifest, bytes, options).at(|| Place::Image(label))?;
     Ok(Entry {
         references: vec![Reference {
             containerd_name: name.as_deref().map(oci::fully_qualified),
@@ -54,12 +54,17 @@ fn name(manifest: &Schema1) -> Option<String> {
     })
 }
 
-fn image(files: &Files, manifest: &Schema1, bytes: &[u8]) -> Result<Manifest> {
+fn image(
+    files: &Files,
+    manifest: &Schema1,
+    bytes: &[u8],
+    options: &ReadOptions,
+) -> Result<Manifest> {
     let of = manifest.layers.len();
     let mut layers = Vec::new();
     let mut metadata = Vec::with_capacity(of);
     for (position, layer) in manifest.layers.iter().enumerate() {
-        let content = content(files, layer).at(|| Place::Layer {
+        let content = content(files, layer, options.layer_bytes).at(|| Place::Layer {
             number: position + 1,
             of,
         })?;
@@ -100,7 +105,11 @@ fn image(files: &Files, manifest: &Schema1, bytes: &[u8]) -> Result<Manifest> {
 }
 
 /// The blob of a layer, or `None` for an empty layer, which needs none.
-pub(crate) fn content(files: &Files, layer: &Schema1Layer) -> Result<Option<Content>> {
+pub(crate) fn content(
+    files: &Files,
+    layer: &Schema1Layer,
+    layer_bytes: u64,
+) -> Result<Option<Content>> {
     let emptiness = layer.emptiness();
     if emptiness == Emptiness::Yes {
         return Ok(None);
@@ -114,14 +123,14 @@ pub(crate) fn content(files: &Files, layer: &Schema1Layer) -> Result<Option<Cont
         };
     };
     let content = files.get(&name)?;
-    if emptiness != Emptiness::No && is_zeros(content)? {
+    if emptiness != Emptiness::No && is_zeros(content, layer_bytes)? {
         return Ok(None);
     }
     Ok(Some(content.clone()))
 }
 
 /// Whether the decoded content is only zeros: a tar of nothing. The first bytes of any other tar tell already.
-fn is_zeros(content: &Content) -> Result<bool> {
+fn is_zeros(content: &Content, limit: u64) -> Result<bool> {
     let codec = Job::sniff(content)?;
     let reader = std::io::BufReader::new(content.reader()?);
     let damaged = |source| match codec {
@@ -133,10 +142,16 @@ fn is_zeros(content: &Content) -> Result<bool> {
     };
     let mut decoder = Decoder::new(codec, reader).map_err(damaged)?;
     let mut buffer = vec![0; 64 << 10];
+    let mut length = 0;
     loop {
         match decoder.read(&mut buffer) {
             Ok(0) => return Ok(true),
-            Ok(count) if buffer[..count].iter().all(|byte| *byte == 0) => {}
+            Ok(count) if buffer[..count].iter().all(|byte| *byte == 0) => {
+                length += count as u64;
+                if length > limit {
+                    return Err(Error::LayerTooLarge { limit });
+                }
+            }
             Ok(_) => return Ok(false),
             Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
             Err(error) => return Err(damaged(error)),

@@ -44,6 +44,7 @@ fn walk(file: &Arc<File>, length: u64, index: &mut TarIndex) -> Result<()> {
         offset: 0,
     };
     let mut count = 0;
+    let mut kept = 0;
     let mut extensions = Extensions::default();
     while let Some((at, header)) = walk.header()? {
         match header.entry_type() {
@@ -68,6 +69,14 @@ fn walk(file: &Arc<File>, length: u64, index: &mut TarIndex) -> Result<()> {
                     });
                 }
                 let (name, entry) = walk.member(at, &header, &std::mem::take(&mut extensions))?;
+                kept += name.len() as u64 + entry.memory();
+                if kept > limits::INDEX_BYTES {
+                    return Err(Error::Limit {
+                        what: "the size of the archive's index in bytes".to_owned(),
+                        found: kept,
+                        limit: limits::INDEX_BYTES,
+                    });
+                }
                 index.add(name, entry);
             }
         }
@@ -330,7 +339,10 @@ fn parse_pax(at: u64, bytes: &[u8]) -> Result<Vec<(String, String)>> {
         reason: "its PAX records are damaged".to_owned(),
     })?;
     let text = |bytes| String::from_utf8_lossy(bytes).into_owned();
-    let records = records.into_iter();
+    // Times, owners and attributes are of no interest, however many there are.
+    let records = records.into_iter().filter(|(key, _)| {
+        matches!(*key, b"path" | b"linkpath" | b"size") || key.starts_with(b"GNU.sparse.")
+    });
     Ok(records
         .map(|(key, value)| (text(key), text(value)))
         .collect())

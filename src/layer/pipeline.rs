@@ -23,6 +23,7 @@ use crate::error::{Error, Result};
 use crate::interrupt::Interrupt;
 use crate::output::Output;
 use crate::progress::Progress;
+use crate::room::Room;
 
 /// What the pipeline works with.
 pub(crate) struct Pipeline<'a> {
@@ -30,6 +31,10 @@ pub(crate) struct Pipeline<'a> {
     pub output: &'a Output,
     pub progress: &'a dyn Progress,
     pub interrupt: &'a Interrupt,
+    /// Where the output is.
+    pub room: &'a Room,
+    /// The largest a layer may be when it is decoded, in bytes.
+    pub layer_bytes: u64,
 }
 
 /// Does all jobs; the outcomes are in the jobs' order.
@@ -126,7 +131,7 @@ impl<'a> Run<'a> {
             };
             let job = &self.jobs[layer];
             self.pipeline.progress.start(layer, job.content.size());
-            match Source::new(job) {
+            match Source::new(job, self.pipeline.layer_bytes) {
                 Ok(source) => {
                     let reader = Box::new(Reader {
                         source,
@@ -330,6 +335,8 @@ impl<'a> Run<'a> {
             }
             ToWrite::Raw(bytes) => writer.write(&bytes)?,
             ToWrite::Plain(bytes) => {
+                // What is written as it was decoded may be much larger than the input.
+                self.pipeline.room.check(writer.size)?;
                 writer.write(&bytes)?;
                 self.recycle(bytes);
             }

@@ -28,10 +28,17 @@ pub(super) struct Source {
     codec: Codec,
     chunk_size: usize,
     ended: bool,
+    /// How many decoded bytes there have been, and may be.
+    length: u64,
+    limit: u64,
 }
 
 impl Source {
-    pub fn new(job: &Job) -> Result<Source> {
+    /// `limit` is the largest the layer may be when it is decoded, in bytes.
+    pub fn new(job: &Job, limit: u64) -> Result<Source> {
+        if job.content.size() > limit {
+            return Err(Error::LayerTooLarge { limit });
+        }
         // Without decoding, the raw bytes are all there is: they pass as if they were plain.
         let decodes = job.action != Action::Keep { decode: false };
         let codec = if decodes { job.codec } else { Codec::None };
@@ -68,6 +75,8 @@ impl Source {
             codec,
             chunk_size,
             ended: false,
+            length: 0,
+            limit,
         })
     }
 
@@ -91,6 +100,10 @@ impl Source {
                 },
             })?;
         self.ended = decoded.len() < self.chunk_size;
+        self.length += decoded.len() as u64;
+        if self.length > self.limit {
+            return Err(Error::LayerTooLarge { limit: self.limit });
+        }
         let capture = self.decoder.get_mut().capture.as_mut();
         let raw = capture.map(std::mem::take).unwrap_or_default();
         if decoded.is_empty() && raw.is_empty() {

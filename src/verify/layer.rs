@@ -10,6 +10,7 @@ use crate::error::{Error, Result};
 use crate::input::Content;
 use crate::interrupt::Interrupt;
 use crate::layer::Job;
+use crate::limits;
 
 /// What is to be found out about a blob.
 pub(super) struct Question<'a> {
@@ -71,7 +72,20 @@ pub(super) fn ask(
     Ok(outcome.unwrap_or_else(|error| Outcome::unreadable(&error)))
 }
 
+/// A bomb, most likely: it is not read to its end.
+fn too_large() -> Outcome {
+    let limit = limits::LAYER_BYTES;
+    let message = format!("decoded, it is larger than the limit of {limit} bytes");
+    Outcome {
+        problems: vec![(Code::Limit, message)],
+        ..Outcome::default()
+    }
+}
+
 fn read(question: &Question<'_>, advance: &dyn Fn(u64), interrupt: &Interrupt) -> Result<Outcome> {
+    if question.content.size() > limits::LAYER_BYTES {
+        return Ok(too_large());
+    }
     let reader = question.content.reader()?;
     let unreadable = |source| Error::io("read", "the blob")(source);
     let raw = question.digests.iter();
@@ -97,6 +111,9 @@ fn read(question: &Question<'_>, advance: &dyn Fn(u64), interrupt: &Interrupt) -
         decoded.update(bytes);
         walk.feed(bytes);
     });
+    if matches!(end, End::TooLarge) {
+        return Ok(too_large());
+    }
     let digests = tap.finish().map_err(unreadable)?;
     let mut outcome = Outcome {
         codec: Some(codec),
@@ -114,6 +131,7 @@ fn read(question: &Question<'_>, advance: &dyn Fn(u64), interrupt: &Interrupt) -
             outcome.problems.push((Code::LayerDecode, message));
             false
         }
+        End::TooLarge => false,
     };
     // Where the stream is damaged, what came out of it is not the layer's tar.
     if complete {

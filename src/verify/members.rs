@@ -23,12 +23,23 @@ pub(super) enum End {
     TrailingData(u64),
     /// Within a member.
     Damaged(io::Error),
+    /// It was given up: it is larger than [`limits::LAYER_BYTES`].
+    TooLarge,
 }
 
 /// Decodes all of `tap` and hands the bytes to `take`.
 pub(super) fn decode(codec: Codec, tap: &mut Tap<'_>, mut take: impl FnMut(&[u8])) -> End {
     let mut buffer = vec![0; BUFFER];
     let mut context = DCtx::create();
+    let mut left = limits::LAYER_BYTES;
+    let mut take = |bytes: &[u8]| {
+        let fits = left.checked_sub(bytes.len() as u64);
+        left = fits.unwrap_or_default();
+        if fits.is_some() {
+            take(bytes);
+        }
+        fits.is_some()
+    };
     loop {
         let result = match codec {
             Codec::None => copy(&mut *tap, &mut buffer, &mut take),
@@ -51,8 +62,10 @@ pub(super) fn decode(codec: Codec, tap: &mut Tap<'_>, mut take: impl FnMut(&[u8]
                     copy(decoder, &mut buffer, &mut take)
                 }),
         };
-        if let Err(error) = result {
-            return End::Damaged(error);
+        match result {
+            Ok(true) => {}
+            Ok(false) => return End::TooLarge,
+            Err(error) => return End::Damaged(error),
         }
         match next_member(codec, tap) {
             Ok(Next::Member) => {}
@@ -63,11 +76,17 @@ pub(super) fn decode(codec: Codec, tap: &mut Tap<'_>, mut take: impl FnMut(&[u8]
     }
 }
 
-fn copy(mut reader: impl Read, buffer: &mut [u8], take: &mut impl FnMut(&[u8])) -> io::Result<()> {
+/// Whether all was taken.
+fn copy(
+    mut reader: impl Read,
+    buffer: &mut [u8],
+    take: &mut impl FnMut(&[u8]) -> bool,
+) -> io::Result<bool> {
     loop {
         match reader.read(buffer) {
-            Ok(0) => return Ok(()),
-            Ok(count) => take(&buffer[..count]),
+            Ok(0) => return Ok(true),
+            Ok(count) if take(&buffer[..count]) => {}
+            Ok(_) => return Ok(false),
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
             Err(error) => return Err(error),
         }

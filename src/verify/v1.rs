@@ -10,6 +10,7 @@ use super::problem::Location;
 use crate::digest::{DiffId, Digest};
 use crate::error::Error;
 use crate::input::{Beside, Files, V1Config, V1Layer, schema1_content};
+use crate::limits;
 use crate::v1::jws::Verdict;
 use crate::v1::schema1::{self, Emptiness, Schema1, Schema1Layer};
 
@@ -221,7 +222,7 @@ fn schema1_layer(
     let name = (Beside { files }).blob(&layer.blob);
     let place = place.in_file(name.clone().unwrap_or_else(|| layer.blob.hex()));
     // Where it cannot be decoded, its check says so.
-    let empty = match schema1_content(files, layer) {
+    let empty = match schema1_content(files, layer, limits::LAYER_BYTES) {
         Ok(content) => content.is_none(),
         Err(error) => {
             if matches!(error.fact(), Error::Missing { .. }) {

@@ -1,17 +1,21 @@
 //! `ocify` as a user runs it, on inputs that code makes.
 
+mod again;
 mod all_or_nothing;
 mod archive_members;
 mod bad_docker_archives;
 mod bad_oci_layouts;
 mod bad_requests;
 mod command_line;
+mod crash;
 mod digest_map;
 mod dir;
 mod docker_archive;
 mod hybrids;
 mod inspect;
 mod legacy;
+mod limits;
+mod modes;
 mod oci_layout;
 mod output;
 mod schema1;

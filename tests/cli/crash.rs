@@ -1,0 +1,105 @@
+//! What a run that died, or failed halfway, has left, and what becomes of it.
+
+use std::fs;
+
+use crate::support::docker::save_one;
+use crate::support::layers::Layer;
+use crate::support::sandbox::Sandbox;
+use crate::support::sha256_hex;
+
+fn layout_of_old() -> Sandbox {
+    let sandbox = Sandbox::new();
+    sandbox.write("old.tar", &save_one("old:1.0", &[Layer::new("old")]).tar());
+    sandbox.write("new.tar", &save_one("new:1.0", &[Layer::new("new")]).tar());
+    sandbox.convert(&["old.tar", "-o", "out"]).succeeds();
+    sandbox
+}
+
+/// A run has put its blobs into the layout and died before it swapped index.json.
+#[test]
+fn blobs_without_an_index_are_removed_by_the_next_run() {
+    let sandbox = layout_of_old();
+    let orphan = b"a blob that no index leads to";
+    let hex = sha256_hex(orphan);
+    let staged = sandbox.path("out/.ocify-dead");
+    let staged_blob = staged.join("blobs/sha256").join(&hex);
+    fs::create_dir_all(staged.join("blobs/sha256")).unwrap();
+    fs::write(staged.join("index.json.new"), "{}").unwrap();
+    fs::write(&staged_blob, orphan).unwrap();
+    let published = sandbox.path("out/blobs/sha256").join(&hex);
+    fs::hard_link(&staged_blob, &published).unwrap();
+
+    sandbox.convert(&["new.tar", "-o", "out"]).succeeds();
+    assert!(!published.exists() && !staged.exists());
+    sandbox.layout("out");
+}
+
+/// The same, but a later run has published the blob as a file of its own.
+#[test]
+fn blobs_that_another_run_has_published_stay() {
+    let sandbox = layout_of_old();
+    let blob = fs::read_dir(sandbox.path("out/blobs/sha256"))
+        .unwrap()
+        .next()
+        .unwrap()
+        .unwrap();
+    let staged = sandbox.path("out/.ocify-dead");
+    fs::create_dir_all(staged.join("blobs/sha256")).unwrap();
+    fs::write(staged.join("index.json.new"), "{}").unwrap();
+    fs::copy(
+        blob.path(),
+        staged.join("blobs/sha256").join(blob.file_name()),
+    )
+    .unwrap();
+
+    sandbox.convert(&["new.tar", "-o", "out"]).succeeds();
+    assert!(blob.path().exists() && !staged.exists());
+    sandbox.layout("out");
+}
+
+/// A run has published everything and died before it removed its staging folder.
+#[test]
+fn blobs_whose_index_followed_stay() {
+    let sandbox = layout_of_old();
+    let blob = fs::read_dir(sandbox.path("out/blobs/sha256"))
+        .unwrap()
+        .next()
+        .unwrap()
+        .unwrap();
+    let staged = sandbox.path("out/.ocify-dead");
+    fs::create_dir_all(staged.join("blobs/sha256")).unwrap();
+    fs::hard_link(
+        blob.path(),
+        staged.join("blobs/sha256").join(blob.file_name()),
+    )
+    .unwrap();
+
+    sandbox.convert(&["new.tar", "-o", "out"]).succeeds();
+    assert!(blob.path().exists() && !staged.exists());
+    sandbox.layout("out");
+}
+
+#[test]
+fn a_run_that_cannot_add_to_the_index_leaves_no_blobs() {
+    let sandbox = layout_of_old();
+    sandbox.write("out/index.json", br#"{"manifests":"none"}"#);
+    let before = sandbox.snapshot();
+    sandbox
+        .convert(&["new.tar", "-o", "out"])
+        .fails("ocify: out: index.json: it is no object with manifests\n");
+    assert_eq!(sandbox.snapshot(), before);
+}
+
+/// A run has died between making oci-layout and writing it.
+#[test]
+fn an_empty_marker_is_filled_in() {
+    let sandbox = Sandbox::with_archive(&save_one("app:1.0", &[Layer::new("base")]));
+    fs::create_dir(sandbox.path("out")).unwrap();
+    sandbox.write("out/oci-layout", b"");
+    sandbox.convert(&["app.tar", "-o", "out"]).succeeds();
+    assert_eq!(
+        sandbox.read("out/oci-layout"),
+        br#"{"imageLayoutVersion":"1.0.0"}"#
+    );
+    sandbox.layout("out");
+}

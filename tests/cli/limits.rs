@@ -1,0 +1,507 @@
+//! How much of what comes from outside is believed: each limit from both sides, and bombs.
+
+use serde_json::{Value, json};
+
+use crate::support::docker::{Image, save, save_one};
+use crate::support::files::Files;
+use crate::support::layers::Layer;
+use crate::support::sandbox::{Run, Sandbox};
+use crate::support::tar::{self, Body, Dialect, Member, Sparse, SparseFormat};
+use crate::support::{codec, oci};
+
+/// The input is looked at without an error.
+#[track_caller]
+fn is_read(files: &Files) {
+    let run = Sandbox::with_archive(files).run(&["inspect", "app.tar"]);
+    assert_eq!((run.status.code(), run.stderr.as_str()), (Some(0), ""));
+}
+
+/// The input is refused with this message.
+#[track_caller]
+fn is_refused(files: &Files, message: &str) {
+    let run = Sandbox::with_archive(files).run(&["inspect", "app.tar"]);
+    assert_eq!(run.stderr, format!("ocify: app.tar: {message}\n"));
+    assert_eq!(run.status.code(), Some(1));
+}
+
+fn too_many(what: &str, found: u64, limit: u64) -> String {
+    format!("{what} is {found}, more than the limit of {limit}")
+}
+
+fn app() -> Files {
+    save_one("app:1.0", &[Layer::new("base")])
+}
+
+#[test]
+fn size_of_a_document() {
+    const LIMIT: usize = 8 << 20;
+    let manifest = |size: usize| {
+        let files = app();
+        let mut bytes = files.get("manifest.json").to_vec();
+        bytes.resize(size, b' ');
+        files.with("manifest.json", bytes)
+    };
+    is_read(&manifest(LIMIT));
+    let message = too_many("the size of manifest.json in bytes", 8_388_609, 8_388_608);
+    is_refused(&manifest(LIMIT + 1), &message);
+}
+
+#[test]
+fn size_of_all_metadata() {
+    // One config of 4 MiB that many images have: it is read for each of them.
+    let images = |count: usize| {
+        let mut config = Image::new(&[], &[]).config;
+        config.resize(4 << 20, b' ');
+        let image = Image::new(&[], &[]).with_config(config);
+        let files = save(std::slice::from_ref(&image));
+        files.edited("manifest.json", |manifest| {
+            let entry = manifest[0].take();
+            *manifest = Value::Array(vec![entry; count]);
+        })
+    };
+    is_read(&images(60));
+    let run = Sandbox::with_archive(&images(70)).run(&["inspect", "app.tar"]);
+    assert!(
+        run.stderr
+            .contains("the size of all metadata in bytes is 26"),
+        "{}",
+        run.stderr
+    );
+}
+
+#[test]
+fn length_of_a_member_name() {
+    let files = |length: usize| {
+        let member = Member {
+            name: "n".repeat(length),
+            body: Body::File(Vec::new()),
+            dialect: Dialect::GnuLong,
+        };
+        let mut files = app();
+        files.members.push(member);
+        files
+    };
+    // The zero byte behind the name counts.
+    is_read(&files((64 << 10) - 1));
+    let offset = app().tar().len() - tar::END.len();
+    let what = format!("the extension header at byte {offset}, in bytes,");
+    is_refused(&files(64 << 10), &too_many(&what, 65_537, 65_536));
+}
+
+#[test]
+fn length_of_an_image_name() {
+    let files = |length| save_one(&"n".repeat(length), &[Layer::new("base")]);
+    is_read(&files(4096));
+    let message = too_many("the length of an image's name in bytes", 4097, 4096);
+    is_refused(&files(4097), &message);
+}
+
+#[test]
+fn number_of_images() {
+    let images = |count: usize| {
+        app().edited("manifest.json", |manifest| {
+            let mut entry = manifest[0].take();
+            entry["RepoTags"] = Value::Null;
+            *manifest = Value::Array(vec![entry; count]);
+        })
+    };
+    is_read(&images(10_000));
+    is_refused(
+        &images(10_001),
+        &too_many("the number of images", 10_001, 10_000),
+    );
+}
+
+#[test]
+fn number_of_names() {
+    let tags =
+        |count: usize| -> Vec<String> { (0..count).map(|tag| format!("app:{tag}")).collect() };
+    let docker = |count: usize| {
+        app().edited("manifest.json", |manifest| {
+            manifest[0]["RepoTags"] = json!(tags(count))
+        })
+    };
+    let layout = |count: usize| {
+        let mut layout = oci::Layout::default();
+        let image = layout.image("amd64", &[Layer::new("base")]);
+        for tag in tags(count) {
+            layout.add(oci::named(&image, &tag));
+        }
+        layout.files()
+    };
+    let message = too_many("the number of names", 10_001, 10_000);
+    let kinds: [&dyn Fn(usize) -> Files; 2] = [&docker, &layout];
+    for files in kinds {
+        is_read(&files(10_000));
+        is_refused(&files(10_001), &message);
+    }
+}
+
+#[test]
+fn number_of_layers() {
+    let files = |count: usize| save_one("app:1.0", &vec![Layer::new("base"); count]);
+    is_read(&files(10_000));
+    let message = format!(
+        "app:1.0: {}",
+        too_many("the number of layers", 10_001, 10_000)
+    );
+    is_refused(&files(10_001), &message);
+}
+
+#[test]
+fn links_in_a_row() {
+    // l0 → l1 → … → the layer.
+    let files = |count: usize| {
+        let image = Image::new(&["app:1.0"], &[Layer::new("base")]);
+        let (name, _) = image.layers[0].clone();
+        let mut files = save(&[image]);
+        let link = |number: usize| format!("l{number}");
+        for number in 0..count {
+            let target = if number + 1 == count {
+                name.clone()
+            } else {
+                link(number + 1)
+            };
+            files.add(&link(number), Body::Symlink(target));
+        }
+        files.edited("manifest.json", |manifest| {
+            manifest[0]["Layers"][0] = json!("l0")
+        })
+    };
+    is_read(&files(39));
+    is_refused(
+        &files(40),
+        "app:1.0: layer 1 of 1: l0 is a link that leads back to itself",
+    );
+}
+
+#[test]
+fn depth_of_indexes() {
+    let files = |depth: usize| {
+        let mut layout = oci::Layout::default();
+        let mut node = layout.image("amd64", &[Layer::new("base")]);
+        for _ in 0..depth {
+            node = layout.index(&[node]);
+        }
+        layout.add(oci::named(&node, "app:1.0"));
+        layout.files()
+    };
+    is_read(&files(8));
+    let run = Sandbox::with_archive(&files(9)).run(&["inspect", "app.tar"]);
+    let message = too_many("the depth of nested indexes", 9, 8);
+    assert!(
+        run.stderr.ends_with(&format!("{message}\n")),
+        "{}",
+        run.stderr
+    );
+    assert_eq!(run.status.code(), Some(1));
+}
+
+#[test]
+fn fragments_of_a_sparse_member() {
+    // A map that says how long it is, and ends there.
+    let map = |count: usize| {
+        let mut bytes = tar::pax(&[
+            ("GNU.sparse.major", "1".to_owned()),
+            ("GNU.sparse.minor", "0".to_owned()),
+            ("GNU.sparse.realsize", "0".to_owned()),
+        ]);
+        let mut data = format!("{count}\n").into_bytes();
+        data.resize(512, b'0');
+        bytes.extend(tar::header("sparse", b'0', 512, ""));
+        bytes.extend(data);
+        bytes.extend(tar::END);
+        let sandbox = Sandbox::new();
+        sandbox.write("app.tar", &bytes);
+        sandbox.run(&["inspect", "app.tar"]).stderr
+    };
+    let what = "the number of fragments of a sparse member";
+    assert!(!map(1 << 20).contains(what), "{}", map(1 << 20));
+    let message = too_many(what, (1 << 20) + 1, 1 << 20);
+    assert_eq!(map((1 << 20) + 1), format!("ocify: app.tar: {message}\n"));
+}
+
+/// A zstd frame of raw blocks that asks for a window of two to the power of `log` bytes (RFC 8878, section 3.1.1.1.2).
+fn zstd_frame(bytes: &[u8], log: u8) -> Vec<u8> {
+    let mut frame = vec![0x28, 0xb5, 0x2f, 0xfd, 0, (log - 10) << 3];
+    let last = bytes.chunks(1 << 16).count() - 1;
+    for (number, block) in bytes.chunks(1 << 16).enumerate() {
+        let header = (block.len() << 3) | usize::from(number == last);
+        frame.extend(&header.to_le_bytes()[..3]);
+        frame.extend(block);
+    }
+    frame
+}
+
+#[test]
+fn window_of_zstd() {
+    let layer = Layer::new("base");
+    for (log, fits) in [(27, true), (28, false)] {
+        let image = Image::new(&["app:1.0"], std::slice::from_ref(&layer));
+        let sandbox = Sandbox::with_archive(&save(&[image.encoded(|tar| zstd_frame(tar, log))]));
+        let run = sandbox.convert(&["app.tar", "-o", "out"]);
+        if fits {
+            run.succeeds();
+            sandbox.layout("out");
+        } else {
+            let place = "ocify: app.tar: app:1.0: layer 1 of 1";
+            let reason = "Frame requires too much memory for decoding";
+            run.fails(&format!("{place}: the zstd data is damaged: {reason}\n"));
+        }
+    }
+}
+
+/// An xz stream whose first block asks for another dictionary (the xz file format, sections 3.1 and 5.3.1).
+fn with_dictionary(mut xz: Vec<u8>, size_code: u8) -> Vec<u8> {
+    let header = 12..12 + 4 * (usize::from(xz[12]) + 1);
+    let (start, crc) = (header.start, header.end - 4);
+    // Size, flags, the filter's ID (LZMA2), the size of its properties (1), the dictionary.
+    assert_eq!(&xz[start + 1..start + 4], [0, 0x21, 1]);
+    xz[start + 4] = size_code;
+    let sum = crc32fast::hash(&xz[start..crc]);
+    xz[crc..crc + 4].copy_from_slice(&sum.to_le_bytes());
+    xz
+}
+
+#[test]
+fn memory_of_xz() {
+    // 31 stands for 192 MiB, 32 for 256 MiB, to which the decoder's own needs are added.
+    for (code, fits) in [(31, true), (32, false)] {
+        let image = Image::new(&["app:1.0"], &[Layer::new("base")]);
+        let image = image.encoded(|tar| with_dictionary(codec::xz(tar), code));
+        let sandbox = Sandbox::with_archive(&save(&[image]));
+        let run = sandbox.convert(&["app.tar", "-o", "out"]);
+        assert_eq!(run.status.success(), fits, "{}", run.stderr);
+        assert!(
+            fits || run.stderr.contains("the xz data is damaged: memory"),
+            "{}",
+            run.stderr
+        );
+    }
+}
+
+#[test]
+fn size_of_a_decoded_layer() {
+    let layer = Layer::noise(1, 100_000);
+    let size = layer.tar.len();
+    let encoders = [
+        codec::plain,
+        codec::gzip,
+        codec::zstd,
+        codec::bzip2,
+        codec::xz,
+    ];
+    for (number, encode) in encoders.into_iter().enumerate() {
+        let image = Image::new(&["app:1.0"], std::slice::from_ref(&layer)).encoded(encode);
+        let sandbox = Sandbox::with_archive(&save(&[image]));
+        for compression in ["keep", "none", "zstd"] {
+            let convert = |limit: usize, output: &str| {
+                let limit = limit.to_string();
+                sandbox.convert(&[
+                    "app.tar",
+                    "-o",
+                    output,
+                    "--compression",
+                    compression,
+                    "--max-layer-size",
+                    &limit,
+                ])
+            };
+            convert(size, &format!("out-{number}-{compression}")).succeeds();
+            convert(size - 1, "refused").fails(&format!(
+                "ocify: app.tar: app:1.0: layer 1 of 1: the decoded layer is larger than the limit of {} bytes\n\
+                 hint: --max-layer-size allows more\n",
+                size - 1
+            ));
+        }
+        assert!(!sandbox.path("refused").exists());
+    }
+}
+
+#[test]
+fn sizes_have_units() {
+    let sandbox = Sandbox::with_archive(&app());
+    for size in ["1M", "2048K", "1G", "1T", "1000000"] {
+        sandbox
+            .convert(&["app.tar", "-o", "out", "--max-layer-size", size])
+            .succeeds();
+    }
+    for size in ["", "M", "1m", "1X", "-1", "1.5G", "99999999999T"] {
+        let option = format!("--max-layer-size={size}");
+        sandbox
+            .convert(&["app.tar", "-o", "out", &option])
+            .is_wrong_usage("number of bytes");
+    }
+}
+
+// Bombs: small inputs that are large when decoded. They run with little memory, far less than they stand for.
+
+/// Converts with this much address space, in KiB.
+fn convert_within(sandbox: &Sandbox, kib: u32, args: &[&str]) -> Run {
+    let script = format!("ulimit -v {kib} && exec \"$0\" convert --no-fsync --threads 1 \"$@\"");
+    let mut command = std::process::Command::new("sh");
+    command
+        .args(["-c", &script, env!("CARGO_BIN_EXE_ocify")])
+        .args(args)
+        .current_dir(sandbox.path(""))
+        .env("TMPDIR", sandbox.path(""))
+        .stdout(std::process::Stdio::piped())
+        .stderr(std::process::Stdio::piped());
+    Run::new(command.spawn().unwrap())
+}
+
+/// zstd, `count` times 128 KiB of zeros: four bytes each.
+fn zstd_zeros(count: usize) -> Vec<u8> {
+    let mut frame = vec![0x28, 0xb5, 0x2f, 0xfd, 0, 7 << 3];
+    for number in 0..count {
+        let header: usize = ((128 << 10) << 3) | (1 << 1) | usize::from(number + 1 == count);
+        frame.extend(&header.to_le_bytes()[..3]);
+        frame.push(0);
+    }
+    frame
+}
+
+const GIB: usize = (1 << 30) / (128 << 10);
+
+#[test]
+fn a_layer_that_is_a_bomb() {
+    let gzip = codec::gzip(&vec![0; 32 << 20]).repeat(64);
+    for bomb in [zstd_zeros(2 * GIB), gzip] {
+        let image = Image::new(&["app:1.0"], &[Layer::new("base")]).encoded(|_| bomb.clone());
+        let sandbox = Sandbox::with_archive(&save(&[image]));
+        for compression in ["keep", "none"] {
+            let args = [
+                "app.tar",
+                "-o",
+                "out",
+                "--max-layer-size",
+                "64M",
+                "--compression",
+                compression,
+            ];
+            convert_within(&sandbox, 400 << 10, &args).fails(
+                "ocify: app.tar: app:1.0: layer 1 of 1: the decoded layer is larger than the limit of 67108864 bytes\n\
+                 hint: --max-layer-size allows more\n",
+            );
+        }
+        let left: Vec<String> = sandbox.snapshot().into_keys().collect();
+        assert_eq!(left, ["app.tar"]);
+    }
+}
+
+#[test]
+fn an_archive_that_is_a_bomb() {
+    // Two gibibytes of zeros, compressed twice.
+    let sandbox = Sandbox::new();
+    sandbox.write("app.tar", &zstd_zeros(2 * GIB));
+    convert_within(&sandbox, 400 << 10, &["app.tar", "-o", "out"]).fails(
+        "ocify: app.tar: no image in here: it holds no files\n\
+         hint: inputs are docker save archives, OCI layouts, dir: folders and schema 1 folders\n",
+    );
+    sandbox.write("twice.tar", &codec::gzip(&zstd_zeros(2 * GIB)));
+    convert_within(&sandbox, 400 << 10, &["twice.tar", "-o", "out"]).fails(
+        "ocify: twice.tar: no image in here: it is gzip, but there is no tar archive in it\n\
+         hint: inputs are docker save archives, OCI layouts, dir: folders and schema 1 folders\n",
+    );
+}
+
+/// A file of 8 EiB less one byte, nothing of which is stored.
+fn hole() -> Body {
+    Body::Sparse(Sparse {
+        format: SparseFormat::Pax10,
+        fragments: Vec::new(),
+        size: i64::MAX.unsigned_abs(),
+    })
+}
+
+#[test]
+fn sparse_members_of_eight_exbibytes() {
+    let image = Image::new(&["app:1.0"], &[Layer::new("base")]);
+    let layer = image.layers[0].0.clone();
+    let config = image.config_name.clone();
+    let files = save(&[image]);
+    let sandbox = Sandbox::with_archive(&files.clone().with_body(&layer, hole()));
+    convert_within(&sandbox, 400 << 10, &["app.tar", "-o", "out"]).fails(
+        "ocify: app.tar: app:1.0: layer 1 of 1: the decoded layer is larger than the limit of 137438953472 bytes\n\
+         hint: --max-layer-size allows more\n",
+    );
+    let verify = sandbox.run(&["verify", "app.tar"]);
+    let message = "decoded, it is larger than the limit of 137438953472 bytes";
+    assert!(verify.stdout().contains(message), "{}", verify.stdout());
+    assert_eq!(verify.status.code(), Some(1));
+    let what = format!("the size of config {config} in bytes");
+    let message = too_many(&what, i64::MAX.unsigned_abs(), 8 << 20);
+    is_refused(
+        &files.clone().with_body(&config, hole()),
+        &format!("app:1.0: {message}"),
+    );
+    let message = too_many(
+        "the size of manifest.json in bytes",
+        i64::MAX.unsigned_abs(),
+        8 << 20,
+    );
+    is_refused(&files.with_body("manifest.json", hole()), &message);
+}
+
+#[test]
+fn a_size_of_exbibytes_in_a_pax_record() {
+    let mut bytes = tar::pax(&[("size", u64::MAX.to_string())]);
+    bytes.extend(tar::header("manifest.json", b'0', 0, ""));
+    bytes.extend(tar::END);
+    let sandbox = Sandbox::new();
+    sandbox.write("app.tar", &bytes);
+    let run = convert_within(&sandbox, 400 << 10, &["app.tar", "-o", "out"]);
+    assert!(
+        run.stderr.contains("manifest.json is cut short"),
+        "{}",
+        run.stderr
+    );
+    assert_eq!(run.status.code(), Some(1));
+}
+
+#[test]
+fn names_that_fill_the_memory() {
+    // 400 MiB of different names in an archive of some kilobytes.
+    let mut members = Vec::new();
+    for number in 0..6400 {
+        let name = format!("{number:08}{}", "n".repeat(60 << 10));
+        members.push(Member {
+            name,
+            body: Body::File(Vec::new()),
+            dialect: Dialect::GnuLong,
+        });
+    }
+    let sandbox = Sandbox::new();
+    sandbox.write("app.tar", &codec::zstd(&tar::tar(&members)));
+    drop(members);
+    let run = convert_within(&sandbox, 600 << 10, &["app.tar", "-o", "out"]);
+    let message = "the size of the archive's index in bytes is 26";
+    assert!(run.stderr.contains(message), "{}", run.stderr);
+    assert_eq!(run.status.code(), Some(1));
+}
+
+#[test]
+fn documents_that_are_much_larger_in_memory() {
+    // The shortest JSON values there are, in places where anything may stand.
+    let empty = |element: &str| {
+        format!(
+            "[{}{element}]",
+            format!("{element},").repeat((7 << 20) / (element.len() + 1))
+        )
+    };
+    for list in [empty("0"), empty("[]"), empty("{}")] {
+        let mut config = Image::new(&[], &[]).config;
+        let end = config.iter().rposition(|byte| *byte == b'}').unwrap();
+        config.splice(end.., format!(",\"x\":{list}}}").into_bytes());
+        let image = Image::new(&["app:1.0"], &[]).with_config(config.clone());
+        let sandbox = Sandbox::with_archive(&save(&[image]));
+        convert_within(&sandbox, 1 << 20, &["app.tar", "-o", "out"]).succeeds();
+
+        let mut layout = oci::one("app:1.0", &[Layer::new("base")]);
+        let image = layout.manifest(oci::CONFIG, &config, &[]);
+        layout.add(oci::annotated(&image, &[("big", &"n".repeat(1 << 20))]));
+        let files = layout.files();
+        let sandbox = Sandbox::with_archive(&files);
+        convert_within(&sandbox, 1 << 20, &["app.tar", "-o", "out"]).succeeds();
+    }
+}
