@@ -47,8 +47,9 @@ check() {
     shift
     : > "$work/trace"
     strace -f -qq -e trace=network -e signal=none -o "$work/trace" "$ocify" "$@" > "$work/out" 2>&1 < "${stdin:-/dev/null}" || status=$?
-    if [ -s "$work/trace" ]; then
-        echo "FAIL ocify $*: $(head -3 "$work/trace")"
+    # A thread that ends while strace looks at it leaves a line without a call.
+    if grep -v '???( <detached' "$work/trace" > "$work/calls"; then
+        echo "FAIL ocify $*: $(head -3 "$work/calls")"
         failed=$((failed + 1))
     elif [ "$status" -ne "$wanted" ]; then
         echo "FAIL ocify $*: exit status $status in place of $wanted: $(cat "$work/out")"
