@@ -34,6 +34,11 @@ struct Item {
 /// Reads the images that manifest.json lists.
 pub(super) fn read(files: &Files) -> Result<Vec<Entry>> {
     let items = items(files)?;
+    if items.is_empty() {
+        return Err(Error::NotAnImage {
+            found: "manifest.json lists none".to_owned(),
+        });
+    }
     let entries = items.iter().enumerate();
     entries
         .map(|(number, item)| entry(files, number, item))
@@ -110,11 +115,6 @@ fn items(files: &Files) -> Result<Vec<Item>> {
         });
     }
     super::check_name_count(items.iter().flat_map(|item| &item.tags).map(Vec::len).sum())?;
-    if items.is_empty() {
-        return Err(Error::NotAnImage {
-            found: "manifest.json lists none".to_owned(),
-        });
-    }
     Ok(items)
 }
 
