@@ -118,7 +118,7 @@ fn number_of_names() {
         |count: usize| -> Vec<String> { (0..count).map(|tag| format!("app:{tag}")).collect() };
     let docker = |count: usize| {
         app().edited("manifest.json", |manifest| {
-            manifest[0]["RepoTags"] = json!(tags(count))
+            manifest[0]["RepoTags"] = json!(tags(count));
         })
     };
     let layout = |count: usize| {
@@ -165,7 +165,7 @@ fn links_in_a_row() {
             files.add(&link(number), Body::Symlink(target));
         }
         files.edited("manifest.json", |manifest| {
-            manifest[0]["Layers"][0] = json!("l0")
+            manifest[0]["Layers"][0] = json!("l0");
         })
     };
     is_read(&files(39));
