@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Damages archives and layouts in many ways and asks skopeo, umoci and ocify what they think of it.
 
-usage: scripts/damage.py [OCIFY] > docs-damage.md
+usage: scripts/damage.py [OCIFY]
 
 Writes a table. Ends with an error if an undamaged input is refused, or if ocify (convert or verify) lets any damage pass
 without a word.
