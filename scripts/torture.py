@@ -306,6 +306,57 @@ def full_disks(work, scenario):
             subprocess.run(["umount", str(mount)], check=True)
 
 
+def zstd_run(byte, mebibytes):
+    """A zstd frame that repeats one byte: four bytes for 128 KiB of it (RFC 8878, section 3.1.1.2)."""
+    frame = bytearray(b"\x28\xb5\x2f\xfd\0" + bytes([7 << 3]))
+    count = mebibytes * 8
+    for number in range(count):
+        frame += ((128 << 10) << 3 | 1 << 1 | (number == count - 1)).to_bytes(3, "little") + bytes([byte])
+    return bytes(frame)
+
+
+def bombs(work):
+    """Inputs that decode to far more than the disk holds: they must end with an error and a tenth of it free."""
+    layer = zstd_run(1, 1024)
+    config = json.dumps({"architecture": "amd64", "os": "linux", "config": {},
+                         "rootfs": {"type": "layers", "diff_ids": ["sha256:" + "0" * 64]}}).encode()
+    manifest = json.dumps([{"Config": "config.json", "RepoTags": ["bomb:1"], "Layers": ["layer.tar"]}]).encode()
+    inner = work / "bomb-layer.tar"
+    with tarfile.open(inner, "w") as tar:
+        for name, data in {"config.json": config, "layer.tar": layer, "manifest.json": manifest}.items():
+            info = tarfile.TarInfo(name)
+            info.size = len(data)
+            tar.addfile(info, io.BytesIO(data))
+    outer = work / "bomb.tar.zst"
+    outer.write_bytes(layer)
+    mount, size = work / "small", 64 << 20
+    for what, source, output in [("outer archive", outer, "out"), ("outer archive", outer, "out.tar"),
+                                 ("layer", inner, "out"), ("layer", inner, "out.tar")]:
+        mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", str(mount)], capture_output=True)
+        if mounted.returncode:
+            return
+        try:
+            run = subprocess.Popen([OCIFY, "convert", str(source), "-o", str(mount / output), "-q", "--compression", "none"],
+                                   stderr=subprocess.PIPE, text=True)
+            least = size
+            while run.poll() is None:
+                free = os.statvfs(mount)
+                least = min(least, free.f_bavail * free.f_frsize)
+                time.sleep(0.001)
+            stderr = run.stderr.read()
+            counts["full disks"] += 1
+            if run.returncode != 1 or "no room" not in stderr:
+                no(f"bomb as {what} into {output}:", run.returncode, stderr)
+            elif left := os.listdir(mount):
+                no(f"bomb as {what} into {output}: left behind:", left)
+            elif least < size // 20:
+                no(f"bomb as {what} into {output}: only {least} bytes were left free")
+            else:
+                passed()
+        finally:
+            subprocess.run(["umount", str(mount)], check=True)
+
+
 # Many writers.
 
 def names(output):
@@ -374,6 +425,7 @@ def main():
             kill_at_calls(scenario)
             inject_errors(scenario)
             full_disks(work, scenario)
+        bombs(work)
         for number in range(max(4, args.rounds // 4)):
             many_writers(work, ("folder", "tar")[number % 2], kill=number % 4 >= 2)
     print(", ".join(f"{number} {what}" for what, number in counts.items() if what not in ("passed", "failed")))

@@ -8,7 +8,9 @@ use ocify::Codec;
 const MOST: u64 = 32 << 20;
 
 fuzz_target!(|bytes: &[u8]| {
-    let Some((first, stream)) = bytes.split_first() else { return };
+    let Some((first, stream)) = bytes.split_first() else {
+        return;
+    };
     let codec = match first % 4 {
         0 => Codec::Gzip,
         1 => Codec::Zstd,
@@ -22,6 +24,9 @@ fuzz_target!(|bytes: &[u8]| {
         && !stream.is_empty()
     {
         let more = [stream, b"x"].concat();
-        assert!(ocify::fuzzing::decode(codec, &more, MOST).is_err(), "a byte behind the end is taken");
+        assert!(
+            ocify::fuzzing::decode(codec, &more, MOST).is_err(),
+            "a byte behind the end is taken"
+        );
     }
 });

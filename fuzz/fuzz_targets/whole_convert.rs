@@ -15,7 +15,11 @@ fuzz_target!(|bytes: &[u8]| -> Corpus {
     tars::mend(&mut tar);
     // A folder or a tar, as the bytes have it.
     let folder = tar.iter().fold(0, |sum: u8, byte| sum.wrapping_add(*byte)) % 2 == 0;
-    let (first, second) = if folder { ("first", "second") } else { ("first.tar", "second.tar") };
+    let (first, second) = if folder {
+        ("first", "second")
+    } else {
+        ("first.tar", "second.tar")
+    };
     let input = SCRATCH.file("input.tar", &tar);
     let output = SCRATCH.path(first);
     if SCRATCH.convert(&input, &output).is_ok() {

@@ -17,7 +17,11 @@ impl Scratch {
     #[must_use]
     pub fn new() -> Scratch {
         let memory = Path::new("/dev/shm");
-        let parent = if memory.is_dir() { memory.to_owned() } else { std::env::temp_dir() };
+        let parent = if memory.is_dir() {
+            memory.to_owned()
+        } else {
+            std::env::temp_dir()
+        };
         let folder = tempfile::Builder::new().prefix("ocify-fuzz-").tempdir_in(parent);
         Scratch {
             folder: folder.expect("a scratch folder"),

@@ -130,7 +130,8 @@ impl Content {
                 limit: limits::DOCUMENT_BYTES,
             });
         }
-        let mut bytes = Vec::new();
+        // Grown step by step, it would take up to twice its size.
+        let mut bytes = Vec::with_capacity(usize::try_from(self.size).unwrap_or_default());
         self.reader()?
             .read_to_end(&mut bytes)
             .map_err(Error::io("read", name))?;
