@@ -70,6 +70,7 @@ pub(crate) struct HoleWriter<'a> {
 
 /// File systems keep holes in blocks of 4 KiB at least.
 const PIECE: usize = 64 << 10;
+static ZEROS: [u8; PIECE] = [0; PIECE];
 
 impl HoleWriter<'_> {
     pub fn new(file: &File) -> HoleWriter<'_> {
@@ -78,7 +79,7 @@ impl HoleWriter<'_> {
 
     pub fn write(&mut self, bytes: &[u8]) -> std::io::Result<()> {
         for piece in bytes.chunks(PIECE) {
-            if piece.iter().any(|byte| *byte != 0) {
+            if *piece != ZEROS[..piece.len()] {
                 self.file.write_all_at(piece, self.length)?;
             }
             self.length += piece.len() as u64;

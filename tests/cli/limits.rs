@@ -1,5 +1,7 @@
 //! How much of what comes from outside is believed: each limit from both sides, and bombs.
 
+use std::io::Write;
+
 use serde_json::{Value, json};
 
 use crate::support::docker::{Image, save, save_one};
@@ -67,6 +69,33 @@ fn size_of_all_metadata() {
         "{}",
         run.stderr
     );
+}
+
+#[test]
+fn number_of_members() {
+    // Empty members in front of an image, half a gibibyte of headers.
+    let image = app();
+    let message = too_many("the number of members", 1_048_577, 1_048_576);
+    for (count, fits) in [(1 << 20, true), ((1 << 20) + 1, false)] {
+        let mut encoder = zstd::Encoder::new(Vec::new(), 1).unwrap();
+        let empty = count - image.members.len();
+        let many = tar::header("empty", b'0', 0, "").repeat(1 << 12);
+        for _ in 0..empty >> 12 {
+            encoder.write_all(&many).unwrap();
+        }
+        encoder
+            .write_all(&many[..512 * (empty % (1 << 12))])
+            .unwrap();
+        encoder.write_all(&image.tar()).unwrap();
+        let sandbox = Sandbox::new();
+        sandbox.write("app.tar.zst", &encoder.finish().unwrap());
+        let run = sandbox.run(&["inspect", "app.tar.zst"]);
+        if fits {
+            run.succeeds();
+        } else {
+            run.fails(&format!("ocify: app.tar.zst: {message}\n"));
+        }
+    }
 }
 
 #[test]
