@@ -5,10 +5,12 @@ use std::path::{Path, PathBuf};
 
 use ocify::{Input, Interrupt, Options, OutputOptions, ReadOptions, Report, Result, Silent, Target};
 
-/// A folder that is removed with the process.
+/// A folder of this process. libFuzzer ends without tidying up, so those of processes that are gone are removed first.
 pub struct Scratch {
-    folder: tempfile::TempDir,
+    folder: PathBuf,
 }
+
+const PREFIX: &str = "ocify-fuzz-";
 
 /// What a decoded layer or outer file may come to, so that a bomb costs little time.
 pub const LAYER_BYTES: u64 = 16 << 20;
@@ -22,15 +24,21 @@ impl Scratch {
         } else {
             std::env::temp_dir()
         };
-        let folder = tempfile::Builder::new().prefix("ocify-fuzz-").tempdir_in(parent);
-        Scratch {
-            folder: folder.expect("a scratch folder"),
+        for entry in fs::read_dir(&parent).into_iter().flatten().flatten() {
+            let name = entry.file_name();
+            let process = name.to_str().and_then(|name| name.strip_prefix(PREFIX));
+            if process.is_some_and(|process| !Path::new("/proc").join(process).exists()) {
+                let _ = fs::remove_dir_all(entry.path());
+            }
         }
+        let folder = parent.join(format!("{PREFIX}{}", std::process::id()));
+        fs::create_dir_all(&folder).expect("a scratch folder");
+        Scratch { folder }
     }
 
     #[must_use]
     pub fn path(&self, name: &str) -> PathBuf {
-        self.folder.path().join(name)
+        self.folder.join(name)
     }
 
     /// A file with these bytes.
@@ -53,7 +61,7 @@ impl Scratch {
 
     /// Reads the metadata of an input.
     pub fn open(&self, input: &Path) -> Result<Input> {
-        Input::open(input, self.folder.path(), &read_options(), &Interrupt::new())
+        Input::open(input, &self.folder, &read_options(), &Interrupt::new())
     }
 
     /// Converts on one thread, without waiting for disks.
