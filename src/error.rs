@@ -329,6 +329,12 @@ impl Error {
         }
     }
 
+    /// The same error with several places in front, the outermost first.
+    pub(crate) fn at_all(self, places: &[Place]) -> Error {
+        let places = places.iter().rev();
+        places.fold(self, |error, place| error.at(place.clone()))
+    }
+
     /// An I/O error with its file; for `map_err`.
     pub(crate) fn io(
         action: &'static str,

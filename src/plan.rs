@@ -127,10 +127,7 @@ impl Plan {
         places: &[Place],
     ) -> Result<()> {
         let content = content(layer);
-        let locate = |error: crate::error::Error| {
-            let places = places.iter().rev();
-            places.fold(error, |error, place| error.at(place.clone()))
-        };
+        let locate = |error: crate::error::Error| error.at_all(places);
         let codec = Job::sniff(&content).map_err(locate)?;
         let action = match compression.encoding(codec) {
             Some(encoding) => Action::Encode(encoding),

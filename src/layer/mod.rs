@@ -1,13 +1,14 @@
 //! Layers: from the bytes of an input to a blob of the output, each byte read once.
 
 mod pipeline;
+mod reuse;
 mod source;
 mod state;
 
 use crate::compression::{Codec, Encoding};
 use crate::digest::{DiffId, Digest, Hasher};
 use crate::error::{Error, Place, Result};
-use crate::input::Content;
+use crate::input::{Content, checksum_fits};
 
 pub(crate) use pipeline::{Pipeline, run};
 
@@ -67,11 +68,6 @@ impl Job {
         wanted.map_or_else(Hasher::sha256, |digest| digest.hasher())
     }
 
-    fn locate(&self, error: Error) -> Error {
-        let places = self.places.iter().rev();
-        places.fold(error, |error, place| error.at(place.clone()))
-    }
-
     /// Compares what was found with what was expected.
     fn check(&self, source_digest: Digest, diff_id: Option<DiffId>) -> Result<()> {
         if let (Some(expected), Some(found)) = (self.diff_id, diff_id)
@@ -113,9 +109,5 @@ fn looks_like_tar(beginning: &[u8]) -> bool {
     };
     let mut header = tar::Header::new_old();
     header.as_mut_bytes().copy_from_slice(&block);
-    let sum = |bytes: &[u8]| bytes.iter().map(|byte| u32::from(*byte)).sum::<u32>();
-    let checksum = sum(&block[..148]) + 8 * 32 + sum(&block[156..]);
-    block.iter().all(|byte| *byte == 0)
-        || &block[257..262] == b"ustar"
-        || header.cksum().is_ok_and(|expected| expected == checksum)
+    block.iter().all(|byte| *byte == 0) || &block[257..262] == b"ustar" || checksum_fits(&header)
 }

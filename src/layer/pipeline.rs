@@ -9,15 +9,15 @@
 //! - A folder takes blobs in any order. A tar takes them one after the other: only the first unfinished layer writes,
 //!   and the others may use no more than half of the budget, so that it is never starved.
 
-use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use rayon::{ScopeFifo, ThreadPool};
 
+use super::reuse::Reuse;
 use super::source::{Piece, Source};
 use super::state::{ReadToEnd, Reader, State, ToWrite, Track, Writer};
 use super::{Action, Job, Outcome};
-use crate::compression::{ChunkEncoder, Codec, EncodedChunk, Encoding, Framing};
+use crate::compression::{Codec, Encoding, Framing};
 use crate::digest::{DiffId, Hasher};
 use crate::error::{Error, Result};
 use crate::interrupt::Interrupt;
@@ -49,19 +49,19 @@ pub(crate) fn run(pipeline: &Pipeline<'_>, jobs: &[Job]) -> Result<Vec<Outcome>>
         // The largest layer first, so that it is not what everybody waits for in the end.
         order.sort_by_key(|&layer| std::cmp::Reverse(jobs[layer].content.size()));
     }
+    let budget = 2 * (2 * threads + 2);
     let run = Run {
         pipeline,
         jobs,
         order,
         ordered,
         most_active: threads + 1,
-        budget: 2 * (2 * threads + 2),
+        budget,
         state: Mutex::new(State {
             layers: jobs.iter().map(|_| Track::default()).collect(),
             ..State::default()
         }),
-        encoders: Mutex::default(),
-        buffers: Mutex::default(),
+        reuse: Reuse::new(budget),
     };
     pipeline.pool.scope_fifo(|scope| run.start_layers(scope));
     let state = run
@@ -91,9 +91,7 @@ pub(super) struct Run<'a> {
     /// How many parts of chunks may be in memory: a chunk counts for two, one to be hashed and one to be written.
     pub budget: usize,
     state: Mutex<State<'a>>,
-    encoders: Mutex<HashMap<Encoding, Vec<ChunkEncoder>>>,
-    /// Used again, since fresh memory costs as much as hashing it.
-    buffers: Mutex<Vec<Vec<u8>>>,
+    reuse: Reuse,
 }
 
 impl<'a> Run<'a> {
@@ -104,7 +102,7 @@ impl<'a> Run<'a> {
     fn fail(&self, layer: usize, error: Error) {
         let error = match error {
             Error::Interrupted => error,
-            error => self.jobs[layer].locate(error),
+            error => error.at_all(&self.jobs[layer].places),
         };
         self.state().error.get_or_insert(error);
     }
@@ -150,7 +148,7 @@ impl<'a> Run<'a> {
             return;
         }
         let consumed = reader.source.consumed();
-        let buffer = lock(&self.buffers).pop().unwrap_or_default();
+        let buffer = self.reuse.buffer();
         let piece = match reader.source.next(buffer) {
             Ok(piece) => piece,
             Err(error) => return self.fail(layer, error),
@@ -206,16 +204,16 @@ impl<'a> Run<'a> {
         if self.stopped() {
             return;
         }
-        match self.encode_chunk(encoding, before.as_deref(), &chunk) {
+        match self.reuse.encode(encoding, before.as_deref(), &chunk) {
             Ok(encoded) => {
                 let piece = ToWrite::Encoded {
                     chunk: encoded,
                     length: chunk.len(),
                 };
                 self.state().layers[layer].to_write.insert(number, piece);
-                self.recycle(chunk);
+                self.reuse.give_back(chunk);
                 if let Some(before) = before {
-                    self.recycle(before);
+                    self.reuse.give_back(before);
                 }
                 self.go_on(scope, layer);
             }
@@ -228,27 +226,6 @@ impl<'a> Run<'a> {
                 },
             ),
         }
-    }
-
-    fn encode_chunk(
-        &self,
-        encoding: Encoding,
-        before: Option<&Vec<u8>>,
-        chunk: &[u8],
-    ) -> std::io::Result<EncodedChunk> {
-        let idle = lock(&self.encoders).get_mut(&encoding).and_then(Vec::pop);
-        let mut encoder = match idle {
-            Some(encoder) => encoder,
-            None => ChunkEncoder::new(encoding)?,
-        };
-        let output = lock(&self.buffers).pop().unwrap_or_default();
-        let before = before.map(Vec::as_slice).unwrap_or_default();
-        let encoded = encoder.encode(before, chunk, output)?;
-        lock(&self.encoders)
-            .entry(encoding)
-            .or_default()
-            .push(encoder);
-        Ok(encoded)
     }
 
     /// Starts what can be done next for a layer and is not being done yet.
@@ -290,7 +267,7 @@ impl<'a> Run<'a> {
             };
             drop(state);
             hasher.update(&chunk);
-            self.recycle(chunk);
+            self.reuse.give_back(chunk);
             self.release(scope, layer);
         }
         self.go_on(scope, layer);
@@ -331,14 +308,14 @@ impl<'a> Run<'a> {
                     framing.add(&chunk, length);
                 }
                 writer.write(&chunk.bytes)?;
-                self.recycle(Arc::new(chunk.bytes));
+                self.reuse.give_back(Arc::new(chunk.bytes));
             }
             ToWrite::Raw(bytes) => writer.write(&bytes)?,
             ToWrite::Plain(bytes) => {
                 // What is written as it was decoded may be much larger than the input.
                 self.pipeline.room.check(writer.size)?;
                 writer.write(&bytes)?;
-                self.recycle(bytes);
+                self.reuse.give_back(bytes);
             }
         }
         Ok(())
@@ -361,16 +338,6 @@ impl<'a> Run<'a> {
             _ => {}
         }
         Ok(writer)
-    }
-
-    /// Gives a buffer back when nobody else has it any more.
-    fn recycle(&self, buffer: Arc<Vec<u8>>) {
-        if let Some(buffer) = Arc::into_inner(buffer) {
-            let mut buffers = lock(&self.buffers);
-            if buffers.len() < self.budget {
-                buffers.push(buffer);
-            }
-        }
     }
 
     /// One part of a chunk is done: parked readers may go on.
@@ -457,6 +424,6 @@ impl<'a> Run<'a> {
 }
 
 /// A task that panics poisons nothing that others rely on: rayon hands the panic on to the caller.
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
