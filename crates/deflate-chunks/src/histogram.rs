@@ -5,8 +5,8 @@
 
 use crate::parse::Sequence;
 use crate::symbols::{
-    DISTANCE_SYMBOLS, END_OF_BLOCK, LENGTH_EXTRA, LITERAL_LENGTH_SYMBOLS, distance_extra, distance_symbol,
-    length_symbol,
+    DISTANCE_SYMBOLS, END_OF_BLOCK, LENGTH_EXTRA, LENGTH_INDEX, LITERAL_LENGTH_SYMBOLS, MIN_MATCH, distance_extra,
+    distance_symbol,
 };
 
 /// How often each symbol occurs in a block.
@@ -34,7 +34,7 @@ impl Histogram {
     /// The counts of these literals and of the matches of these sequences.
     pub fn of(literals: &[u8], sequences: &[Sequence]) -> Self {
         let mut histogram = Self::new();
-        // Neighbours are counted apart: adding to a count that was just written waits for that write.
+        // Neighbours are counted apart, here and below: adding to a count that was just written waits for that write.
         let mut counts = [[0u32; 256]; 4];
         let quads = literals.chunks_exact(4);
         for &literal in quads.remainder() {
@@ -48,13 +48,23 @@ impl Histogram {
         for (symbol, count) in histogram.literal_lengths[..256].iter_mut().enumerate() {
             *count = counts.iter().map(|counts| counts[symbol]).sum();
         }
-        histogram.bytes = literals.len();
-        for sequence in sequences {
-            if sequence.length > 0 {
-                histogram.bytes += usize::from(sequence.length);
-                histogram.literal_lengths[length_symbol(usize::from(sequence.length))] += 1;
-                histogram.distances[distance_symbol(usize::from(sequence.distance)) % DISTANCE_SYMBOLS] += 1;
+        let mut matches = [Matches::new(); 2];
+        let pairs = sequences.chunks_exact(2);
+        if let [sequence] = pairs.remainder() {
+            matches[0].count(*sequence);
+        }
+        for pair in pairs {
+            for (matches, sequence) in matches.iter_mut().zip(pair) {
+                matches.count(*sequence);
             }
+        }
+        let [even, odd] = &matches;
+        histogram.bytes = literals.len() + even.bytes + odd.bytes;
+        for (symbol, count) in histogram.literal_lengths[END_OF_BLOCK + 1..].iter_mut().enumerate() {
+            *count = even.lengths[symbol] + odd.lengths[symbol];
+        }
+        for (symbol, count) in histogram.distances.iter_mut().enumerate() {
+            *count = even.distances[symbol] + odd.distances[symbol];
         }
         histogram
     }
@@ -106,6 +116,35 @@ impl Histogram {
     }
 }
 
+/// Counts of some matches.
+#[derive(Clone, Copy)]
+struct Matches {
+    /// By the index of the length symbol.
+    lengths: [u32; 32],
+    distances: [u32; 32],
+    bytes: usize,
+}
+
+impl Matches {
+    fn new() -> Self {
+        Self {
+            lengths: [0; 32],
+            distances: [0; 32],
+            bytes: 0,
+        }
+    }
+
+    #[inline(always)]
+    fn count(&mut self, sequence: Sequence) {
+        if sequence.length > 0 {
+            let (length, distance) = (usize::from(sequence.length), usize::from(sequence.distance));
+            self.bytes += length;
+            self.lengths[usize::from(LENGTH_INDEX[(length - MIN_MATCH) & 255]) & 31] += 1;
+            self.distances[distance_symbol(distance) & 31] += 1;
+        }
+    }
+}
+
 /// Fraction bits of the cost of a literal.
 pub const LITERAL_COST_BITS: u32 = 4;
 
@@ -123,9 +162,8 @@ const MANTISSA_BITS: u32 = 9;
 fn entropy(counts: &[u32]) -> (u64, u64) {
     let (mut total, mut weighted, mut used) = (0, 0, 0);
     for &count in counts {
-        // No branch: the logarithm of 0 is taken as that of 1, which is 0.
         total += count;
-        weighted += u64::from(count) * u64::from(logarithm(count));
+        weighted += weight(count);
         used += u64::from(count > 0);
     }
     (
@@ -134,13 +172,35 @@ fn entropy(counts: &[u32]) -> (u64, u64) {
     )
 }
 
+/// A count times its logarithm, in 2^-[`FRACTION_BITS`].
+#[inline(always)]
+fn weight(count: u32) -> u64 {
+    match WEIGHTS.get(count as usize) {
+        Some(&weight) => u64::from(weight),
+        None => u64::from(count) * u64::from(logarithm(count)),
+    }
+}
+
+/// The weights of small counts, which most are.
+const WEIGHTS: [u32; 512] = weights();
+
+const fn weights() -> [u32; 512] {
+    let mut table = [0; 512];
+    let mut count = 1;
+    while count < table.len() {
+        table[count] = count as u32 * logarithm(count as u32);
+        count += 1;
+    }
+    table
+}
+
 /// The binary logarithm in 2^-[`FRACTION_BITS`]; 0 for 0.
 #[inline]
-fn logarithm(count: u32) -> u32 {
-    let count = count.max(1);
+const fn logarithm(count: u32) -> u32 {
+    let count = if count == 0 { 1 } else { count };
     let high = count.ilog2();
-    let mantissa = (u64::from(count) << MANTISSA_BITS >> high) as usize & (LOGARITHMS.len() - 1);
-    (high << FRACTION_BITS) + u32::from(LOGARITHMS[mantissa])
+    let mantissa = ((count as u64) << MANTISSA_BITS >> high) as usize & (LOGARITHMS.len() - 1);
+    (high << FRACTION_BITS) + LOGARITHMS[mantissa] as u32
 }
 
 /// The fraction of the logarithm of 1 + i / 2^[`MANTISSA_BITS`].

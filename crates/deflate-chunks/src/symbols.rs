@@ -42,23 +42,40 @@ const fn length_index() -> [u8; 256] {
     table
 }
 
-/// The symbol of a match of 3 to 258 bytes.
-#[inline]
-pub fn length_symbol(length: usize) -> usize {
-    END_OF_BLOCK + 1 + usize::from(LENGTH_INDEX[(length - MIN_MATCH) & 255])
-}
-
 /// The symbol of a distance of 1 to 32768.
-///
-/// Two symbols for each power of two: of `distance - 1`, the place of the highest bit and the bit below it.
 #[inline]
 pub fn distance_symbol(distance: usize) -> usize {
-    let offset = (distance - 1) as u32;
-    if offset < 2 {
-        return offset as usize;
+    let offset = distance - 1;
+    let place = if offset < NEAR {
+        offset
+    } else {
+        NEAR + offset / FAR_STEP
+    };
+    usize::from(DISTANCE_SYMBOLS_OF[place % DISTANCE_SYMBOLS_OF.len()])
+}
+
+/// Up to here, each distance has a place of its own in the table. From there on all of a step have the same symbol,
+/// as symbols of 256 and more have 7 extra bits and more.
+const NEAR: usize = 256;
+const FAR_STEP: usize = 128;
+/// The symbols of distances less 1. A table, as the place of the highest bit takes long to find on older CPUs.
+const DISTANCE_SYMBOLS_OF: [u8; 512] = distance_symbols();
+
+/// Two symbols for each power of two: of the distance less 1, the place of the highest bit and the bit below it.
+const fn distance_symbols() -> [u8; 512] {
+    let mut table = [0; 512];
+    let mut place = 0;
+    while place < table.len() {
+        let offset = if place < NEAR { place } else { (place - NEAR) * FAR_STEP };
+        table[place] = if offset < 2 {
+            offset as u8
+        } else {
+            let high = offset.ilog2();
+            (2 * high + (offset >> (high - 1) & 1) as u32) as u8
+        };
+        place += 1;
     }
-    let high = offset.ilog2();
-    (2 * high + (offset >> (high - 1) & 1)) as usize
+    table
 }
 
 /// The number of extra bits of a distance symbol.
@@ -83,7 +100,8 @@ mod tests {
             (257, 284),
             (258, 285),
         ] {
-            assert_eq!(length_symbol(length), symbol, "length {length}");
+            let found = END_OF_BLOCK + 1 + usize::from(LENGTH_INDEX[length - MIN_MATCH]);
+            assert_eq!(found, symbol, "length {length}");
         }
     }
 
@@ -105,6 +123,19 @@ mod tests {
         ] {
             assert_eq!(distance_symbol(distance), symbol, "distance {distance}");
             assert_eq!(distance_extra(symbol), extra, "symbol {symbol}");
+        }
+    }
+
+    #[test]
+    fn each_distance_is_within_its_symbol() {
+        // The shortest distance of each symbol, from the table of RFC 1951, section 3.2.5.
+        let bases = [
+            1, 2, 3, 4, 5, 7, 9, 13, 17, 25, 33, 49, 65, 97, 129, 193, 257, 385, 513, 769, 1025, 1537, 2049, 3073,
+            4097, 6145, 8193, 12289, 16385, 24577,
+        ];
+        for distance in 1..=32768 {
+            let expected = bases.iter().rposition(|&base| base <= distance).unwrap();
+            assert_eq!(distance_symbol(distance), expected, "distance {distance}");
         }
     }
 }
