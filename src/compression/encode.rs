@@ -26,6 +26,11 @@ impl Encoding {
 /// A window of this size is within the 8 MiB that every decoder should support (RFC 8878, section 3.1.1.1.2).
 const ZSTD_CHUNK: usize = 4 << 20;
 
+/// libzstd's level 3 has 2^16 places for short matches. With fewer they stay in the CPU's nearest cache: 5 % faster on a
+/// root file system, and 0.7 % larger.
+const SHORT_MATCH_LOG: u32 = 14;
+const DEFAULT_ZSTD_LEVEL: i32 = 3;
+
 /// Encodes chunks, one at a time; can be used for chunk after chunk of any layer.
 pub struct ChunkEncoder(Encoder);
 
@@ -57,6 +62,9 @@ impl ChunkEncoder {
                 let mut compressor = zstd::bulk::Compressor::new(level)?;
                 // All of a chunk can be referred to, not only the 2 MiB of the usual levels: 1.3 % smaller.
                 compressor.set_parameter(CParameter::WindowLog(ZSTD_CHUNK.ilog2()))?;
+                if level == DEFAULT_ZSTD_LEVEL {
+                    compressor.set_parameter(CParameter::ChainLog(SHORT_MATCH_LOG))?;
+                }
                 Encoder::Zstd(compressor)
             }
         }))
