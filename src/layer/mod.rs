@@ -24,6 +24,19 @@ pub(crate) enum Action {
     },
 }
 
+impl Action {
+    /// How many decoded bytes are worked on at a time.
+    fn chunk_size(self) -> usize {
+        match self {
+            Action::Encode(encoding) => encoding.chunk_size(),
+            Action::Keep { .. } => KEPT_CHUNK,
+        }
+    }
+}
+
+/// How many bytes of a kept layer are decoded at a time.
+const KEPT_CHUNK: usize = 1 << 20;
+
 /// A blob to be read, and what it must turn out to be.
 #[derive(Debug, Clone)]
 pub(crate) struct Job {
@@ -57,6 +70,12 @@ impl Job {
     /// Looks at the first bytes of a layer for its codec.
     pub fn sniff(content: &Content) -> Result<Codec> {
         Ok(Codec::sniff(&content.beginning(6)?))
+    }
+
+    /// For the raw bytes.
+    fn source_hasher(&self) -> Hasher {
+        self.digest
+            .map_or_else(Hasher::sha256, |digest| digest.hasher())
     }
 
     /// For the decoded bytes or, when they are not decoded, for the raw ones.

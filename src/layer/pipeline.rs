@@ -49,7 +49,7 @@ pub(crate) fn run(pipeline: &Pipeline<'_>, jobs: &[Job]) -> Result<Vec<Outcome>>
         // The largest layer first, so that it is not what everybody waits for in the end.
         order.sort_by_key(|&layer| std::cmp::Reverse(jobs[layer].content.size()));
     }
-    let budget = 2 * (2 * threads + 2);
+    let budget = budget(jobs, threads);
     let run = Run {
         pipeline,
         jobs,
@@ -78,6 +78,19 @@ pub(crate) fn run(pipeline: &Pipeline<'_>, jobs: &[Job]) -> Result<Vec<Outcome>>
         .collect();
     outcomes.ok_or(Error::Interrupted)
 }
+
+/// How many parts of chunks may be in memory: enough that no thread waits, but in bytes no more than the largest part
+/// allows.
+fn budget(jobs: &[Job], threads: usize) -> usize {
+    let largest = jobs.iter().map(|job| job.action.chunk_size()).max();
+    let fitting = (MEMORY + threads * MEMORY_OF_THREAD) / largest.unwrap_or(1);
+    fitting.min(4 * threads + 4)
+}
+
+/// The most bytes of chunks in memory, and how many more for each thread. With an encoder for each thread, and what else
+/// a process needs, that is within 64 MiB and 8 MiB for each thread.
+const MEMORY: usize = 48 << 20;
+const MEMORY_OF_THREAD: usize = 6 << 20;
 
 type Scope<'s> = ScopeFifo<'s>;
 
@@ -135,7 +148,7 @@ impl<'a> Run<'a> {
                         source,
                         before: None,
                     });
-                    scope.spawn_fifo(move |scope| self.read(scope, layer, reader));
+                    self.read_or_park(scope, layer, reader, &mut self.state());
                 }
                 Err(error) => return self.fail(layer, error),
             }
@@ -157,15 +170,17 @@ impl<'a> Run<'a> {
         self.pipeline.progress.advance(layer, advanced);
         let Some(Piece { decoded, raw }) = piece else {
             let raw_digest = reader.source.finish();
-            self.state().layers[layer].read = Some(ReadToEnd { raw_digest });
+            let mut state = self.state();
+            state.layers[layer].read = Some(ReadToEnd { raw_digest });
+            state.add_in_flight(layer, -2);
+            self.wake(scope, &mut state);
+            drop(state);
             self.go_on(scope, layer);
             return;
         };
         let chunk = Arc::new(decoded);
         let mut state = self.state();
-        state.in_flight += 2;
         let track = &mut state.layers[layer];
-        track.in_flight += 2;
         track.to_hash.push_back(chunk.clone());
         let number = track.chunks_read;
         track.chunks_read += 1;
@@ -183,13 +198,25 @@ impl<'a> Run<'a> {
                 track.to_write.insert(number, ToWrite::Plain(chunk));
             }
         }
+        self.read_or_park(scope, layer, reader, &mut state);
+        drop(state);
+        self.go_on(scope, layer);
+    }
+
+    /// Lets a reader read one more chunk, or puts it aside until there is room for one.
+    fn read_or_park<'s>(
+        &'s self,
+        scope: &Scope<'s>,
+        layer: usize,
+        reader: Box<Reader>,
+        state: &mut State<'_>,
+    ) {
         if state.may_read(self, layer) {
+            state.add_in_flight(layer, 2);
             scope.spawn_fifo(move |scope| self.read(scope, layer, reader));
         } else {
             state.layers[layer].parked = Some(reader);
         }
-        drop(state);
-        self.go_on(scope, layer);
     }
 
     fn encode<'s>(
@@ -335,6 +362,9 @@ impl<'a> Run<'a> {
                 writer.write(framing.header())?;
                 writer.framing = Some(framing);
             }
+            Action::Keep { decode: true } if self.jobs[layer].codec != Codec::None => {
+                writer.hasher = Some(self.jobs[layer].source_hasher());
+            }
             _ => {}
         }
         Ok(writer)
@@ -343,18 +373,14 @@ impl<'a> Run<'a> {
     /// One part of a chunk is done: parked readers may go on.
     fn release<'s>(&'s self, scope: &Scope<'s>, layer: usize) {
         let mut state = self.state();
-        state.in_flight -= 1;
-        state.layers[layer].in_flight -= 1;
+        state.add_in_flight(layer, -1);
         self.wake(scope, &mut state);
     }
 
     fn wake<'s>(&'s self, scope: &Scope<'s>, state: &mut State<'_>) {
         for &layer in &self.order[..state.started] {
-            if state.layers[layer].parked.is_some()
-                && state.may_read(self, layer)
-                && let Some(reader) = state.layers[layer].parked.take()
-            {
-                scope.spawn_fifo(move |scope| self.read(scope, layer, reader));
+            if let Some(reader) = state.layers[layer].parked.take() {
+                self.read_or_park(scope, layer, reader, state);
             }
         }
     }
@@ -389,12 +415,16 @@ impl<'a> Run<'a> {
             (track.hasher.take(), track.writer.take(), track.read.take())
         };
         let hash = hasher.unwrap_or_else(|| job.hasher()).finish();
-        let raw_digest = read.and_then(|read| read.raw_digest);
+        let mut writer = writer.map_or_else(|| self.new_writer(layer), Ok)?;
+        let kept = matches!(job.action, Action::Keep { .. });
+        let raw_digest = match writer.hasher.take_if(|_| kept) {
+            Some(hasher) => Some(hasher.finish()),
+            None => read.and_then(|read| read.raw_digest),
+        };
         let source_digest = raw_digest.unwrap_or(hash);
         let decoded = job.action != Action::Keep { decode: false };
         let diff_id = decoded.then_some(DiffId(hash));
         job.check(source_digest, diff_id)?;
-        let mut writer = writer.map_or_else(|| self.new_writer(layer), Ok)?;
         if let Some(framing) = writer.framing.take() {
             let trailer = framing
                 .trailer()
@@ -406,7 +436,7 @@ impl<'a> Run<'a> {
         } = *writer;
         let digest = match hasher {
             Some(hasher) => hasher.finish(),
-            None if matches!(job.action, Action::Keep { .. }) => source_digest,
+            None if kept => source_digest,
             None => hash,
         };
         blob.finish(&digest)?;

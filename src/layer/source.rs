@@ -11,8 +11,9 @@ use crate::input::ContentReader;
 /// How many raw bytes are read at a time.
 const BUFFER: usize = 256 << 10;
 
-/// How many bytes of a kept layer are decoded at a time.
-const KEPT_CHUNK: usize = 1 << 20;
+/// How many raw bytes may be captured before they are handed on, even if nothing came out of the decoder: a stream of
+/// empty gzip members or skippable zstd frames has any length.
+const CAPTURE: usize = 1 << 20;
 
 /// A piece of a layer.
 pub(super) struct Piece {
@@ -50,22 +51,17 @@ impl Source {
         let two_algorithms = decodes
             && job.digest.is_some()
             && algorithm(job.digest) != algorithm(job.diff_id.map(|diff_id| diff_id.0));
-        let hasher = (codec != Codec::None || two_algorithms).then(|| match &job.digest {
-            Some(digest) => digest.hasher(),
-            None => Hasher::sha256(),
-        });
+        // What is captured is hashed when it is written, while the next is being decoded.
+        let capture = kept && codec != Codec::None;
+        let hashes = codec != Codec::None || two_algorithms;
         let tap = Tap {
             reader: job.content.reader()?,
             buffer: vec![0; BUFFER],
             position: 0,
             filled: 0,
-            capture: (kept && codec != Codec::None).then(Vec::new),
-            hasher,
+            capture: capture.then(Vec::new),
+            hasher: (hashes && !capture).then(|| job.source_hasher()),
             consumed: 0,
-        };
-        let chunk_size = match job.action {
-            Action::Encode(encoding) => encoding.chunk_size(),
-            Action::Keep { .. } => KEPT_CHUNK,
         };
         Ok(Source {
             decoder: Decoder::new(codec, tap).map_err(|source| Error::Decode {
@@ -73,7 +69,7 @@ impl Source {
                 source,
             })?,
             codec,
-            chunk_size,
+            chunk_size: job.action.chunk_size(),
             ended: false,
             length: 0,
             limit,
@@ -86,20 +82,24 @@ impl Source {
             return Ok(None);
         }
         let mut decoded = buffer;
-        self.decoder
-            .read_chunk(&mut decoded, self.chunk_size)
-            .map_err(|source| match self.codec {
-                Codec::None => Error::Io {
+        match self.decoder.read_chunk(&mut decoded, self.chunk_size) {
+            Ok(()) => self.ended = decoded.len() < self.chunk_size,
+            // The capture is full.
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+            Err(source) if self.codec == Codec::None => {
+                return Err(Error::Io {
                     action: "read",
                     path: "the layer".into(),
                     source,
-                },
-                codec => Error::Decode {
-                    codec: codec.name(),
+                });
+            }
+            Err(source) => {
+                return Err(Error::Decode {
+                    codec: self.codec.name(),
                     source,
-                },
-            })?;
-        self.ended = decoded.len() < self.chunk_size;
+                });
+            }
+        }
         self.length += decoded.len() as u64;
         if self.length > self.limit {
             return Err(Error::LayerTooLarge { limit: self.limit });
@@ -117,7 +117,7 @@ impl Source {
         self.decoder.get_mut().consumed
     }
 
-    /// The digest of the raw bytes; `None` where they were not compressed.
+    /// The digest of the raw bytes, unless they were captured or are the decoded ones.
     pub fn finish(mut self) -> Option<Digest> {
         self.decoder.get_mut().hasher.take().map(Hasher::finish)
     }
@@ -165,7 +165,15 @@ impl Read for Tap {
 }
 
 impl BufRead for Tap {
+    /// Fails with [`io::ErrorKind::WouldBlock`] while the capture is full; decoders go on from where they were.
     fn fill_buf(&mut self) -> io::Result<&[u8]> {
+        if self
+            .capture
+            .as_ref()
+            .is_some_and(|raw| raw.len() >= CAPTURE)
+        {
+            return Err(io::ErrorKind::WouldBlock.into());
+        }
         if self.position == self.filled {
             self.filled = self.reader.read(&mut self.buffer)?;
             self.position = 0;

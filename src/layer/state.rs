@@ -19,6 +19,7 @@ pub(super) struct State<'a> {
     pub active: usize,
     /// How many layers are done. Into a tar, the next one of `order` is whose turn it is to write.
     pub finished: usize,
+    /// Parts of chunks that are in memory or about to be read: a chunk counts for two.
     pub in_flight: usize,
     pub error: Option<Error>,
 }
@@ -73,6 +74,13 @@ pub(super) struct Writer<'a> {
 }
 
 impl State<'_> {
+    pub fn add_in_flight(&mut self, layer: usize, parts: isize) {
+        let of_all = &mut self.in_flight;
+        for in_flight in [of_all, &mut self.layers[layer].in_flight] {
+            *in_flight = in_flight.saturating_add_signed(parts);
+        }
+    }
+
     pub fn is_head(&self, run: &Run<'_>, layer: usize) -> bool {
         run.order.get(self.finished) == Some(&layer)
     }

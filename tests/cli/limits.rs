@@ -9,7 +9,7 @@ use crate::support::files::Files;
 use crate::support::layers::Layer;
 use crate::support::sandbox::{Run, Sandbox};
 use crate::support::tar::{self, Body, Dialect, Member, Sparse, SparseFormat};
-use crate::support::{codec, oci};
+use crate::support::{codec, oci, sha256};
 
 /// The input is looked at without an error.
 #[track_caller]
@@ -415,6 +415,32 @@ fn a_layer_that_is_a_bomb() {
         }
         let left: Vec<String> = sandbox.snapshot().into_keys().collect();
         assert_eq!(left, ["app.tar"]);
+    }
+}
+
+#[test]
+fn a_layer_of_much_that_decodes_to_nothing() {
+    // Members with 65,535 bytes in a header's extra field and no content, and a frame to be skipped.
+    let mut member = vec![0x1f, 0x8b, 8, 4, 0, 0, 0, 0, 0, 0xff, 0xff, 0xff];
+    member.resize(member.len() + 0xffff, 7);
+    member.extend([3, 0, 0, 0, 0, 0, 0, 0, 0, 0]);
+    let members = member.repeat(128 << 4);
+    let mut frame = vec![0x50, 0x2a, 0x4d, 0x18];
+    frame.extend(&(128_u32 << 20).to_le_bytes());
+    frame.resize(frame.len() + (128 << 20), 7);
+    let encoders: [(&[u8], fn(&[u8]) -> Vec<u8>); 2] =
+        [(&members, codec::gzip), (&frame, codec::zstd)];
+    for (nothing, encode) in encoders {
+        let layer = |tar: &[u8]| [nothing, &encode(tar)].concat();
+        let image = Image::new(&["app:1.0"], &[Layer::new("base")]).encoded(layer);
+        let digest = sha256(&image.layers[0].1);
+        let sandbox = Sandbox::with_archive(&save(&[image]));
+        convert_within(&sandbox, 80 << 10, &["app.tar", "-o", "out"]).succeeds();
+        assert!(
+            sandbox
+                .path(&format!("out/blobs/{}", digest.replace(':', "/")))
+                .exists()
+        );
     }
 }
 
