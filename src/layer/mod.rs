@@ -5,6 +5,8 @@ mod reuse;
 mod source;
 mod state;
 
+use std::path::PathBuf;
+
 use crate::compression::{Codec, Encoding};
 use crate::digest::{DiffId, Digest, Hasher};
 use crate::error::{Error, Place, Result};
@@ -22,6 +24,8 @@ pub(crate) enum Action {
         /// Whether to decode it, which the `diff_id` needs.
         decode: bool,
     },
+    /// Decode it to check it, and write nothing: the output gets the same layer from the cache.
+    Check,
 }
 
 /// A blob to be read, and what it must turn out to be.
@@ -36,6 +40,8 @@ pub(crate) struct Job {
     pub diff_id: Option<DiffId>,
     /// Where it belongs, outermost first, for messages.
     pub places: Vec<Place>,
+    /// Where it is in the cache, if its content is from there.
+    pub entry: Option<PathBuf>,
 }
 
 /// What a blob turned out to be.
@@ -66,6 +72,23 @@ impl Job {
             _ => self.diff_id.map(|diff_id| diff_id.0),
         };
         wanted.map_or_else(Hasher::sha256, |digest| digest.hasher())
+    }
+
+    /// Adds where the content is from to an error that is the content's own.
+    fn blame(&self, error: Error) -> Error {
+        match &self.entry {
+            Some(path) => error.at(Place::CacheEntry(path.clone())),
+            None => error,
+        }
+    }
+
+    /// The digest that its blob in the output will have, as far as it is known beforehand.
+    fn expected(&self) -> Option<Digest> {
+        match self.action {
+            Action::Encode(Encoding::None) => self.diff_id.map(|diff_id| diff_id.0),
+            Action::Encode(_) => None,
+            Action::Keep { .. } | Action::Check => self.digest,
+        }
     }
 
     /// Compares what was found with what was expected.

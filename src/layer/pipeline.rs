@@ -17,6 +17,7 @@ use super::reuse::Reuse;
 use super::source::{Piece, Source};
 use super::state::{ReadToEnd, Reader, State, ToWrite, Track, Writer};
 use super::{Action, Job, Outcome};
+use crate::cache::Cache;
 use crate::compression::{Codec, Encoding, Framing};
 use crate::digest::{DiffId, Hasher};
 use crate::error::{Error, Result};
@@ -35,6 +36,8 @@ pub(crate) struct Pipeline<'a> {
     pub room: &'a Room,
     /// The largest a layer may be when it is decoded, in bytes.
     pub layer_bytes: u64,
+    /// Where layers that are encoded are kept for the next run.
+    pub cache: Option<&'a Cache>,
 }
 
 /// Does all jobs; the outcomes are in the jobs' order.
@@ -137,7 +140,7 @@ impl<'a> Run<'a> {
                     });
                     scope.spawn_fifo(move |scope| self.read(scope, layer, reader));
                 }
-                Err(error) => return self.fail(layer, error),
+                Err(error) => return self.fail(layer, job.blame(error)),
             }
         }
     }
@@ -151,7 +154,7 @@ impl<'a> Run<'a> {
         let buffer = self.reuse.buffer();
         let piece = match reader.source.next(buffer) {
             Ok(piece) => piece,
-            Err(error) => return self.fail(layer, error),
+            Err(error) => return self.fail(layer, self.jobs[layer].blame(error)),
         };
         let advanced = reader.source.consumed() - consumed;
         self.pipeline.progress.advance(layer, advanced);
@@ -162,14 +165,18 @@ impl<'a> Run<'a> {
             return;
         };
         let chunk = Arc::new(decoded);
+        let action = self.jobs[layer].action;
+        // To be hashed and, unless nothing is written, to be written.
+        let parts = if action == Action::Check { 1 } else { 2 };
         let mut state = self.state();
-        state.in_flight += 2;
+        state.in_flight += parts;
         let track = &mut state.layers[layer];
-        track.in_flight += 2;
+        track.in_flight += parts;
         track.to_hash.push_back(chunk.clone());
         let number = track.chunks_read;
         track.chunks_read += 1;
-        match self.jobs[layer].action {
+        match action {
+            Action::Check => {}
             Action::Encode(encoding) if encoding != Encoding::None => {
                 let before = reader.before.replace(chunk.clone());
                 scope.spawn_fifo(move |scope| {
@@ -323,13 +330,19 @@ impl<'a> Run<'a> {
 
     fn new_writer(&self, layer: usize) -> Result<Box<Writer<'a>>> {
         let mut writer = Box::new(Writer {
-            blob: self.pipeline.output.begin_blob(self.jobs[layer].digest)?,
+            blob: self
+                .pipeline
+                .output
+                .begin_blob(self.jobs[layer].expected())?,
             hasher: None,
             framing: None,
             size: 0,
+            entry: None,
         });
         match self.jobs[layer].action {
             Action::Encode(encoding) if encoding != Encoding::None => {
+                let cache = self.pipeline.cache;
+                writer.entry = cache.and_then(|cache| cache.stage(encoding));
                 let framing = Framing::new(encoding);
                 writer.hasher = Some(Hasher::sha256());
                 writer.write(framing.header())?;
@@ -393,7 +406,17 @@ impl<'a> Run<'a> {
         let source_digest = raw_digest.unwrap_or(hash);
         let decoded = job.action != Action::Keep { decode: false };
         let diff_id = decoded.then_some(DiffId(hash));
-        job.check(source_digest, diff_id)?;
+        job.check(source_digest, diff_id)
+            .map_err(|error| job.blame(error))?;
+        if job.action == Action::Check {
+            return Ok(Outcome {
+                source_digest,
+                digest: source_digest,
+                size: job.content.size(),
+                codec: job.codec,
+                diff_id,
+            });
+        }
         let mut writer = writer.map_or_else(|| self.new_writer(layer), Ok)?;
         if let Some(framing) = writer.framing.take() {
             let trailer = framing
@@ -402,7 +425,11 @@ impl<'a> Run<'a> {
             writer.write(&trailer)?;
         }
         let Writer {
-            blob, hasher, size, ..
+            blob,
+            hasher,
+            size,
+            entry,
+            ..
         } = *writer;
         let digest = match hasher {
             Some(hasher) => hasher.finish(),
@@ -410,13 +437,16 @@ impl<'a> Run<'a> {
             None => hash,
         };
         blob.finish(&digest)?;
+        if let Some(entry) = entry {
+            entry.finish(&DiffId(hash), &digest);
+        }
         Ok(Outcome {
             source_digest,
             digest,
             size,
             codec: match job.action {
                 Action::Encode(encoding) => encoding.codec(),
-                Action::Keep { .. } => job.codec,
+                Action::Keep { .. } | Action::Check => job.codec,
             },
             diff_id,
         })

@@ -11,7 +11,7 @@ use crate::input::ContentReader;
 /// How many raw bytes are read at a time.
 const BUFFER: usize = 256 << 10;
 
-/// How many bytes of a kept layer are decoded at a time.
+/// How many bytes of a layer that is not encoded are decoded at a time.
 const KEPT_CHUNK: usize = 1 << 20;
 
 /// A piece of a layer.
@@ -65,7 +65,7 @@ impl Source {
         };
         let chunk_size = match job.action {
             Action::Encode(encoding) => encoding.chunk_size(),
-            Action::Keep { .. } => KEPT_CHUNK,
+            Action::Keep { .. } | Action::Check => KEPT_CHUNK,
         };
         Ok(Source {
             decoder: Decoder::new(codec, tap).map_err(|source| Error::Decode {

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use super::Outcome;
 use super::pipeline::Run;
 use super::source::Source;
+use crate::cache::StagedEntry;
 use crate::compression::{EncodedChunk, Framing};
 use crate::digest::{Digest, Hasher};
 use crate::error::{Error, Result};
@@ -70,6 +71,8 @@ pub(super) struct Writer<'a> {
     pub hasher: Option<Hasher>,
     pub framing: Option<Framing>,
     pub size: u64,
+    /// Where the cache gets the same bytes.
+    pub entry: Option<StagedEntry<'a>>,
 }
 
 impl State<'_> {
@@ -97,6 +100,9 @@ impl Writer<'_> {
         self.size += bytes.len() as u64;
         if let Some(hasher) = &mut self.hasher {
             hasher.update(bytes);
+        }
+        if let Some(entry) = &mut self.entry {
+            entry.write(bytes);
         }
         self.blob.write(bytes)
     }
