@@ -2,6 +2,7 @@
 
 use std::fs::File;
 use std::io::Write;
+use std::sync::atomic::Ordering;
 
 use super::{Cache, STAGED, lock, name};
 use crate::compression::Encoding;
@@ -35,6 +36,7 @@ impl<'a> StagedEntry<'a> {
 
     pub fn write(&mut self, bytes: &[u8]) {
         let Some(file) = &mut self.file else { return };
+        self.cache.used.store(true, Ordering::Relaxed);
         self.size += bytes.len() as u64;
         // It would be the first to go.
         if self.size > self.cache.size {

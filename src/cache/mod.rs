@@ -53,6 +53,8 @@ pub(crate) struct Cache {
     size: u64,
     room: Room,
     interrupt: Interrupt,
+    /// Whether this run has taken anything from it, or put anything there, finished or not.
+    used: AtomicBool,
     /// What this run has put there, as folder and name.
     stored: Mutex<Vec<(String, String)>>,
     /// Set when nothing more can be put there.
@@ -87,6 +89,7 @@ impl Cache {
             size: options.size,
             room: Room::new(path)?,
             interrupt: interrupt.clone(),
+            used: AtomicBool::new(false),
             stored: Mutex::default(),
             closed: AtomicBool::new(false),
             warnings: Mutex::default(),
@@ -139,12 +142,16 @@ impl Cache {
             Ok(Some(metadata.len()))
         };
         match open() {
-            Ok(size) => Some(Found {
-                content: Content::beneath(folder.folder.clone(), &name, size?),
-                digest,
-                foreign: folder.foreign,
-                path,
-            }),
+            Ok(size) => {
+                let size = size?;
+                self.used.store(true, Ordering::Relaxed);
+                Some(Found {
+                    content: Content::beneath(folder.folder.clone(), &name, size),
+                    digest,
+                    foreign: folder.foreign,
+                    path,
+                })
+            }
             Err(error) => {
                 self.warn(format!("dropped from the cache: {}", error.chain()));
                 discard(&folder.folder, &name);
@@ -180,7 +187,7 @@ impl Cache {
     }
 
     /// Whether a conversion that failed may work without the cache's help: one of its entries was damaged, or the disk
-    /// is full and the cache has some of it. Either is put right here.
+    /// is full and the cache may have to do with it. Either is put right here.
     pub fn gives_way(&self, error: &Error, target: &Target) -> bool {
         if let Some(Place::CacheEntry(path)) = error.places().last() {
             self.warn(format!(
@@ -191,14 +198,11 @@ impl Cache {
             self.drop_entry(path);
             return true;
         }
-        let full = matches!(error.fact(), Error::Io { source, .. }
-            if matches!(source.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded));
-        let stored = std::mem::take(&mut *lock(&self.stored));
-        if !full || stored.is_empty() || !self.shares_disk(target) {
+        if !is_full(error) || !self.used.load(Ordering::Relaxed) || !self.shares_disk(target) {
             return false;
         }
         self.close(error.fact());
-        for (folder, name) in stored {
+        for (folder, name) in lock(&self.stored).drain(..) {
             if let Ok(Some(folder)) = self.root.folder(&folder) {
                 discard(&folder, &name);
             }
@@ -233,6 +237,19 @@ struct EntryFolder {
     folder: Arc<Folder>,
     entries: HashMap<String, Digest>,
     foreign: bool,
+}
+
+/// Whether a disk is full. What is copied from a cache leaves a reserve, as all that is not encoded does; what is encoded
+/// needs none.
+fn is_full(error: &Error) -> bool {
+    match error.fact() {
+        Error::NoRoom { .. } => true,
+        Error::Io { source, .. } => matches!(
+            source.kind(),
+            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded
+        ),
+        _ => false,
+    }
 }
 
 /// Removes an entry, whatever it is. Where that is not possible the next run tries again.
