@@ -81,6 +81,8 @@ for input in "$work/urls.tar" testdata/docker-save.tar testdata/docker-save.tar.
     check 0 convert "$input" -o "$work/layout" --digest-map "$work/map.csv"
     check 0 convert "$input" -o "$work/layout.tar" --compression zstd
     check 0 convert "$work/layout.tar" -o "$work/layout"
+    check 0 convert "$input" -o "$work/layout" --compression gzip:1 --cache "$work/cache"
+    check 0 convert "$input" -o "$work/layout" --compression gzip:1 --cache "$work/cache"
     check 0 verify "$work/layout"
 done
 stdin=testdata/docker-save.tar.gz check 0 convert - -o -

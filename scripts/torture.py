@@ -357,6 +357,34 @@ def bombs(work):
             subprocess.run(["umount", str(mount)], check=True)
 
 
+def full_caches(work):
+    """A disk with room for the output, but not for all of it in the cache too: the cache gives way."""
+    source, plain, mount = work / "new-image.tar", work / "plain", work / "small"
+    convert(source, plain)
+    need = sum(path.stat().st_size for path in plain.rglob("*") if path.is_file())
+    for size in range(need + (256 << 10), 2 * need + (512 << 10), 512 << 10):
+        mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", str(mount)], capture_output=True)
+        if mounted.returncode:
+            return
+        try:
+            what = f"{size} bytes for {need} bytes of output and the cache"
+            for name in ("out", "again"):
+                run = subprocess.run([OCIFY, "convert", str(source), "-o", str(mount / name), "--no-fsync",
+                                      "--cache", str(mount / "cache")], capture_output=True, text=True)
+                counts["full disks"] += 1
+                if run.returncode:
+                    no(what, f"status {run.returncode}:", run.stderr)
+                elif state(mount / name) != state(plain):
+                    no(what, "another output than without a cache")
+                elif left := [path.name for path in (mount / "cache").iterdir() if path.name.startswith(".")]:
+                    no(what, "left in the cache:", left)
+                else:
+                    passed()
+                shutil.rmtree(mount / name, ignore_errors=True)
+        finally:
+            subprocess.run(["umount", str(mount)], check=True)
+
+
 # Many writers.
 
 def names(output):
@@ -426,6 +454,7 @@ def main():
             inject_errors(scenario)
             full_disks(work, scenario)
         bombs(work)
+        full_caches(work)
         for number in range(max(4, args.rounds // 4)):
             many_writers(work, ("folder", "tar")[number % 2], kill=number % 4 >= 2)
     print(", ".join(f"{number} {what}" for what, number in counts.items() if what not in ("passed", "failed")))

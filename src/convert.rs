@@ -5,13 +5,14 @@ use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 
+use crate::cache::{Cache, CacheOptions, CachedJobs};
 use crate::compression::Compression;
 use crate::digest_map::{DigestMap, StagedMap};
 use crate::error::{Error, Result};
 use crate::image::Reference;
 use crate::input::{Format, Input, ReadOptions};
 use crate::interrupt::Interrupt;
-use crate::layer::{self, Pipeline};
+use crate::layer::{self, Outcome, Pipeline};
 use crate::oci::{CONTAINERD_NAME, Descriptor, REF_NAME};
 use crate::output::{Additions, Output, OutputOptions, Target};
 use crate::plan::{Check, Plan};
@@ -38,6 +39,8 @@ pub struct Options {
     pub output: OutputOptions,
     /// A file that tells what the digests were and became.
     pub digest_map: Option<DigestMap>,
+    /// Where finished layers are kept for the next conversion. The output is the same with and without.
+    pub cache: Option<CacheOptions>,
 }
 
 /// Converts all selected images of `inputs` into one layout at `target`.
@@ -54,6 +57,10 @@ pub fn convert(
     interrupt: &Interrupt,
 ) -> Result<Report> {
     let pool = thread_pool(options.threads)?;
+    let cache = match &options.cache {
+        Some(cache) => Some(Cache::open(cache, target, interrupt)?),
+        None => None,
+    };
     let temporary = target.temporary();
     let inputs: Vec<Input> = inputs
         .iter()
@@ -68,19 +75,24 @@ pub fn convert(
         Some(map) => Some(StagedMap::new(map, options.output.fsync, interrupt)?),
         None => None,
     };
-    let output = Output::open(target, &options.output, interrupt)?;
 
-    progress.total(plan.jobs.len(), plan.bytes());
-    let room = Room::new(&temporary)?;
-    let pipeline = Pipeline {
+    let work = Work {
         pool: &pool,
-        output: &output,
+        target,
+        options,
+        cache: cache.as_ref(),
         progress,
         interrupt,
-        room: &room,
-        layer_bytes: options.read.layer_bytes,
     };
-    let outcomes = layer::run(&pipeline, &plan.jobs)?;
+    let mut jobs = CachedJobs::new(&plan.jobs, cache.as_ref());
+    let mut done = work.layers(&jobs);
+    if let (Err(error), Some(cache)) = (&done, &cache)
+        && cache.gives_way(error, target)
+    {
+        jobs = CachedJobs::new(&plan.jobs, None);
+        done = work.layers(&jobs);
+    }
+    let (output, outcomes) = done?;
 
     let nodes = selected.iter().map(|one| &one.entry.node);
     let mut rebuild = Rebuild::new(&plan, &outcomes, &output, nodes);
@@ -106,7 +118,44 @@ pub fn convert(
     if let Some(map) = digest_map {
         map.publish()?;
     }
-    Ok(Report { entries, warnings })
+    if let Some(cache) = &cache {
+        warnings.append(&mut cache.take_warnings());
+    }
+    Ok(Report {
+        entries,
+        warnings,
+        cache: cache.map(|_| jobs.report()),
+    })
+}
+
+/// What the layers are done with.
+struct Work<'a> {
+    pool: &'a rayon::ThreadPool,
+    target: &'a Target,
+    options: &'a Options,
+    cache: Option<&'a Cache>,
+    progress: &'a dyn Progress,
+    interrupt: &'a Interrupt,
+}
+
+impl Work<'_> {
+    /// Does all layers into a new output. When that fails nothing is left of it.
+    fn layers(&self, jobs: &CachedJobs) -> Result<(Output, Vec<Outcome>)> {
+        let output = Output::open(self.target, &self.options.output, self.interrupt)?;
+        self.progress.total(jobs.jobs.len(), jobs.bytes());
+        let room = Room::new(&self.target.temporary())?;
+        let pipeline = Pipeline {
+            pool: self.pool,
+            output: &output,
+            progress: self.progress,
+            interrupt: self.interrupt,
+            room: &room,
+            layer_bytes: self.options.read.layer_bytes,
+            cache: self.cache,
+        };
+        let outcomes = jobs.outcomes(layer::run(&pipeline, &jobs.jobs)?);
+        Ok((output, outcomes))
+    }
 }
 
 /// The pool that layers are done on.

@@ -285,6 +285,14 @@ pub enum Error {
         /// The output.
         path: PathBuf,
     },
+    /// The cache would be made inside of the output.
+    #[error("the cache {} is inside of the output {}", .cache.display(), .output.display())]
+    CacheInOutput {
+        /// The cache's folder.
+        cache: PathBuf,
+        /// The output.
+        output: PathBuf,
+    },
     /// Something else is in the output's place.
     #[error("{} exists and is not an OCI layout", .path.display())]
     NotALayout {
@@ -308,6 +316,8 @@ pub enum Place {
         /// How many the image has.
         of: usize,
     },
+    /// An entry of the cache.
+    CacheEntry(PathBuf),
 }
 
 impl fmt::Display for Place {
@@ -315,6 +325,7 @@ impl fmt::Display for Place {
         match self {
             Place::File(name) | Place::Image(name) => f.write_str(name),
             Place::Layer { number, of } => write!(f, "layer {number} of {of}"),
+            Place::CacheEntry(path) => write!(f, "{}", path.display()),
         }
     }
 }
@@ -364,6 +375,19 @@ impl Error {
         }
     }
 
+    /// The whole chain in one line: places, the fact, the system's words.
+    #[must_use]
+    pub fn chain(&self) -> String {
+        let mut line = self.to_string();
+        let mut source = std::error::Error::source(self);
+        while let Some(error) = source {
+            line.push_str(": ");
+            line.push_str(&error.to_string());
+            source = error.source();
+        }
+        line
+    }
+
     /// The places in front of the fact, outermost first.
     pub(crate) fn places(&self) -> Vec<Place> {
         let mut places = Vec::new();
@@ -391,6 +415,7 @@ impl Error {
             Error::NotALayout { .. } => {
                 Some("give another output, or remove this one if it is not needed")
             }
+            Error::CacheInOutput { .. } => Some("give the cache a folder of its own"),
             Error::OutputIsLink { .. } => Some("name what it points to"),
             Error::Absent { .. } => {
                 Some("--allow-missing or --platform leaves out what is missing")

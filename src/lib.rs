@@ -1,6 +1,7 @@
 #![doc = include_str!("../README.md")]
 #![forbid(unsafe_code)]
 
+mod cache;
 mod compression;
 mod convert;
 mod digest;
@@ -27,6 +28,7 @@ mod select;
 pub mod v1;
 mod verify;
 
+pub use cache::CacheOptions;
 pub use compression::{
     ChunkEncoder, Codec, Compression, CompressionError, EncodedChunk, Encoding, Framing,
 };
@@ -47,7 +49,7 @@ pub use interrupt::Interrupt;
 pub use output::{OutputOptions, Target};
 pub use plan::Check;
 pub use progress::{Progress, Silent};
-pub use report::{EntryReport, ImageReport, IndexReport, LayerReport, Report};
+pub use report::{CacheReport, EntryReport, ImageReport, IndexReport, LayerReport, Report};
 pub use select::{ImageSelector, Selection};
 pub use verify::{
     Code, LayerNumber, Location, Problem, Severity, Verification, VerifyOptions, verify,

@@ -142,6 +142,7 @@ impl Plan {
             diff_id: layer.diff_id,
             places: places.to_vec(),
             content,
+            entry: None,
         };
         if codec == Codec::None && layer.diff_id.is_none() {
             job.refuse_unknown_codec().map_err(locate)?;
@@ -159,6 +160,7 @@ impl Plan {
             digest: Some(digest),
             diff_id: None,
             places: places.to_vec(),
+            entry: None,
         };
         self.add(Key::Carried(digest), job);
     }
@@ -184,11 +186,6 @@ impl Plan {
     /// Which job does a blob that is carried along.
     pub fn blob(&self, digest: &Digest) -> Option<usize> {
         self.positions.get(&Key::Carried(*digest)).copied()
-    }
-
-    /// The input bytes of all jobs.
-    pub fn bytes(&self) -> u64 {
-        self.jobs.iter().map(|job| job.content.size()).sum()
     }
 }
 

@@ -11,6 +11,17 @@ pub struct Report {
     pub entries: Vec<EntryReport>,
     /// What the user should know.
     pub warnings: Vec<String>,
+    /// What came from the cache, where there is one.
+    pub cache: Option<CacheReport>,
+}
+
+/// What a cache was good for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct CacheReport {
+    /// How many layers had to be encoded or could be taken from the cache, each counted once.
+    pub layers: usize,
+    /// How many of them came from the cache.
+    pub hits: usize,
 }
 
 /// One entry of index.json, whatever its number of names.

@@ -1,5 +1,6 @@
 //! The command line: what can be typed.
 
+use std::ffi::OsString;
 use std::path::PathBuf;
 
 use clap::builder::TypedValueParser;
@@ -114,6 +115,16 @@ pub struct Convert {
     /// K, M, G or T
     #[arg(long, value_name = "SIZE", default_value = "128G", value_parser = size)]
     pub max_layer_size: u64,
+
+    /// Keep layers that are encoded in this folder, and take them from there the
+    /// next time; the output is the same. "" is none
+    #[arg(long, value_name = "DIR", env = "OCIFY_CACHE", hide_env_values = true,
+          value_parser = clap::value_parser!(OsString))]
+    pub cache: Option<OsString>,
+
+    /// How much the cache may hold; what was not used for longest goes first
+    #[arg(long, value_name = "SIZE", default_value = "10G", value_parser = size)]
+    pub cache_size: u64,
 
     /// How many threads work on layers [default: all cores]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]

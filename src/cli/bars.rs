@@ -45,6 +45,13 @@ fn style(template: &str) -> ProgressStyle {
 
 impl Progress for Bars {
     fn total(&self, layers: usize, bytes: u64) {
+        let given_up: Vec<ProgressBar> =
+            self.with_layers(|layers| layers.drain().map(|(_, bar)| bar).collect());
+        for bar in given_up {
+            bar.finish_and_clear();
+            self.all.remove(&bar);
+        }
+        self.total.set_position(0);
         self.total.set_length(bytes);
         self.total.set_prefix(match layers {
             1 => "1 layer".to_owned(),

@@ -3,7 +3,8 @@
 use std::io::{self, IsTerminal, Write};
 
 use ocify::{
-    Interrupt, Options, OutputOptions, Progress, ReadOptions, Report, Selection, Silent, Target,
+    CacheOptions, Interrupt, Options, OutputOptions, Progress, ReadOptions, Report, Selection,
+    Silent, Target,
 };
 
 use super::args::{Check, Convert};
@@ -62,6 +63,14 @@ fn options(args: &Convert) -> Options {
             docker_manifest: !args.no_docker_manifest,
         },
         digest_map: args.digest_map.clone(),
+        cache: args
+            .cache
+            .as_ref()
+            .filter(|folder| !folder.is_empty())
+            .map(|folder| CacheOptions {
+                folder: folder.into(),
+                size: args.cache_size,
+            }),
     }
 }
 
@@ -103,5 +112,11 @@ fn print_layers(report: &Report) {
                 }
             }
         }
+    }
+    if let Some(cache) = report.cache {
+        eprintln!(
+            "{} of {} encoded layers from the cache",
+            cache.hits, cache.layers
+        );
     }
 }

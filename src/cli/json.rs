@@ -36,6 +36,7 @@ pub fn report(report: &Report) -> Value {
     json!({
         "images": report.entries.iter().map(entry).collect::<Vec<_>>(),
         "warnings": report.warnings,
+        "cache": report.cache.map(|cache| json!({ "layers": cache.layers, "hits": cache.hits })),
     })
 }
 

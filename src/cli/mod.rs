@@ -10,7 +10,6 @@ mod json;
 mod signals;
 mod verify;
 
-use std::error::Error as _;
 use std::io::{self, Write};
 use std::process::ExitCode;
 
@@ -107,13 +106,7 @@ impl From<io::Error> for Failure {
 
 /// The whole chain in one line, and the hint if there is one.
 fn report(error: &Error) {
-    let mut line = format!("ocify: {error}");
-    let mut source = error.source();
-    while let Some(error) = source {
-        line.push_str(": ");
-        line.push_str(&error.to_string());
-        source = error.source();
-    }
+    let line = format!("ocify: {}", error.chain());
     let mut stderr = io::stderr().lock();
     // A message that cannot be written cannot be reported either.
     let _ = writeln!(stderr, "{}", escape(&line));

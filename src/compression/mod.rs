@@ -2,12 +2,14 @@
 
 mod decode;
 mod encode;
+mod version;
 
 use std::fmt;
 use std::str::FromStr;
 
 pub(crate) use decode::Decoder;
 pub use encode::{ChunkEncoder, EncodedChunk, Framing};
+pub(crate) use version::encoder_version;
 
 /// How a stream of bytes is compressed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use crate::error::{Error, Result};
 use crate::limits;
+use crate::output::at::Folder;
 
 /// The bytes of one file of an input. Cheap to clone; readers are independent of each other.
 #[derive(Debug, Clone)]
@@ -24,6 +25,11 @@ enum Source {
         extents: Arc<[Extent]>,
     },
     File(Arc<Path>),
+    /// A file of a folder that is open already; links are not followed.
+    Beneath {
+        folder: Arc<Folder>,
+        name: Arc<str>,
+    },
     Memory(Arc<[u8]>),
 }
 
@@ -63,6 +69,16 @@ impl Content {
         }
     }
 
+    pub(crate) fn beneath(folder: Arc<Folder>, name: &str, size: u64) -> Content {
+        Content {
+            source: Source::Beneath {
+                folder,
+                name: name.into(),
+            },
+            size,
+        }
+    }
+
     pub(crate) fn in_memory(bytes: &[u8]) -> Content {
         Content {
             size: bytes.len() as u64,
@@ -81,6 +97,7 @@ impl Content {
         match &self.source {
             Source::Archive { extents, .. } => size_of_val(&**extents) as u64,
             Source::File(path) => path.as_os_str().len() as u64,
+            Source::Beneath { name, .. } => name.len() as u64,
             Source::Memory(bytes) => bytes.len() as u64,
         }
     }
@@ -93,6 +110,7 @@ impl Content {
                 size: self.size,
             },
             Source::File(path) => ContentId::File(path.clone()),
+            Source::Beneath { folder, name } => ContentId::File(folder.path(name).into()),
             Source::Memory(bytes) => ContentId::Memory(bytes.as_ptr() as usize),
         }
     }
@@ -108,6 +126,12 @@ impl Content {
             Source::File(path) => {
                 let file = File::open(path).map_err(Error::io("open", &**path))?;
                 Open::File(file)
+            }
+            Source::Beneath { folder, name } => {
+                let missing = || Error::Missing {
+                    name: folder.path(name).display().to_string(),
+                };
+                Open::File(folder.open_file(name)?.ok_or_else(missing)?)
             }
             Source::Memory(bytes) => Open::Memory(bytes.clone()),
         };

@@ -4,6 +4,9 @@ mod pipeline;
 mod reuse;
 mod source;
 mod state;
+mod writer;
+
+use std::path::PathBuf;
 
 use crate::compression::{Codec, Encoding};
 use crate::digest::{DiffId, Digest, Hasher};
@@ -22,6 +25,8 @@ pub(crate) enum Action {
         /// Whether to decode it, which the `diff_id` needs.
         decode: bool,
     },
+    /// Decode it to check it, and write nothing: the output gets the same layer from the cache.
+    Check,
 }
 
 impl Action {
@@ -29,12 +34,17 @@ impl Action {
     fn chunk_size(self) -> usize {
         match self {
             Action::Encode(encoding) => encoding.chunk_size(),
-            Action::Keep { .. } => KEPT_CHUNK,
+            Action::Keep { .. } | Action::Check => KEPT_CHUNK,
         }
+    }
+
+    /// What is done with each chunk: it is hashed and, unless nothing is written, written.
+    fn parts(self) -> usize {
+        if self == Action::Check { 1 } else { 2 }
     }
 }
 
-/// How many bytes of a kept layer are decoded at a time.
+/// How many bytes of a layer that is not encoded are decoded at a time.
 const KEPT_CHUNK: usize = 1 << 20;
 
 /// A blob to be read, and what it must turn out to be.
@@ -49,6 +59,8 @@ pub(crate) struct Job {
     pub diff_id: Option<DiffId>,
     /// Where it belongs, outermost first, for messages.
     pub places: Vec<Place>,
+    /// Where it is in the cache, if its content is from there.
+    pub entry: Option<PathBuf>,
 }
 
 /// What a blob turned out to be.
@@ -85,6 +97,23 @@ impl Job {
             _ => self.diff_id.map(|diff_id| diff_id.0),
         };
         wanted.map_or_else(Hasher::sha256, |digest| digest.hasher())
+    }
+
+    /// Adds where the content is from to an error that is the content's own.
+    fn blame(&self, error: Error) -> Error {
+        match &self.entry {
+            Some(path) => error.at(Place::CacheEntry(path.clone())),
+            None => error,
+        }
+    }
+
+    /// The digest that its blob in the output will have, as far as it is known beforehand.
+    fn expected(&self) -> Option<Digest> {
+        match self.action {
+            Action::Encode(Encoding::None) => self.diff_id.map(|diff_id| diff_id.0),
+            Action::Encode(_) => None,
+            Action::Keep { .. } | Action::Check => self.digest,
+        }
     }
 
     /// Compares what was found with what was expected.

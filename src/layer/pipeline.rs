@@ -15,10 +15,12 @@ use rayon::{ScopeFifo, ThreadPool};
 
 use super::reuse::Reuse;
 use super::source::{Piece, Source};
-use super::state::{ReadToEnd, Reader, State, ToWrite, Track, Writer};
+use super::state::{ReadToEnd, Reader, State, Track};
+use super::writer::{ToWrite, Writer};
 use super::{Action, Job, Outcome};
-use crate::compression::{Codec, Encoding, Framing};
-use crate::digest::{DiffId, Hasher};
+use crate::cache::Cache;
+use crate::compression::{Codec, Encoding};
+use crate::digest::DiffId;
 use crate::error::{Error, Result};
 use crate::interrupt::Interrupt;
 use crate::output::Output;
@@ -35,6 +37,8 @@ pub(crate) struct Pipeline<'a> {
     pub room: &'a Room,
     /// The largest a layer may be when it is decoded, in bytes.
     pub layer_bytes: u64,
+    /// Where layers that are encoded are kept for the next run.
+    pub cache: Option<&'a Cache>,
 }
 
 /// Does all jobs; the outcomes are in the jobs' order.
@@ -150,7 +154,7 @@ impl<'a> Run<'a> {
                     });
                     self.read_or_park(scope, layer, reader, &mut self.state());
                 }
-                Err(error) => return self.fail(layer, error),
+                Err(error) => return self.fail(layer, job.blame(error)),
             }
         }
     }
@@ -164,7 +168,7 @@ impl<'a> Run<'a> {
         let buffer = self.reuse.buffer();
         let piece = match reader.source.next(buffer) {
             Ok(piece) => piece,
-            Err(error) => return self.fail(layer, error),
+            Err(error) => return self.fail(layer, self.jobs[layer].blame(error)),
         };
         let advanced = reader.source.consumed() - consumed;
         self.pipeline.progress.advance(layer, advanced);
@@ -172,19 +176,21 @@ impl<'a> Run<'a> {
             let raw_digest = reader.source.finish();
             let mut state = self.state();
             state.layers[layer].read = Some(ReadToEnd { raw_digest });
-            state.add_in_flight(layer, -2);
+            state.give_up(layer, self.jobs[layer].action.parts());
             self.wake(scope, &mut state);
             drop(state);
             self.go_on(scope, layer);
             return;
         };
         let chunk = Arc::new(decoded);
+        let action = self.jobs[layer].action;
         let mut state = self.state();
         let track = &mut state.layers[layer];
         track.to_hash.push_back(chunk.clone());
         let number = track.chunks_read;
         track.chunks_read += 1;
-        match self.jobs[layer].action {
+        match action {
+            Action::Check => {}
             Action::Encode(encoding) if encoding != Encoding::None => {
                 let before = reader.before.replace(chunk.clone());
                 scope.spawn_fifo(move |scope| {
@@ -212,7 +218,7 @@ impl<'a> Run<'a> {
         state: &mut State<'_>,
     ) {
         if state.may_read(self, layer) {
-            state.add_in_flight(layer, 2);
+            state.take_up(layer, self.jobs[layer].action.parts());
             scope.spawn_fifo(move |scope| self.read(scope, layer, reader));
         } else {
             state.layers[layer].parked = Some(reader);
@@ -320,60 +326,20 @@ impl<'a> Run<'a> {
             };
             track.next_write += 1;
             drop(state);
-            if let Err(error) = self.write_piece(&mut writer, piece) {
-                return self.fail(layer, error);
+            match writer.write_piece(piece, self.pipeline.room) {
+                Ok(Some(buffer)) => self.reuse.give_back(buffer),
+                Ok(None) => {}
+                Err(error) => return self.fail(layer, error),
             }
             self.release(scope, layer);
         }
         self.go_on(scope, layer);
     }
 
-    fn write_piece(&self, writer: &mut Writer<'_>, piece: ToWrite) -> Result<()> {
-        match piece {
-            ToWrite::Encoded { chunk, length } => {
-                if let Some(framing) = &mut writer.framing {
-                    framing.add(&chunk, length);
-                }
-                writer.write(&chunk.bytes)?;
-                self.reuse.give_back(Arc::new(chunk.bytes));
-            }
-            ToWrite::Raw(bytes) => writer.write(&bytes)?,
-            ToWrite::Plain(bytes) => {
-                // What is written as it was decoded may be much larger than the input.
-                self.pipeline.room.check(writer.size)?;
-                writer.write(&bytes)?;
-                self.reuse.give_back(bytes);
-            }
-        }
-        Ok(())
-    }
-
-    fn new_writer(&self, layer: usize) -> Result<Box<Writer<'a>>> {
-        let mut writer = Box::new(Writer {
-            blob: self.pipeline.output.begin_blob(self.jobs[layer].digest)?,
-            hasher: None,
-            framing: None,
-            size: 0,
-        });
-        match self.jobs[layer].action {
-            Action::Encode(encoding) if encoding != Encoding::None => {
-                let framing = Framing::new(encoding);
-                writer.hasher = Some(Hasher::sha256());
-                writer.write(framing.header())?;
-                writer.framing = Some(framing);
-            }
-            Action::Keep { decode: true } if self.jobs[layer].codec != Codec::None => {
-                writer.hasher = Some(self.jobs[layer].source_hasher());
-            }
-            _ => {}
-        }
-        Ok(writer)
-    }
-
     /// One part of a chunk is done: parked readers may go on.
     fn release<'s>(&'s self, scope: &Scope<'s>, layer: usize) {
         let mut state = self.state();
-        state.add_in_flight(layer, -1);
+        state.give_up(layer, 1);
         self.wake(scope, &mut state);
     }
 
@@ -415,41 +381,26 @@ impl<'a> Run<'a> {
             (track.hasher.take(), track.writer.take(), track.read.take())
         };
         let hash = hasher.unwrap_or_else(|| job.hasher()).finish();
-        let mut writer = writer.map_or_else(|| self.new_writer(layer), Ok)?;
-        let kept = matches!(job.action, Action::Keep { .. });
-        let raw_digest = match writer.hasher.take_if(|_| kept) {
-            Some(hasher) => Some(hasher.finish()),
-            None => read.and_then(|read| read.raw_digest),
-        };
-        let source_digest = raw_digest.unwrap_or(hash);
-        let decoded = job.action != Action::Keep { decode: false };
-        let diff_id = decoded.then_some(DiffId(hash));
-        job.check(source_digest, diff_id)?;
-        if let Some(framing) = writer.framing.take() {
-            let trailer = framing
-                .trailer()
-                .map_err(Error::io("encode", "the layer"))?;
-            writer.write(&trailer)?;
+        let raw_digest = read.and_then(|read| read.raw_digest);
+        if job.action == Action::Check {
+            let digest = raw_digest.unwrap_or(hash);
+            let diff_id = Some(DiffId(hash));
+            job.check(digest, diff_id)?;
+            return Ok(Outcome {
+                source_digest: digest,
+                digest,
+                size: job.content.size(),
+                codec: job.codec,
+                diff_id,
+            });
         }
-        let Writer {
-            blob, hasher, size, ..
-        } = *writer;
-        let digest = match hasher {
-            Some(hasher) => hasher.finish(),
-            None if kept => source_digest,
-            None => hash,
-        };
-        blob.finish(&digest)?;
-        Ok(Outcome {
-            source_digest,
-            digest,
-            size,
-            codec: match job.action {
-                Action::Encode(encoding) => encoding.codec(),
-                Action::Keep { .. } => job.codec,
-            },
-            diff_id,
-        })
+        let writer = writer.map_or_else(|| self.new_writer(layer), Ok)?;
+        writer.finish(raw_digest, hash)
+    }
+
+    fn new_writer(&self, layer: usize) -> Result<Box<Writer<'a>>> {
+        let job = &self.jobs[layer];
+        Writer::new(job, self.pipeline.output, self.pipeline.cache).map(Box::new)
     }
 }
 

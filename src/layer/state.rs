@@ -6,10 +6,9 @@ use std::sync::Arc;
 use super::Outcome;
 use super::pipeline::Run;
 use super::source::Source;
-use crate::compression::{EncodedChunk, Framing};
+use super::writer::{ToWrite, Writer};
 use crate::digest::{Digest, Hasher};
-use crate::error::{Error, Result};
-use crate::output::BlobWriter;
+use crate::error::Error;
 
 #[derive(Default)]
 pub(super) struct State<'a> {
@@ -19,7 +18,7 @@ pub(super) struct State<'a> {
     pub active: usize,
     /// How many layers are done. Into a tar, the next one of `order` is whose turn it is to write.
     pub finished: usize,
-    /// Parts of chunks that are in memory or about to be read: a chunk counts for two.
+    /// Parts of chunks that are in memory or about to be read: see [`super::Action::parts`].
     pub in_flight: usize,
     pub error: Option<Error>,
 }
@@ -55,30 +54,15 @@ pub(super) struct ReadToEnd {
     pub raw_digest: Option<Digest>,
 }
 
-pub(super) enum ToWrite {
-    Encoded {
-        chunk: EncodedChunk,
-        length: usize,
-    },
-    Raw(Vec<u8>),
-    /// The decoded bytes are the blob's.
-    Plain(Arc<Vec<u8>>),
-}
-
-pub(super) struct Writer<'a> {
-    pub blob: BlobWriter<'a>,
-    /// What the digest of the written bytes is computed with, where it is not known from elsewhere.
-    pub hasher: Option<Hasher>,
-    pub framing: Option<Framing>,
-    pub size: u64,
-}
-
 impl State<'_> {
-    pub fn add_in_flight(&mut self, layer: usize, parts: isize) {
-        let of_all = &mut self.in_flight;
-        for in_flight in [of_all, &mut self.layers[layer].in_flight] {
-            *in_flight = in_flight.saturating_add_signed(parts);
-        }
+    pub fn take_up(&mut self, layer: usize, parts: usize) {
+        self.in_flight += parts;
+        self.layers[layer].in_flight += parts;
+    }
+
+    pub fn give_up(&mut self, layer: usize, parts: usize) {
+        self.in_flight -= parts;
+        self.layers[layer].in_flight -= parts;
     }
 
     pub fn is_head(&self, run: &Run<'_>, layer: usize) -> bool {
@@ -97,15 +81,5 @@ impl State<'_> {
             .get(self.finished)
             .map_or(0, |&head| self.layers[head].in_flight);
         self.in_flight - of_head < run.budget / 2
-    }
-}
-
-impl Writer<'_> {
-    pub fn write(&mut self, bytes: &[u8]) -> Result<()> {
-        self.size += bytes.len() as u64;
-        if let Some(hasher) = &mut self.hasher {
-            hasher.update(bytes);
-        }
-        self.blob.write(bytes)
     }
 }

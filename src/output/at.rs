@@ -8,7 +8,7 @@ use std::os::fd::OwnedFd;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
-use rustix::fs::{AtFlags, Dir, FileType, Mode, OFlags, RenameFlags};
+use rustix::fs::{AtFlags, Dir, FileType, Mode, OFlags, RenameFlags, Stat};
 use rustix::io::Errno;
 
 use crate::error::{Error, Result};
@@ -16,7 +16,7 @@ use crate::limits;
 
 /// An open folder, with its path for messages.
 #[derive(Debug)]
-pub(super) struct Folder {
+pub(crate) struct Folder {
     fd: OwnedFd,
     path: PathBuf,
 }
@@ -146,22 +146,34 @@ impl Folder {
         Ok(Some(bytes))
     }
 
-    /// What the name is, links not followed; `None` when there is nothing.
-    pub fn kind(&self, name: &str) -> Result<Option<FileType>> {
+    /// What the system knows of a name, links not followed; `None` when there is nothing.
+    pub fn status(&self, name: &str) -> Result<Option<Stat>> {
         match rustix::fs::statat(&self.fd, name, AtFlags::SYMLINK_NOFOLLOW) {
-            Ok(stat) => Ok(Some(FileType::from_raw_mode(stat.st_mode))),
+            Ok(status) => Ok(Some(status)),
             Err(Errno::NOENT) => Ok(None),
             Err(errno) => self.failed("look at", name, Err(errno)),
         }
     }
 
+    /// What the name is, links not followed; `None` when there is nothing.
+    pub fn kind(&self, name: &str) -> Result<Option<FileType>> {
+        let status = self.status(name)?;
+        Ok(status.map(|status| FileType::from_raw_mode(status.st_mode)))
+    }
+
     /// The device and inode of a name, to tell whether it is still the same file.
     pub fn identity(&self, name: &str) -> Result<Option<(u64, u64)>> {
-        match rustix::fs::statat(&self.fd, name, AtFlags::SYMLINK_NOFOLLOW) {
-            Ok(stat) => Ok(Some((stat.st_dev, stat.st_ino))),
-            Err(Errno::NOENT) => Ok(None),
-            Err(errno) => self.failed("look at", name, Err(errno)),
-        }
+        let status = self.status(name)?;
+        Ok(status.map(|status| (status.st_dev, status.st_ino)))
+    }
+
+    /// Whether nobody but this user (and root) can put anything into it. Access control lists count: where there are
+    /// any, the group's bits are the most that they allow.
+    pub fn is_private(&self) -> bool {
+        let others = (Mode::WGRP | Mode::WOTH).as_raw_mode();
+        rustix::fs::fstat(&self.fd).is_ok_and(|status| {
+            status.st_uid == rustix::process::geteuid().as_raw() && status.st_mode & others == 0
+        })
     }
 
     /// Moves `name` to `other_name` in another folder of the same file system, in place of what is there. A folder
@@ -258,7 +270,7 @@ impl Folder {
 }
 
 /// Takes an exclusive lock, however long others hold it.
-pub(super) fn lock(
+pub(crate) fn lock(
     file: &File,
     path: &Path,
     interrupt: &crate::interrupt::Interrupt,

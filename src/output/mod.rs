@@ -1,13 +1,13 @@
 //! Outputs: an OCI layout as a folder, as a tar, or as a tar on standard output. An output appears whole or not at all.
 
-mod at;
+pub(crate) mod at;
 mod beside;
 mod docker;
 mod existing;
 mod folder;
 mod index;
 mod publish;
-mod staging;
+pub(crate) mod staging;
 mod tar_file;
 
 use std::path::{Path, PathBuf};

@@ -13,7 +13,7 @@ use super::at::Folder;
 use crate::error::{Error, Result};
 
 /// Makes a folder in `parent`, locked for as long as the returned file is open.
-pub(super) fn make_folder(parent: &Folder, prefix: &str) -> Result<(String, Folder, File)> {
+pub(crate) fn make_folder(parent: &Folder, prefix: &str) -> Result<(String, Folder, File)> {
     loop {
         let name = unique(prefix);
         parent.make_folder(&name)?;
@@ -37,7 +37,7 @@ pub(super) fn make_folder(parent: &Folder, prefix: &str) -> Result<(String, Fold
 }
 
 /// Makes a file in `parent`, locked for as long as it is open.
-pub(super) fn make_file(parent: &Folder, prefix: &str) -> Result<(String, File)> {
+pub(crate) fn make_file(parent: &Folder, prefix: &str) -> Result<(String, File)> {
     loop {
         let name = unique(prefix);
         let Some(file) = parent.create(&name)? else {
@@ -73,7 +73,7 @@ fn unique(prefix: &str) -> String {
 
 /// Removes what earlier runs that were killed have left under `prefix`; `before` is called with a folder that is about
 /// to go. Failing to is no reason not to go on: somebody else may be removing it too, or it may not be ours to remove.
-pub(super) fn remove_stale(folder: &Folder, prefix: &str, before: impl Fn(&Folder) -> Result<()>) {
+pub(crate) fn remove_stale(folder: &Folder, prefix: &str, before: impl Fn(&Folder) -> Result<()>) {
     let Ok(names) = folder.names() else { return };
     for (name, kind) in names {
         if name.starts_with(prefix) {

@@ -63,6 +63,7 @@ impl Sandbox {
             .args(args)
             .current_dir(self.folder.path())
             .env("TMPDIR", self.folder.path())
+            .env_remove("OCIFY_CACHE")
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped());

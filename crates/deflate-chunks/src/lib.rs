@@ -24,6 +24,9 @@ mod window;
 pub use encoder::{Encoder, bound};
 pub use level::Level;
 
+/// The version of this crate. The same version gives the same bytes; another one may give others.
+pub const VERSION: &str = env!("CARGO_PKG_VERSION");
+
 /// How far back a match can reach, and so the most that a dictionary is good for: 32 KiB.
 pub const WINDOW: usize = 32 * 1024;
 

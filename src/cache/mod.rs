@@ -1,0 +1,296 @@
+//! Finished layers that are kept from run to run.
+//!
+//! An entry is a file that holds exactly a blob's bytes: `CODEC-LEVEL-VERSION/DIFF_ID-DIGEST` (both in hex), where
+//! VERSION stands for the encoder. It is written beside under another name and renamed once its digests have been checked, so
+//! any number of runs can share a cache. Nothing is waited for until it is on disk: each use checks the digest again, and
+//! what a power failure has damaged is made anew.
+//!
+//! A cache only ever makes a conversion faster. What goes wrong with it is a warning.
+
+mod entry;
+mod jobs;
+mod name;
+mod trim;
+
+use std::collections::HashMap;
+use std::io;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Component, Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+pub(crate) use entry::StagedEntry;
+pub(crate) use jobs::CachedJobs;
+
+use crate::compression::{Encoding, encoder_version};
+use crate::digest::{DiffId, Digest};
+use crate::error::{Error, Place, Result};
+use crate::input::Content;
+use crate::interrupt::Interrupt;
+use crate::output::Target;
+use crate::output::at::Folder;
+use crate::output::staging;
+use crate::room::Room;
+
+/// What entries in the making begin with.
+const STAGED: &str = ".ocify-";
+
+/// Where finished layers are kept, and how many.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CacheOptions {
+    /// The folder, made if need be. Other files in it are left alone.
+    pub folder: PathBuf,
+    /// How many bytes of layers stay at the end of a run; those not used for longest go first.
+    pub size: u64,
+}
+
+/// An open cache.
+pub(crate) struct Cache {
+    root: Folder,
+    path: PathBuf,
+    /// Which encoders' entries are of use.
+    version: String,
+    size: u64,
+    room: Room,
+    interrupt: Interrupt,
+    /// Whether this run has taken anything from it, or put anything there, finished or not.
+    used: AtomicBool,
+    /// What this run has put there, as folder and name.
+    stored: Mutex<Vec<(String, String)>>,
+    /// Set when nothing more can be put there.
+    closed: AtomicBool,
+    warnings: Mutex<Vec<String>>,
+}
+
+/// An entry that is there.
+struct Found {
+    content: Content,
+    digest: Digest,
+    path: PathBuf,
+    /// Whether somebody else may have put it there, so that its name proves nothing.
+    foreign: bool,
+}
+
+impl Cache {
+    /// Opens the cache for a conversion into `target`.
+    ///
+    /// # Errors
+    /// When the folder cannot be made or opened, or is inside of the output.
+    pub fn open(options: &CacheOptions, target: &Target, interrupt: &Interrupt) -> Result<Cache> {
+        let path = &options.folder;
+        refuse_inside(path, target)?;
+        std::fs::create_dir_all(path).map_err(Error::io("make the cache", path))?;
+        let root = Folder::open(path)?;
+        staging::remove_stale(&root, STAGED, |_| Ok(()));
+        Ok(Cache {
+            root,
+            path: path.clone(),
+            version: encoder_version(),
+            size: options.size,
+            room: Room::new(path)?,
+            interrupt: interrupt.clone(),
+            used: AtomicBool::new(false),
+            stored: Mutex::default(),
+            closed: AtomicBool::new(false),
+            warnings: Mutex::default(),
+        })
+    }
+
+    /// The entries of an encoding, by `diff_id`.
+    fn folder(&self, encoding: Encoding) -> Option<EntryFolder> {
+        let open = || {
+            let Some(folder) = self.root.folder(&self.folder_name(encoding))? else {
+                return Ok(None);
+            };
+            let names = folder.names()?;
+            let entries = names.iter().filter_map(|(name, _)| name::parse_entry(name));
+            Ok(Some(EntryFolder {
+                foreign: !(self.root.is_private() && folder.is_private()),
+                entries: entries.collect(),
+                folder: Arc::new(folder),
+            }))
+        };
+        open().unwrap_or_else(|error: Error| {
+            self.warn(format!("the cache cannot be read: {}", error.chain()));
+            None
+        })
+    }
+
+    fn folder_name(&self, encoding: Encoding) -> String {
+        name::folder(encoding, &self.version)
+    }
+
+    /// The entry for a layer, which is marked as used.
+    fn find(&self, folder: &EntryFolder, diff_id: &DiffId) -> Option<Found> {
+        let digest = *folder.entries.get(&diff_id.0.hex())?;
+        let name = name::entry(diff_id, &digest);
+        let path = folder.folder.path(&name);
+        let open = || {
+            let Some(file) = folder.folder.open_file(&name)? else {
+                // Another run has removed it meanwhile, to make room.
+                return Ok(None);
+            };
+            let metadata = file.metadata().map_err(Error::io("look at", &path))?;
+            if !metadata.is_file() {
+                return Err(Error::NotAFile {
+                    name: path.display().to_string(),
+                });
+            }
+            // Only for who goes first; who cannot write to a cache can still use it.
+            let now = std::fs::FileTimes::new().set_modified(std::time::SystemTime::now());
+            let _: io::Result<()> = file.set_times(now);
+            Ok(Some(metadata.len()))
+        };
+        match open() {
+            Ok(size) => {
+                let size = size?;
+                self.used.store(true, Ordering::Relaxed);
+                Some(Found {
+                    content: Content::beneath(folder.folder.clone(), &name, size),
+                    digest,
+                    foreign: folder.foreign,
+                    path,
+                })
+            }
+            Err(error) => {
+                self.warn(format!("dropped from the cache: {}", error.chain()));
+                discard(&folder.folder, &name);
+                None
+            }
+        }
+    }
+
+    /// Begins an entry; `None` when the cache takes no more.
+    pub fn stage(&self, encoding: Encoding) -> Option<StagedEntry<'_>> {
+        if self.closed.load(Ordering::Relaxed) {
+            return None;
+        }
+        StagedEntry::new(self, encoding)
+            .inspect_err(|error| self.close(error))
+            .ok()
+    }
+
+    /// Puts nothing more there, and says so once.
+    fn close(&self, error: &Error) {
+        if !self.closed.swap(true, Ordering::Relaxed) {
+            self.warn(format!("the cache takes no more layers: {}", error.chain()));
+        }
+    }
+
+    fn warn(&self, warning: String) {
+        lock(&self.warnings).push(warning);
+    }
+
+    /// What went wrong so far.
+    pub fn take_warnings(&self) -> Vec<String> {
+        std::mem::take(&mut *lock(&self.warnings))
+    }
+
+    /// Whether a conversion that failed may work without the cache's help: one of its entries was damaged, or the disk
+    /// is full and the cache may have to do with it. Either is put right here.
+    pub fn gives_way(&self, error: &Error, target: &Target) -> bool {
+        if let Some(Place::CacheEntry(path)) = error.places().last() {
+            self.warn(format!(
+                "dropped from the cache, and all layers are done again: {}: {}",
+                path.display(),
+                error.fact().chain()
+            ));
+            self.drop_entry(path);
+            return true;
+        }
+        if !is_full(error) || !self.used.load(Ordering::Relaxed) || !self.shares_disk(target) {
+            return false;
+        }
+        self.close(error.fact());
+        for (folder, name) in lock(&self.stored).drain(..) {
+            if let Ok(Some(folder)) = self.root.folder(&folder) {
+                discard(&folder, &name);
+            }
+        }
+        true
+    }
+
+    fn shares_disk(&self, target: &Target) -> bool {
+        let device = |path: &Path| path.metadata().ok().map(|metadata| metadata.dev());
+        device(&self.path) == device(&target.temporary())
+    }
+
+    fn drop_entry(&self, path: &Path) {
+        let name = |path: Option<&Path>| path?.file_name()?.to_str().map(str::to_owned);
+        if let (Some(folder), Some(name)) = (name(path.parent()), name(Some(path)))
+            && let Ok(Some(folder)) = self.root.folder(&folder)
+        {
+            discard(&folder, &name);
+        }
+    }
+}
+
+impl Drop for Cache {
+    /// Whether the run has worked or not, the cache is no larger than it may be.
+    fn drop(&mut self) {
+        trim::trim(&self.root, self.size);
+    }
+}
+
+/// The entries of one encoding.
+struct EntryFolder {
+    folder: Arc<Folder>,
+    entries: HashMap<String, Digest>,
+    foreign: bool,
+}
+
+/// Whether a disk is full. What is copied from a cache leaves a reserve, as all that is not encoded does; what is encoded
+/// needs none.
+fn is_full(error: &Error) -> bool {
+    match error.fact() {
+        Error::NoRoom { .. } => true,
+        Error::Io { source, .. } => matches!(
+            source.kind(),
+            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded
+        ),
+        _ => false,
+    }
+}
+
+/// Removes an entry, whatever it is. Where that is not possible the next run tries again.
+fn discard(folder: &Folder, name: &str) {
+    if folder.remove_file(name).is_err() {
+        let _: Result<()> = folder.remove_folder(name);
+    }
+}
+
+/// A cache inside of a layout would be no part of it, and a layout that is yet to be made must not be there before.
+fn refuse_inside(cache: &Path, target: &Target) -> Result<()> {
+    let (Target::Folder(output) | Target::Tar(output)) = target else {
+        return Ok(());
+    };
+    if resolve(cache).starts_with(resolve(output)) {
+        return Err(Error::CacheInOutput {
+            cache: cache.to_owned(),
+            output: output.clone(),
+        });
+    }
+    Ok(())
+}
+
+/// The path without links and without `..`, also where nothing is yet.
+fn resolve(path: &Path) -> PathBuf {
+    let path = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+    for ancestor in path.ancestors() {
+        if let (Ok(mut real), Ok(rest)) = (ancestor.canonicalize(), path.strip_prefix(ancestor)) {
+            for component in rest.components() {
+                if component == Component::ParentDir {
+                    real.pop();
+                } else {
+                    real.push(component);
+                }
+            }
+            return real;
+        }
+    }
+    path
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -1,0 +1,57 @@
+//! Keeps a cache within its size.
+//!
+//! Without a lock: runs that do this at the same time see the same entries in the same order, and what another has
+//! removed already counts as removed. Who reads an entry meanwhile keeps it open, and so whole.
+
+use rustix::fs::{FileType, Stat};
+
+use super::name;
+use crate::error::Result;
+use crate::output::at::Folder;
+
+/// Removes the entries that were not used for longest, of any version, until the rest is at most `size` bytes. What
+/// cannot be listed or removed stays.
+pub(super) fn trim(root: &Folder, size: u64) {
+    let mut folders = Vec::new();
+    for (folder_name, _) in root.names().unwrap_or_default() {
+        if name::is_folder(&folder_name)
+            && let Ok(Some(folder)) = root.folder(&folder_name)
+        {
+            folders.push(folder);
+        }
+    }
+    let mut entries: Vec<Entry> = folders.iter().flat_map(entries).collect();
+    entries.sort_by(|one, other| (one.used, &one.name).cmp(&(other.used, &other.name)));
+    let mut sum: u64 = entries.iter().map(|entry| entry.size).sum();
+    for entry in entries {
+        if sum <= size {
+            break;
+        }
+        sum -= entry.size;
+        let _: Result<()> = entry.folder.remove_file(&entry.name);
+    }
+}
+
+struct Entry<'a> {
+    folder: &'a Folder,
+    name: String,
+    size: u64,
+    /// Seconds and nanoseconds since 1970.
+    used: (i128, i128),
+}
+
+fn entries(folder: &Folder) -> Vec<Entry<'_>> {
+    let names = folder.names().unwrap_or_default().into_iter();
+    let entry = |(name, _): (String, FileType)| {
+        name::parse_entry(&name)?;
+        let status: Stat = folder.status(&name).ok()??;
+        let is_file = FileType::from_raw_mode(status.st_mode) == FileType::RegularFile;
+        is_file.then(|| Entry {
+            folder,
+            name,
+            size: u64::try_from(status.st_size).unwrap_or_default(),
+            used: (status.st_mtime.into(), status.st_mtime_nsec.into()),
+        })
+    };
+    names.filter_map(entry).collect()
+}

@@ -1,0 +1,180 @@
+//! The folder of `--cache`: who may do what with it, and what is left in it.
+
+use std::fs;
+use std::os::unix::fs::MetadataExt;
+use std::process::{Command, Stdio};
+
+use rustix::process::{Pid, Signal, geteuid, kill_process};
+
+use crate::support::cache::{cached, files, hits};
+use crate::support::docker::save_one;
+use crate::support::layers::Layer;
+use crate::support::sandbox::{Run, Sandbox};
+
+fn layers() -> [Layer; 3] {
+    [
+        Layer::noise(1, 200_000),
+        Layer::new("middle"),
+        Layer::new("top"),
+    ]
+}
+
+fn sandbox() -> Sandbox {
+    Sandbox::with_archive(&save_one("app:1.0", &layers()))
+}
+
+#[test]
+fn modes_honour_umask() {
+    let sandbox = sandbox();
+    for umask in [0o022, 0o077, 0o002] {
+        let script =
+            format!("umask {umask:03o} && exec \"$0\" convert app.tar -o out --cache cache/deep");
+        let mut command = Command::new("sh");
+        command
+            .args(["-c", &script, env!("CARGO_BIN_EXE_ocify")])
+            .current_dir(sandbox.path(""))
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped());
+        Run::new(command.spawn().unwrap()).succeeds();
+        let mode = |path: &std::path::Path| path.metadata().unwrap().mode() & 0o7777;
+        for file in files(&sandbox) {
+            assert_eq!(mode(&file), 0o666 & !umask, "{}", file.display());
+            assert_eq!(mode(file.parent().unwrap()), 0o777 & !umask);
+        }
+        for folder in ["cache", "cache/deep"] {
+            assert_eq!(mode(&sandbox.path(folder)), 0o777 & !umask);
+        }
+        fs::remove_dir_all(sandbox.path("cache")).unwrap();
+    }
+}
+
+#[test]
+fn a_cache_that_cannot_be_had_is_an_error() {
+    let sandbox = sandbox();
+    sandbox.write("file", b"");
+    let before = sandbox.snapshot();
+    for (cache, message) in [
+        (
+            "file",
+            "cannot make the cache file: File exists (os error 17)",
+        ),
+        (
+            "file/cache",
+            "cannot make the cache file/cache: Not a directory (os error 20)",
+        ),
+        (
+            "out",
+            "the cache out is inside of the output out\nhint: give the cache a folder of its own",
+        ),
+        (
+            "./other/../out/cache",
+            "the cache ./other/../out/cache is inside of the output out\nhint: give the cache a folder of its own",
+        ),
+    ] {
+        let run = sandbox.convert(&["app.tar", "-o", "out", "--cache", cache]);
+        run.fails(&format!("ocify: {message}\n"));
+        assert_eq!(sandbox.snapshot(), before, "{cache}");
+    }
+}
+
+#[test]
+fn an_output_inside_of_the_cache_is_like_any_other() {
+    let sandbox = sandbox();
+    for output in ["cache/out", "cache/out.tar"] {
+        fs::create_dir_all(sandbox.path("cache")).unwrap();
+        for expected in [(0, 3), (3, 3)] {
+            assert_eq!(cached(&sandbox, "app.tar", output, &[]), expected);
+        }
+        cached(&sandbox, "app.tar", output, &["--cache-size", "0"]);
+        sandbox.layout(output);
+        fs::remove_dir_all(sandbox.path("cache")).unwrap();
+    }
+}
+
+/// The program without the rights that let root write where the mode says no.
+fn unprivileged(sandbox: &Sandbox, args: &[&str]) -> Run {
+    if !geteuid().is_root() {
+        return sandbox.convert(args);
+    }
+    let mut command = Command::new("setpriv");
+    command
+        .args(["--inh-caps=-all", "--bounding-set=-all"])
+        .args([env!("CARGO_BIN_EXE_ocify"), "convert", "--no-fsync"])
+        .args(args)
+        .current_dir(sandbox.path(""))
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped());
+    Run::new(command.spawn().unwrap())
+}
+
+#[test]
+fn a_cache_that_is_only_read() {
+    let sandbox = sandbox();
+    cached(&sandbox, "app.tar", "out", &[]);
+    let other = [layers()[0].clone(), Layer::new("one"), Layer::new("two")];
+    sandbox.write("other.tar", &save_one("other:1.0", &other).tar());
+    let mode = |mode: &str| {
+        let mut command = Command::new("chmod");
+        command.args(["-R", mode, "cache"]);
+        let status = command.current_dir(sandbox.path("")).status();
+        assert!(status.unwrap().success());
+    };
+    let before = sandbox.snapshot().len();
+    mode("a-w");
+    let args = ["app.tar", "-o", "out", "--cache", "cache"];
+    unprivileged(&sandbox, &args).succeeds();
+    let args = ["other.tar", "-o", "out", "--cache", "cache", "-v"];
+    let run = unprivileged(&sandbox, &args);
+    mode("u+w");
+    assert_eq!(hits(&run), (1, 3));
+    let warnings: Vec<&str> = run
+        .stderr
+        .lines()
+        .filter(|line| line.starts_with("ocify: "))
+        .collect();
+    assert_eq!(warnings.len(), 1, "{}", run.stderr);
+    let start = "ocify: warning: the cache takes no more layers: cannot create cache/.ocify-";
+    let end = ": Permission denied (os error 13)";
+    assert!(
+        warnings[0].starts_with(start) && warnings[0].ends_with(end),
+        "{}",
+        warnings[0]
+    );
+    // Two layers, a config and a manifest are new in the layout.
+    assert_eq!(sandbox.snapshot().len(), before + 4);
+    sandbox.layout("out");
+}
+
+#[test]
+fn runs_that_end_early_leave_nothing_for_good() {
+    let sandbox = sandbox();
+    cached(&sandbox, "app.tar", "out", &[]);
+    let before = files(&sandbox);
+    // Long enough to be stopped in the middle.
+    let long = [Layer::noise(7, 16_000_000)];
+    sandbox.write("long.tar", &save_one("long:1.0", &long).tar());
+    for (signal, output) in [
+        (Signal::TERM, "long"),
+        (Signal::TERM, "-"),
+        (Signal::KILL, "long"),
+    ] {
+        let args = ["convert", "long.tar", "-o", output, "--cache", "cache"];
+        let compression = ["--compression", "zstd:19", "--threads", "1"];
+        let mut child = sandbox
+            .command(&[&args[..], &compression].concat())
+            .spawn()
+            .unwrap();
+        while files(&sandbox).len() == before.len() {
+            assert_eq!(child.try_wait().unwrap(), None, "it ended by itself");
+            std::thread::yield_now();
+        }
+        kill_process(Pid::from_child(&child), signal).unwrap();
+        assert!(!Run::new(child).status.success());
+        if signal == Signal::TERM {
+            assert_eq!(files(&sandbox), before);
+        }
+    }
+    assert_ne!(files(&sandbox), before);
+    assert_eq!(cached(&sandbox, "app.tar", "out", &[]), (3, 3));
+    assert_eq!(files(&sandbox), before);
+}
