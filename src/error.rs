@@ -97,7 +97,7 @@ pub enum Error {
         /// How much is allowed.
         limit: u64,
     },
-    /// What is being decoded would fill the disk.
+    /// What is being decoded or written would fill the disk.
     #[error("no room in {}: {size} bytes and more are to be written, {free} were free at first", .path.display())]
     NoRoom {
         /// The folder that it is written to.
