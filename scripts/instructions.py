@@ -109,7 +109,11 @@ def main():
     budgets = dict(line.split() for line in BUDGETS.read_text().splitlines())
     failed = 0
     for name, number in counts.items():
-        change = number / int(budgets[name]) - 1 if name in budgets else float("inf")
+        if name not in budgets:
+            print(f"FAIL {name} has no budget: record it with {sys.argv[0]} --record")
+            failed += 1
+            continue
+        change = number / int(budgets[name]) - 1
         print(f"{name}: {number:,} instructions, {change:+.1%} of the budget")
         if change > SLACK:
             print(f"FAIL {name} costs more than its budget: find out why, or record it with {sys.argv[0]} --record")

@@ -136,13 +136,11 @@ impl Folder {
         file.take(limit + 1)
             .read_to_end(&mut bytes)
             .map_err(Error::io("read", self.path(name)))?;
-        if bytes.len() as u64 > limit {
-            return Err(Error::Limit {
-                what: format!("the size of {} in bytes", self.path(name).display()),
-                found: bytes.len() as u64,
-                limit,
-            });
-        }
+        limits::at_most(
+            format!("the size of {} in bytes", self.path(name).display()),
+            bytes.len() as u64,
+            limit,
+        )?;
         Ok(Some(bytes))
     }
 

@@ -157,10 +157,7 @@ fn attestations_and_referrers_follow_a_manifest_that_changes() {
 fn docker_media_types_become_oci_ones() {
     let mut layout = Layout::default();
     let config = docker::config(&layers("top"));
-    let blobs: Vec<(&str, Vec<u8>)> = layers("top")
-        .iter()
-        .map(|layer| (oci::DOCKER_LAYER_GZIP, codec::gzip(&layer.tar)))
-        .collect();
+    let blobs = oci::docker_layers(&layers("top"));
     let image = layout.manifest(oci::DOCKER_CONFIG, &config, &blobs);
     let mut list = oci::index(&[on(&image, "linux", "amd64")]);
     list["mediaType"] = json!(oci::DOCKER_LIST);
