@@ -4,8 +4,9 @@
 usage: scripts/check-dependencies.py [PROGRAM]
 
 With PROGRAM, a dynamically linked build, also that it imports no function of the C library that makes or uses sockets.
+Asks cargo-deny too, where it is installed.
 """
-import json, pathlib, re, subprocess, sys, tomllib
+import json, pathlib, re, shutil, subprocess, sys, tomllib
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 SOCKETS = {"socket", "socketpair", "connect", "bind", "listen", "accept", "accept4", "getaddrinfo", "gethostbyname",
@@ -78,6 +79,16 @@ if len(sys.argv) > 1:
     if not imports:
         problems.append(f"{sys.argv[1]} imports nothing, so nothing can be said of it")
     problems += [f"{sys.argv[1]} imports {name}" for name in sorted(imports & SOCKETS)]
+
+if shutil.which("cargo-deny"):
+    asked = ["cargo", "deny", "--offline", "check", "-D", "warnings", "bans", "licenses", "sources"]
+    verdict = subprocess.run(asked, cwd=ROOT, capture_output=True, text=True)
+    if verdict.returncode:
+        problems.append("cargo deny: " + (verdict.stdout + verdict.stderr).strip())
+    else:
+        print("cargo deny:", verdict.stdout.strip() or verdict.stderr.strip())
+else:
+    print("left out: cargo-deny, which is not installed (cargo install cargo-deny --locked)")
 
 for problem in problems:
     print("FAIL", problem)

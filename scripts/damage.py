@@ -312,8 +312,8 @@ def main():
                 bad.append(f"{kind}: ocify verify takes it in silence: {what}")
         print()
     print(f"{count} kinds of damage. Accepted in silence:", ", ".join(f"{column} {silent[column]} of {asked[column]}" for column in columns) + ".")
-    print("convert lets pass what it puts right (it looks at a layer's bytes, not at its media type) and what is inside a")
-    print("layer's tar, which it copies byte for byte; verify looks at both.")
+    print("convert lets pass what it puts right (it looks at a layer's bytes, not at its media type), and what is inside a layer's tar or")
+    print("a config with too much history, both of which it copies byte for byte; verify looks at all three.")
     for line in bad:
         print("FAIL", line, file=sys.stderr)
     sys.exit(1 if bad else 0)

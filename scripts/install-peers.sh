@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Installs the programs that the acceptance and peer runs call, those that are missing and no others.
+# Installs the programs that the acceptance, torture, instruction and peer runs call, those that are missing and no others.
 # For Debian 12 and later and for Ubuntu; needs root.
 set -euo pipefail
 
@@ -7,7 +7,9 @@ set -euo pipefail
 programs=(
     skopeo=skopeo umoci=umoci dockerd=docker.io docker=docker.io podman=podman
     containerd=containerd ctr=containerd
-    zstd=zstd xz=xz-utils bzip2=bzip2 jq=jq strace=strace python3=python3
+    mkfs.xfs=xfsprogs mkfs.btrfs=btrfs-progs mkfs.vfat=dosfstools mkfs.exfat=exfatprogs mount.exfat-fuse=exfat-fuse
+    ntfs-3g=ntfs-3g bindfs=bindfs sshfs=sshfs /usr/lib/openssh/sftp-server=openssh-sftp-server
+    zstd=zstd xz=xz-utils bzip2=bzip2 jq=jq strace=strace valgrind=valgrind python3=python3
 )
 
 packages=()

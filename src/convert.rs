@@ -56,6 +56,9 @@ pub fn convert(
     progress: &dyn Progress,
     interrupt: &Interrupt,
 ) -> Result<Report> {
+    if let Some(map) = &options.digest_map {
+        map.refuse_inside(inputs, target)?;
+    }
     let pool = thread_pool(options.threads)?;
     let cache = match &options.cache {
         Some(cache) => Some(Cache::open(cache, target, interrupt)?),

@@ -1,14 +1,15 @@
 //! The digest map: what each image's digests were and what they became, for those who pinned them.
 
-use std::path::PathBuf;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
 
 use crate::digest::Digest;
-use crate::error::{Place, Result, ResultExt};
+use crate::error::{Error, Place, Result, ResultExt};
 use crate::interrupt::Interrupt;
 use crate::oci::media_type;
-use crate::output::BesideFile;
+use crate::output::{BesideFile, Target};
 use crate::report::{EntryReport, ImageReport, LayerReport};
 
 /// The columns of the CSV form. Their order stays; new ones are added at the end.
@@ -61,6 +62,48 @@ impl DigestMap {
             _ => return Err(DigestMapError(path)),
         };
         Ok(DigestMap { path, form })
+    }
+
+    /// Refuses a map that would replace an input or a document of one, or that would be put into the output.
+    pub(crate) fn refuse_inside(&self, inputs: &[PathBuf], target: &Target) -> Result<()> {
+        let inside = |of: &Path| {
+            Err(Error::DigestMapInside {
+                path: self.path.clone(),
+                of: of.to_owned(),
+            })
+        };
+        // Where there is no such folder, staging the map says so.
+        let folder = match self.path.parent() {
+            Some(parent) if parent != Path::new("") => parent,
+            _ => Path::new("."),
+        };
+        let folder = folder.canonicalize().unwrap_or_default();
+        if let Target::Folder(output) = target
+            && output
+                .canonicalize()
+                .is_ok_and(|output| folder.starts_with(output))
+        {
+            return inside(output);
+        }
+        let Ok(replaced) = std::fs::metadata(&self.path) else {
+            return Ok(());
+        };
+        for input in inputs {
+            let Ok(metadata) = std::fs::metadata(input) else {
+                continue;
+            };
+            let same = (metadata.dev(), metadata.ino()) == (replaced.dev(), replaced.ino());
+            // No input has documents in CSV: what is replaced there is the map of the run before.
+            let document = metadata.is_dir()
+                && self.form == Form::Json
+                && input
+                    .canonicalize()
+                    .is_ok_and(|input| folder.starts_with(input));
+            if same || document {
+                return inside(input);
+            }
+        }
+        Ok(())
     }
 
     fn place(&self) -> Place {

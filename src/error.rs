@@ -97,7 +97,7 @@ pub enum Error {
         /// How much is allowed.
         limit: u64,
     },
-    /// What is being decoded would fill the disk.
+    /// What is being decoded or written would fill the disk.
     #[error("no room in {}: {size} bytes and more are to be written, {free} were free at first", .path.display())]
     NoRoom {
         /// The folder that it is written to.
@@ -238,6 +238,14 @@ pub enum Error {
         /// The platforms there are.
         available: String,
     },
+    /// All that is selected was left out.
+    #[error("nothing is left to convert: {first}{}", more(*.others))]
+    NothingLeft {
+        /// What was left out first, and why.
+        first: String,
+        /// How much else was.
+        others: usize,
+    },
     /// One image is needed, and more are there.
     #[error("{} images are here: {}", .available.len(), .available.join(", "))]
     SeveralImages {
@@ -293,12 +301,27 @@ pub enum Error {
         /// The output.
         output: PathBuf,
     },
+    /// A digest map that would replace a file of an input, or be a file of the output.
+    #[error("the digest map {} would be a file of {}", .path.display(), .of.display())]
+    DigestMapInside {
+        /// The map.
+        path: PathBuf,
+        /// The input or output, as it was named.
+        of: PathBuf,
+    },
     /// Something else is in the output's place.
     #[error("{} exists and is not an OCI layout", .path.display())]
     NotALayout {
         /// The output.
         path: PathBuf,
     },
+}
+
+fn more(count: usize) -> String {
+    match count {
+        0 => String::new(),
+        count => format!(" and {count} more"),
+    }
 }
 
 /// Where an error happened.
@@ -416,6 +439,7 @@ impl Error {
                 Some("give another output, or remove this one if it is not needed")
             }
             Error::CacheInOutput { .. } => Some("give the cache a folder of its own"),
+            Error::DigestMapInside { .. } => Some("give the digest map a place of its own"),
             Error::OutputIsLink { .. } => Some("name what it points to"),
             Error::Absent { .. } => {
                 Some("--allow-missing or --platform leaves out what is missing")

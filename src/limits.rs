@@ -1,5 +1,7 @@
 //! How much of what comes from outside is believed before an error stops it.
 
+use crate::error::{Error, Result};
+
 /// The largest JSON document that is read: manifest, index, config, `manifest.json`. 8 MiB.
 ///
 /// Registries and engines refuse manifests over 4 MiB; a `manifest.json` of hundreds of images is larger.
@@ -57,3 +59,19 @@ pub const XZ_MEMORY: u64 = 256 << 20;
 
 /// How many manifests may be about each other in a chain of `subject`s and indexes.
 pub const SUBJECT_DEPTH: usize = 64;
+
+/// [`Error::Limit`] if `found` of something is more than `limit`.
+pub(crate) fn at_most<T>(what: impl Into<String>, found: T, limit: T) -> Result<()>
+where
+    T: Copy + PartialOrd + TryInto<u64>,
+{
+    if found <= limit {
+        return Ok(());
+    }
+    let number = |number: T| number.try_into().unwrap_or(u64::MAX);
+    Err(Error::Limit {
+        what: what.into(),
+        found: number(found),
+        limit: number(limit),
+    })
+}

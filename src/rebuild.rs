@@ -91,13 +91,11 @@ impl<'a> Rebuild<'a> {
         if let Some(built) = node.digest().and_then(|digest| self.built.get(&digest)) {
             return Ok(built.clone());
         }
-        if depth > limits::SUBJECT_DEPTH {
-            return Err(Error::Limit {
-                what: "the number of manifests that are about each other".to_owned(),
-                found: depth as u64,
-                limit: limits::SUBJECT_DEPTH as u64,
-            });
-        }
+        limits::at_most(
+            "the number of manifests that are about each other",
+            depth,
+            limits::SUBJECT_DEPTH,
+        )?;
         let built = match node {
             Node::Manifest(manifest) => self.manifest(manifest, depth)?,
             Node::Index(index) => self.index(index, depth)?,

@@ -1,4 +1,4 @@
-//! The free space of a file system, so that what is decoded stops before a disk is full.
+//! The free space of a file system, so that what is decoded, and what is written of it, stops before a disk is full.
 
 use std::fs::File;
 use std::os::fd::OwnedFd;

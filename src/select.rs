@@ -78,6 +78,7 @@ impl Selection {
     ) -> Result<Vec<Selected>> {
         let selected = self.named(inputs)?;
         let mut kept = Vec::with_capacity(selected.len());
+        let first = warnings.len();
         for mut one in selected {
             let input = &inputs[one.input].name;
             let before = warnings.len();
@@ -93,6 +94,12 @@ impl Selection {
                 one.entry.node = node;
                 kept.push(one);
             }
+        }
+        if let (true, [first, others @ ..]) = (kept.is_empty(), &warnings[first..]) {
+            return Err(Error::NothingLeft {
+                first: first.clone(),
+                others: others.len(),
+            });
         }
         if kept.is_empty() && !self.platforms.is_empty() {
             let wanted: Vec<String> = self.platforms.iter().map(ToString::to_string).collect();

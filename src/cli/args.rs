@@ -88,7 +88,7 @@ pub struct Convert {
     #[arg(long, value_parser = clap::builder::NonEmptyStringValueParser::new())]
     pub name: Option<String>,
 
-    /// Leave out what an index names and the input has not
+    /// Leave out what an index names and the input has not, unless nothing is left
     #[arg(long)]
     pub allow_missing: bool,
 

@@ -147,13 +147,11 @@ impl Content {
     /// # Errors
     /// [`Error::Limit`] above [`limits::DOCUMENT_BYTES`].
     pub(crate) fn document(&self, name: &str) -> Result<Vec<u8>> {
-        if self.size > limits::DOCUMENT_BYTES {
-            return Err(Error::Limit {
-                what: format!("the size of {name} in bytes"),
-                found: self.size,
-                limit: limits::DOCUMENT_BYTES,
-            });
-        }
+        limits::at_most(
+            format!("the size of {name} in bytes"),
+            self.size,
+            limits::DOCUMENT_BYTES,
+        )?;
         // Grown step by step, it would take up to twice its size.
         let mut bytes = Vec::with_capacity(usize::try_from(self.size).unwrap_or_default());
         self.reader()?

@@ -107,13 +107,7 @@ fn rename(entry: &mut Entry, item: &Item) {
 fn items(files: &Files) -> Result<Vec<Item>> {
     let bytes = files.document(MANIFEST)?;
     let items: Vec<Item> = oci::parse(MANIFEST, &bytes)?;
-    if items.len() > limits::IMAGES {
-        return Err(Error::Limit {
-            what: "the number of images".to_owned(),
-            found: items.len() as u64,
-            limit: limits::IMAGES as u64,
-        });
-    }
+    limits::at_most("the number of images", items.len(), limits::IMAGES)?;
     super::check_name_count(items.iter().flat_map(|item| &item.tags).map(Vec::len).sum())?;
     Ok(items)
 }
@@ -183,13 +177,7 @@ fn manifest(files: &Files, item: &Item) -> Result<Manifest> {
             config: diff_ids.len(),
         });
     }
-    if names.len() > limits::LAYERS {
-        return Err(Error::Limit {
-            what: "the number of layers".to_owned(),
-            found: names.len() as u64,
-            limit: limits::LAYERS as u64,
-        });
-    }
+    limits::at_most("the number of layers", names.len(), limits::LAYERS)?;
     let layers = names.iter().zip(diff_ids).enumerate();
     let layers = layers.map(|(number, (name, diff_id))| {
         layer(files, item, name, *diff_id).at(|| Place::Layer {

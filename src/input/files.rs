@@ -102,13 +102,7 @@ impl Files {
                 _ => Entry::Other,
             };
             entries.insert(name.to_owned(), entry);
-            if entries.len() > limits::MEMBERS {
-                return Err(Error::Limit {
-                    what: "the number of files".to_owned(),
-                    found: entries.len() as u64,
-                    limit: limits::MEMBERS as u64,
-                });
-            }
+            limits::at_most("the number of files", entries.len(), limits::MEMBERS)?;
         }
         Ok(Files::new(entries, BTreeSet::new()))
     }
@@ -234,14 +228,11 @@ impl Files {
     pub fn charge(&self, bytes: u64) -> Result<()> {
         let cost = bytes.max(limits::ENTRY_BYTES);
         let found = self.metadata.fetch_add(cost, Ordering::Relaxed) + cost;
-        if found > limits::METADATA_BYTES {
-            return Err(Error::Limit {
-                what: "the size of all metadata in bytes".to_owned(),
-                found,
-                limit: limits::METADATA_BYTES,
-            });
-        }
-        Ok(())
+        limits::at_most(
+            "the size of all metadata in bytes",
+            found,
+            limits::METADATA_BYTES,
+        )
     }
 }
 

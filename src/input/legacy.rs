@@ -114,13 +114,7 @@ fn parents(files: &Files) -> Result<BTreeMap<String, Option<String>>> {
         let view: LayerView = oci::parse(&name, &files.document(&name)?)?;
         let parent = view.parent.filter(|parent| !parent.is_empty());
         parents.insert(id.to_owned(), parent);
-        if parents.len() > limits::IMAGES {
-            return Err(Error::Limit {
-                what: "the number of layers".to_owned(),
-                found: parents.len() as u64,
-                limit: limits::IMAGES as u64,
-            });
-        }
+        limits::at_most("the number of layers", parents.len(), limits::IMAGES)?;
     }
     Ok(parents)
 }

@@ -240,25 +240,15 @@ fn check_names(entries: &[Entry]) -> Result<()> {
     let references = || entries.iter().flat_map(|entry| &entry.references);
     check_name_count(references().count())?;
     let longest = references().filter_map(|reference| Some(reference.display_name()?.len() as u64));
-    match longest.max() {
-        Some(found) if found > limits::IMAGE_NAME_BYTES => Err(Error::Limit {
-            what: "the length of an image's name in bytes".to_owned(),
-            found,
-            limit: limits::IMAGE_NAME_BYTES,
-        }),
-        _ => Ok(()),
-    }
+    limits::at_most(
+        "the length of an image's name in bytes",
+        longest.max().unwrap_or_default(),
+        limits::IMAGE_NAME_BYTES,
+    )
 }
 
 fn check_name_count(count: usize) -> Result<()> {
-    if count > limits::NAMES {
-        return Err(Error::Limit {
-            what: "the number of names".to_owned(),
-            found: count as u64,
-            limit: limits::NAMES as u64,
-        });
-    }
-    Ok(())
+    limits::at_most("the number of names", count, limits::NAMES)
 }
 
 /// A schema 1 manifest under a name of its own, if it is the only one.

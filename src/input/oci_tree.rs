@@ -105,13 +105,7 @@ impl<'a> Tree<'a> {
     /// What `descriptor` points to. `depth` counts the indexes above it.
     pub fn node(&mut self, descriptor: Descriptor, depth: usize) -> Result<Node> {
         self.count += 1;
-        if self.count > limits::IMAGES {
-            return Err(Error::Limit {
-                what: "the number of manifests".to_owned(),
-                found: self.count as u64,
-                limit: limits::IMAGES as u64,
-            });
-        }
+        limits::at_most("the number of manifests", self.count, limits::IMAGES)?;
         let name = self.places.document(&descriptor.digest);
         if self.files.find(&name)?.is_none() {
             return Ok(Node::Absent {
@@ -195,13 +189,11 @@ impl<'a> Tree<'a> {
     }
 
     fn index(&mut self, document: Document, view: ManifestView, depth: usize) -> Result<Node> {
-        if depth >= limits::INDEX_DEPTH {
-            return Err(Error::Limit {
-                what: "the depth of nested indexes".to_owned(),
-                found: depth as u64 + 1,
-                limit: limits::INDEX_DEPTH as u64,
-            });
-        }
+        limits::at_most(
+            "the depth of nested indexes",
+            depth + 1,
+            limits::INDEX_DEPTH,
+        )?;
         let descriptors = view.manifests.ok_or_else(|| {
             Error::document(format!("index {}", document.digest), "it has no manifests")
         })?;
@@ -230,13 +222,7 @@ impl<'a> Tree<'a> {
             .config
             .ok_or_else(|| Error::document(&name, "it has no config"))?;
         let descriptors = view.layers.unwrap_or_default();
-        if descriptors.len() > limits::LAYERS {
-            return Err(Error::Limit {
-                what: "the number of layers".to_owned(),
-                found: descriptors.len() as u64,
-                limit: limits::LAYERS as u64,
-            });
-        }
+        limits::at_most("the number of layers", descriptors.len(), limits::LAYERS)?;
         let subject = view.subject.map(|subject| subject.digest);
         let attestation = annotations.contains_key(REFERENCE_DIGEST);
         if !media_type::is_image_config(&config.media_type) || attestation {

@@ -3,10 +3,14 @@
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read};
 use std::os::fd::AsFd;
+use std::os::unix::fs::FileExt;
 use std::path::Path;
 use std::sync::Arc;
 
+use tar::Header;
+
 use super::files::Files;
+use super::tar_index::checksum_fits;
 use crate::compression::{Codec, Decoder};
 use crate::error::{Error, Result};
 use crate::interrupt::Interrupt;
@@ -168,6 +172,7 @@ fn index(file: File, length: u64, codec: Codec, damage: Option<Error>) -> Result
     let (files, result) = Files::in_damaged_archive(&file, length);
     let damage = match (damage, result) {
         (damage, Ok(())) | (damage @ Some(_), Err(_)) => damage,
+        (None, Err(error)) if is_tar(&file, &error) => Some(error),
         (
             None,
             Err(Error::TarHeader { offset: 0, .. } | Error::NoEndOfArchive { found: 0..512 }),
@@ -185,4 +190,19 @@ fn index(file: File, length: u64, codec: Codec, damage: Option<Error>) -> Result
         manifest: None,
         damage,
     })
+}
+
+/// Whether what was found at the beginning is damage to a tar, not something else.
+fn is_tar(file: &File, error: &Error) -> bool {
+    let mut header = Header::new_old();
+    matches!(error, Error::TarHeader { offset: 0, .. })
+        && file.read_exact_at(header.as_mut_bytes(), 0).is_ok()
+        && (checksum_fits(&header)
+            || header.as_bytes()[257..].starts_with(b"ustar")
+            || has_numbers(&header))
+}
+
+/// The archives of the seventies have no magic word, but numbers in places where few other files have them.
+fn has_numbers(header: &Header) -> bool {
+    header.cksum().is_ok() && header.entry_size().is_ok() && header.mtime().is_ok()
 }

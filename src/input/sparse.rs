@@ -69,14 +69,11 @@ fn damaged(at: u64, reason: &str) -> Error {
 }
 
 fn check_fragments(count: usize) -> Result<()> {
-    if count > limits::SPARSE_FRAGMENTS {
-        return Err(Error::Limit {
-            what: "the number of fragments of a sparse member".to_owned(),
-            found: count as u64,
-            limit: limits::SPARSE_FRAGMENTS as u64,
-        });
-    }
-    Ok(())
+    limits::at_most(
+        "the number of fragments of a sparse member",
+        count,
+        limits::SPARSE_FRAGMENTS,
+    )
 }
 
 /// The old GNU format: four fragments in the header, 21 in each block behind it. Gives the fragments and the real size.

@@ -61,22 +61,14 @@ fn walk(file: &Arc<File>, length: u64, index: &mut TarIndex) -> Result<()> {
             }
             _ => {
                 count += 1;
-                if count > limits::MEMBERS {
-                    return Err(Error::Limit {
-                        what: "the number of members".to_owned(),
-                        found: count as u64,
-                        limit: limits::MEMBERS as u64,
-                    });
-                }
+                limits::at_most("the number of members", count, limits::MEMBERS)?;
                 let (name, entry) = walk.member(at, &header, &std::mem::take(&mut extensions))?;
                 kept += name.len() as u64 + entry.memory();
-                if kept > limits::INDEX_BYTES {
-                    return Err(Error::Limit {
-                        what: "the size of the archive's index in bytes".to_owned(),
-                        found: kept,
-                        limit: limits::INDEX_BYTES,
-                    });
-                }
+                limits::at_most(
+                    "the size of the archive's index in bytes",
+                    kept,
+                    limits::INDEX_BYTES,
+                )?;
                 index.add(name, entry);
             }
         }
@@ -197,13 +189,11 @@ impl Walk<'_> {
     /// The data of an extension header, at most `limit` bytes.
     fn extension(&mut self, at: u64, header: &Header, limit: u64) -> Result<Vec<u8>> {
         let size = header_size(at, header)?;
-        if size > limit {
-            return Err(Error::Limit {
-                what: format!("the extension header at byte {at}, in bytes,"),
-                found: size,
-                limit,
-            });
-        }
+        limits::at_most(
+            format!("the extension header at byte {at}, in bytes,"),
+            size,
+            limit,
+        )?;
         let start = self.data("an extension header", size)?;
         let mut bytes = vec![0; usize::try_from(size).unwrap_or_default()];
         self.file

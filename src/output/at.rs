@@ -136,13 +136,11 @@ impl Folder {
         file.take(limit + 1)
             .read_to_end(&mut bytes)
             .map_err(Error::io("read", self.path(name)))?;
-        if bytes.len() as u64 > limit {
-            return Err(Error::Limit {
-                what: format!("the size of {} in bytes", self.path(name).display()),
-                found: bytes.len() as u64,
-                limit,
-            });
-        }
+        limits::at_most(
+            format!("the size of {} in bytes", self.path(name).display()),
+            bytes.len() as u64,
+            limit,
+        )?;
         Ok(Some(bytes))
     }
 
@@ -182,6 +180,8 @@ impl Folder {
         match rustix::fs::renameat(&self.fd, name, &other.fd, other_name) {
             Ok(()) => Ok(true),
             Err(Errno::EXIST | Errno::NOTEMPTY | Errno::NOTDIR) => Ok(false),
+            // SFTP has no word for the reason.
+            Err(Errno::PERM) if other.kind(other_name)? == Some(FileType::Directory) => Ok(false),
             Err(errno) => other.failed("rename a staged file to", other_name, Err(errno)),
         }
     }
@@ -211,8 +211,23 @@ impl Folder {
         match rustix::fs::renameat_with(&self.fd, name, &self.fd, new_name, flags) {
             Ok(()) => Ok(true),
             Err(Errno::EXIST) => Ok(false),
+            // SFTP has neither.
+            Err(Errno::INVAL | Errno::NOSYS | Errno::OPNOTSUPP) => {
+                self.rename_alone(name, new_name)
+            }
             Err(errno) => self.failed("rename a staged file to", new_name, Err(errno)),
         }
+    }
+
+    /// The same in two steps, which at least nobody on this machine comes between.
+    fn rename_alone(&self, name: &str, new_name: &str) -> Result<bool> {
+        let handle = self.handle()?;
+        // Where folders cannot be locked it is tried all the same.
+        let _locked = handle.lock();
+        if self.kind(new_name)?.is_some() {
+            return Ok(false);
+        }
+        self.rename(name, self, new_name)
     }
 
     /// All names in it.
@@ -229,12 +244,25 @@ impl Folder {
             }
             Ok(names)
         };
-        self.failed("list", "", read())
+        let mut names: Vec<(String, FileType)> = self.failed("list", "", read())?;
+        for (name, kind) in &mut names {
+            // Not every file system tells the kinds with the names: SFTP does not, NFS and XFS need not.
+            if *kind == FileType::Unknown {
+                *kind = self.kind(name)?.unwrap_or(FileType::Unknown);
+            }
+        }
+        Ok(names)
     }
 
     /// Removes a file.
     pub fn remove_file(&self, name: &str) -> Result<()> {
         let removed = rustix::fs::unlinkat(&self.fd, name, AtFlags::empty());
+        self.failed("remove", name, removed)
+    }
+
+    /// Removes a folder that has nothing in it.
+    pub fn remove_empty_folder(&self, name: &str) -> Result<()> {
+        let removed = rustix::fs::unlinkat(&self.fd, name, AtFlags::REMOVEDIR);
         self.failed("remove", name, removed)
     }
 
@@ -249,8 +277,7 @@ impl Folder {
                 }
             }
         }
-        let removed = rustix::fs::unlinkat(&self.fd, name, AtFlags::REMOVEDIR);
-        self.failed("remove", name, removed)
+        self.remove_empty_folder(name)
     }
 
     /// A second handle, to lock it.

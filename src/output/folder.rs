@@ -1,7 +1,7 @@
 //! A layout as a folder: staged beside its place and renamed, or added to with index.json swapped last.
 
 use std::fs::File;
-use std::io::Write;
+use std::io::{self, Write};
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -9,14 +9,16 @@ use rustix::fs::FileType;
 
 use super::at::{self, Folder};
 use super::index::Additions;
-use super::{publish, staging};
+use super::publish;
+use super::staging::{self, StagedFolder};
 use crate::digest::Digest;
 use crate::error::{Error, Result};
 use crate::interrupt::Interrupt;
 use crate::oci::{self, Document};
 
 const INDEX: &str = "index.json";
-const LAYOUT: &str = "oci-layout";
+/// What makes a folder a layout. Whoever adds to it locks it; in a staged folder its maker does.
+const LAYOUT: &str = staging::LOCK;
 
 /// What staging folders inside a layout begin with.
 const INSIDE: &str = ".ocify-";
@@ -29,8 +31,10 @@ pub(super) struct FolderOutput {
     staged_name: String,
     staged: Folder,
     blobs: Folder,
-    /// Open, hence locked, until the end.
-    _lock: File,
+    /// The staged marker of a layout, locked as long as it is open.
+    lock: Option<File>,
+    /// The staged folder, locked until the end.
+    _handle: File,
     count: AtomicU64,
     fsync: bool,
     interrupt: Interrupt,
@@ -67,7 +71,12 @@ impl FolderOutput {
         let beside = super::staged_prefix(&name);
         staging::remove_stale(&parent, &beside, |_| Ok(()));
         interrupt.set_staged(true);
-        let (staged_name, staged, lock) = match &base {
+        let StagedFolder {
+            name: staged_name,
+            folder: staged,
+            lock,
+            handle,
+        } = match &base {
             Some(base) => staging::make_folder(base, INSIDE),
             None => staging::make_folder(&parent, &beside),
         }
@@ -83,7 +92,8 @@ impl FolderOutput {
             base,
             staged_name,
             staged,
-            _lock: lock,
+            lock: Some(lock),
+            _handle: handle,
             count: AtomicU64::new(0),
             fsync,
             interrupt: interrupt.clone(),
@@ -112,7 +122,10 @@ impl FolderOutput {
 
     pub fn commit(mut self, additions: &Additions) -> Result<()> {
         if self.base.is_none() {
-            self.staged.write(LAYOUT, oci::LAYOUT_FILE, self.fsync)?;
+            if let Some(marker) = &mut self.lock {
+                write_marker(marker, self.fsync)
+                    .map_err(Error::io("write", self.staged.path(LAYOUT)))?;
+            }
             let index = additions.merge(None)?;
             self.staged.write(INDEX, &index.bytes, self.fsync)?;
             self.sync_staged()?;
@@ -149,9 +162,7 @@ impl FolderOutput {
         let marker = marker.map_err(Error::io("look at", layout.path(LAYOUT)))?;
         if marker.len() == 0 {
             // The folder was empty, or a run died that was about to make a layout of it.
-            lock.write_all(oci::LAYOUT_FILE)
-                .and_then(|()| if self.fsync { lock.sync_all() } else { Ok(()) })
-                .map_err(Error::io("write", layout.path(LAYOUT)))?;
+            write_marker(lock, self.fsync).map_err(Error::io("write", layout.path(LAYOUT)))?;
         }
         let index = additions.merge(layout.read(INDEX)?.as_deref())?;
         self.staged
@@ -187,10 +198,17 @@ impl Drop for FolderOutput {
     fn drop(&mut self) {
         if !self.published {
             let base = self.base.as_ref().unwrap_or(&self.parent);
+            // NFS does not remove what is open.
+            self.lock = None;
             let _: Result<()> = base.remove_folder(&self.staged_name);
         }
         self.interrupt.set_staged(false);
     }
+}
+
+fn write_marker(marker: &mut File, fsync: bool) -> io::Result<()> {
+    marker.write_all(oci::LAYOUT_FILE)?;
+    if fsync { marker.sync_all() } else { Ok(()) }
 }
 
 /// The folders that blobs are staged in.

@@ -22,6 +22,7 @@ use crate::digest::Digest;
 use crate::error::{Error, Place, Result, ResultExt};
 use crate::interrupt::Interrupt;
 use crate::oci::Document;
+use crate::room::Room;
 
 /// Where the layout goes.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -91,6 +92,7 @@ impl Default for OutputOptions {
 pub(crate) struct Output {
     kind: Kind,
     target: Target,
+    room: Room,
 }
 
 enum Kind {
@@ -112,6 +114,7 @@ impl Output {
         Ok(Output {
             kind: open().at(|| target.place())?,
             target: target.clone(),
+            room: Room::new(&target.temporary()).at(|| target.place())?,
         })
     }
 
@@ -122,10 +125,14 @@ impl Output {
 
     /// Begins a blob; `expected` is its digest where that is known already.
     pub fn begin_blob(&self, expected: Option<Digest>) -> Result<BlobWriter<'_>> {
-        match &self.kind {
-            Kind::Folder(folder) => Ok(BlobWriter::Folder(folder.begin_blob()?)),
-            Kind::Tar(tar) => Ok(BlobWriter::Tar(tar.begin_blob(expected))),
-        }
+        Ok(BlobWriter {
+            blob: match &self.kind {
+                Kind::Folder(folder) => Blob::Folder(folder.begin_blob()?),
+                Kind::Tar(tar) => Blob::Tar(tar.begin_blob(expected)),
+            },
+            room: &self.room,
+            size: 0,
+        })
     }
 
     /// Adds a document as a blob.
@@ -148,23 +155,33 @@ impl Output {
 }
 
 /// A blob in the making.
-pub(crate) enum BlobWriter<'a> {
+pub(crate) struct BlobWriter<'a> {
+    blob: Blob<'a>,
+    room: &'a Room,
+    size: u64,
+}
+
+enum Blob<'a> {
     Folder(FolderBlob<'a>),
     Tar(TarBlob<'a>),
 }
 
 impl BlobWriter<'_> {
+    /// Writes the next bytes, while there is room. What is written may be much larger than the input, whatever its codec:
+    /// what xz and zstd find repeated over many megabytes, gzip does not, and a sparse member has holes.
     pub fn write(&mut self, bytes: &[u8]) -> Result<()> {
-        match self {
-            BlobWriter::Folder(blob) => blob.write(bytes),
-            BlobWriter::Tar(blob) => blob.write(bytes),
+        self.size += bytes.len() as u64;
+        self.room.check(self.size)?;
+        match &mut self.blob {
+            Blob::Folder(blob) => blob.write(bytes),
+            Blob::Tar(blob) => blob.write(bytes),
         }
     }
 
     pub fn finish(self, digest: &Digest) -> Result<()> {
-        match self {
-            BlobWriter::Folder(blob) => blob.finish(digest),
-            BlobWriter::Tar(blob) => blob.finish(digest),
+        match self.blob {
+            Blob::Folder(blob) => blob.finish(digest),
+            Blob::Tar(blob) => blob.finish(digest),
         }
     }
 }

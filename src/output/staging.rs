@@ -2,6 +2,8 @@
 //!
 //! The maker holds its file or folder locked. What has one of our names and is not locked was left behind by a run that
 //! was killed; whoever comes next removes it. A maker checks after locking that it was not taken for such.
+//!
+//! A folder is locked itself, and a file in it is too: NFS locks folders for the one machine only, and files for all.
 
 use std::fs::{File, TryLockError};
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -12,28 +14,58 @@ use rustix::fs::FileType;
 use super::at::Folder;
 use crate::error::{Error, Result};
 
-/// Makes a folder in `parent`, locked for as long as the returned file is open.
-pub(crate) fn make_folder(parent: &Folder, prefix: &str) -> Result<(String, Folder, File)> {
+/// The file in a staged folder that is locked. A layout has this file anyway.
+pub(super) const LOCK: &str = "oci-layout";
+
+/// A staged folder, locked for as long as this lives.
+pub(super) struct StagedFolder {
+    pub name: String,
+    pub folder: Folder,
+    /// [`LOCK`], empty at first.
+    pub lock: File,
+    pub handle: File,
+}
+
+/// Makes a locked folder in `parent`.
+pub(super) fn make_folder(parent: &Folder, prefix: &str) -> Result<StagedFolder> {
     loop {
         let name = unique(prefix);
         parent.make_folder(&name)?;
-        let open = || {
-            // Before it is locked, another run may take it for left behind.
-            let Some(folder) = parent.folder(&name)? else {
-                return Ok(None);
-            };
-            let handle = folder.handle()?;
-            let locked = lock_new(parent, &name, &handle)?;
-            Ok(locked.then_some((folder, handle)))
-        };
-        let opened = open().inspect_err(|_| {
-            // Nothing is in it yet. That it cannot be removed either is not the error to tell.
+        let staged = lock_folder(parent, &name).inspect_err(|_| {
+            // That it cannot be removed either is not the error to tell.
             let _: Result<()> = parent.remove_folder(&name);
         })?;
-        if let Some((folder, handle)) = opened {
-            return Ok((name, folder, handle));
+        if let Some(staged) = staged {
+            return Ok(staged);
         }
     }
+}
+
+/// Locks a folder that was just made; `None` when somebody took it for left behind meanwhile.
+fn lock_folder(parent: &Folder, name: &str) -> Result<Option<StagedFolder>> {
+    let Some(folder) = parent.folder(name)? else {
+        return Ok(None);
+    };
+    let handle = folder.handle()?;
+    if !lock_new(parent, name, &handle)? {
+        return Ok(None);
+    }
+    let lock = match folder.create(LOCK) {
+        Ok(Some(lock)) => lock,
+        // Nobody else makes one.
+        Ok(None) => return Ok(None),
+        Err(error) => {
+            let gone = parent.identity(name)?.is_none();
+            return if gone { Ok(None) } else { Err(error) };
+        }
+    };
+    let locked = lock_new(&folder, LOCK, &lock)?;
+    Ok(locked.then(|| StagedFolder {
+        name: name.to_owned(),
+        folder,
+        lock,
+        handle,
+    }))
 }
 
 /// Makes a file in `parent`, locked for as long as it is open.
@@ -57,7 +89,7 @@ fn lock_new(parent: &Folder, name: &str, file: &File) -> Result<bool> {
     match file.try_lock() {
         Ok(()) => Ok(parent.identity(name)?.is_some()),
         Err(TryLockError::WouldBlock) => Ok(false),
-        // NFS does not lock folders. Nobody else can lock it there either, so nobody takes it for left behind.
+        // Where this cannot be locked, nobody else can lock it either, so nobody takes it for left behind.
         Err(TryLockError::Error(_)) => Ok(true),
     }
 }
@@ -94,14 +126,109 @@ fn remove_if_stale(
         };
         // Held until the folder is gone.
         let handle = inner.handle()?;
-        if handle.try_lock().is_ok() {
-            before(&inner)?;
-            folder.remove_folder(name)?;
+        if handle.try_lock().is_err() {
+            return Ok(());
         }
+        if let Some(lock) = inner.open_file(LOCK)? {
+            if lock.try_lock().is_err() {
+                return Ok(());
+            }
+            before(&inner)?;
+            // Closed before it is removed: NFS keeps what is open under another name, and the folder with it.
+        } else {
+            let names = inner.names()?;
+            if names.is_empty() {
+                // On another machine it may be getting its lock right now, and is then not empty.
+                return folder.remove_empty_folder(name);
+            }
+            if names.iter().any(|(name, _)| name == LOCK) {
+                return Ok(());
+            }
+            // Somebody began to remove it.
+            before(&inner)?;
+        }
+        folder.remove_folder(name)?;
     } else if let Some(file) = folder.open_file(name)?
         && file.try_lock().is_ok()
     {
         folder.remove_file(name)?;
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicBool, Ordering};
+
+    use super::*;
+
+    fn scratch() -> (tempfile::TempDir, Folder) {
+        let scratch = tempfile::tempdir().unwrap();
+        let folder = Folder::open(scratch.path()).unwrap();
+        (scratch, folder)
+    }
+
+    /// Somebody has removed what was just made, or is about to, and its maker notices.
+    #[test]
+    fn what_is_taken_for_left_behind_is_not_used() {
+        let (_scratch, parent) = scratch();
+        let file = parent.create("a").unwrap().unwrap();
+        let other = parent.open_file("a").unwrap().unwrap();
+        other.try_lock().unwrap();
+        assert!(!lock_new(&parent, "a", &file).unwrap());
+        parent.remove_file("a").unwrap();
+        drop(other);
+        assert!(!lock_new(&parent, "a", &file).unwrap());
+
+        parent.make_folder("b").unwrap();
+        let handle = parent.folder("b").unwrap().unwrap().handle().unwrap();
+        handle.try_lock().unwrap();
+        assert!(lock_folder(&parent, "b").unwrap().is_none());
+        drop(handle);
+        parent.remove_empty_folder("b").unwrap();
+        assert!(lock_folder(&parent, "b").unwrap().is_none());
+    }
+
+    /// Locks of folders do not reach other machines: here nobody sees that of the folder, and the file's alone counts.
+    #[test]
+    fn the_lock_in_a_folder_is_enough() {
+        let (_scratch, parent) = scratch();
+        let staged = make_folder(&parent, "x-").unwrap();
+        drop((staged.folder, staged.handle));
+        remove_stale(&parent, "x-", |_| Ok(()));
+        assert!(parent.identity(&staged.name).unwrap().is_some());
+        drop(staged.lock);
+        remove_stale(&parent, "x-", |_| Ok(()));
+        assert_eq!(parent.identity(&staged.name).unwrap(), None);
+    }
+
+    /// What is made while others look for what was left behind is there, and is locked until the end.
+    #[test]
+    fn making_and_removing_at_the_same_time() {
+        let (_scratch, parent) = scratch();
+        let done = AtomicBool::new(false);
+        std::thread::scope(|scope| {
+            for _ in 0..2 {
+                scope.spawn(|| {
+                    while !done.load(Ordering::Relaxed) {
+                        remove_stale(&parent, "x-", |_| Ok(()));
+                    }
+                });
+            }
+            let made = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+                for _ in 0..300 {
+                    let staged = make_folder(&parent, "x-").unwrap();
+                    let (name, _locked) = make_file(&parent, "x-").unwrap();
+                    staged.folder.create("content").unwrap().unwrap();
+                    assert!(parent.identity(&name).unwrap().is_some());
+                    let found = parent.folder(&staged.name).unwrap().unwrap();
+                    assert!(found.identity("content").unwrap().is_some());
+                }
+            }));
+            done.store(true, Ordering::Relaxed);
+            made.unwrap();
+        });
+        remove_stale(&parent, "x-", |_| Ok(()));
+        assert_eq!(parent.names().unwrap(), []);
+    }
 }

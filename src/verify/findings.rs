@@ -275,3 +275,24 @@ fn own_problems(blob: &Blob, outcome: &Outcome) -> Vec<Problem> {
     }
     problems
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A file that is there when the folder is listed, and gone when it is read.
+    #[test]
+    fn a_document_that_cannot_be_read() {
+        let content = Content::in_folder(std::path::Path::new("/nowhere/at/all.json"), 2);
+        let mut findings = Findings::default();
+        let place = Location::file("all.json");
+        assert!(findings.document(&content, None, &place).is_none());
+        let found: Vec<(Code, &str)> = findings
+            .problems
+            .iter()
+            .map(|problem| (problem.code, problem.message.as_str()))
+            .collect();
+        let message = "it cannot be read: No such file or directory (os error 2)";
+        assert_eq!(found, [(Code::Unreadable, message)]);
+    }
+}

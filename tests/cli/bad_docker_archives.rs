@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::support::docker::{Image, layer_name, save};
+use crate::support::docker::{Image, layer_name, save, save_one};
 use crate::support::files::Files;
 use crate::support::layers::Layer;
 use crate::support::sandbox::Sandbox;
@@ -36,6 +36,51 @@ fn image() -> Image {
 
 fn archive() -> Files {
     save(&[image()])
+}
+
+/// It is an archive, so what is wrong with its first member is said.
+#[test]
+fn damage_to_the_first_member() {
+    let archive = save_one("app:1.0", &[Layer::new("base")]).tar();
+    let spoilt = |at: usize, bytes: &[u8]| {
+        let mut archive = archive.clone();
+        archive[at..at + bytes.len()].copy_from_slice(bytes);
+        archive
+    };
+    let mut old = spoilt(257, &[0; 255]);
+    old[0] ^= 1;
+    let sized = {
+        let mut header = tar::header("x", b'0', 0, "");
+        header[124..136].copy_from_slice(b"not a number");
+        header[148..156].fill(b' ');
+        let sum: u32 = header.iter().map(|byte| u32::from(*byte)).sum();
+        header[148..156].copy_from_slice(format!("{sum:06o}\0 ").as_bytes());
+        [&header[..], &archive].concat()
+    };
+    let checksum = "its checksum does not fit";
+    for (bytes, reason) in [
+        (spoilt(0, b"!"), checksum),
+        (spoilt(130, b"!!!"), checksum),
+        (spoilt(257, b"USTAR"), checksum),
+        (old, checksum),
+        (codec::gzip(&spoilt(0, b"!")), checksum),
+        (sized, "its size is not a number"),
+    ] {
+        let sandbox = Sandbox::new();
+        sandbox.write("app.tar", &bytes);
+        let message = format!("damaged tar header at byte 0: {reason}");
+        sandbox
+            .convert(&["app.tar", "-o", "out"])
+            .fails(&format!("ocify: app.tar: {message}\n"));
+        let verify = sandbox.run(&["verify", "app.tar"]);
+        assert!(
+            verify
+                .stdout()
+                .starts_with(&format!("error[archive-damaged]: {message}\n")),
+            "{}",
+            verify.stdout()
+        );
+    }
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! What a run that died, or failed halfway, has left, and what becomes of it.
 
 use std::fs;
+use std::path::PathBuf;
 
 use crate::support::docker::save_one;
 use crate::support::layers::Layer;
@@ -13,6 +14,16 @@ fn layout_of_old() -> Sandbox {
     sandbox.write("new.tar", &save_one("new:1.0", &[Layer::new("new")]).tar());
     sandbox.convert(&["old.tar", "-o", "out"]).succeeds();
     sandbox
+}
+
+/// A blob of the layout, the folder of a run that died, and the place in it that the blob was staged in.
+fn published_and_staged(sandbox: &Sandbox) -> (PathBuf, PathBuf, PathBuf) {
+    let mut blobs = fs::read_dir(sandbox.path("out/blobs/sha256")).unwrap();
+    let blob = blobs.next().unwrap().unwrap();
+    let staged = sandbox.path("out/.ocify-dead");
+    let folder = staged.join("blobs/sha256");
+    fs::create_dir_all(&folder).unwrap();
+    (blob.path(), staged, folder.join(blob.file_name()))
 }
 
 /// A run has put its blobs into the layout and died before it swapped index.json.
@@ -38,22 +49,12 @@ fn blobs_without_an_index_are_removed_by_the_next_run() {
 #[test]
 fn blobs_that_another_run_has_published_stay() {
     let sandbox = layout_of_old();
-    let blob = fs::read_dir(sandbox.path("out/blobs/sha256"))
-        .unwrap()
-        .next()
-        .unwrap()
-        .unwrap();
-    let staged = sandbox.path("out/.ocify-dead");
-    fs::create_dir_all(staged.join("blobs/sha256")).unwrap();
+    let (published, staged, staged_blob) = published_and_staged(&sandbox);
     fs::write(staged.join("index.json.new"), "{}").unwrap();
-    fs::copy(
-        blob.path(),
-        staged.join("blobs/sha256").join(blob.file_name()),
-    )
-    .unwrap();
+    fs::copy(&published, staged_blob).unwrap();
 
     sandbox.convert(&["new.tar", "-o", "out"]).succeeds();
-    assert!(blob.path().exists() && !staged.exists());
+    assert!(published.exists() && !staged.exists());
     sandbox.layout("out");
 }
 
@@ -61,21 +62,11 @@ fn blobs_that_another_run_has_published_stay() {
 #[test]
 fn blobs_whose_index_followed_stay() {
     let sandbox = layout_of_old();
-    let blob = fs::read_dir(sandbox.path("out/blobs/sha256"))
-        .unwrap()
-        .next()
-        .unwrap()
-        .unwrap();
-    let staged = sandbox.path("out/.ocify-dead");
-    fs::create_dir_all(staged.join("blobs/sha256")).unwrap();
-    fs::hard_link(
-        blob.path(),
-        staged.join("blobs/sha256").join(blob.file_name()),
-    )
-    .unwrap();
+    let (published, staged, staged_blob) = published_and_staged(&sandbox);
+    fs::hard_link(&published, staged_blob).unwrap();
 
     sandbox.convert(&["new.tar", "-o", "out"]).succeeds();
-    assert!(blob.path().exists() && !staged.exists());
+    assert!(published.exists() && !staged.exists());
     sandbox.layout("out");
 }
 

@@ -249,3 +249,36 @@ fn a_failed_conversion_leaves_the_old_map() {
     let (new, _) = convert(&sandbox, "map.json", &["new"]);
     assert_eq!(json_map(&new)["images"][0]["names"], json!(["new:1"]));
 }
+
+#[test]
+fn a_map_in_the_place_of_an_input_or_in_the_output() {
+    let layout = oci::one("app:1.0", &[Layer::new("base")]);
+    let sandbox = Sandbox::with_folder(&layout.files());
+    sandbox.write("app.json", &layout.files().tar());
+    sandbox.convert(&["app", "-o", "there"]).succeeds();
+    fs::create_dir(sandbox.path("other")).unwrap();
+    std::os::unix::fs::symlink("../app", sandbox.path("other/link")).unwrap();
+    let before = sandbox.snapshot();
+    for (input, map, of) in [
+        ("app.json", "app.json", "app.json"),
+        ("./app.json", "app/../app.json", "./app.json"),
+        ("app", "app/index.json", "app"),
+        ("other/link", "app/index.json", "other/link"),
+        ("app", "there/index.json", "there"),
+        ("app", "there/map.csv", "there"),
+        ("app", "there/blobs/map.csv", "there"),
+    ] {
+        let run = sandbox.convert(&[input, "-o", "there", "--digest-map", map]);
+        run.fails(&format!(
+            "ocify: the digest map {map} would be a file of {of}\n\
+             hint: give the digest map a place of its own\n"
+        ));
+        assert_eq!(sandbox.snapshot(), before, "{map}");
+    }
+    // Beside an input's documents there is room, also for the next run's map.
+    for map in ["app/map.csv", "app/map.csv", "app/map.json"] {
+        sandbox
+            .convert(&["app", "-o", "there", "--digest-map", map])
+            .succeeds();
+    }
+}

@@ -30,10 +30,7 @@ fn an_oci_manifest_keeps_its_bytes() {
 fn a_schema_2_manifest_becomes_an_oci_one() {
     let mut layout = Layout::default();
     let config = docker::config(&layers("top"));
-    let blobs: Vec<(&str, Vec<u8>)> = layers("top")
-        .iter()
-        .map(|layer| (oci::DOCKER_LAYER_GZIP, codec::gzip(&layer.tar)))
-        .collect();
+    let blobs = oci::docker_layers(&layers("top"));
     let image = layout.manifest(oci::DOCKER_CONFIG, &config, &blobs);
     let output =
         Sandbox::with_folder(&oci::dir(&layout, &image)).converted(&["app", "--name", "app:1.0"]);

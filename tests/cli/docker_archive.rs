@@ -88,14 +88,7 @@ fn many_images_share_layers() {
     assert_eq!(layout.layers(second), [base.tar.clone(), other.tar]);
     assert_eq!(layout.layers(third), [base.tar]);
     // Three manifests, three configs, three layers.
-    assert_eq!(
-        layout
-            .files
-            .keys()
-            .filter(|name| name.starts_with("blobs/"))
-            .count(),
-        9
-    );
+    assert_eq!(layout.blob_count(), 9);
     let digest = oci::digest;
     assert_eq!(
         run.succeeds().stdout(),

@@ -7,7 +7,7 @@ use crate::support::docker::v1_id;
 use crate::support::files::Files;
 use crate::support::layers::Layer;
 use crate::support::layout::containerd_name;
-use crate::support::legacy::{add_chain, save};
+use crate::support::legacy::{add_chain, config, save};
 use crate::support::sandbox::Sandbox;
 
 fn layers() -> [Layer; 3] {
@@ -31,16 +31,8 @@ fn an_image_by_its_chain_of_parents() {
     assert_eq!(layout.layers(&image), layers().map(|layer| layer.tar));
 
     // By the rules of Docker's loader: keys sorted, the v1 fields gone, Go's escapes for "<", ">" and "&".
-    let diff_ids: Vec<String> = layers().iter().map(Layer::diff_id).collect();
     let entry = "{\"created\":\"2015-06-01T12:00:00.5Z\",\"author\":\"someone\",\"created_by\":\"/bin/sh -c echo a \\u003e b\"}";
-    let expected = format!(
-        "{{\"architecture\":\"amd64\",\"author\":\"someone\",\"config\":{{\"Cmd\":[\"/bin/sh\"]}},\
-         \"container_config\":{{\"Cmd\":[\"/bin/sh\",\"-c\",\"echo a \\u003e b\"]}},\
-         \"created\":\"2015-06-01T12:00:00.5Z\",\"docker_version\":\"1.9.1\",\
-         \"history\":[{entry},{entry},{entry}],\"os\":\"linux\",\
-         \"rootfs\":{{\"type\":\"layers\",\"diff_ids\":{}}}}}",
-        json!(diff_ids)
-    );
+    let expected = config(entry, &layers());
     assert_eq!(String::from_utf8_lossy(layout.config(&image)), expected);
 }
 

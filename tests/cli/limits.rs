@@ -228,26 +228,62 @@ fn depth_of_indexes() {
 
 #[test]
 fn fragments_of_a_sparse_member() {
-    // A map that says how long it is, and ends there.
-    let map = |count: usize| {
-        let mut bytes = tar::pax(&[
-            ("GNU.sparse.major", "1".to_owned()),
-            ("GNU.sparse.minor", "0".to_owned()),
-            ("GNU.sparse.realsize", "0".to_owned()),
-        ]);
-        let mut data = format!("{count}\n").into_bytes();
-        data.resize(512, b'0');
-        bytes.extend(tar::header("sparse", b'0', 512, ""));
-        bytes.extend(data);
-        bytes.extend(tar::END);
-        let sandbox = Sandbox::new();
-        sandbox.write("app.tar", &bytes);
-        sandbox.run(&["inspect", "app.tar"]).stderr
+    // Fragments of no bytes, so that their maps are short.
+    let files = |format, count: usize| {
+        let body = Body::Sparse(Sparse {
+            format,
+            fragments: vec![(0, Vec::new()); count],
+            size: 1,
+        });
+        let mut files = app();
+        files.add("sparse", body);
+        files
     };
     let what = "the number of fragments of a sparse member";
-    assert!(!map(1 << 20).contains(what), "{}", map(1 << 20));
     let message = too_many(what, (1 << 20) + 1, 1 << 20);
-    assert_eq!(map((1 << 20) + 1), format!("ocify: app.tar: {message}\n"));
+    // Format 0.0 reaches the limit of extension headers before.
+    for format in [SparseFormat::Gnu, SparseFormat::Pax01, SparseFormat::Pax10] {
+        is_read(&files(format, 1 << 20));
+        is_refused(&files(format, (1 << 20) + 1), &message);
+    }
+}
+
+#[test]
+fn manifests_that_are_about_each_other() {
+    // An image, something about it, something about that, …
+    let sandbox = |count: usize| {
+        let mut layout = oci::Layout::default();
+        let image = layout.image("amd64", &[Layer::new("base")]);
+        let mut chain = vec![image];
+        for _ in 0..count {
+            let empty = layout.blob(oci::EMPTY, b"{}");
+            let mut about = oci::manifest(&empty, std::slice::from_ref(&empty));
+            about["artifactType"] = json!("application/vnd.example.note");
+            about["subject"] = chain[chain.len() - 1].clone();
+            chain.push(layout.document(&about));
+        }
+        // The last one first, so that all others are found through it.
+        for descriptor in chain.iter().rev() {
+            layout.add(descriptor.clone());
+        }
+        Sandbox::with_folder(&layout.files())
+    };
+    let longest = sandbox(64);
+    longest.convert(&["app", "-o", "out"]).succeeds();
+    assert!(longest.run(&["verify", "app"]).status.success());
+    assert_eq!(longest.layout("out").descriptors().len(), 65);
+
+    let longer = sandbox(65);
+    let message = too_many("the number of manifests that are about each other", 65, 64);
+    let run = longer.convert(&["app", "-o", "out"]);
+    run.fails(&format!("ocify: {message}\n"));
+    let verify = longer.run(&["verify", "app"]);
+    assert!(
+        verify.stdout().contains("error[limit]"),
+        "{}",
+        verify.stdout()
+    );
+    assert_eq!(verify.status.code(), Some(1));
 }
 
 /// A zstd frame of raw blocks that asks for a window of two to the power of `log` bytes (RFC 8878, section 3.1.1.1.2).

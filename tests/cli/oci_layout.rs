@@ -157,10 +157,7 @@ fn attestations_and_referrers_follow_a_manifest_that_changes() {
 fn docker_media_types_become_oci_ones() {
     let mut layout = Layout::default();
     let config = docker::config(&layers("top"));
-    let blobs: Vec<(&str, Vec<u8>)> = layers("top")
-        .iter()
-        .map(|layer| (oci::DOCKER_LAYER_GZIP, codec::gzip(&layer.tar)))
-        .collect();
+    let blobs = oci::docker_layers(&layers("top"));
     let image = layout.manifest(oci::DOCKER_CONFIG, &config, &blobs);
     let mut list = oci::index(&[on(&image, "linux", "amd64")]);
     list["mediaType"] = json!(oci::DOCKER_LIST);
@@ -282,6 +279,70 @@ fn platforms_whose_blobs_are_missing() {
         .fails(&format!(
             "ocify: app: app:1.0: linux/arm64: layer 2 of 2: {layer} is missing\n{hint}"
         ));
+}
+
+#[test]
+fn an_output_of_nothing_is_refused() {
+    let mut layout = Layout::default();
+    let images: Vec<Value> = ["amd64", "arm64"]
+        .iter()
+        .map(|architecture| {
+            let image = layout.image(architecture, &layers(architecture));
+            on(&image, "linux", architecture)
+        })
+        .collect();
+    let index = layout.index(&images);
+    layout.add(named(&index, "app:1.0"));
+    let paths: Vec<String> = images
+        .iter()
+        .map(|image| oci::blob_path(digest(image)))
+        .collect();
+    let files = layout.files().without(&paths[0]).without(&paths[1]);
+    let sandbox = Sandbox::with_folder(&files);
+    let left_out = format!(
+        "ocify: nothing is left to convert: app: app:1.0: left out {}: {} is missing",
+        digest(&images[0]),
+        paths[0]
+    );
+    let args = ["app", "-o", "out", "--allow-missing"];
+    sandbox
+        .convert(&args)
+        .fails(&format!("{left_out} and 1 more\n"));
+    sandbox
+        .convert(&[&args[..], &["--platform", "linux/amd64"]].concat())
+        .fails(&format!("{left_out}\n"));
+    assert!(!sandbox.path("out").exists());
+    // What index.json itself names is the same.
+    let sandbox = Sandbox::with_folder(&layout.files_without(&index));
+    let path = oci::blob_path(digest(&index));
+    sandbox.convert(&args).fails(&format!(
+        "ocify: nothing is left to convert: app: app:1.0: left out {}: {path} is missing\n",
+        digest(&index)
+    ));
+}
+
+/// An output may be its own input: what is there stays, what is made anew is added.
+#[test]
+fn a_layout_into_itself() {
+    for output in ["app", "app.tar"] {
+        let files = oci::one("app:1.0", &layers("top")).files();
+        let sandbox = Sandbox::with_folder(&files);
+        sandbox.write("app.tar", &files.tar());
+        sandbox.convert(&[output, "-o", output]).succeeds();
+        let kept = sandbox.layout(output);
+        sandbox
+            .convert(&[output, "-o", output, "--compression", "zstd"])
+            .succeeds();
+        let both = sandbox.layout(output);
+        let (old, new) = (kept.named("app:1.0"), both.named("app:1.0"));
+        assert_ne!(old["digest"], new["digest"]);
+        assert_eq!(both.config(&new), kept.config(&old));
+        for (name, bytes) in &kept.files {
+            if name.starts_with("blobs/") {
+                assert_eq!(both.file(name), bytes, "{output}: {name}");
+            }
+        }
+    }
 }
 
 #[test]

@@ -6,6 +6,7 @@ use crate::support::docker::v1_id;
 use crate::support::files::Files;
 use crate::support::layers::Layer;
 use crate::support::layout::containerd_name;
+use crate::support::legacy::config;
 use crate::support::sandbox::Sandbox;
 use crate::support::schema1::{edit_v1, folder, manifest, sign, sign_as, signature, unsigned};
 use crate::support::{codec, sha256, sha256_hex};
@@ -83,16 +84,8 @@ fn signed_or_not_under_any_usual_name() {
 #[test]
 fn the_config_is_the_one_that_skopeo_makes() {
     let layout = Sandbox::with_folder(&unsigned("team/app", "1.0", &layers())).converted(&["app"]);
-    let diff_ids: Vec<String> = layers().iter().map(Layer::diff_id).collect();
     let entry = "{\"created\":\"2015-06-01T12:00:00.5Z\",\"created_by\":\"/bin/sh -c echo a \\u003e b\",\"author\":\"someone\"}";
-    let expected = format!(
-        "{{\"architecture\":\"amd64\",\"author\":\"someone\",\"config\":{{\"Cmd\":[\"/bin/sh\"]}},\
-         \"container_config\":{{\"Cmd\":[\"/bin/sh\",\"-c\",\"echo a \\u003e b\"]}},\
-         \"created\":\"2015-06-01T12:00:00.5Z\",\"docker_version\":\"1.9.1\",\
-         \"history\":[{entry},{entry},{entry}],\"os\":\"linux\",\
-         \"rootfs\":{{\"type\":\"layers\",\"diff_ids\":{}}}}}",
-        json!(diff_ids)
-    );
+    let expected = config(entry, &layers());
     let order = |text: &str| -> Value { serde_json::from_str(text).unwrap() };
     let found = String::from_utf8_lossy(layout.config(&layout.only())).into_owned();
     assert_eq!(order(&found), order(&expected));

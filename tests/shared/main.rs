@@ -186,7 +186,7 @@ fn descriptor(folder: &str, layer: &schema1::Schema1Layer) -> Schema2Descriptor 
         size: fs::metadata(shared("corpus").join(folder).join(hex))
             .unwrap()
             .len(),
-        digest: layer.blob.clone(),
+        digest: layer.blob,
         urls: Vec::new(),
     }
 }

@@ -49,6 +49,11 @@ impl Layout {
         Layout { files }
     }
 
+    pub fn blob_count(&self) -> usize {
+        let names = self.files.keys();
+        names.filter(|name| name.starts_with("blobs/")).count()
+    }
+
     pub fn json(&self, name: &str) -> Value {
         serde_json::from_slice(self.file(name)).unwrap()
     }

@@ -50,3 +50,18 @@ pub fn save(repository: &str, tag: &str, layers: &[Layer]) -> Files {
     );
     files
 }
+
+/// The config of an image of these layers, each of which has this entry in its history. Keys are sorted, and "<", ">" and "&"
+/// escaped, as Go does.
+pub fn config(entry: &str, layers: &[Layer]) -> String {
+    let diff_ids: Vec<String> = layers.iter().map(Layer::diff_id).collect();
+    let history = vec![entry; layers.len()].join(",");
+    format!(
+        "{{\"architecture\":\"amd64\",\"author\":\"someone\",\"config\":{{\"Cmd\":[\"/bin/sh\"]}},\
+         \"container_config\":{{\"Cmd\":[\"/bin/sh\",\"-c\",\"echo a \\u003e b\"]}},\
+         \"created\":\"2015-06-01T12:00:00.5Z\",\"docker_version\":\"1.9.1\",\
+         \"history\":[{history}],\"os\":\"linux\",\
+         \"rootfs\":{{\"type\":\"layers\",\"diff_ids\":{}}}}}",
+        json!(diff_ids)
+    )
+}

@@ -145,6 +145,14 @@ pub fn index(manifests: &[Value]) -> Value {
     json!({ "schemaVersion": 2, "mediaType": INDEX, "manifests": manifests })
 }
 
+/// The layers as a registry of Docker's keeps them.
+pub fn docker_layers(layers: &[Layer]) -> Vec<(&'static str, Vec<u8>)> {
+    let layers = layers.iter();
+    layers
+        .map(|layer| (DOCKER_LAYER_GZIP, super::codec::gzip(&layer.tar)))
+        .collect()
+}
+
 /// A layout of one named image.
 pub fn one(name: &str, layers: &[Layer]) -> Layout {
     let mut layout = Layout::default();

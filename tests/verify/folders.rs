@@ -1,7 +1,8 @@
 //! Damage to folders with a manifest: schema 1 and `dir:`.
 
+use crate::support::sandbox::Sandbox;
 use crate::support::{codec, oci, schema1};
-use crate::{folders_have, spoiled, two};
+use crate::{folders_have, found, spoiled, two};
 
 #[test]
 fn schema_1_folders() {
@@ -22,6 +23,14 @@ fn schema_1_folders() {
                 bytes[at..at + 5].copy_from_slice(b"arm64");
             }),
             &["error schema1-signature"],
+        ),
+        (
+            "signed in a way that nobody knows",
+            spoiled(signed.clone(), "manifest.json", |bytes| {
+                let at = bytes.windows(5).position(|bytes| bytes == b"ES256");
+                bytes[at.unwrap()] = b'X';
+            }),
+            &["warning schema1-unverified"],
         ),
         (
             "a blob is missing",
@@ -77,4 +86,30 @@ fn dir_folders() {
             &["error blob-digest", "note unreferenced-blob"],
         ),
     ]);
+}
+
+/// A file that is there when the folder is listed, and gone when it is read.
+struct RemovesBlob(std::path::PathBuf);
+
+impl ocify::Progress for RemovesBlob {
+    fn total(&self, _layers: usize, _bytes: u64) {
+        std::fs::remove_file(&self.0).unwrap();
+    }
+}
+
+#[test]
+fn a_file_that_cannot_be_read() {
+    let files = oci::one("app:1.0", &two()).files();
+    let layer = crate::layer_path(&files, 1);
+    let sandbox = Sandbox::with_folder(&files);
+    let verification = ocify::verify(
+        &sandbox.path("app"),
+        &ocify::VerifyOptions::default(),
+        &RemovesBlob(sandbox.path("app").join(&layer)),
+        &ocify::Interrupt::new(),
+    );
+    let verification = verification.unwrap();
+    assert_eq!(found(&verification), ["error unreadable"]);
+    let problem = &verification.problems[0];
+    assert_eq!(problem.place.file.as_deref(), Some(layer.as_str()));
 }

@@ -48,15 +48,7 @@ type Case = (&'static str, Files, &'static [&'static str]);
 fn archives_have(cases: Vec<Case>) {
     for (name, files, expected) in cases {
         let sandbox = Sandbox::with_archive(&files);
-        let verification = verify(&sandbox.path("app.tar"));
-        let mut expected = expected.to_vec();
-        expected.sort_unstable();
-        assert_eq!(
-            found(&verification),
-            expected,
-            "{name}: {:#?}",
-            verification.problems
-        );
+        has(name, &sandbox.path("app.tar"), expected);
     }
 }
 
@@ -65,16 +57,21 @@ fn archives_have(cases: Vec<Case>) {
 fn folders_have(cases: Vec<Case>) {
     for (name, files, expected) in cases {
         let sandbox = Sandbox::with_folder(&files);
-        let verification = verify(&sandbox.path("app"));
-        let mut expected = expected.to_vec();
-        expected.sort_unstable();
-        assert_eq!(
-            found(&verification),
-            expected,
-            "{name}: {:#?}",
-            verification.problems
-        );
+        has(name, &sandbox.path("app"), expected);
     }
+}
+
+#[track_caller]
+fn has(name: &str, path: &Path, expected: &[&str]) {
+    let verification = verify(path);
+    let mut expected = expected.to_vec();
+    expected.sort_unstable();
+    assert_eq!(
+        found(&verification),
+        expected,
+        "{name}: {:#?}",
+        verification.problems
+    );
 }
 
 /// The two layers of an image.

@@ -74,3 +74,21 @@ fn many_paths_are_counted_and_few_named() {
         "{problems:?}"
     );
 }
+
+#[test]
+fn duplicates_are_looked_for_among_as_many_paths_as_fit() {
+    let tar = archive(&[("a", b""), ("a", b"")]);
+    for (count, expected) in [
+        (MOST_PATHS - 2, Code::LayerDuplicatePath),
+        (MOST_PATHS, Code::LayerManyPaths),
+    ] {
+        let mut walk = TarWalk::new();
+        (0..count as u64).for_each(|key| {
+            walk.paths.seen.insert(key);
+        });
+        walk.feed(&tar);
+        let problems = walk.finish();
+        let codes: Vec<Code> = problems.iter().map(|(code, _)| *code).collect();
+        assert_eq!(codes, [expected]);
+    }
+}

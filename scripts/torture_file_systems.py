@@ -1,0 +1,201 @@
+"""Conversions onto file systems that have no hard links, no reflinks, or renames and locks of their own kind.
+
+Each must give the bytes that it gives elsewhere, for every kind of output, also after a run that was killed, and with
+many writers at once. What cannot be mounted here is left out, visibly.
+"""
+import shutil, signal, subprocess, time
+
+from torture_outputs import OCIFY, args, chance, convert, counts, many_writers, no, passed, state, temporary, verify
+
+SFTP_SERVER = "/usr/lib/openssh/sftp-server"
+
+
+def image(folder, mebibytes):
+    """A file that a file system can be made in."""
+    path = folder / "image"
+    with open(path, "wb") as file:
+        file.truncate(mebibytes << 20)
+    return str(path)
+
+
+def looped(make, kind, mebibytes):
+    """A file system of the kernel's in a file."""
+    def commands(folder):
+        path = image(folder, mebibytes)
+        return [[*make, path], ["mount", "-t", kind, "-o", "loop", path, str(folder / "mount")]]
+    return commands
+
+
+def fuse(make, mount):
+    """A file system of a FUSE driver in a file, which is made a block device, since some take nothing else."""
+    def commands(folder):
+        path = image(folder, 256)
+        return [[*make, path],
+                ["sh", "-c", 'ln -s "$(losetup --find --show "$1")" "$2"', "sh", path, str(folder / "loop")],
+                [*mount, str(folder / "loop"), str(folder / "mount")]]
+    return commands
+
+
+def overlay(folder):
+    mount = str(folder / "mount")
+    for name in ["below", "layers"]:
+        (folder / name).mkdir()
+    layers = folder / "layers"
+    return [["mount", "-t", "tmpfs", "tmpfs", str(layers)], ["mkdir", str(layers / "upper"), str(layers / "work")],
+            ["mount", "-t", "overlay", "overlay", "-o",
+             f"lowerdir={folder / 'below'},upperdir={layers / 'upper'},workdir={layers / 'work'}", mount]]
+
+
+def bound(folder):
+    (folder / "below").mkdir()
+    return [["bindfs", str(folder / "below"), str(folder / "mount")]]
+
+
+def over_sftp(folder):
+    """A server that is only a pipe away: no hard links, no rename over a file, nothing that syncs folders."""
+    (folder / "below").mkdir()
+    shell = folder / "ssh"
+    shell.write_text(f"#!/bin/sh\nexec {SFTP_SERVER}\n")
+    shell.chmod(0o755)
+    return [["sshfs", "-o", f"ssh_command={shell},disable_hardlink", f"nowhere:{folder / 'below'}", str(folder / "mount")]]
+
+
+# Name, programs, and the commands that mount it.
+FILE_SYSTEMS = [
+    ("tmpfs", [], lambda folder: [["mount", "-t", "tmpfs", "tmpfs", str(folder / "mount")]]),
+    ("overlayfs", [], overlay),
+    ("ext2", ["mkfs.ext2"], looped(["mkfs.ext2", "-q"], "ext2", 256)),
+    ("xfs", ["mkfs.xfs"], looped(["mkfs.xfs", "-q"], "xfs", 320)),
+    ("btrfs", ["mkfs.btrfs"], looped(["mkfs.btrfs", "-q"], "btrfs", 256)),
+    ("FAT", ["mkfs.vfat"], looped(["mkfs.vfat", "-F", "32"], "vfat", 256)),
+    ("exFAT with FUSE", ["mkfs.exfat", "mount.exfat-fuse"], fuse(["mkfs.exfat"], ["mount.exfat-fuse"])),
+    ("NTFS with FUSE", ["mkfs.ntfs", "ntfs-3g"], fuse(["mkfs.ntfs", "-F", "-Q", "-q"], ["ntfs-3g"])),
+    ("bindfs", ["bindfs"], bound),
+    ("SFTP with FUSE", ["sshfs", SFTP_SERVER], over_sftp),
+]
+
+
+def file_systems(work):
+    done, left_out = [], []
+    for name, programs, commands in FILE_SYSTEMS:
+        folder = work / "file-system"
+        (folder / "mount").mkdir(parents=True)
+        missing = [program for program in programs if not shutil.which(program)]
+        problem = f"{missing[0]} is not installed" if missing else mount(commands(folder))
+        try:
+            if problem:
+                left_out.append(f"{name} ({problem})")
+                continue
+            failed = counts["failed"]
+            try_outputs(name, work, folder / "mount")
+            done.append(name if counts["failed"] == failed else name + " (failed)")
+        finally:
+            unmount(folder)
+            shutil.rmtree(folder)
+    failed = counts["failed"]
+    if without_locks(work) == failed:
+        done.append("one without locks (strace)")
+    counts["file systems"] = len(done)
+    print("file systems:", ", ".join(done) or "none")
+    for what in left_out:
+        print("left out:", what)
+
+
+def without_locks(work):
+    """Conversions, one at a time, where nothing can be locked, linked, or renamed without replacing. Gives how many failures
+    there are now."""
+    refused = ["-e", "inject=flock:error=EOPNOTSUPP", "-e", "inject=linkat:error=EPERM", "-e", "inject=renameat2:error=EINVAL"]
+    for kind, before in [("folder", "new"), ("folder", "existing"), ("tar", "new"), ("tar", "existing")]:
+        name = "out.tar" if kind == "tar" else "out"
+        outputs = [work / place / name for place in ("elsewhere", "without")]
+        for output in outputs:
+            shutil.rmtree(output.parent, ignore_errors=True)
+            output.parent.mkdir()
+            if before == "existing":
+                convert(work / "old-image.tar", output)
+        convert(work / "new-image.tar", outputs[0])
+        command = [OCIFY, "convert", str(work / "new-image.tar"), "-o", str(outputs[1]), "-q"]
+        run = subprocess.run(["strace", "-f", "-qq", "-o", "/dev/null", *refused, *command], capture_output=True, text=True)
+        what = f"{before} {kind} without locks"
+        if run.returncode or state(outputs[0]) != state(outputs[1]):
+            no(what, "fails:", run.returncode, run.stderr)
+        elif left := temporary(outputs[1].parent, outputs[1]):
+            no(what, "left behind:", left)
+        else:
+            passed()
+    return counts["failed"]
+
+
+def mount(commands):
+    """Why it cannot be mounted, or None."""
+    for command in commands:
+        try:
+            run = subprocess.run(command, capture_output=True, text=True)
+        except OSError as error:
+            return str(error)
+        if run.returncode:
+            words = (run.stderr or run.stdout).strip().splitlines()
+            return words[0] if words else f"{command[0]} fails"
+    return None
+
+
+def unmount(folder):
+    for _ in range(50):
+        mounted = [line.split()[1] for line in open("/proc/mounts") if line.split()[1].startswith(str(folder) + "/")]
+        if not mounted:
+            if (folder / "loop").is_symlink():
+                subprocess.run(["losetup", "--detach", str((folder / "loop").resolve())], check=True)
+            return
+        subprocess.run(["umount", mounted[-1]], capture_output=True)
+        time.sleep(0.1)
+    raise SystemExit(f"cannot unmount {mounted}")
+
+
+def try_outputs(name, work, place):
+    for kind in ["folder", "tar"]:
+        for before in ["new", "existing", "empty"]:
+            if (kind, before) != ("tar", "empty"):
+                try_output(f"{before} {kind} on {name}", work, place, kind, before)
+    for number in range(2 if args.short else 8):
+        many_writers(work, ("folder", "tar")[number % 2], kill=number % 4 >= 2, folder=place / "many")
+    shutil.rmtree(place / "many", ignore_errors=True)
+
+
+def try_output(what, work, place, kind, before):
+    """A conversion with a digest map, one that is killed, and one after it; then one that fails."""
+    name = "out.tar" if kind == "tar" else "out"
+    elsewhere, output = work / "elsewhere" / name, place / "here" / name
+    for folder in [elsewhere.parent, output.parent]:
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir()
+        if before == "empty":
+            (folder / name).mkdir()
+        elif before == "existing":
+            convert(work / "old-image.tar", folder / name)
+    old = state(output)
+    map_file = output.parent / "map.csv"
+    bad = subprocess.run([OCIFY, "convert", str(work / "damaged.tar"), "-o", str(output), "-q"], capture_output=True, text=True)
+    if bad.returncode != 1 or state(output) != old:
+        return no(what, "a damaged input changes the output:", bad.returncode, bad.stderr)
+    if left := temporary(output.parent, output):
+        return no(what, "an error leaves:", left)
+    killed = subprocess.Popen([OCIFY, "convert", str(work / "new-image.tar"), "-o", str(output), "-q"], stderr=subprocess.PIPE)
+    time.sleep(chance.uniform(0, 0.3))
+    killed.send_signal(signal.SIGKILL)
+    killed.communicate()
+    counts["kills"] += 1
+    counts["kills that hit"] += killed.returncode == -signal.SIGKILL
+    command = ["-o", str(output), "-q", "--digest-map", str(map_file)]
+    run = subprocess.run([OCIFY, "convert", str(work / "new-image.tar"), *command], capture_output=True, text=True)
+    if run.returncode:
+        return no(what, "fails:", run.stderr)
+    convert(work / "new-image.tar", elsewhere)
+    if state(output) != state(elsewhere):
+        counts["losses"] += 1
+        return no(what, "the output is another than elsewhere")
+    if not map_file.read_text().startswith("name,"):
+        return no(what, "the digest map is not there")
+    map_file.unlink()
+    if left := temporary(output.parent, output):
+        return no(what, "left behind:", left)
+    return passed() if verify(what, output) else None
