@@ -179,10 +179,11 @@ def try_output(what, work, place, kind, before):
         return no(what, "a damaged input changes the output:", bad.returncode, bad.stderr)
     if left := temporary(output.parent, output):
         return no(what, "an error leaves:", left)
-    killed = subprocess.Popen([OCIFY, "convert", str(work / "new-image.tar"), "-o", str(output), "-q"], stderr=subprocess.PIPE)
+    killed = subprocess.Popen([OCIFY, "convert", str(work / "new-image.tar"), "-o", str(output), "-q"],
+                              stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     time.sleep(chance.uniform(0, 0.3))
     killed.send_signal(signal.SIGKILL)
-    killed.communicate()
+    killed.wait()
     counts["kills"] += 1
     counts["kills that hit"] += killed.returncode == -signal.SIGKILL
     command = ["-o", str(output), "-q", "--digest-map", str(map_file)]
