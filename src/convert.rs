@@ -19,7 +19,6 @@ use crate::plan::{Check, Plan};
 use crate::progress::Progress;
 use crate::rebuild::{Built, Rebuild};
 use crate::report::{EntryReport, ImageReport, IndexReport, Report};
-use crate::room::Room;
 use crate::select::{Selected, Selection};
 
 /// How a conversion is done. The default converts everything and keeps what is compressed already.
@@ -146,13 +145,11 @@ impl Work<'_> {
     fn layers(&self, jobs: &CachedJobs) -> Result<(Output, Vec<Outcome>)> {
         let output = Output::open(self.target, &self.options.output, self.interrupt)?;
         self.progress.total(jobs.jobs.len(), jobs.bytes());
-        let room = Room::new(&self.target.temporary())?;
         let pipeline = Pipeline {
             pool: self.pool,
             output: &output,
             progress: self.progress,
             interrupt: self.interrupt,
-            room: &room,
             layer_bytes: self.options.read.layer_bytes,
             cache: self.cache,
         };

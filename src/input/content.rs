@@ -92,6 +92,14 @@ impl Content {
         self.size
     }
 
+    /// How many of its bytes are stored: all but the holes of a sparse member.
+    pub(crate) fn stored(&self) -> u64 {
+        match &self.source {
+            Source::Archive { extents, .. } => extents.iter().map(|extent| extent.length).sum(),
+            _ => self.size,
+        }
+    }
+
     /// How many bytes of memory its map takes.
     pub(crate) fn memory(&self) -> u64 {
         match &self.source {

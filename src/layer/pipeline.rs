@@ -25,7 +25,6 @@ use crate::error::{Error, Result};
 use crate::interrupt::Interrupt;
 use crate::output::Output;
 use crate::progress::Progress;
-use crate::room::Room;
 
 /// What the pipeline works with.
 pub(crate) struct Pipeline<'a> {
@@ -33,8 +32,6 @@ pub(crate) struct Pipeline<'a> {
     pub output: &'a Output,
     pub progress: &'a dyn Progress,
     pub interrupt: &'a Interrupt,
-    /// Where the output is.
-    pub room: &'a Room,
     /// The largest a layer may be when it is decoded, in bytes.
     pub layer_bytes: u64,
     /// Where layers that are encoded are kept for the next run.
@@ -326,7 +323,7 @@ impl<'a> Run<'a> {
             };
             track.next_write += 1;
             drop(state);
-            match writer.write_piece(piece, self.pipeline.room) {
+            match writer.write_piece(piece) {
                 Ok(Some(buffer)) => self.reuse.give_back(buffer),
                 Ok(None) => {}
                 Err(error) => return self.fail(layer, error),

@@ -8,7 +8,6 @@ use crate::compression::{Codec, EncodedChunk, Encoding, Framing};
 use crate::digest::{DiffId, Digest, Hasher};
 use crate::error::{Error, Result};
 use crate::output::{BlobWriter, Output};
-use crate::room::Room;
 
 /// A part of a blob.
 pub(super) enum ToWrite {
@@ -38,7 +37,7 @@ impl<'a> Writer<'a> {
     pub fn new(job: &'a Job, output: &'a Output, cache: Option<&'a Cache>) -> Result<Writer<'a>> {
         let mut writer = Writer {
             job,
-            blob: output.begin_blob(job.expected())?,
+            blob: output.begin_blob(job.expected(), job.content.stored())?,
             hasher: None,
             framing: None,
             size: 0,
@@ -72,7 +71,7 @@ impl<'a> Writer<'a> {
     }
 
     /// Writes the next part, and gives back the buffer that it was in, if it is of the size of a chunk.
-    pub fn write_piece(&mut self, piece: ToWrite, room: &Room) -> Result<Option<Arc<Vec<u8>>>> {
+    pub fn write_piece(&mut self, piece: ToWrite) -> Result<Option<Arc<Vec<u8>>>> {
         match piece {
             ToWrite::Encoded { chunk, length } => {
                 if let Some(framing) = &mut self.framing {
@@ -86,8 +85,6 @@ impl<'a> Writer<'a> {
                 Ok(None)
             }
             ToWrite::Plain(bytes) => {
-                // What is written as it was decoded may be much larger than the input.
-                room.check(self.size)?;
                 self.write(&bytes)?;
                 Ok(Some(bytes))
             }

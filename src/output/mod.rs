@@ -123,14 +123,15 @@ impl Output {
         matches!(self.kind, Kind::Tar(_))
     }
 
-    /// Begins a blob; `expected` is its digest where that is known already.
-    pub fn begin_blob(&self, expected: Option<Digest>) -> Result<BlobWriter<'_>> {
+    /// Begins a blob of what takes `stored` bytes in the input; `expected` is its digest where that is known already.
+    pub fn begin_blob(&self, expected: Option<Digest>, stored: u64) -> Result<BlobWriter<'_>> {
         Ok(BlobWriter {
             blob: match &self.kind {
                 Kind::Folder(folder) => Blob::Folder(folder.begin_blob()?),
                 Kind::Tar(tar) => Blob::Tar(tar.begin_blob(expected)),
             },
             room: &self.room,
+            stored,
             size: 0,
         })
     }
@@ -158,6 +159,8 @@ impl Output {
 pub(crate) struct BlobWriter<'a> {
     blob: Blob<'a>,
     room: &'a Room,
+    /// How many bytes it takes in the input.
+    stored: u64,
     size: u64,
 }
 
@@ -167,11 +170,14 @@ enum Blob<'a> {
 }
 
 impl BlobWriter<'_> {
-    /// Writes the next bytes, while there is room. What is written may be much larger than the input, whatever its codec:
-    /// what xz and zstd find repeated over many megabytes, gzip does not, and a sparse member has holes.
+    /// Writes the next bytes. Where there are more of them than in the input, which may go on for long, only while there
+    /// is room. That happens with any codec: what xz and zstd find repeated over many megabytes, gzip does not, and a
+    /// sparse member has holes.
     pub fn write(&mut self, bytes: &[u8]) -> Result<()> {
         self.size += bytes.len() as u64;
-        self.room.check(self.size)?;
+        if self.size > self.stored {
+            self.room.check(self.size)?;
+        }
         match &mut self.blob {
             Blob::Folder(blob) => blob.write(bytes),
             Blob::Tar(blob) => blob.write(bytes),
