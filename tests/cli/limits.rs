@@ -464,10 +464,11 @@ fn a_layer_of_much_that_decodes_to_nothing() {
     let mut frame = vec![0x50, 0x2a, 0x4d, 0x18];
     frame.extend(&(128_u32 << 20).to_le_bytes());
     frame.resize(frame.len() + (128 << 20), 7);
-    let encoders: [(&[u8], fn(&[u8]) -> Vec<u8>); 2] =
-        [(&members, codec::gzip), (&frame, codec::zstd)];
-    for (nothing, encode) in encoders {
-        let layer = |tar: &[u8]| [nothing, &encode(tar)].concat();
+    for (nothing, encode) in [
+        (members, codec::gzip as fn(&[u8]) -> Vec<u8>),
+        (frame, codec::zstd),
+    ] {
+        let layer = |tar: &[u8]| [&nothing[..], &encode(tar)].concat();
         let image = Image::new(&["app:1.0"], &[Layer::new("base")]).encoded(layer);
         let digest = sha256(&image.layers[0].1);
         let sandbox = Sandbox::with_archive(&save(&[image]));
