@@ -122,6 +122,22 @@ def measure(route, output, runs):
     return results
 
 
+def waiting(ocify, inputs, results, runs):
+    """What it costs to wait until the output is on the disk of `results`: a sentence."""
+    output = os.path.join(results, "disk")
+    folder = f"{output}/layout"
+    walls = {"with": [], "without": []}
+    for _ in range(runs):
+        for name, options in (("with", []), ("without", ["--no-fsync"])):
+            clear(output)
+            os.sync()
+            argv = [ocify, "convert", f"{inputs}/docker-save.tar", "-o", folder, "--compression", "gzip", *options]
+            walls[name].append(Measurement([argv], output).wall)
+    shutil.rmtree(output)
+    return (f"Waiting for the disk ({file_system(results)}): {statistics.median(walls['with']):.2f} s for the first route, "
+            f"{statistics.median(walls['without']):.2f} s with `--no-fsync`.")
+
+
 def medians(measurements):
     return {field: statistics.median(getattr(m, field) for m in measurements) for field in ("wall", "cpu", "peak", "size")}
 
@@ -196,9 +212,11 @@ def main():
         print(f"{route.name}: done", file=sys.stderr)
     os.rmdir(output)
 
-    text = "\n".join(table(rows)) + f"\n\n{facts}\n"
-    print(text, end="")
     os.makedirs(options.results, exist_ok=True)
+    text = "\n".join(table(rows)) + f"\n\n{facts}\n"
+    if not options.routes:
+        text += f"\n{waiting(options.ocify, options.inputs, options.results, options.runs)}\n"
+    print(text, end="")
     with open(os.path.join(options.results, "bench.md"), "w") as file:
         file.write(text)
     with open(os.path.join(options.results, "bench.svg"), "w") as file:
