@@ -21,6 +21,17 @@ impl Encoding {
             Encoding::Zstd(_) => ZSTD_CHUNK,
         }
     }
+
+    /// The most bytes that a chunk takes when it is encoded; no less than it takes as it is.
+    #[must_use]
+    pub fn chunk_bound(self) -> usize {
+        let chunk = self.chunk_size();
+        match self {
+            Encoding::None => chunk,
+            Encoding::Gzip(_) => deflate_chunks::bound(chunk),
+            Encoding::Zstd(_) => zstd::zstd_safe::compress_bound(chunk),
+        }
+    }
 }
 
 /// A window of this size is within the 8 MiB that every decoder should support (RFC 8878, section 3.1.1.1.2).

@@ -38,6 +38,14 @@ impl Action {
         }
     }
 
+    /// What a buffer for a chunk must have room for, in bytes.
+    fn buffer_size(self) -> usize {
+        match self {
+            Action::Encode(encoding) => encoding.chunk_bound(),
+            Action::Keep { .. } | Action::Check => KEPT_CHUNK,
+        }
+    }
+
     /// What is done with each chunk: it is hashed and, unless nothing is written, written.
     fn parts(self) -> usize {
         if self == Action::Check { 1 } else { 2 }

@@ -50,7 +50,9 @@ pub(crate) fn run(pipeline: &Pipeline<'_>, jobs: &[Job]) -> Result<Vec<Outcome>>
         // The largest layer first, so that it is not what everybody waits for in the end.
         order.sort_by_key(|&layer| std::cmp::Reverse(jobs[layer].content.size()));
     }
-    let budget = budget(jobs, threads);
+    let largest = jobs.iter().map(|job| job.action.buffer_size()).max();
+    let largest = largest.unwrap_or(1);
+    let budget = budget(largest, threads);
     let run = Run {
         pipeline,
         jobs,
@@ -62,7 +64,7 @@ pub(crate) fn run(pipeline: &Pipeline<'_>, jobs: &[Job]) -> Result<Vec<Outcome>>
             layers: jobs.iter().map(|_| Track::default()).collect(),
             ..State::default()
         }),
-        reuse: Reuse::new(budget),
+        reuse: Reuse::new(budget, largest),
     };
     pipeline.pool.scope_fifo(|scope| run.start_layers(scope));
     let state = run
@@ -80,11 +82,9 @@ pub(crate) fn run(pipeline: &Pipeline<'_>, jobs: &[Job]) -> Result<Vec<Outcome>>
     outcomes.ok_or(Error::Interrupted)
 }
 
-/// How many parts of chunks may be in memory: enough that no thread waits, but in bytes no more than the largest part
-/// allows.
-fn budget(jobs: &[Job], threads: usize) -> usize {
-    let largest = jobs.iter().map(|job| job.action.chunk_size()).max();
-    let fitting = (MEMORY + threads * MEMORY_OF_THREAD) / largest.unwrap_or(1);
+/// How many parts of chunks may be in memory: enough that no thread waits, but no more than there is memory for.
+fn budget(largest: usize, threads: usize) -> usize {
+    let fitting = (MEMORY + threads * MEMORY_OF_THREAD) / largest;
     fitting.min(4 * threads + 4)
 }
 

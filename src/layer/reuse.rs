@@ -10,14 +10,17 @@ use crate::compression::{ChunkEncoder, EncodedChunk, Encoding};
 pub(super) struct Reuse {
     /// How many buffers are kept.
     most: usize,
+    /// What each has room for: a chunk, be it decoded or encoded, so that none ever grows.
+    capacity: usize,
     buffers: Mutex<Vec<Vec<u8>>>,
     encoders: Mutex<HashMap<Encoding, Vec<ChunkEncoder>>>,
 }
 
 impl Reuse {
-    pub fn new(most: usize) -> Reuse {
+    pub fn new(most: usize, capacity: usize) -> Reuse {
         Reuse {
             most,
+            capacity,
             buffers: Mutex::default(),
             encoders: Mutex::default(),
         }
@@ -25,7 +28,8 @@ impl Reuse {
 
     /// A buffer with anything in it.
     pub fn buffer(&self) -> Vec<u8> {
-        lock(&self.buffers).pop().unwrap_or_default()
+        let used = lock(&self.buffers).pop();
+        used.unwrap_or_else(|| Vec::with_capacity(self.capacity))
     }
 
     /// Takes a buffer back when nobody else has it any more.
