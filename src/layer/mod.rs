@@ -45,11 +45,6 @@ impl Action {
             Action::Keep { .. } | Action::Check => KEPT_CHUNK,
         }
     }
-
-    /// What is done with each chunk: it is hashed and, unless nothing is written, written.
-    fn parts(self) -> usize {
-        if self == Action::Check { 1 } else { 2 }
-    }
 }
 
 /// How many bytes of a layer that is not encoded are decoded at a time.
@@ -90,6 +85,15 @@ impl Job {
     /// Looks at the first bytes of a layer for its codec.
     pub fn sniff(content: &Content) -> Result<Codec> {
         Ok(Codec::sniff(&content.beginning(6)?))
+    }
+
+    /// How many buffers a chunk takes: one decoded and, if what is written is something else, one of that.
+    fn buffers(&self) -> usize {
+        match self.action {
+            Action::Check | Action::Encode(Encoding::None) | Action::Keep { decode: false } => 1,
+            Action::Keep { decode: true } if self.codec == Codec::None => 1,
+            Action::Encode(_) | Action::Keep { .. } => 2,
+        }
     }
 
     /// For the raw bytes.

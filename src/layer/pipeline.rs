@@ -5,7 +5,7 @@
 //!
 //! - Reading (with decoding) and hashing go through a layer in order, encoding does chunks in any order, writing
 //!   puts them in order again. The four overlap, so one large layer uses several threads.
-//! - A budget bounds the chunks in memory. A reader without budget is parked.
+//! - A budget bounds the buffers in use. A reader without budget is parked.
 //! - A folder takes blobs in any order. A tar takes them one after the other: only the first unfinished layer writes,
 //!   and the others may use no more than half of the budget, so that it is never starved.
 
@@ -82,7 +82,7 @@ pub(crate) fn run(pipeline: &Pipeline<'_>, jobs: &[Job]) -> Result<Vec<Outcome>>
     outcomes.ok_or(Error::Interrupted)
 }
 
-/// How many parts of chunks may be in memory: enough that no thread waits, but no more than there is memory for.
+/// How many buffers may be in use: enough that no thread waits, but no more than there is memory for.
 fn budget(largest: usize, threads: usize) -> usize {
     let fitting = (MEMORY + threads * MEMORY_OF_THREAD) / largest;
     fitting.min(4 * threads + 4)
@@ -102,7 +102,7 @@ pub(super) struct Run<'a> {
     pub order: Vec<usize>,
     pub ordered: bool,
     most_active: usize,
-    /// How many parts of chunks may be in memory: a chunk counts for two, one to be hashed and one to be written.
+    /// How many buffers may be in use.
     pub budget: usize,
     state: Mutex<State<'a>>,
     reuse: Reuse,
@@ -171,9 +171,12 @@ impl<'a> Run<'a> {
         self.pipeline.progress.advance(layer, advanced);
         let Some(Piece { decoded, raw }) = piece else {
             let raw_digest = reader.source.finish();
+            if let Some(before) = reader.before {
+                self.free(scope, layer, before);
+            }
             let mut state = self.state();
             state.layers[layer].read = Some(ReadToEnd { raw_digest });
-            state.give_up(layer, self.jobs[layer].action.parts());
+            state.give_up(layer, self.jobs[layer].buffers());
             self.wake(scope, &mut state);
             drop(state);
             self.go_on(scope, layer);
@@ -215,7 +218,7 @@ impl<'a> Run<'a> {
         state: &mut State<'_>,
     ) {
         if state.may_read(self, layer) {
-            state.take_up(layer, self.jobs[layer].action.parts());
+            state.take_up(layer, self.jobs[layer].buffers());
             scope.spawn_fifo(move |scope| self.read(scope, layer, reader));
         } else {
             state.layers[layer].parked = Some(reader);
@@ -241,9 +244,9 @@ impl<'a> Run<'a> {
                     length: chunk.len(),
                 };
                 self.state().layers[layer].to_write.insert(number, piece);
-                self.reuse.give_back(chunk);
+                self.free(scope, layer, chunk);
                 if let Some(before) = before {
-                    self.reuse.give_back(before);
+                    self.free(scope, layer, before);
                 }
                 self.go_on(scope, layer);
             }
@@ -297,8 +300,7 @@ impl<'a> Run<'a> {
             };
             drop(state);
             hasher.update(&chunk);
-            self.reuse.give_back(chunk);
-            self.release(scope, layer);
+            self.free(scope, layer, chunk);
         }
         self.go_on(scope, layer);
     }
@@ -324,16 +326,22 @@ impl<'a> Run<'a> {
             track.next_write += 1;
             drop(state);
             match writer.write_piece(piece) {
-                Ok(Some(buffer)) => self.reuse.give_back(buffer),
-                Ok(None) => {}
+                Ok(Some(buffer)) => self.free(scope, layer, buffer),
+                Ok(None) => self.release(scope, layer),
                 Err(error) => return self.fail(layer, error),
             }
-            self.release(scope, layer);
         }
         self.go_on(scope, layer);
     }
 
-    /// One part of a chunk is done: parked readers may go on.
+    /// Is done with a buffer, which somebody else may still have.
+    fn free<'s>(&'s self, scope: &Scope<'s>, layer: usize, buffer: Arc<Vec<u8>>) {
+        if self.reuse.give_back(buffer) {
+            self.release(scope, layer);
+        }
+    }
+
+    /// One buffer is free: parked readers may go on.
     fn release<'s>(&'s self, scope: &Scope<'s>, layer: usize) {
         let mut state = self.state();
         state.give_up(layer, 1);

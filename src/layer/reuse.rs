@@ -32,14 +32,16 @@ impl Reuse {
         used.unwrap_or_else(|| Vec::with_capacity(self.capacity))
     }
 
-    /// Takes a buffer back when nobody else has it any more.
-    pub fn give_back(&self, buffer: Arc<Vec<u8>>) {
-        if let Some(buffer) = Arc::into_inner(buffer) {
-            let mut buffers = lock(&self.buffers);
-            if buffers.len() < self.most {
-                buffers.push(buffer);
-            }
+    /// Takes a buffer back when nobody else has it any more, and tells whether that is so.
+    pub fn give_back(&self, buffer: Arc<Vec<u8>>) -> bool {
+        let Some(buffer) = Arc::into_inner(buffer) else {
+            return false;
+        };
+        let mut buffers = lock(&self.buffers);
+        if buffers.len() < self.most {
+            buffers.push(buffer);
         }
+        true
     }
 
     /// Encodes a chunk with an encoder that is idle, or a new one.

@@ -18,7 +18,7 @@ pub(super) struct State<'a> {
     pub active: usize,
     /// How many layers are done. Into a tar, the next one of `order` is whose turn it is to write.
     pub finished: usize,
-    /// Parts of chunks that are in memory or about to be read: see [`super::Action::parts`].
+    /// Buffers that are in use or about to be: see [`super::Job::buffers`].
     pub in_flight: usize,
     pub error: Option<Error>,
 }
@@ -55,14 +55,14 @@ pub(super) struct ReadToEnd {
 }
 
 impl State<'_> {
-    pub fn take_up(&mut self, layer: usize, parts: usize) {
-        self.in_flight += parts;
-        self.layers[layer].in_flight += parts;
+    pub fn take_up(&mut self, layer: usize, buffers: usize) {
+        self.in_flight += buffers;
+        self.layers[layer].in_flight += buffers;
     }
 
-    pub fn give_up(&mut self, layer: usize, parts: usize) {
-        self.in_flight -= parts;
-        self.layers[layer].in_flight -= parts;
+    pub fn give_up(&mut self, layer: usize, buffers: usize) {
+        self.in_flight -= buffers;
+        self.layers[layer].in_flight -= buffers;
     }
 
     pub fn is_head(&self, run: &Run<'_>, layer: usize) -> bool {
