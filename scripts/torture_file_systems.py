@@ -235,6 +235,19 @@ def try_clones(what, work, place, check):
         flags = [line for line in extents.stdout.splitlines() if re.match(r" *[0-9]+:", line)]
         if not flags or not all("shared" in line for line in flags):
             return no(what, "not shared:", extents.stdout)
+    # What is checked is what is published: the input changes between the first clone and its first byte being read.
+    delayed = ["strace", "-f", "-qq", "-o", "/dev/null", "-e", "trace=ioctl", "-e", "inject=ioctl:delay_exit=1000000", OCIFY]
+    slow = subprocess.Popen([*delayed, "convert", "in", "-o", "slow", "-q", "--threads", "1", "--check", check], cwd=folders[1],
+                            stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+    largest = max(layers, key=layers.get)
+    wait_for_clone(folders[1], slow, layers[largest])
+    with open(folders[1] / "in/blobs/sha256" / largest, "r+b") as blob:
+        blob.write(bytes(100_000))
+    _, stderr = slow.communicate()
+    if slow.returncode or state(folders[1] / "slow") != expected:
+        return no(what, "while the input changes:", slow.returncode, stderr)
+    shutil.rmtree(folders[1] / "slow")
+    shutil.copy(folders[0] / "in/blobs/sha256" / largest, folders[1] / "in/blobs/sha256" / largest)
     # What comes of the input later is nothing to the output; and a damaged input is refused with the same words.
     messages = []
     for folder in folders:
@@ -253,6 +266,17 @@ def try_clones(what, work, place, check):
     if messages[0] != messages[1] or messages[0][0] != 1:
         return no(what, "a damaged blob:", messages)
     return passed() if verify(what, output) else None
+
+
+def wait_for_clone(folder, run, size):
+    """Until a staged blob has its size, which it gets all at once."""
+    while run.poll() is None:
+        try:
+            if any(path.stat().st_size == size for path in folder.glob(".slow.ocify-*/blob-*")):
+                return
+        except FileNotFoundError:
+            pass
+        time.sleep(0.01)
 
 
 def free(place):
