@@ -1,9 +1,10 @@
 """Conversions onto file systems that have no hard links, no reflinks, or renames and locks of their own kind.
 
 Each must give the bytes that it gives elsewhere, for every kind of output, also after a run that was killed, and with
-many writers at once. What cannot be mounted here is left out, visibly.
+many writers at once. Where there are reflinks, kept blobs share what is stored with the input. What cannot be mounted
+here is left out, visibly.
 """
-import shutil, signal, subprocess, time
+import re, shutil, signal, subprocess, time
 
 from torture_outputs import OCIFY, args, chance, convert, counts, many_writers, no, passed, state, temporary, verify
 
@@ -74,6 +75,9 @@ FILE_SYSTEMS = [
     ("SFTP with FUSE", ["sshfs", SFTP_SERVER], over_sftp),
 ]
 
+# Of these, those on which files can be cloned.
+REFLINKS = ["xfs", "btrfs"]
+
 
 def file_systems(work):
     done, left_out = [], []
@@ -88,6 +92,9 @@ def file_systems(work):
                 continue
             failed = counts["failed"]
             try_outputs(name, work, folder / "mount")
+            if name in REFLINKS:
+                for check in ["full", "blobs"]:
+                    try_clones(f"kept blobs on {name}, --check {check}", work, folder / "mount", check)
             done.append(name if counts["failed"] == failed else name + " (failed)")
         finally:
             unmount(folder)
@@ -200,3 +207,79 @@ def try_output(what, work, place, kind, before):
     if left := temporary(output.parent, output):
         return no(what, "left behind:", left)
     return passed() if verify(what, output) else None
+
+
+def try_clones(what, work, place, check):
+    """A layout whose blobs are kept: every one is a clone of the input's, and is checked and stays as if it were not."""
+    if not shutil.which("filefrag"):
+        return print("left out:", what, "(filefrag is not installed)")
+    folders = [work / "kept", place / "kept"]
+    for folder in folders:
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir()
+        convert(work / "new-image.tar", folder / "in")
+    subprocess.run(["sync", "-f", str(place)], check=True)
+    layers = {path.name: path.stat().st_size for path in (folders[1] / "in/blobs/sha256").iterdir() if path.stat().st_size > 50_000}
+    output = folders[1] / "out"
+    before = free(place)
+    convert(folders[1] / "in", output, "--check", check)
+    written = before - free(place)
+    expected = state(folders[1] / "in")
+    if state(output) != expected:
+        counts["losses"] += 1
+        return no(what, "the output is not the input")
+    if written > sum(layers.values()) / 4:
+        return no(what, written, "bytes are written for layers of", sum(layers.values()))
+    for layer in layers:
+        extents = subprocess.run(["filefrag", "-v", str(output / "blobs/sha256" / layer)], capture_output=True, text=True, check=True)
+        flags = [line for line in extents.stdout.splitlines() if re.match(r" *[0-9]+:", line)]
+        if not flags or not all("shared" in line for line in flags):
+            return no(what, "not shared:", extents.stdout)
+    # What is checked is what is published: the input changes between the first clone and its first byte being read.
+    delayed = ["strace", "-f", "-qq", "-o", "/dev/null", "-e", "trace=ioctl", "-e", "inject=ioctl:delay_exit=1000000", OCIFY]
+    slow = subprocess.Popen([*delayed, "convert", "in", "-o", "slow", "-q", "--threads", "1", "--check", check], cwd=folders[1],
+                            stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+    largest = max(layers, key=layers.get)
+    wait_for_clone(folders[1], slow, layers[largest])
+    with open(folders[1] / "in/blobs/sha256" / largest, "r+b") as blob:
+        blob.write(bytes(100_000))
+    _, stderr = slow.communicate()
+    if slow.returncode or state(folders[1] / "slow") != expected:
+        return no(what, "while the input changes:", slow.returncode, stderr)
+    shutil.rmtree(folders[1] / "slow")
+    shutil.copy(folders[0] / "in/blobs/sha256" / largest, folders[1] / "in/blobs/sha256" / largest)
+    # What comes of the input later is nothing to the output; and a damaged input is refused with the same words.
+    messages = []
+    for folder in folders:
+        for layer in layers:
+            with open(folder / "in/blobs/sha256" / layer, "r+b") as blob:
+                blob.seek(layers[layer] // 2)
+                blob.write(b"damage")
+        command = [OCIFY, "convert", "in", "-o", "damaged", "-q", "--threads", "1", "--check", check]
+        run = subprocess.run(command, capture_output=True, text=True, cwd=folder)
+        messages.append((run.returncode, run.stderr))
+        if left := [path.name for path in folder.iterdir() if path.name not in ("in", "out")]:
+            return no(what, "a damaged blob leaves:", left)
+    if state(output) != expected:
+        counts["losses"] += 1
+        return no(what, "the output changes with the input")
+    if messages[0] != messages[1] or messages[0][0] != 1:
+        return no(what, "a damaged blob:", messages)
+    return passed() if verify(what, output) else None
+
+
+def wait_for_clone(folder, run, size):
+    """Until a staged blob has its size, which it gets all at once."""
+    while run.poll() is None:
+        try:
+            if any(path.stat().st_size == size for path in folder.glob(".slow.ocify-*/blob-*")):
+                return
+        except FileNotFoundError:
+            pass
+        time.sleep(0.01)
+
+
+def free(place):
+    """How many bytes are free, after all is on disk."""
+    subprocess.run(["sync", "-f", str(place)], check=True)
+    return shutil.disk_usage(place).free

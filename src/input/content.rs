@@ -62,6 +62,16 @@ impl Content {
         }
     }
 
+    /// A whole file that is open.
+    pub(crate) fn whole(file: File, size: u64) -> Content {
+        let all = Extent {
+            position: 0,
+            offset: 0,
+            length: size,
+        };
+        Content::in_archive(Arc::new(file), vec![all], size)
+    }
+
     pub(crate) fn in_folder(path: &Path, size: u64) -> Content {
         Content {
             source: Source::File(path.into()),
@@ -120,6 +130,16 @@ impl Content {
             Source::File(path) => ContentId::File(path.clone()),
             Source::Beneath { folder, name } => ContentId::File(folder.path(name).into()),
             Source::Memory(bytes) => ContentId::Memory(bytes.as_ptr() as usize),
+        }
+    }
+
+    /// The file that it is all of; `None` where it is a part of one or in memory, or the file cannot be opened, which
+    /// [`Content::reader`] then tells.
+    pub(crate) fn file(&self) -> Option<File> {
+        match &self.source {
+            Source::File(path) => File::open(path).ok(),
+            Source::Beneath { folder, name } => folder.open_file(name).ok()?,
+            Source::Archive { .. } | Source::Memory(_) => None,
         }
     }
 

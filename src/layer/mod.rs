@@ -148,6 +148,18 @@ impl Job {
         }
     }
 
+    /// The outcome of a job that writes nothing.
+    fn checked(&self, digest: Digest, diff_id: DiffId) -> Result<Outcome> {
+        self.check(digest, Some(diff_id))?;
+        Ok(Outcome {
+            source_digest: digest,
+            digest,
+            size: self.content.size(),
+            codec: self.codec,
+            diff_id: Some(diff_id),
+        })
+    }
+
     /// What is no tar and has no known magic number is most likely compressed by something else.
     pub fn refuse_unknown_codec(&self) -> Result<()> {
         let beginning = self.content.beginning(512)?;

@@ -15,7 +15,7 @@ use rayon::{ScopeFifo, ThreadPool};
 
 use super::reuse::Reuse;
 use super::source::{Piece, Source};
-use super::state::{ReadToEnd, Reader, State, Track};
+use super::state::{ReadToEnd, Reader, State, Track, budget, lock};
 use super::writer::{ToWrite, Writer};
 use super::{Action, Job, Outcome};
 use crate::cache::Cache;
@@ -82,17 +82,6 @@ pub(crate) fn run(pipeline: &Pipeline<'_>, jobs: &[Job]) -> Result<Vec<Outcome>>
     outcomes.ok_or(Error::Interrupted)
 }
 
-/// How many buffers may be in use: enough that no thread waits, but no more than there is memory for.
-fn budget(largest: usize, threads: usize) -> usize {
-    let fitting = (MEMORY + threads * MEMORY_OF_THREAD) / largest;
-    fitting.min(4 * threads + 4)
-}
-
-/// The most bytes of chunks in memory, and how many more for each thread. With an encoder for each thread, and what else
-/// a process needs, that is within 64 MiB and 8 MiB for each thread.
-const MEMORY: usize = 48 << 20;
-const MEMORY_OF_THREAD: usize = 6 << 20;
-
 type Scope<'s> = ScopeFifo<'s>;
 
 pub(super) struct Run<'a> {
@@ -143,17 +132,35 @@ impl<'a> Run<'a> {
             };
             let job = &self.jobs[layer];
             self.pipeline.progress.start(layer, job.content.size());
-            match Source::new(job, self.pipeline.layer_bytes) {
-                Ok(source) => {
+            match self.open(job) {
+                Ok((source, writer)) => {
                     let reader = Box::new(Reader {
                         source,
                         before: None,
                     });
-                    self.read_or_park(scope, layer, reader, &mut self.state());
+                    let mut state = self.state();
+                    state.layers[layer].writer = writer;
+                    self.read_or_park(scope, layer, reader, &mut state);
                 }
-                Err(error) => return self.fail(layer, job.blame(error)),
+                Err(error) => return self.fail(layer, error),
             }
         }
+    }
+
+    /// Opens a layer. A kept one that is a file is cloned if possible, and it is the clone that is read and checked, since
+    /// nobody else can change it as they can the input.
+    fn open(&self, job: &'a Job) -> Result<(Source, Option<Box<Writer<'a>>>)> {
+        let (mut clone, mut writer) = (None, None);
+        if !self.ordered
+            && matches!(job.action, Action::Keep { .. })
+            && let Some(file) = job.content.file()
+        {
+            let writer = writer.insert(self.new_writer(job)?);
+            clone = writer.clone_file(&file)?;
+        }
+        let content = clone.as_ref().unwrap_or(&job.content);
+        let source = Source::new(job, content, self.pipeline.layer_bytes);
+        Ok((source.map_err(|error| job.blame(error))?, writer))
     }
 
     /// Reads one chunk, hands it on, and asks to be called again.
@@ -186,21 +193,24 @@ impl<'a> Run<'a> {
         let action = self.jobs[layer].action;
         let mut state = self.state();
         let track = &mut state.layers[layer];
-        track.to_hash.push_back(chunk.clone());
         let number = track.chunks_read;
         track.chunks_read += 1;
+        // Whoever has a chunk gives it back, the last one to be counted: none may be dropped here.
         match action {
-            Action::Check => {}
+            Action::Check => track.to_hash.push_back(chunk),
             Action::Encode(encoding) if encoding != Encoding::None => {
+                track.to_hash.push_back(chunk.clone());
                 let before = reader.before.replace(chunk.clone());
                 scope.spawn_fifo(move |scope| {
                     self.encode(scope, layer, encoding, number, before, chunk);
                 });
             }
             Action::Keep { decode: true } if self.jobs[layer].codec != Codec::None => {
+                track.to_hash.push_back(chunk);
                 track.to_write.insert(number, ToWrite::Raw(raw));
             }
             _ => {
+                track.to_hash.push_back(chunk.clone());
                 track.to_write.insert(number, ToWrite::Plain(chunk));
             }
         }
@@ -308,7 +318,8 @@ impl<'a> Run<'a> {
     /// Writes all chunks that are there, in order.
     fn write<'s>(&'s self, scope: &Scope<'s>, layer: usize) {
         let writer = self.state().layers[layer].writer.take();
-        let mut writer = match writer.map_or_else(|| self.new_writer(layer), Ok) {
+        let job = &self.jobs[layer];
+        let mut writer = match writer.map_or_else(|| self.new_writer(job), Ok) {
             Ok(writer) => writer,
             Err(error) => return self.fail(layer, error),
         };
@@ -388,28 +399,13 @@ impl<'a> Run<'a> {
         let hash = hasher.unwrap_or_else(|| job.hasher()).finish();
         let raw_digest = read.and_then(|read| read.raw_digest);
         if job.action == Action::Check {
-            let digest = raw_digest.unwrap_or(hash);
-            let diff_id = Some(DiffId(hash));
-            job.check(digest, diff_id)?;
-            return Ok(Outcome {
-                source_digest: digest,
-                digest,
-                size: job.content.size(),
-                codec: job.codec,
-                diff_id,
-            });
+            return job.checked(raw_digest.unwrap_or(hash), DiffId(hash));
         }
-        let writer = writer.map_or_else(|| self.new_writer(layer), Ok)?;
+        let writer = writer.map_or_else(|| self.new_writer(job), Ok)?;
         writer.finish(raw_digest, hash)
     }
 
-    fn new_writer(&self, layer: usize) -> Result<Box<Writer<'a>>> {
-        let job = &self.jobs[layer];
+    fn new_writer(&self, job: &'a Job) -> Result<Box<Writer<'a>>> {
         Writer::new(job, self.pipeline.output, self.pipeline.cache).map(Box::new)
     }
-}
-
-/// A task that panics poisons nothing that others rely on: rayon hands the panic on to the caller.
-pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::io;
 use std::sync::{Arc, Mutex};
 
-use super::pipeline::lock;
+use super::state::lock;
 use crate::compression::{ChunkEncoder, EncodedChunk, Encoding};
 
 pub(super) struct Reuse {

@@ -6,7 +6,7 @@ use super::{Action, Job};
 use crate::compression::{Codec, Decoder};
 use crate::digest::{Digest, Hasher};
 use crate::error::{Error, Result};
-use crate::input::ContentReader;
+use crate::input::{Content, ContentReader};
 
 /// How many raw bytes are read at a time.
 const BUFFER: usize = 256 << 10;
@@ -35,9 +35,9 @@ pub(super) struct Source {
 }
 
 impl Source {
-    /// `limit` is the largest the layer may be when it is decoded, in bytes.
-    pub fn new(job: &Job, limit: u64) -> Result<Source> {
-        if job.content.size() > limit {
+    /// `content` is the job's or a clone of it; `limit` is the largest the layer may be when it is decoded, in bytes.
+    pub fn new(job: &Job, content: &Content, limit: u64) -> Result<Source> {
+        if content.size() > limit {
             return Err(Error::LayerTooLarge { limit });
         }
         // Without decoding, the raw bytes are all there is: they pass as if they were plain.
@@ -55,7 +55,7 @@ impl Source {
         let capture = kept && codec != Codec::None;
         let hashes = codec != Codec::None || two_algorithms;
         let tap = Tap {
-            reader: job.content.reader()?,
+            reader: content.reader()?,
             buffer: vec![0; BUFFER],
             position: 0,
             filled: 0,

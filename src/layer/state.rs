@@ -1,12 +1,12 @@
 //! How far the layers are, and who may go on.
 
 use std::collections::{BTreeMap, VecDeque};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use super::Outcome;
 use super::pipeline::Run;
 use super::source::Source;
 use super::writer::{ToWrite, Writer};
+use super::Outcome;
 use crate::digest::{Digest, Hasher};
 use crate::error::Error;
 
@@ -82,4 +82,20 @@ impl State<'_> {
             .map_or(0, |&head| self.layers[head].in_flight);
         self.in_flight - of_head < run.budget / 2
     }
+}
+
+/// How many buffers of `size` bytes may be in use: enough that no thread waits, but no more than there is memory for.
+pub(super) fn budget(size: usize, threads: usize) -> usize {
+    let fitting = (MEMORY + threads * MEMORY_OF_THREAD) / size;
+    fitting.min(4 * threads + 4)
+}
+
+/// The most bytes of chunks in memory, and how many more for each thread. With an encoder for each thread, and what else
+/// a process needs, that is within 64 MiB and 8 MiB for each thread.
+const MEMORY: usize = 48 << 20;
+const MEMORY_OF_THREAD: usize = 6 << 20;
+
+/// A task that panics poisons nothing that others rely on: rayon hands the panic on to the caller.
+pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

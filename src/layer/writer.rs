@@ -1,5 +1,6 @@
 //! The writing end of a layer: its blob in the output and, beside it, its entry in the cache.
 
+use std::fs::File;
 use std::sync::Arc;
 
 use super::{Action, Job, Outcome};
@@ -7,6 +8,7 @@ use crate::cache::{Cache, StagedEntry};
 use crate::compression::{Codec, EncodedChunk, Encoding, Framing};
 use crate::digest::{DiffId, Digest, Hasher};
 use crate::error::{Error, Result};
+use crate::input::Content;
 use crate::output::{BlobWriter, Output};
 
 /// A part of a blob.
@@ -25,6 +27,8 @@ pub(super) enum ToWrite {
 pub(super) struct Writer<'a> {
     job: &'a Job,
     blob: BlobWriter<'a>,
+    /// Whether the blob has all of its bytes already: those written are only hashed and counted.
+    cloned: bool,
     /// What the digest of the written bytes is computed with, where it is not known from elsewhere.
     hasher: Option<Hasher>,
     framing: Option<Framing>,
@@ -38,6 +42,7 @@ impl<'a> Writer<'a> {
         let mut writer = Writer {
             job,
             blob: output.begin_blob(job.expected(), job.content.stored())?,
+            cloned: false,
             hasher: None,
             framing: None,
             size: 0,
@@ -59,6 +64,13 @@ impl<'a> Writer<'a> {
         Ok(writer)
     }
 
+    /// Makes the blob a clone of the file that the job's content is, if that can be done. Gives what is then to be read.
+    pub fn clone_file(&mut self, file: &File) -> Result<Option<Content>> {
+        let clone = self.blob.clone_file(file, self.job.content.size())?;
+        self.cloned = clone.is_some();
+        Ok(clone)
+    }
+
     fn write(&mut self, bytes: &[u8]) -> Result<()> {
         self.size += bytes.len() as u64;
         if let Some(hasher) = &mut self.hasher {
@@ -66,6 +78,9 @@ impl<'a> Writer<'a> {
         }
         if let Some(entry) = &mut self.entry {
             entry.write(bytes);
+        }
+        if self.cloned {
+            return Ok(());
         }
         self.blob.write(bytes)
     }

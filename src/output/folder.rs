@@ -254,6 +254,26 @@ pub(crate) struct FolderBlob<'a> {
 }
 
 impl FolderBlob<'_> {
+    /// Makes the blob a clone of a file of `size` bytes: both share what is stored, until one is written to. Gives the
+    /// clone to be read. `None`, and the blob is empty still, where the file system cannot do that, whatever its reason:
+    /// the bytes are to be written then, and a full or broken disk shows itself.
+    ///
+    /// Never a hard link: who writes to the input later would change the output.
+    pub fn clone_file(&mut self, file: &File, size: u64) -> Result<Option<File>> {
+        let path = || self.output.staged.path(&self.name);
+        let cloned = rustix::fs::ioctl_ficlone(&self.file, file).is_ok();
+        let metadata = self.file.metadata().map_err(Error::io("look at", path()))?;
+        // The input may have become longer or shorter; a part of it may be cloned before an error.
+        if cloned && metadata.len() == size {
+            let clone = self.file.try_clone();
+            return clone.map(Some).map_err(Error::io("open", path()));
+        }
+        if metadata.len() > 0 {
+            self.file.set_len(0).map_err(Error::io("write", path()))?;
+        }
+        Ok(None)
+    }
+
     pub fn write(&mut self, bytes: &[u8]) -> Result<()> {
         self.file
             .write_all(bytes)
@@ -270,5 +290,40 @@ impl FolderBlob<'_> {
         let folder = self.output.blobs.ensure_folder(digest.algorithm())?;
         staged.rename(&self.name, &folder, &digest.hex())?;
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::io::Read;
+
+    use super::*;
+
+    /// Whether files can be cloned here or not, a blob is either the whole file or as if nothing had been tried.
+    #[test]
+    fn a_blob_is_a_clone_or_is_written() {
+        let scratch = tempfile::tempdir().unwrap();
+        let path = scratch.path().join("out");
+        let output = FolderOutput::open(&path, false, &Interrupt::new()).unwrap();
+        fs::write(scratch.path().join("input"), "bytes").unwrap();
+        let input = File::open(scratch.path().join("input")).unwrap();
+        // One that is as expected, one that has become longer, one of another file system.
+        let other = File::open("/proc/version").unwrap();
+        for (file, size) in [(&input, 5), (&input, 3), (&other, 0), (&other, 5)] {
+            let mut blob = output.begin_blob().unwrap();
+            if let Some(mut clone) = blob.clone_file(file, size).unwrap() {
+                assert_eq!(size, 5);
+                let mut bytes = String::new();
+                clone.read_to_string(&mut bytes).unwrap();
+                assert_eq!(bytes, "bytes");
+            } else {
+                blob.write(b"bytes").unwrap();
+            }
+            let digest = Digest::sha256(b"bytes");
+            blob.finish(&digest).unwrap();
+            let folder = output.blobs.folder("sha256").unwrap().unwrap();
+            assert_eq!(folder.read(&digest.hex()).unwrap().unwrap(), b"bytes");
+        }
     }
 }

@@ -10,6 +10,7 @@ mod publish;
 pub(crate) mod staging;
 mod tar_file;
 
+use std::fs::File;
 use std::path::{Path, PathBuf};
 
 use at::Folder;
@@ -20,6 +21,7 @@ use tar_file::{TarBlob, TarOutput};
 
 use crate::digest::Digest;
 use crate::error::{Error, Place, Result, ResultExt};
+use crate::input::Content;
 use crate::interrupt::Interrupt;
 use crate::oci::Document;
 use crate::room::Room;
@@ -182,6 +184,16 @@ impl BlobWriter<'_> {
             Blob::Folder(blob) => blob.write(bytes),
             Blob::Tar(blob) => blob.write(bytes),
         }
+    }
+
+    /// Makes the blob, of which nothing is written yet, a clone of a file of `size` bytes, if that can be done. Gives its
+    /// content, which is what is to be checked, since nobody else can change it.
+    pub fn clone_file(&mut self, file: &File, size: u64) -> Result<Option<Content>> {
+        let clone = match &mut self.blob {
+            Blob::Folder(blob) => blob.clone_file(file, size)?,
+            Blob::Tar(_) => None,
+        };
+        Ok(clone.map(|clone| Content::whole(clone, size)))
     }
 
     pub fn finish(self, digest: &Digest) -> Result<()> {

@@ -1,12 +1,13 @@
 //! Who may read and write what is made, and outputs that somebody tries to redirect.
 
 use std::fs;
-use std::os::unix::fs::{MetadataExt, symlink};
+use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
 use std::path::Path;
 use std::process::{Command, Stdio};
 
 use crate::support::docker::save_one;
 use crate::support::layers::Layer;
+use crate::support::oci;
 use crate::support::sandbox::{Run, Sandbox};
 use crate::support::tar::{self, Member};
 
@@ -59,6 +60,40 @@ fn what_is_made_honours_umask() {
                 }
             }
         }
+    }
+}
+
+#[test]
+fn kept_blobs_share_neither_modes_nor_later_changes_with_the_input() {
+    let files = oci::one("app:1.0", &[Layer::new("base"), Layer::new("top")]).files();
+    let sandbox = Sandbox::with_folder(&files);
+    let blobs = |folder: &str| {
+        let entries = fs::read_dir(sandbox.path(folder).join("blobs/sha256")).unwrap();
+        entries
+            .map(|entry| entry.unwrap().path())
+            .collect::<Vec<_>>()
+    };
+    // Set-user-ID, world-writable, read-only.
+    for (path, mode) in blobs("app").iter().zip([0o4755, 0o666, 0o444, 0o600]) {
+        fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
+    }
+    sandbox.write("new", b"");
+    let allowed = fs::metadata(sandbox.path("new")).unwrap().mode();
+    for check in ["full", "blobs"] {
+        let output = format!("out-{check}");
+        sandbox
+            .convert(&["app", "-o", &output, "--check", check])
+            .succeeds();
+        for path in blobs(&output) {
+            assert_eq!(fs::metadata(&path).unwrap().mode(), allowed, "{path:?}");
+        }
+    }
+    for path in blobs("app") {
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).unwrap();
+        fs::write(path, "changed in place").unwrap();
+    }
+    for output in ["out-full", "out-blobs"] {
+        sandbox.layout(output);
     }
 }
 
