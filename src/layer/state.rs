@@ -3,10 +3,10 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use super::Outcome;
 use super::pipeline::Run;
 use super::source::Source;
 use super::writer::{ToWrite, Writer};
-use super::Outcome;
 use crate::digest::{Digest, Hasher};
 use crate::error::Error;
 
