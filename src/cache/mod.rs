@@ -239,8 +239,7 @@ struct EntryFolder {
     foreign: bool,
 }
 
-/// Whether a disk is full. What is copied from a cache leaves a reserve, as all that is not encoded does; what is encoded
-/// needs none.
+/// Whether a disk is full, but perhaps for the reserve that what grows leaves.
 fn is_full(error: &Error) -> bool {
     match error.fact() {
         Error::NoRoom { .. } => true,

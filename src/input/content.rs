@@ -2,9 +2,12 @@
 
 use std::fs::File;
 use std::io::{self, Read};
+use std::num::NonZeroU64;
 use std::os::unix::fs::FileExt;
 use std::path::Path;
 use std::sync::Arc;
+
+use rustix::fs::{Advice, fadvise};
 
 use crate::error::{Error, Result};
 use crate::limits;
@@ -167,6 +170,7 @@ impl Content {
             open,
             position: 0,
             size: self.size,
+            ahead: 0,
         })
     }
 
@@ -204,7 +208,14 @@ pub(crate) struct ContentReader {
     open: Open,
     position: u64,
     size: u64,
+    /// Up to where the system was asked to read.
+    ahead: u64,
 }
+
+/// How much the system is asked to read at a time. By itself it gives up reading ahead where several layers of one
+/// archive are read in turn.
+const AHEAD: u64 = 4 << 20;
+const BEGINNING: u64 = 64 << 10;
 
 enum Open {
     Archive {
@@ -245,7 +256,40 @@ impl Read for ContentReader {
             ));
         }
         self.position += count as u64;
+        self.read_ahead();
         Ok(count)
+    }
+}
+
+impl ContentReader {
+    /// Asks for what comes next while less than half of [`AHEAD`] is left of what was asked for before.
+    fn read_ahead(&mut self) {
+        let from = self.ahead.max(self.position);
+        // Who wants the first bytes alone gets no more.
+        let beginning = self.position < BEGINNING;
+        if beginning || from >= self.size || from - self.position >= AHEAD / 2 {
+            return;
+        }
+        let (file, offset) = match &self.open {
+            Open::Archive {
+                file,
+                extents,
+                current,
+            } => match extents.get(*current) {
+                Some(extent)
+                    if (0..extent.length).contains(&from.wrapping_sub(extent.position)) =>
+                {
+                    (&**file, extent.offset + (from - extent.position))
+                }
+                _ => return,
+            },
+            Open::File(file) => (file, from),
+            Open::Memory(_) => return,
+        };
+        let length = AHEAD.min(self.size - from);
+        // A hint: without it the bytes come all the same.
+        let _ = fadvise(file, offset, NonZeroU64::new(length), Advice::WillNeed);
+        self.ahead = from + length;
     }
 }
 
