@@ -16,6 +16,7 @@ mod inspect;
 mod interrupt;
 mod layer;
 pub mod limits;
+mod mutex;
 pub mod oci;
 mod output;
 mod plan;

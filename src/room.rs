@@ -1,20 +1,17 @@
 //! The free space of a file system, so that what is decoded, and what is written of it, stops before a disk is full.
 
 use std::fs::File;
-use std::os::fd::OwnedFd;
 use std::os::unix::fs::FileExt;
-use std::path::{Path, PathBuf};
-
-use rustix::fs::{Mode, OFlags};
+use std::path::Path;
 
 use crate::error::{Error, Result};
 use crate::limits;
+use crate::output::at::Folder;
 
 /// The room there is on the file system of a folder.
 #[derive(Debug)]
 pub(crate) struct Room {
-    folder: OwnedFd,
-    path: PathBuf,
+    folder: Folder,
     /// In bytes, at the beginning; `None` where the system does not say.
     free: Option<u64>,
 }
@@ -22,13 +19,10 @@ pub(crate) struct Room {
 impl Room {
     /// Looks how much is free where `folder` is.
     pub fn new(folder: &Path) -> Result<Room> {
-        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
-        let opened = rustix::fs::open(folder, flags, Mode::empty())
-            .map_err(|errno| Error::io("open", folder)(errno.into()))?;
+        let folder = Folder::open(folder)?;
         Ok(Room {
-            free: free(&opened),
-            folder: opened,
-            path: folder.to_owned(),
+            free: folder.free(),
+            folder,
         })
     }
 
@@ -44,22 +38,16 @@ impl Room {
         let Some(at_first) = self.free else {
             return Ok(());
         };
-        let left = free(&self.folder).unwrap_or(u64::MAX);
+        let left = self.folder.free().unwrap_or(u64::MAX);
         if size > self.most() || left < at_first / limits::DISK_RESERVE {
             return Err(Error::NoRoom {
-                path: self.path.clone(),
+                path: self.folder.own_path().to_owned(),
                 size,
                 free: at_first,
             });
         }
         Ok(())
     }
-}
-
-fn free(folder: &OwnedFd) -> Option<u64> {
-    let status = rustix::fs::fstatvfs(folder).ok()?;
-    // Some file systems do not know and say 0.
-    (status.f_blocks > 0).then(|| status.f_bavail.saturating_mul(status.f_frsize))
 }
 
 /// Writes a file front to back and leaves holes where it is zeros, which take no room.

@@ -4,10 +4,11 @@ use std::fs::File;
 use std::io::Write;
 use std::sync::atomic::Ordering;
 
-use super::{Cache, STAGED, lock, name};
+use super::{Cache, STAGED, name};
 use crate::compression::Encoding;
 use crate::digest::{DiffId, Digest};
 use crate::error::{Error, Result};
+use crate::mutex::lock;
 use crate::output::staging;
 
 /// Never fails: when it cannot be written, there will be no entry, and the cache takes no more.

@@ -17,7 +17,7 @@ use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Component, Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 
 pub(crate) use entry::StagedEntry;
 pub(crate) use jobs::CachedJobs;
@@ -27,6 +27,7 @@ use crate::digest::{DiffId, Digest};
 use crate::error::{Error, Place, Result};
 use crate::input::Content;
 use crate::interrupt::Interrupt;
+use crate::mutex::lock;
 use crate::output::Target;
 use crate::output::at::Folder;
 use crate::output::staging;
@@ -288,8 +289,4 @@ fn resolve(path: &Path) -> PathBuf {
         }
     }
     path
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

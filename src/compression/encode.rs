@@ -40,7 +40,6 @@ const ZSTD_CHUNK: usize = 4 << 20;
 /// libzstd's level 3 has 2^16 places for short matches. With fewer they stay in the CPU's nearest cache: 5 % faster on a
 /// root file system, and 0.7 % larger.
 const SHORT_MATCH_LOG: u32 = 14;
-const DEFAULT_ZSTD_LEVEL: i32 = 3;
 
 /// Encodes chunks, one at a time; can be used for chunk after chunk of any layer.
 pub struct ChunkEncoder(Encoder);
@@ -73,7 +72,7 @@ impl ChunkEncoder {
                 let mut compressor = zstd::bulk::Compressor::new(level)?;
                 // All of a chunk can be referred to, not only the 2 MiB of the usual levels: 1.3 % smaller.
                 compressor.set_parameter(CParameter::WindowLog(ZSTD_CHUNK.ilog2()))?;
-                if level == DEFAULT_ZSTD_LEVEL {
+                if encoding == Encoding::ZSTD {
                     compressor.set_parameter(CParameter::ChainLog(SHORT_MATCH_LOG))?;
                 }
                 Encoder::Zstd(compressor)

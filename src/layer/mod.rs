@@ -90,10 +90,15 @@ impl Job {
     /// How many buffers a chunk takes: one decoded and, if what is written is something else, one of that.
     fn buffers(&self) -> usize {
         match self.action {
-            Action::Check | Action::Encode(Encoding::None) | Action::Keep { decode: false } => 1,
-            Action::Keep { decode: true } if self.codec == Codec::None => 1,
-            Action::Encode(_) | Action::Keep { .. } => 2,
+            Action::Encode(encoding) if encoding != Encoding::None => 2,
+            _ if self.captures() => 2,
+            _ => 1,
         }
+    }
+
+    /// Whether the raw bytes are written and the decoded ones only hashed.
+    fn captures(&self) -> bool {
+        self.action == Action::Keep { decode: true } && self.codec != Codec::None
     }
 
     /// For the raw bytes.

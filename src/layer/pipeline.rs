@@ -15,14 +15,15 @@ use rayon::{ScopeFifo, ThreadPool};
 
 use super::reuse::Reuse;
 use super::source::{Piece, Source};
-use super::state::{ReadToEnd, Reader, State, Track, budget, lock};
+use super::state::{ReadToEnd, Reader, State, Track, budget};
 use super::writer::{ToWrite, Writer};
 use super::{Action, Job, Outcome};
 use crate::cache::Cache;
-use crate::compression::{Codec, Encoding};
+use crate::compression::Encoding;
 use crate::digest::DiffId;
 use crate::error::{Error, Result};
 use crate::interrupt::Interrupt;
+use crate::mutex::lock;
 use crate::output::Output;
 use crate::progress::Progress;
 
@@ -205,7 +206,7 @@ impl<'a> Run<'a> {
                     self.encode(scope, layer, encoding, number, before, chunk);
                 });
             }
-            Action::Keep { decode: true } if self.jobs[layer].codec != Codec::None => {
+            _ if self.jobs[layer].captures() => {
                 track.to_hash.push_back(chunk);
                 track.to_write.insert(number, ToWrite::Raw(raw));
             }

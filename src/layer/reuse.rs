@@ -4,8 +4,8 @@ use std::collections::HashMap;
 use std::io;
 use std::sync::{Arc, Mutex};
 
-use super::state::lock;
 use crate::compression::{ChunkEncoder, EncodedChunk, Encoding};
+use crate::mutex::lock;
 
 pub(super) struct Reuse {
     /// How many buffers are kept.

@@ -43,7 +43,6 @@ impl Source {
         // Without decoding, the raw bytes are all there is: they pass as if they were plain.
         let decodes = job.action != Action::Keep { decode: false };
         let codec = if decodes { job.codec } else { Codec::None };
-        let kept = matches!(job.action, Action::Keep { .. });
         // The decoded bytes of a plain layer are its raw bytes: they are hashed once, as decoded ones, unless the two
         // digests are of different algorithms.
         let algorithm =
@@ -52,15 +51,15 @@ impl Source {
             && job.digest.is_some()
             && algorithm(job.digest) != algorithm(job.diff_id.map(|diff_id| diff_id.0));
         // What is captured is hashed when it is written, while the next is being decoded.
-        let capture = kept && codec != Codec::None;
-        let hashes = codec != Codec::None || two_algorithms;
+        let capture = job.captures();
+        let hashes = !capture && (codec != Codec::None || two_algorithms);
         let tap = Tap {
             reader: content.reader()?,
             buffer: vec![0; BUFFER],
             position: 0,
             filled: 0,
             capture: capture.then(Vec::new),
-            hasher: (hashes && !capture).then(|| job.source_hasher()),
+            hasher: hashes.then(|| job.source_hasher()),
             consumed: 0,
         };
         Ok(Source {

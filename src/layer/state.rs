@@ -1,7 +1,7 @@
 //! How far the layers are, and who may go on.
 
 use std::collections::{BTreeMap, VecDeque};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 
 use super::Outcome;
 use super::pipeline::Run;
@@ -94,8 +94,3 @@ pub(super) fn budget(size: usize, threads: usize) -> usize {
 /// a process needs, that is within 64 MiB and 8 MiB for each thread.
 const MEMORY: usize = 48 << 20;
 const MEMORY_OF_THREAD: usize = 6 << 20;
-
-/// A task that panics poisons nothing that others rely on: rayon hands the panic on to the caller.
-pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::{Action, Job, Outcome};
 use crate::cache::{Cache, StagedEntry};
-use crate::compression::{Codec, EncodedChunk, Encoding, Framing};
+use crate::compression::{EncodedChunk, Encoding, Framing};
 use crate::digest::{DiffId, Digest, Hasher};
 use crate::error::{Error, Result};
 use crate::input::Content;
@@ -56,7 +56,7 @@ impl<'a> Writer<'a> {
                 writer.write(framing.header())?;
                 writer.framing = Some(framing);
             }
-            Action::Keep { decode: true } if job.codec != Codec::None => {
+            _ if job.captures() => {
                 writer.hasher = Some(job.source_hasher());
             }
             _ => {}

@@ -37,6 +37,11 @@ impl Folder {
         })
     }
 
+    /// Its own path, for messages.
+    pub fn own_path(&self) -> &Path {
+        &self.path
+    }
+
     /// The path of a name in it, for messages.
     pub fn path(&self, name: &str) -> PathBuf {
         self.path.join(name)
@@ -163,6 +168,13 @@ impl Folder {
     pub fn identity(&self, name: &str) -> Result<Option<(u64, u64)>> {
         let status = self.status(name)?;
         Ok(status.map(|status| (status.st_dev, status.st_ino)))
+    }
+
+    /// How many bytes are free where it is; `None` where the system does not say.
+    pub fn free(&self) -> Option<u64> {
+        let status = rustix::fs::fstatvfs(&self.fd).ok()?;
+        // Some file systems do not know and say 0.
+        (status.f_blocks > 0).then(|| status.f_bavail.saturating_mul(status.f_frsize))
     }
 
     /// Whether nobody but this user (and root) can put anything into it. Access control lists count: where there are

@@ -7,7 +7,7 @@ use std::fs::File;
 use std::io::{self, Write};
 use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 
 use rustix::fs::FileType;
 use tar::{EntryType, Header};
@@ -19,6 +19,7 @@ use crate::digest::Digest;
 use crate::error::{Error, Result};
 use crate::input::{Content, Files, Input};
 use crate::interrupt::Interrupt;
+use crate::mutex::lock;
 use crate::oci::{self, Document};
 
 const BLOCK_BYTES: usize = 512;
@@ -125,7 +126,7 @@ impl TarOutput {
     }
 
     fn contents(&self) -> MutexGuard<'_, Contents> {
-        self.contents.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.contents)
     }
 
     fn write_at(&self, bytes: &[u8], offset: u64) -> Result<()> {
