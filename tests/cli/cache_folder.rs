@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::os::unix::fs::MetadataExt;
-use std::process::{Command, Stdio};
+use std::process::Command;
 
 use rustix::process::{Pid, Signal, geteuid, kill_process};
 
@@ -27,15 +27,10 @@ fn sandbox() -> Sandbox {
 fn modes_honour_umask() {
     let sandbox = sandbox();
     for umask in [0o022, 0o077, 0o002] {
-        let script =
-            format!("umask {umask:03o} && exec \"$0\" convert app.tar -o out --cache cache/deep");
-        let mut command = Command::new("sh");
-        command
-            .args(["-c", &script, env!("CARGO_BIN_EXE_ocify")])
-            .current_dir(sandbox.path(""))
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped());
-        Run::new(command.spawn().unwrap()).succeeds();
+        let args = ["convert", "app.tar", "-o", "out", "--cache", "cache/deep"];
+        sandbox
+            .run_after(&format!("umask {umask:03o}"), &args)
+            .succeeds();
         let mode = |path: &std::path::Path| path.metadata().unwrap().mode() & 0o7777;
         for file in files(&sandbox) {
             assert_eq!(mode(&file), 0o666 & !umask, "{}", file.display());
@@ -96,15 +91,8 @@ fn unprivileged(sandbox: &Sandbox, args: &[&str]) -> Run {
     if !geteuid().is_root() {
         return sandbox.convert(args);
     }
-    let mut command = Command::new("setpriv");
-    command
-        .args(["--inh-caps=-all", "--bounding-set=-all"])
-        .args([env!("CARGO_BIN_EXE_ocify"), "convert", "--no-fsync"])
-        .args(args)
-        .current_dir(sandbox.path(""))
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped());
-    Run::new(command.spawn().unwrap())
+    let starter = ["setpriv", "--inh-caps=-all", "--bounding-set=-all"];
+    sandbox.run_by(&starter, &[&["convert", "--no-fsync"], args].concat())
 }
 
 #[test]

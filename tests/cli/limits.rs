@@ -403,16 +403,8 @@ fn sizes_have_units() {
 
 /// Converts with this much address space, in KiB.
 fn convert_within(sandbox: &Sandbox, kib: u32, args: &[&str]) -> Run {
-    let script = format!("ulimit -v {kib} && exec \"$0\" convert --no-fsync --threads 1 \"$@\"");
-    let mut command = std::process::Command::new("sh");
-    command
-        .args(["-c", &script, env!("CARGO_BIN_EXE_ocify")])
-        .args(args)
-        .current_dir(sandbox.path(""))
-        .env("TMPDIR", sandbox.path(""))
-        .stdout(std::process::Stdio::piped())
-        .stderr(std::process::Stdio::piped());
-    Run::new(command.spawn().unwrap())
+    let convert = ["convert", "--no-fsync", "--threads", "1"];
+    sandbox.run_after(&format!("ulimit -v {kib}"), &[&convert, args].concat())
 }
 
 /// zstd, `count` times 128 KiB of zeros: four bytes each.

@@ -3,12 +3,11 @@
 use std::fs;
 use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
 use std::path::Path;
-use std::process::{Command, Stdio};
 
 use crate::support::docker::save_one;
 use crate::support::layers::Layer;
 use crate::support::oci;
-use crate::support::sandbox::{Run, Sandbox};
+use crate::support::sandbox::Sandbox;
 use crate::support::tar::{self, Member};
 
 fn sandbox() -> Sandbox {
@@ -16,16 +15,11 @@ fn sandbox() -> Sandbox {
 }
 
 fn convert_with_umask(sandbox: &Sandbox, umask: u32, output: &str) {
-    let script = format!(
-        "umask {umask:03o} && exec \"$0\" convert app.tar -o {output} --digest-map {output}.csv"
-    );
-    let mut command = Command::new("sh");
-    command
-        .args(["-c", &script, env!("CARGO_BIN_EXE_ocify")])
-        .current_dir(sandbox.path(""))
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped());
-    Run::new(command.spawn().unwrap()).succeeds();
+    let map = format!("{output}.csv");
+    let args = ["convert", "app.tar", "-o", output, "--digest-map", &map];
+    sandbox
+        .run_after(&format!("umask {umask:03o}"), &args)
+        .succeeds();
 }
 
 /// Path and mode of all that is below a path.

@@ -89,7 +89,7 @@ fn every_fixture_is_read_or_refused_with_a_reason() {
         fs::write(folder.path().join("manifest.json"), bytes).unwrap();
         let found = match open(folder.path()) {
             Ok(input) => kind(&input.entries[0].node).to_owned(),
-            Err(error) => chain(&error),
+            Err(error) => error.chain(),
         };
         assert!(found.contains(reason), "{file}: {found}");
     }
@@ -125,16 +125,6 @@ fn kind(node: &ocify::Node) -> &'static str {
         ocify::Node::Index(_) => "index",
         _ => "other",
     }
-}
-
-fn chain(error: &ocify::Error) -> String {
-    let mut text = error.to_string();
-    let mut source = std::error::Error::source(error);
-    while let Some(error) = source {
-        text = format!("{text}: {error}");
-        source = error.source();
-    }
-    text
 }
 
 /// c/image's own conversion says which OCI media type stands for which of Docker's.

@@ -58,7 +58,11 @@ impl Sandbox {
 
     /// The program with these arguments, ready to be started here.
     pub fn command(&self, args: &[&str]) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_ocify"));
+        self.command_of(env!("CARGO_BIN_EXE_ocify"), args)
+    }
+
+    fn command_of(&self, program: &str, args: &[&str]) -> Command {
+        let mut command = Command::new(program);
         command
             .args(args)
             .current_dir(self.folder.path())
@@ -72,6 +76,18 @@ impl Sandbox {
 
     pub fn run(&self, args: &[&str]) -> Run {
         Run::new(self.command(args).spawn().unwrap())
+    }
+
+    /// The program started by another one, which gets it and its arguments behind its own.
+    pub fn run_by(&self, starter: &[&str], args: &[&str]) -> Run {
+        let args = [&starter[1..], &[env!("CARGO_BIN_EXE_ocify")], args].concat();
+        Run::new(self.command_of(starter[0], &args).spawn().unwrap())
+    }
+
+    /// The program in a shell that has done something before: `umask 077`, `ulimit -v 4096`.
+    pub fn run_after(&self, before: &str, args: &[&str]) -> Run {
+        let script = format!("{before} && exec \"$0\" \"$@\"");
+        self.run_by(&["sh", "-c", &script], args)
     }
 
     /// `ocify convert` with these arguments.
