@@ -6,6 +6,7 @@ mod archive_members;
 mod bad_docker_archives;
 mod bad_oci_layouts;
 mod bad_requests;
+mod bombs;
 mod cache;
 mod cache_damage;
 mod cache_folder;
