@@ -11,6 +11,7 @@ mod cache;
 mod cache_damage;
 mod cache_folder;
 mod command_line;
+mod copied_damage;
 mod crash;
 mod digest_map;
 mod dir;
