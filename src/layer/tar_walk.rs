@@ -4,8 +4,9 @@
 //! (<https://github.com/golang/go/blob/go1.25.0/src/archive/tar/reader.go>): links, devices and folders have no data
 //! whatever their size field says, and a PAX record `size` overrides the header's.
 
+use std::borrow::Cow;
 use std::collections::HashSet;
-use std::hash::{BuildHasher, RandomState};
+use std::hash::{BuildHasher, Hasher, RandomState};
 
 use tar::{EntryType, Header};
 
@@ -270,9 +271,8 @@ impl TarWalk {
     }
 
     fn header(&mut self, at: u64, block: &[u8]) {
-        let mut header = Header::new_old();
-        header.as_mut_bytes().copy_from_slice(block);
-        if !checksum_fits(&header) {
+        let header = Header::from_byte_slice(block);
+        if !checksum_fits(header) {
             return self.damaged(at, "its checksum does not fit");
         }
         let Ok(size) = header.entry_size() else {
@@ -302,10 +302,8 @@ impl TarWalk {
             EntryType::XGlobalHeader | EntryType::GNULongLink => self.enter_data(behind, size),
             kind => {
                 let next = std::mem::take(&mut self.next);
-                let path = next
-                    .path
-                    .unwrap_or_else(|| header.path_bytes().into_owned());
-                self.paths.add(&String::from_utf8_lossy(&path));
+                let path = next.path.map_or_else(|| header.path_bytes(), Cow::Owned);
+                self.paths.add(&path);
                 let size = match kind {
                     EntryType::Link
                     | EntryType::Symlink
@@ -368,15 +366,25 @@ impl TarWalk {
 }
 
 impl Paths {
-    fn add(&mut self, raw: &str) {
-        if raw.split('/').any(|component| component == "..") {
-            self.outside.add(raw);
+    fn add(&mut self, path: &[u8]) {
+        let components = || {
+            let components = path.split(|byte| *byte == b'/');
+            components.filter(|component| !matches!(*component, b"" | b"."))
+        };
+        if components().any(|component| component == b"..") {
+            self.outside.add(&String::from_utf8_lossy(path));
         }
-        let path = clean_name(raw);
         if self.seen.len() >= self.most {
             self.full = true;
-        } else if !self.seen.insert(self.keys.hash_one(&path)) {
-            self.twice.add(&path);
+            return;
+        }
+        let mut hasher = self.keys.build_hasher();
+        for component in components() {
+            hasher.write(component);
+            hasher.write_u8(b'/');
+        }
+        if !self.seen.insert(hasher.finish()) {
+            self.twice.add(&clean_name(&String::from_utf8_lossy(path)));
         }
     }
 }
