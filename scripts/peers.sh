@@ -172,8 +172,8 @@ read_back() {
     empty_stores >/dev/null 2>&1
 }
 
-start_dockerd
 start_containerd
+start_dockerd
 mapfile -t inputs < <(jq -r 'keys[]' "$expected")
 for name in "${inputs[@]}"; do
     for codec in "${codecs[@]}"; do
@@ -181,7 +181,7 @@ for name in "${inputs[@]}"; do
     done
 done
 
-printf '\n%s, %s, %s, %s, %s\n' "$(skopeo --version)" "$(umoci --version | head -n 1)" "$(dockerd --version)" \
+printf '\n%s, %s, %s, %s, %s\n' "$(skopeo --version)" "$(umoci --version | sed -n 1p)" "$(dockerd --version)" \
     "$(command podman --version)" "$(containerd --version | cut -d ' ' -f 1,3)"
 printf '%-24s' "read/tried"
 printf '%10s' "${codecs[@]}"
