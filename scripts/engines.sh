@@ -12,13 +12,14 @@ stop_daemons() {
 }
 at_exit+=(stop_daemons)
 
-# start NAME READY-COMMAND -- DAEMON... : starts a daemon and waits until it answers.
+# start NAME READY-COMMAND -- DAEMON... : starts a daemon and waits until it answers or ends; ten minutes and more, since a
+# busy machine may need them.
 start() {
     local name=$1 ready=$2 log=$work/$1.log
     shift 3
     setsid "$@" >"$log" 2>&1 </dev/null &
     daemons+=($!)
-    for _ in $(seq 150); do
+    for _ in $(seq 3000); do
         "$ready" >/dev/null 2>&1 && return
         kill -0 "${daemons[-1]}" 2>/dev/null || break
         sleep 0.2
@@ -34,10 +35,6 @@ ctr() { command ctr --address "$work/containerd.sock" "$@"; }
 containerd_answers() { ctr version; }
 docker_answers() { docker version; }
 
-start_dockerd() {
-    start dockerd docker_answers -- dockerd --bridge=none --iptables=false --ip6tables=false --host "unix://$work/docker.sock" \
-        --data-root "$work/docker/data" --exec-root "$work/docker/exec" --pidfile "$work/docker.pid"
-}
 start_containerd() {
     cat >"$work/containerd.toml" <<TOML
 version = 2
@@ -48,4 +45,12 @@ disabled_plugins = ["io.containerd.grpc.v1.cri"]
   address = "$work/containerd.sock"
 TOML
     start containerd containerd_answers -- containerd --config "$work/containerd.toml"
+}
+# After start_containerd: dockerd would otherwise take the machine's containerd wherever that has a socket, even if nobody
+# answers there. And no settings but these.
+start_dockerd() {
+    echo '{}' >"$work/docker.json"
+    start dockerd docker_answers -- dockerd --config-file "$work/docker.json" --containerd "$work/containerd.sock" --bridge=none \
+        --iptables=false --ip6tables=false --host "unix://$work/docker.sock" --data-root "$work/docker/data" \
+        --exec-root "$work/docker/exec" --pidfile "$work/docker.pid"
 }

@@ -9,6 +9,8 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 seconds=${1:-60}
 shift || true
+# What is not installed is left out; rustup would download a nightly toolchain, another one each day.
+export RUSTUP_AUTO_INSTALL=0
 if ! cargo +nightly fuzz --version >/dev/null 2>&1; then
     echo "left out: cargo-fuzz or a nightly toolchain is not installed"
     exit 0
@@ -18,7 +20,9 @@ targets=("$@")
 for target in "${targets[@]}"; do
     mkdir -p "fuzz/found/$target"
     log=$(mktemp)
-    if ! cargo +nightly fuzz run "$target" "fuzz/found/$target" "fuzz/corpus/$target" -- -rss_limit_mb=512 -timeout=20 \
+    # What is not installed is left out; rustup would download a nightly toolchain, another one each day.
+export RUSTUP_AUTO_INSTALL=0
+if ! cargo +nightly fuzz run "$target" "fuzz/found/$target" "fuzz/corpus/$target" -- -rss_limit_mb=512 -timeout=20 \
         -max_len=65536 -max_total_time="$seconds" -print_final_stats=1 >"$log" 2>&1; then
         tail -40 "$log"
         rm -f "$log"

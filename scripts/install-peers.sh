@@ -8,33 +8,49 @@ programs=(
     skopeo=skopeo umoci=umoci dockerd=docker.io docker=docker.io podman=podman
     containerd=containerd ctr=containerd
     mkfs.xfs=xfsprogs mkfs.btrfs=btrfs-progs mkfs.vfat=dosfstools mkfs.exfat=exfatprogs mount.exfat-fuse=exfat-fuse
-    ntfs-3g=ntfs-3g bindfs=bindfs sshfs=sshfs /usr/lib/openssh/sftp-server=openssh-sftp-server
-    zstd=zstd xz=xz-utils bzip2=bzip2 jq=jq strace=strace valgrind=valgrind python3=python3
+    mkfs.ext2=e2fsprogs filefrag=e2fsprogs mount=mount ntfs-3g=ntfs-3g
+    bindfs=bindfs sshfs=sshfs /usr/lib/openssh/sftp-server=openssh-sftp-server
+    zstd=zstd xz=xz-utils bzip2=bzip2 jq=jq strace=strace valgrind=valgrind python3=python3 nm=binutils
 )
+# libFuzzer is C++.
+command -v cargo-fuzz >/dev/null && programs+=("c++=g++")
+
+# again COMMAND... : until it succeeds, for some minutes. Mirrors fail now and then, and another apt-get may hold the lock on
+# the lists, for which, unlike dpkg's, apt-get does not wait.
+again() {
+    local pause
+    for pause in 5 10 20 40 80 160; do
+        "$@" && return
+        printf '%s: tries again in %d seconds: %s\n' "$0" "$pause" "$*" >&2
+        sleep "$pause"
+    done
+    "$@"
+}
+# An update that reaches no mirror succeeds with the old lists, so what tells is whether the packages come.
+install() { # PACKAGE...
+    local more=()
+    apt-get update -qq || return
+    # Newer Debian releases ship the docker client apart from the daemon.
+    if [[ " $* " == *" docker.io "* ]] && apt-cache show docker-cli >/dev/null 2>&1; then more=(docker-cli); fi
+    DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends -o DPkg::Lock::Timeout=600 "$@" "${more[@]}" \
+        </dev/null >/dev/null
+}
 
 packages=()
 for entry in "${programs[@]}"; do
     command -v "${entry%%=*}" >/dev/null || packages+=("${entry#*=}")
 done
-# Newer Debian releases ship the docker client apart from the daemon.
-if [ ${#packages[@]} -gt 0 ]; then
-    export DEBIAN_FRONTEND=noninteractive
-    apt-get update -qq
-    if [[ " ${packages[*]} " == *" docker.io "* ]] && apt-cache show docker-cli >/dev/null 2>&1; then
-        packages+=(docker-cli)
-    fi
-    apt-get install -y -qq --no-install-recommends "${packages[@]}" </dev/null >/dev/null
-fi
+[ ${#packages[@]} -eq 0 ] || again install "${packages[@]}"
 
 if ! python3 -c 'import jsonschema' 2>/dev/null; then
     # The python3 in the path may not be the one that Debian's packages serve, so pip comes first.
     python3 -m pip install --quiet --disable-pip-version-check --break-system-packages jsonschema ||
-        { apt-get update -qq && apt-get install -y -qq --no-install-recommends python3-jsonschema </dev/null >/dev/null; }
+        again install python3-jsonschema
     python3 -c 'import jsonschema'
 fi
 
 skopeo --version
-umoci --version | head -n 1
+umoci --version
 dockerd --version
 podman --version
 containerd --version

@@ -50,6 +50,7 @@ find "$content" -depth -print0 | while IFS= read -r -d '' path; do at "$path"; d
 
 # Two images by Docker: an imported root, and one built on it whose last layer deletes. busybox is mounted for that, so
 # that it is in no layer.
+start_containerd
 start_dockerd
 tar -C "$content/base" --sort=name --owner=0 --group=0 --numeric-owner -c . | docker import --change 'CMD ["/bin/program"]' - testdata/base:1
 DOCKER_BUILDKIT=0 docker build --quiet --tag unfinished "$content"

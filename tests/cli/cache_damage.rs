@@ -20,11 +20,12 @@ fn layers() -> [Layer; 3] {
     ]
 }
 
-/// With an archive, and a cache that is warm.
+/// With an archive, and a cache that is warm and that nobody else may write to, whatever the umask of the tests: what is
+/// said of an entry depends on it.
 fn sandbox() -> Sandbox {
     let sandbox = Sandbox::with_archive(&save_one("app:1.0", &layers()));
-    let args = ["app.tar", "-o", "expected", "--cache", "cache"];
-    sandbox.convert(&args).succeeds();
+    let args = ["convert", "app.tar", "-o", "expected", "--cache", "cache"];
+    sandbox.run_after("umask 022", &args).succeeds();
     sandbox
 }
 
