@@ -20,9 +20,7 @@ targets=("$@")
 for target in "${targets[@]}"; do
     mkdir -p "fuzz/found/$target"
     log=$(mktemp)
-    # What is not installed is left out; rustup would download a nightly toolchain, another one each day.
-export RUSTUP_AUTO_INSTALL=0
-if ! cargo +nightly fuzz run "$target" "fuzz/found/$target" "fuzz/corpus/$target" -- -rss_limit_mb=512 -timeout=20 \
+    if ! cargo +nightly fuzz run "$target" "fuzz/found/$target" "fuzz/corpus/$target" -- -rss_limit_mb=512 -timeout=20 \
         -max_len=65536 -max_total_time="$seconds" -print_final_stats=1 >"$log" 2>&1; then
         tail -40 "$log"
         rm -f "$log"
