@@ -224,7 +224,10 @@ impl<'a> Tree<'a> {
         let descriptors = view.layers.unwrap_or_default();
         limits::at_most("the number of layers", descriptors.len(), limits::LAYERS)?;
         let subject = view.subject.map(|subject| subject.digest);
-        let attestation = annotations.contains_key(REFERENCE_DIGEST);
+        let attestation = oci::is_attestation(
+            annotations.contains_key(REFERENCE_DIGEST),
+            descriptors.iter().map(|layer| layer.media_type.as_str()),
+        );
         if !media_type::is_image_config(&config.media_type) || attestation {
             let layers = descriptors
                 .into_iter()

@@ -12,7 +12,7 @@ use super::tree::{Presence, Tree};
 use crate::digest::DiffId;
 use crate::input::Content;
 use crate::limits;
-use crate::oci::REFERENCE_DIGEST;
+use crate::oci;
 use crate::oci::media_type::{self, LayerKind};
 
 impl<'a> Tree<'a> {
@@ -73,7 +73,10 @@ impl<'a> Tree<'a> {
             let message = "its config is the empty one, so it must have an artifactType";
             self.findings.problem(Code::ArtifactType, place, message);
         }
-        let attestation = link.is_some_and(|link| link.annotation(REFERENCE_DIGEST).is_some());
+        let attestation = oci::is_attestation(
+            link.is_some_and(Link::is_about_another),
+            layers.iter().map(|layer| layer.media_type.as_str()),
+        );
         let is_image =
             |config: &Link| media_type::is_image_config(&config.media_type) && !attestation;
         let Some(config) = config.filter(is_image) else {

@@ -12,8 +12,8 @@ use super::json::{field, text};
 use super::problem::Location;
 use crate::compression::Codec;
 use crate::digest::{Digest, DigestError};
-use crate::oci::Platform;
 use crate::oci::media_type::{self, LayerKind};
+use crate::oci::{Platform, REFERENCE_DIGEST};
 
 /// What could be read of a descriptor. It has a digest, or there would be nothing to follow.
 #[derive(Debug, Clone)]
@@ -31,6 +31,11 @@ pub(super) struct Link {
 impl Link {
     pub fn annotation(&self, key: &str) -> Option<&str> {
         self.annotations.get(key)?.as_str()
+    }
+
+    /// Whether it says which manifest its own is about, as those of attestations do.
+    pub fn is_about_another(&self) -> bool {
+        self.annotation(REFERENCE_DIGEST).is_some()
     }
 }
 

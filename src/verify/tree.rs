@@ -20,8 +20,8 @@ pub(super) struct Tree<'a> {
     pub findings: &'a mut Findings,
     pub files: &'a Files,
     pub places: &'a dyn Places,
-    /// What has been read already, with the numbers of its images.
-    pub(super) seen: HashMap<Digest, Vec<usize>>,
+    /// What has been read already, with the numbers of its images. An attestation is read otherwise than an image.
+    pub(super) seen: HashMap<(Digest, bool), Vec<usize>>,
 }
 
 /// Whether what a descriptor points to is in the input.
@@ -61,11 +61,12 @@ impl<'a> Tree<'a> {
             self.data(link, content, &place);
             return Presence::Here(Vec::new());
         }
-        if let Some(images) = self.seen.get(&link.digest) {
+        let key = (link.digest, link.is_about_another());
+        if let Some(images) = self.seen.get(&key) {
             return Presence::Here(images.clone());
         }
         // Before reading, since a damaged document may lead back to itself.
-        self.seen.insert(link.digest, Vec::new());
+        self.seen.insert(key, Vec::new());
         if self.seen.len() > limits::IMAGES {
             let message = format!("there are more than {} manifests", limits::IMAGES);
             self.findings.problem(Code::Limit, &place, message);
@@ -78,7 +79,7 @@ impl<'a> Tree<'a> {
         self.compare_data(link, &document, &place);
         let presence = self.document(&document.value, Some(link), &place, depth);
         if let Presence::Here(images) = &presence {
-            self.seen.insert(link.digest, images.clone());
+            self.seen.insert(key, images.clone());
         }
         presence
     }
@@ -175,7 +176,7 @@ impl<'a> Tree<'a> {
                         self.compare_platform(link, number, place);
                     }
                     images.extend(found);
-                    present |= link.annotation(REFERENCE_DIGEST).is_none();
+                    present |= !link.is_about_another();
                 }
                 Presence::Absent(problems) => absent.push((child, problems)),
             }

@@ -13,6 +13,7 @@ mod command_line;
 mod crash;
 mod digest_map;
 mod dir;
+mod disguises;
 mod docker_archive;
 mod hybrids;
 mod inspect;

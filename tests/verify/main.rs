@@ -2,6 +2,7 @@
 
 mod archives;
 mod command_line;
+mod disguises;
 mod documents;
 mod folders;
 mod indexes;

@@ -1,0 +1,42 @@
+//! Layouts that some readers take for something else: they are refused, or converted as what engines run.
+
+use crate::support::files::Files;
+use crate::support::layers::Layer;
+use crate::support::oci::{self, Layout, digest};
+use crate::support::sandbox::Sandbox;
+use crate::support::{docker, sha256};
+
+/// Converting the folder `app` fails with these lines.
+#[track_caller]
+fn refuses(files: &Files, stderr: &str) {
+    let sandbox = Sandbox::with_folder(files);
+    sandbox.convert(&["app", "-o", "out"]).fails(stderr);
+}
+
+/// Layers of an image are checked, whatever an annotation of its descriptor says that it is.
+#[test]
+fn an_image_that_calls_itself_an_attestation() {
+    let (said, layer) = (Layer::new("said"), Layer::new("other"));
+    let mut layout = Layout::default();
+    let image = layout.manifest(
+        oci::CONFIG,
+        &docker::config(std::slice::from_ref(&said)),
+        &[(oci::LAYER, layer.tar.clone())],
+    );
+    let disguised = oci::annotated(
+        &image,
+        &[
+            (oci::REF_NAME, "app"),
+            (oci::REFERENCE_DIGEST, digest(&image)),
+        ],
+    );
+    refuses(
+        &layout.listing(disguised).files(),
+        &format!(
+            "ocify: app: app: layer 1 of 1: diff_id is {}, the config says {}\n\
+             hint: the input is damaged: copy or save it again\n",
+            sha256(&layer.tar),
+            sha256(&said.tar),
+        ),
+    );
+}

@@ -1,0 +1,73 @@
+//! Images that look like something else to a part of their readers, so that nobody checks them.
+
+use serde_json::{Value, json};
+
+use crate::support::oci::{self, Layout};
+use crate::{Parts, archives_have};
+
+const NOT_HERE: &str = "sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
+
+/// An image whose second layer is not what its config says.
+fn with_another_layer(layout: &mut Layout) -> Value {
+    Parts::new()
+        .config(|config| config["rootfs"]["diff_ids"][1] = json!(NOT_HERE))
+        .add(layout)
+}
+
+/// Engines run what has file system layers, whatever an annotation calls it.
+#[test]
+fn an_image_that_calls_itself_an_attestation() {
+    let mut layout = Layout::default();
+    let image = with_another_layer(&mut layout);
+    let disguised = oci::annotated(&image, &[(oci::REFERENCE_DIGEST, oci::digest(&image))]);
+    let listing = |entries: &[&Value]| {
+        let mut layout = layout.clone();
+        layout.manifests = entries.iter().copied().cloned().collect();
+        layout.files()
+    };
+    archives_have(vec![
+        ("alone", listing(&[&disguised]), &["error layer-diff-id"]),
+        (
+            "before the image itself",
+            listing(&[&disguised, &image]),
+            &["error layer-diff-id"],
+        ),
+        (
+            "behind it",
+            listing(&[&image, &disguised]),
+            &["error layer-diff-id"],
+        ),
+    ]);
+}
+
+/// An attestation is read by fewer rules than an image, so that the same manifest is read twice.
+#[test]
+fn a_manifest_that_is_listed_as_an_attestation_and_as_an_image() {
+    let mut layout = Layout::default();
+    let manifest = layout.manifest(
+        oci::CONFIG,
+        b"{}",
+        &[("application/vnd.in-toto+json", b"{}".to_vec())],
+    );
+    let attestation = oci::annotated(
+        &manifest,
+        &[(oci::REFERENCE_DIGEST, oci::digest(&manifest))],
+    );
+    archives_have(vec![
+        (
+            "an attestation",
+            layout.clone().listing(attestation.clone()).files(),
+            &[],
+        ),
+        (
+            "an attestation, and an image without a platform",
+            layout.listing(attestation).listing(manifest).files(),
+            &[
+                "error config-platform",
+                "error config-platform",
+                "error config-rootfs",
+                "warning layer-unknown-media-type",
+            ],
+        ),
+    ]);
+}
