@@ -8,7 +8,8 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::Files;
-use super::oci_tree::{Blobs, ManifestView, Tree, check_data, refuse_both};
+use super::oci_documents::{ManifestView, check_data, refuse_both};
+use super::oci_tree::{Blobs, Tree};
 use crate::error::{Error, Place, Result, ResultExt};
 use crate::image::{Entry, Reference};
 use crate::oci::{self, CONTAINERD_NAME, Descriptor, REF_NAME};
@@ -45,6 +46,7 @@ pub(super) fn read(files: &Files, warnings: &mut Vec<String>) -> Result<Vec<Entr
             .iter_mut()
             .find(|entry| entry.node.digest() == Some(descriptor.digest));
         if let Some(entry) = known {
+            tree.one_media_type(&descriptor)?;
             if !entry.references.contains(&reference) {
                 entry.references.push(reference);
             }

@@ -56,7 +56,7 @@ codes! {
     Error DocumentField "document-field" "A field of a manifest or index is missing or of the wrong type."
     Error SchemaVersion "schema-version" "`schemaVersion` is not 2."
     Error AmbiguousDocument "ambiguous-document" "A document is an index and an image manifest at once (CVE-2021-41190)."
-    Error MediaTypeMismatch "media-type-mismatch" "A document's own `mediaType` is not its descriptor's, or is none of a manifest or index."
+    Error MediaTypeMismatch "media-type-mismatch" "A document's own `mediaType` is not its descriptor's, or is none of a manifest or index; or descriptors of one digest have different ones."
     Error DescriptorMediaType "descriptor-media-type" "A descriptor has no `mediaType`, or one that does not fit RFC 6838."
     Error DescriptorDigest "descriptor-digest" "A descriptor has no digest, or one that is not well-formed."
     Error DescriptorSize "descriptor-size" "A descriptor's `size` is missing, negative, or no integer."

@@ -10,7 +10,7 @@ use super::json::field;
 use super::problem::{Location, Problem};
 use super::shape::{self, Link};
 use crate::digest::Digest;
-use crate::input::{Files, Places};
+use crate::input::{Files, Places, own_media_type};
 use crate::limits;
 use crate::oci::REFERENCE_DIGEST;
 use crate::oci::media_type::{self, Kind};
@@ -22,6 +22,8 @@ pub(super) struct Tree<'a> {
     pub places: &'a dyn Places,
     /// What has been read already, with the numbers of its images. An attestation is read otherwise than an image.
     pub(super) seen: HashMap<(Digest, bool), Vec<usize>>,
+    /// What descriptors say of what they list.
+    media_types: HashMap<Digest, String>,
 }
 
 /// Whether what a descriptor points to is in the input.
@@ -39,6 +41,7 @@ impl<'a> Tree<'a> {
             files,
             places,
             seen: HashMap::new(),
+            media_types: HashMap::new(),
         }
     }
 
@@ -55,8 +58,12 @@ impl<'a> Tree<'a> {
             Found::Broken => return Presence::Here(Vec::new()),
         };
         self.size(link, content, &place);
+        let is_first = self.one_media_type(link, &place);
         let kind = media_type::kind(&link.media_type);
         if matches!(kind, Kind::Other | Kind::Schema1) && !link.media_type.is_empty() {
+            if is_first && let Some(own) = own_media_type(content) {
+                self.media_type_mismatch(&link.media_type, &own, &place);
+            }
             self.findings.blob(content, Some(link.digest), &place);
             self.data(link, content, &place);
             return Presence::Here(Vec::new());
@@ -144,12 +151,37 @@ impl<'a> Tree<'a> {
             }
             Some(own) => {
                 let own = own.as_str().map_or_else(|| own.to_string(), str::to_owned);
-                let what = "its mediaType";
-                let problem = Problem::mismatch(Code::MediaTypeMismatch, place, what, &given, &own);
-                self.findings.add(problem);
+                self.media_type_mismatch(given, &own, place);
             }
         }
         known(given)
+    }
+
+    fn media_type_mismatch(&mut self, given: &str, own: &str, place: &Location) {
+        let what = "its mediaType";
+        let problem = Problem::mismatch(Code::MediaTypeMismatch, place, what, &given, &own);
+        self.findings.add(problem);
+    }
+
+    /// Whether the descriptors of one digest agree about what it is. Tells whether this is the first of them.
+    fn one_media_type(&mut self, link: &Link, place: &Location) -> bool {
+        let is_first = !self.media_types.contains_key(&link.digest);
+        let known = self.media_types.entry(link.digest);
+        let first = known.or_insert_with(|| link.media_type.clone());
+        if *first != link.media_type {
+            let said = &link.media_type;
+            let problem = Problem {
+                expected: Some(first.clone()),
+                found: Some(said.clone()),
+                ..Problem::new(
+                    Code::MediaTypeMismatch,
+                    place,
+                    format!("one descriptor says that its mediaType is {first}, another {said}"),
+                )
+            };
+            self.findings.add(problem);
+        }
+        is_first
     }
 
     fn index(&mut self, value: &Value, place: &Location, depth: usize) -> Vec<usize> {

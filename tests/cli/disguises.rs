@@ -1,5 +1,7 @@
 //! Layouts that some readers take for something else: they are refused, or converted as what engines run.
 
+use serde_json::{Value, json};
+
 use crate::support::files::Files;
 use crate::support::layers::Layer;
 use crate::support::oci::{self, Layout, digest};
@@ -37,6 +39,38 @@ fn an_image_that_calls_itself_an_attestation() {
              hint: the input is damaged: copy or save it again\n",
             sha256(&layer.tar),
             sha256(&said.tar),
+        ),
+    );
+}
+
+/// Of two descriptors that disagree, one would decide for both: an image and its name would be lost.
+#[test]
+fn a_manifest_that_is_listed_as_something_else() {
+    let mut layout = Layout::default();
+    let image = layout.image("amd64", &[Layer::new("base")]);
+    let mut text = oci::named(&image, "notes");
+    text["mediaType"] = json!("text/plain");
+    let image = oci::named(&image, "app");
+    let manifest = oci::MANIFEST;
+    let both = |first: &Value, second: &Value| {
+        layout
+            .clone()
+            .listing(first.clone())
+            .listing(second.clone())
+            .files()
+    };
+    refuses(
+        &both(&text, &image),
+        &format!(
+            "ocify: app: notes: manifest {}: its media type is {manifest}, its descriptor says text/plain\n",
+            digest(&image),
+        ),
+    );
+    refuses(
+        &both(&image, &text),
+        &format!(
+            "ocify: app: {}: one descriptor says that its media type is {manifest}, another text/plain\n",
+            digest(&image),
         ),
     );
 }

@@ -71,3 +71,42 @@ fn a_manifest_that_is_listed_as_an_attestation_and_as_an_image() {
         ),
     ]);
 }
+
+/// What calls itself a manifest must be listed as one, or its config and layers belong to nobody.
+#[test]
+fn an_image_that_is_listed_as_something_else() {
+    let mut layout = Layout::default();
+    let image = oci::named(&Parts::new().add(&mut layout), "app");
+    let mut text = oci::named(&image, "notes");
+    text["mediaType"] = json!("text/plain");
+    let listing = |entries: [&Value; 2]| {
+        let mut layout = layout.clone();
+        layout.manifests = entries.map(Clone::clone).to_vec();
+        layout.files()
+    };
+    let mut unnamed = Layout::default();
+    let silent = Parts::new()
+        .manifest(|manifest| {
+            manifest.as_object_mut().unwrap().shift_remove("mediaType");
+        })
+        .add(&mut unnamed);
+    let mut plain = silent.clone();
+    plain["mediaType"] = json!("text/plain");
+    archives_have(vec![
+        (
+            "as text, then as an image",
+            listing([&text, &image]),
+            &["error media-type-mismatch", "error media-type-mismatch"],
+        ),
+        (
+            "as an image, then as text",
+            listing([&image, &text]),
+            &["error media-type-mismatch"],
+        ),
+        (
+            "as both, without a mediaType of its own",
+            unnamed.listing(silent).listing(plain).files(),
+            &["error media-type-mismatch", "warning media-type-absent"],
+        ),
+    ]);
+}
