@@ -290,7 +290,7 @@ impl<'a> Tree<'a> {
         }
         let name = self.places.blob(&descriptor.digest);
         let Some(content) = self.files.find(&name)? else {
-            return if descriptor.urls.is_some() {
+            return if descriptor.is_elsewhere() {
                 Ok(Layer::Absent {
                     descriptor,
                     diff_id,

@@ -193,7 +193,8 @@ fn is_foreign(item: &Value, diff_id: Option<DiffId>) -> bool {
     let source = diff_id.and_then(|diff_id| item.get("LayerSources")?.get(diff_id.to_string()));
     source.is_some_and(|source| {
         let kind = media_type::layer_kind(text(source, "mediaType").unwrap_or_default());
-        kind == LayerKind::Foreign && field(source, "urls").is_some()
+        let urls = source.get("urls").and_then(Value::as_array);
+        kind == LayerKind::Foreign && urls.is_some_and(|urls| !urls.is_empty())
     })
 }
 

@@ -15,6 +15,13 @@ use crate::limits;
 use crate::oci;
 use crate::oci::media_type::{self, LayerKind};
 
+/// Whether a blob may be somewhere else than here. Engines fetch nothing but file system layers from `urls`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Elsewhere {
+    No,
+    IfThereAreUrls,
+}
+
 impl<'a> Tree<'a> {
     pub fn subject(&mut self, value: &Value, place: &Location, depth: usize) {
         let Some(subject) = field(value, "subject") else {
@@ -101,7 +108,7 @@ impl<'a> Tree<'a> {
             .get("config")
             .and_then(|config| shape::link(&mut quiet, config, "", place));
         for link in config.iter().chain(layers) {
-            if let Some((content, place)) = self.content(link, place) {
+            if let Some((content, place)) = self.content(link, place, Elsewhere::No) {
                 self.findings.blob(content, Some(link.digest), &place);
                 self.data(link, content, &place);
             }
@@ -158,7 +165,7 @@ impl<'a> Tree<'a> {
     }
 
     fn config(&mut self, link: &Link, place: &Location) -> Option<ConfigFacts> {
-        let (content, place) = self.content(link, place)?;
+        let (content, place) = self.content(link, place, Elsewhere::No)?;
         let document = self
             .findings
             .document(content, Some(&link.digest), &place)?;
@@ -174,8 +181,12 @@ impl<'a> Tree<'a> {
             media_type: Some(link.media_type.clone()),
             blob: None,
         };
-        if let Some((content, place)) = self.content(link, place) {
-            let kind = media_type::layer_kind(&link.media_type);
+        let kind = media_type::layer_kind(&link.media_type);
+        let elsewhere = match kind {
+            LayerKind::Other => Elsewhere::No,
+            LayerKind::Layer | LayerKind::Foreign => Elsewhere::IfThereAreUrls,
+        };
+        if let Some((content, place)) = self.content(link, place, elsewhere) {
             found.blob = Some(if kind == LayerKind::Other {
                 let message = format!("its media type is {}", link.media_type);
                 self.findings
@@ -191,7 +202,12 @@ impl<'a> Tree<'a> {
     }
 
     /// The content of a blob that must be here, and its place.
-    fn content(&mut self, link: &Link, place: &Location) -> Option<(&'a Content, Location)> {
+    fn content(
+        &mut self,
+        link: &Link,
+        place: &Location,
+        elsewhere: Elsewhere,
+    ) -> Option<(&'a Content, Location)> {
         let name = self.places.blob(&link.digest);
         let place = place.in_file(&name);
         match self.findings.find(self.files, &name, &place) {
@@ -200,7 +216,7 @@ impl<'a> Tree<'a> {
                 Some((content, place))
             }
             Found::Absent => {
-                if link.urls {
+                if link.urls && elsewhere == Elsewhere::IfThereAreUrls {
                     let message = "the layer is not here, but may be had from its urls";
                     self.findings
                         .problem(Code::ForeignLayerAbsent, &place, message);

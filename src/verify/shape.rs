@@ -22,6 +22,7 @@ pub(super) struct Link {
     pub media_type: String,
     pub digest: Digest,
     pub size: Option<u64>,
+    /// Whether there is at least one.
     pub urls: bool,
     pub data: Option<Vec<u8>>,
     pub platform: Option<Platform>,
@@ -115,14 +116,13 @@ fn urls(findings: &mut Findings, value: &Value, what: &str, place: &Location) ->
     let Some(urls) = field(value, "urls") else {
         return false;
     };
-    let strings = urls
-        .as_array()
-        .is_some_and(|urls| urls.iter().all(Value::is_string));
+    let urls = urls.as_array();
+    let strings = urls.is_some_and(|urls| urls.iter().all(Value::is_string));
     if !strings {
         let message = format!("urls of {what} is no list of strings");
         findings.problem(Code::DescriptorField, place, message);
     }
-    strings
+    strings && urls.is_some_and(|urls| !urls.is_empty())
 }
 
 fn data(findings: &mut Findings, value: &Value, what: &str, place: &Location) -> Option<Vec<u8>> {
