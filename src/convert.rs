@@ -12,7 +12,7 @@ use crate::error::{Error, Result};
 use crate::image::Reference;
 use crate::input::{Format, Input, ReadOptions};
 use crate::interrupt::Interrupt;
-use crate::layer::{self, Outcome, Pipeline};
+use crate::layer::{self, Done, Pipeline};
 use crate::oci::{CONTAINERD_NAME, Descriptor, REF_NAME};
 use crate::output::{Additions, Output, OutputOptions, Target};
 use crate::plan::{Check, Plan};
@@ -94,7 +94,9 @@ pub fn convert(
         jobs = CachedJobs::new(&plan.jobs, None);
         done = work.layers(&jobs);
     }
-    let (output, outcomes) = done?;
+    let (output, mut done) = done?;
+    warnings.append(&mut done.warnings);
+    let outcomes = done.outcomes;
 
     let nodes = selected.iter().map(|one| &one.entry.node);
     let mut rebuild = Rebuild::new(&plan, &outcomes, &output, nodes);
@@ -142,7 +144,7 @@ struct Work<'a> {
 
 impl Work<'_> {
     /// Does all layers into a new output. When that fails nothing is left of it.
-    fn layers(&self, jobs: &CachedJobs) -> Result<(Output, Vec<Outcome>)> {
+    fn layers(&self, jobs: &CachedJobs) -> Result<(Output, Done)> {
         let output = Output::open(self.target, &self.options.output, self.interrupt)?;
         self.progress.total(jobs.jobs.len(), jobs.bytes());
         let pipeline = Pipeline {
@@ -153,8 +155,9 @@ impl Work<'_> {
             layer_bytes: self.options.read.layer_bytes,
             cache: self.cache,
         };
-        let outcomes = jobs.outcomes(layer::run(&pipeline, &jobs.jobs)?);
-        Ok((output, outcomes))
+        let mut done = layer::run(&pipeline, &jobs.jobs)?;
+        done.outcomes = jobs.outcomes(done.outcomes);
+        Ok((output, done))
     }
 }
 

@@ -28,6 +28,7 @@ mod schema2;
 mod select;
 pub mod v1;
 mod verify;
+mod warning;
 
 pub use cache::CacheOptions;
 pub use compression::{

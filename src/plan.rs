@@ -9,6 +9,8 @@ use crate::image::{Blob, Config, Layer, Manifest, Node, TarLayer};
 use crate::input::{Content, ContentId, Input};
 use crate::layer::{Action, Job};
 use crate::select::Selected;
+use crate::verify::{self, Code};
+use crate::warning;
 
 /// How much of a layer that is kept is checked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -93,8 +95,14 @@ impl Plan {
         check: Check,
         places: &mut Vec<Place>,
     ) -> Result<()> {
-        if let Config::Other(blob) = &manifest.config {
-            self.add_blob(blob, places);
+        match &manifest.config {
+            Config::Other(blob) => self.add_blob(blob, places),
+            Config::Image(config) => {
+                for (code, message) in verify::config_errors(&config.bytes) {
+                    self.warnings.push(warning::copied(places, code, &message));
+                }
+            }
+            Config::V1(_) => {}
         }
         let of = manifest.layers.len();
         for (position, layer) in manifest.layers.iter().enumerate() {
@@ -106,10 +114,9 @@ impl Plan {
                 Layer::Tar(layer) => self.add_layer(layer, compression, check, places)?,
                 Layer::Other(blob) => self.add_blob(blob, places),
                 Layer::Absent { descriptor, .. } => {
-                    let places: Vec<String> = places.iter().map(ToString::to_string).collect();
                     self.warnings.push(format!(
                         "{}: {} is a foreign layer that is not here: only its urls are carried on",
-                        places.join(": "),
+                        Place::path(places),
                         descriptor.digest
                     ));
                 }
@@ -129,6 +136,12 @@ impl Plan {
         let content = content(layer);
         let locate = |error: crate::error::Error| error.at_all(places);
         let codec = Job::sniff(&content).map_err(locate)?;
+        let media_type = layer.descriptor.as_ref().map(|one| one.media_type.as_str());
+        if let Some((code @ Code::LayerMediaType, message)) =
+            media_type.and_then(|media_type| verify::codec_mismatch(media_type, codec))
+        {
+            self.warnings.push(warning::mended(places, code, &message));
+        }
         let action = match compression.encoding(codec) {
             Some(encoding) => Action::Encode(encoding),
             None => Action::Keep {

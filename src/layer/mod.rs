@@ -1,9 +1,11 @@
 //! Layers: from the bytes of an input to a blob of the output, each byte read once.
 
+mod examination;
 mod pipeline;
 mod reuse;
 mod source;
 mod state;
+mod tar_walk;
 mod writer;
 
 use std::path::PathBuf;
@@ -13,7 +15,8 @@ use crate::digest::{DiffId, Digest, Hasher};
 use crate::error::{Error, Place, Result};
 use crate::input::{Content, checksum_fits};
 
-pub(crate) use pipeline::{Pipeline, run};
+pub(crate) use pipeline::{Done, Pipeline, run};
+pub(crate) use tar_walk::TarWalk;
 
 /// What is to be done with a blob.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -99,6 +102,12 @@ impl Job {
     /// Whether the raw bytes are written and the decoded ones only hashed.
     fn captures(&self) -> bool {
         self.action == Action::Keep { decode: true } && self.codec != Codec::None
+    }
+
+    /// Whether the bytes that pass by are the tar of a layer of the input. An entry of the cache is such a layer too, but
+    /// its tar is that of the input's layer, which is looked at anyway.
+    fn is_tar(&self) -> bool {
+        self.action != Action::Keep { decode: false } && self.entry.is_none()
     }
 
     /// For the raw bytes.

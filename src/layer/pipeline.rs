@@ -13,6 +13,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use rayon::{ScopeFifo, ThreadPool};
 
+use super::examination::Examination;
 use super::reuse::Reuse;
 use super::source::{Piece, Source};
 use super::state::{ReadToEnd, Reader, State, Track, budget};
@@ -26,6 +27,8 @@ use crate::interrupt::Interrupt;
 use crate::mutex::lock;
 use crate::output::Output;
 use crate::progress::Progress;
+use crate::verify::Code;
+use crate::warning;
 
 /// What the pipeline works with.
 pub(crate) struct Pipeline<'a> {
@@ -39,11 +42,19 @@ pub(crate) struct Pipeline<'a> {
     pub cache: Option<&'a Cache>,
 }
 
-/// Does all jobs; the outcomes are in the jobs' order.
+/// What became of all jobs.
+pub(crate) struct Done {
+    /// In the jobs' order.
+    pub outcomes: Vec<Outcome>,
+    /// What is wrong with the tars of layers whose digests are right, in the jobs' order.
+    pub warnings: Vec<String>,
+}
+
+/// Does all jobs.
 ///
 /// # Errors
 /// That of the first job that was seen to fail; the others are given up.
-pub(crate) fn run(pipeline: &Pipeline<'_>, jobs: &[Job]) -> Result<Vec<Outcome>> {
+pub(crate) fn run(pipeline: &Pipeline<'_>, jobs: &[Job]) -> Result<Done> {
     let threads = pipeline.pool.current_num_threads();
     let ordered = pipeline.output.is_ordered();
     let mut order: Vec<usize> = (0..jobs.len()).collect();
@@ -75,12 +86,17 @@ pub(crate) fn run(pipeline: &Pipeline<'_>, jobs: &[Job]) -> Result<Vec<Outcome>>
     if let Some(error) = state.error {
         return Err(error);
     }
-    let outcomes: Option<Vec<Outcome>> = state
-        .layers
-        .into_iter()
-        .map(|layer| layer.outcome)
-        .collect();
-    outcomes.ok_or(Error::Interrupted)
+    let mut done = Done {
+        outcomes: Vec::with_capacity(jobs.len()),
+        warnings: Vec::new(),
+    };
+    for (job, layer) in jobs.iter().zip(state.layers) {
+        done.outcomes.push(layer.outcome.ok_or(Error::Interrupted)?);
+        let warning =
+            |(code, message): &(Code, String)| warning::copied(&job.places, *code, message);
+        done.warnings.extend(layer.problems.iter().map(warning));
+    }
+    Ok(done)
 }
 
 type Scope<'s> = ScopeFifo<'s>;
@@ -294,10 +310,8 @@ impl<'a> Run<'a> {
 
     /// Hashes all chunks that are there, in order.
     fn hash<'s>(&'s self, scope: &Scope<'s>, layer: usize) {
-        let mut hasher = self.state().layers[layer]
-            .hasher
-            .take()
-            .unwrap_or_else(|| self.jobs[layer].hasher());
+        let examination = self.state().layers[layer].examination.take();
+        let mut examination = examination.unwrap_or_else(|| Examination::new(&self.jobs[layer]));
         loop {
             if self.stopped() {
                 return;
@@ -305,12 +319,12 @@ impl<'a> Run<'a> {
             let mut state = self.state();
             let track = &mut state.layers[layer];
             let Some(chunk) = track.to_hash.pop_front() else {
-                track.hasher = Some(hasher);
+                track.examination = Some(examination);
                 track.hashing = false;
                 break;
             };
             drop(state);
-            hasher.update(&chunk);
+            examination.update(&chunk);
             self.free(scope, layer, chunk);
         }
         self.go_on(scope, layer);
@@ -392,12 +406,15 @@ impl<'a> Run<'a> {
 
     fn finish_layer(&self, layer: usize) -> Result<Outcome> {
         let job = &self.jobs[layer];
-        let (hasher, writer, read) = {
+        let (examination, writer, read) = {
             let mut state = self.state();
             let track = &mut state.layers[layer];
-            (track.hasher.take(), track.writer.take(), track.read.take())
+            let examination = track.examination.take();
+            (examination, track.writer.take(), track.read.take())
         };
-        let hash = hasher.unwrap_or_else(|| job.hasher()).finish();
+        let examination = examination.unwrap_or_else(|| Examination::new(job));
+        let (hash, problems) = examination.finish();
+        self.state().layers[layer].problems = problems;
         let raw_digest = read.and_then(|read| read.raw_digest);
         if job.action == Action::Check {
             return job.checked(raw_digest.unwrap_or(hash), DiffId(hash));

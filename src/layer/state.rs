@@ -4,11 +4,13 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
 use super::Outcome;
+use super::examination::Examination;
 use super::pipeline::Run;
 use super::source::Source;
 use super::writer::{ToWrite, Writer};
-use crate::digest::{Digest, Hasher};
+use crate::digest::Digest;
 use crate::error::Error;
+use crate::verify::Code;
 
 #[derive(Default)]
 pub(super) struct State<'a> {
@@ -33,13 +35,15 @@ pub(super) struct Track<'a> {
     pub read: Option<ReadToEnd>,
     pub to_hash: VecDeque<Arc<Vec<u8>>>,
     pub hashing: bool,
-    pub hasher: Option<Hasher>,
+    pub examination: Option<Examination>,
     pub to_write: BTreeMap<u64, ToWrite>,
     pub next_write: u64,
     pub writing: bool,
     pub writer: Option<Box<Writer<'a>>>,
     pub finishing: bool,
     pub outcome: Option<Outcome>,
+    /// What is wrong with its tar.
+    pub problems: Vec<(Code, String)>,
 }
 
 pub(super) struct Reader {

@@ -92,6 +92,19 @@ pub fn layer_kind(media_type: &str) -> LayerKind {
     LayerKind::Other
 }
 
+/// The codec that a layer's media type stands for; `None` for what is no file system layer.
+#[must_use]
+pub fn layer_codec(media_type: &str) -> Option<Codec> {
+    if layer_kind(media_type) == LayerKind::Other {
+        return None;
+    }
+    let endings = [("gzip", Codec::Gzip), ("zstd", Codec::Zstd)];
+    let declared = endings
+        .iter()
+        .find(|(ending, _)| media_type.ends_with(ending));
+    Some(declared.map_or(Codec::None, |(_, codec)| *codec))
+}
+
 /// OCI's media type for a file system layer in `codec`, or `None` when OCI has none for it (bzip2, xz).
 #[must_use]
 pub fn layer(foreign: bool, codec: Codec) -> Option<String> {

@@ -110,7 +110,7 @@ codes! {
     Note ForeignLayerAbsent "foreign-layer-absent" "A layer that may be had from its `urls` is not there."
     Note LayerTarNoEnd "layer-tar-no-end" "A layer's tar has no end-of-archive marker."
     Note LayerEmptyFile "layer-empty-file" "A layer without files was saved as a file of no bytes."
-    Note LayerManyPaths "layer-many-paths" "A layer has so many entries that only the first were looked through for duplicates."
+    Note LayerManyPaths "layer-many-paths" "A layer has so many entries that only the first 1,048,576 were looked through for duplicates."
     Note DockerManifestIncomplete "docker-manifest-incomplete" "index.json leads to an image that manifest.json does not list, so engines that read only the latter do not see it."
 }
 

@@ -6,8 +6,9 @@ use super::code::Code;
 use super::findings::{Findings, Image, LayerUse, Outcomes};
 use super::layer::of_algorithm;
 use super::problem::Problem;
-use super::shape::declared_codec;
+use crate::compression::Codec;
 use crate::digest::{DiffId, Digest};
+use crate::oci::media_type;
 
 /// The `diff_id` of the tar of no files: two zero blocks.
 fn empty_tar() -> DiffId {
@@ -100,9 +101,18 @@ fn diff_id(findings: &Findings, layer: &LayerUse, outcomes: &Outcomes) -> Option
 
 fn media_type(layer: &LayerUse, outcomes: &Outcomes) -> Option<Problem> {
     let media_type = layer.media_type.as_deref()?;
-    let declared = declared_codec(media_type)?;
     let found = outcomes.of(layer.blob?).codec?;
-    if declared == found {
+    let (code, message) = codec_mismatch(media_type, found)?;
+    let declared = media_type::layer_codec(media_type)?;
+    Some(Problem {
+        message,
+        ..Problem::mismatch(code, &layer.place, "", &declared, &found)
+    })
+}
+
+/// What is wrong with a layer's media type, if the layer's codec is another.
+pub(crate) fn codec_mismatch(media_type: &str, found: Codec) -> Option<(Code, String)> {
+    if media_type::layer_codec(media_type)? == found {
         return None;
     }
     // c/image calls every layer of a schema 2 manifest `.tar.gzip` when it copies plain ones into a folder.
@@ -111,8 +121,6 @@ fn media_type(layer: &LayerUse, outcomes: &Outcomes) -> Option<Problem> {
     } else {
         Code::LayerMediaType
     };
-    Some(Problem {
-        message: format!("the media type is {media_type}, but the layer's codec is {found}"),
-        ..Problem::mismatch(code, &layer.place, "", &declared, &found)
-    })
+    let message = format!("the media type is {media_type}, but the layer's codec is {found}");
+    Some((code, message))
 }

@@ -6,8 +6,8 @@ use serde_json::Value;
 
 use super::code::Code;
 use super::findings::Findings;
-use super::json::{field, text};
-use super::problem::Location;
+use super::json::{self, field, text};
+use super::problem::{Location, Severity};
 use super::shape;
 use crate::digest::DiffId;
 use crate::oci::Platform;
@@ -99,6 +99,19 @@ const HISTORY_FIELDS: &[(&str, Shape)] = &[
     ("comment", Shape::Text),
     ("empty_layer", Shape::Flag),
 ];
+
+/// What keeps engines from taking a config: a code and a message for each error.
+pub(crate) fn errors(config: &[u8]) -> Vec<(Code, String)> {
+    let mut findings = Findings::default();
+    if let Some(config) = json::parse(config).value {
+        check(&mut findings, &config, &Location::default());
+    }
+    let problems = findings.problems.into_iter();
+    problems
+        .filter(|problem| problem.severity == Severity::Error)
+        .map(|problem| (problem.code, problem.message))
+        .collect()
+}
 
 /// Checks a config.
 pub(super) fn check(findings: &mut Findings, config: &Value, place: &Location) -> ConfigFacts {

@@ -3,14 +3,16 @@
 use super::code::Code;
 use super::members::{self, End};
 use super::tap::{Hashers, Tap};
-use super::tar_walk::TarWalk;
 use crate::compression::Codec;
 use crate::digest::{DiffId, Digest};
 use crate::error::{Error, Result};
 use crate::input::Content;
 use crate::interrupt::Interrupt;
-use crate::layer::Job;
+use crate::layer::{Job, TarWalk};
 use crate::limits;
+
+/// The most paths of a layer that are remembered: 16 MiB of memory.
+const MOST_PATHS: usize = 1 << 20;
 
 /// What is to be found out about a blob.
 pub(super) struct Question<'a> {
@@ -106,7 +108,7 @@ fn read(question: &Question<'_>, advance: &dyn Fn(u64), interrupt: &Interrupt) -
         (Hashers::like(raw), Hashers::like(decoded))
     };
     let mut tap = Tap::new(reader, raw, advance, interrupt);
-    let mut walk = TarWalk::new();
+    let mut walk = TarWalk::new(MOST_PATHS);
     let end = members::decode(codec, &mut tap, |bytes| {
         decoded.update(bytes);
         walk.feed(bytes);

@@ -16,7 +16,6 @@ mod members;
 mod problem;
 mod shape;
 mod tap;
-mod tar_walk;
 mod tree;
 mod v1;
 
@@ -26,6 +25,8 @@ use std::path::Path;
 use serde::Serialize;
 
 pub use code::Code;
+pub(crate) use compare::codec_mismatch;
+pub(crate) use config::errors as config_errors;
 pub use problem::{LayerNumber, Location, Problem, Severity};
 
 use crate::convert::thread_pool;

@@ -10,9 +10,7 @@ use super::code::Code;
 use super::findings::Findings;
 use super::json::{field, text};
 use super::problem::Location;
-use crate::compression::Codec;
 use crate::digest::{Digest, DigestError};
-use crate::oci::media_type::{self, LayerKind};
 use crate::oci::{Platform, REFERENCE_DIGEST};
 
 /// What could be read of a descriptor. It has a digest, or there would be nothing to follow.
@@ -258,18 +256,6 @@ pub(super) fn is_ref_name(name: &str) -> bool {
             rest = &rest[separator..];
         }
     })
-}
-
-/// The codec that a layer's media type stands for; `None` for what is no file system layer.
-pub(super) fn declared_codec(media_type: &str) -> Option<Codec> {
-    if media_type::layer_kind(media_type) == LayerKind::Other {
-        return None;
-    }
-    let endings = [("gzip", Codec::Gzip), ("zstd", Codec::Zstd)];
-    let declared = endings
-        .iter()
-        .find(|(ending, _)| media_type.ends_with(ending));
-    Some(declared.map_or(Codec::None, |(_, codec)| *codec))
 }
 
 #[cfg(test)]

@@ -153,8 +153,14 @@ fn layers_behind_links() {
 
 #[test]
 fn sparse_members() {
+    // Headers of files that are nothing but holes.
     let fragments: Vec<(u64, Vec<u8>)> = (0..30)
-        .map(|number| (number * 4096 + 512, Layer::new("x").tar[..512].to_vec()))
+        .map(|number| {
+            (
+                number * 4096,
+                tar::header(&number.to_string(), b'0', 3584, "").to_vec(),
+            )
+        })
         .collect();
     let size = 30 * 4096 + 1024;
     let mut content = vec![0; usize::try_from(size).unwrap()];

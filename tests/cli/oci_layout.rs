@@ -201,7 +201,15 @@ fn media_types_that_lie_about_the_codec_are_put_right() {
     let image = layout.manifest(oci::CONFIG, &docker::config(&layers("top")), &blobs);
     layout.add(named(&image, "app:1.0"));
     let sandbox = Sandbox::with_folder(&layout.files());
-    let output = sandbox.converted(&["app"]);
+    let warning = |layer: usize, media_type: &str, codec: &str| {
+        format!(
+            "ocify: warning: app: app:1.0: layer {layer} of 2: the media type is {media_type}, but the layer's codec is \
+             {codec} (layer-media-type; mended in the output)\n"
+        )
+    };
+    let warnings = warning(1, oci::LAYER_GZIP, "zstd") + &warning(2, oci::LAYER, "gzip");
+    sandbox.convert(&["app", "-o", "out"]).warns(&warnings);
+    let output = sandbox.layout("out");
     assert_eq!(
         output.layer_types(&output.only()),
         [oci::LAYER_ZSTD, oci::LAYER_GZIP]

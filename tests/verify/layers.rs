@@ -1,9 +1,10 @@
 //! Damage to layers: to their codec, their tar, and to what is said of them.
 
 use crate::support::layers::Layer;
+use crate::support::sandbox::Sandbox;
 use crate::support::tar::{self, Body, Dialect, Member, Sparse, SparseFormat};
 use crate::support::{codec, oci};
-use crate::{Parts, archives_have, layer_path, spoiled, two};
+use crate::{Parts, archives_have, has, layer_path, spoiled, two};
 
 /// An image of one layer in a codec.
 fn encoded(media_type: &'static str, blob: Vec<u8>) -> Parts {
@@ -334,4 +335,29 @@ fn tars() {
             &["error layer-not-tar"],
         ),
     ]);
+}
+
+/// What engines take: <https://github.com/golang/go/blob/go1.25.0/src/archive/tar/format.go>, `maxSpecialFileSize`.
+#[test]
+fn extensions_of_a_mebibyte_and_more() {
+    let layer = |kind: u8, size: usize| {
+        let mut records = format!("{size} comment=").into_bytes();
+        records.resize(size - 1, b'x');
+        records.push(b'\n');
+        records.resize(size.next_multiple_of(512), 0);
+        let before = tar::header("before", b'0', 0, "");
+        let extension = tar::header("extension", kind, size as u64, "");
+        let after = tar::tar(&[Member::file("after", "content")]);
+        [&before[..], &extension, &records, &after].concat()
+    };
+    for kind in *b"xgLK" {
+        for (size, problems) in [
+            (1 << 20, &[][..]),
+            ((1 << 20) + 1, &["error layer-tar-header"]),
+        ] {
+            let sandbox = Sandbox::with_archive(&Parts::plain(&layer(kind, size)).files());
+            let name = format!("{} of {size} bytes", char::from(kind));
+            has(&name, &sandbox.path("app.tar"), problems);
+        }
+    }
 }

@@ -9,20 +9,20 @@ use std::hash::{BuildHasher, RandomState};
 
 use tar::{EntryType, Header};
 
-use super::code::Code;
 use crate::input::{checksum_fits, clean_name, pax_records};
 use crate::limits;
+use crate::verify::Code;
 
 const BLOCK: usize = 512;
-
-/// The most entries whose paths are remembered: 16 MiB of memory for a layer.
-const MOST_PATHS: usize = 1 << 20;
 
 /// How many paths are named in a message; the others are counted.
 const NAMED: usize = 3;
 
+/// How much of a path is named.
+const NAMED_CHARS: usize = 256;
+
 /// Takes a tar in pieces of any length.
-pub(super) struct TarWalk {
+pub(crate) struct TarWalk {
     state: State,
     /// Of the byte that comes next.
     offset: u64,
@@ -76,6 +76,8 @@ struct NextEntry {
 struct Paths {
     keys: RandomState,
     seen: HashSet<u64>,
+    /// How many are remembered.
+    most: usize,
     full: bool,
     twice: Named,
     outside: Named,
@@ -92,7 +94,9 @@ impl Named {
     fn add(&mut self, path: &str) {
         self.count += 1;
         if self.first.len() < NAMED {
-            self.first.push(path.to_owned());
+            let short: String = path.chars().take(NAMED_CHARS).collect();
+            let dots = if short.len() < path.len() { "…" } else { "" };
+            self.first.push(short + dots);
         }
     }
 
@@ -107,7 +111,8 @@ impl Named {
 }
 
 impl TarWalk {
-    pub fn new() -> TarWalk {
+    /// `most_paths`: how many paths are remembered to find one that comes twice, at 9 to 18 bytes each.
+    pub fn new(most_paths: usize) -> TarWalk {
         TarWalk {
             state: State::Header,
             offset: 0,
@@ -116,7 +121,10 @@ impl TarWalk {
             padding: 0,
             extension: Extension::default(),
             next: NextEntry::default(),
-            paths: Paths::default(),
+            paths: Paths {
+                most: most_paths,
+                ..Paths::default()
+            },
             problems: Vec::new(),
         }
     }
@@ -167,6 +175,7 @@ impl TarWalk {
             twice,
             outside,
             full,
+            most,
             ..
         } = std::mem::take(&mut self.paths);
         if twice.count > 0 {
@@ -180,7 +189,7 @@ impl TarWalk {
         if full {
             self.problem(
                 Code::LayerManyPaths,
-                format!("duplicates were looked for in the first {MOST_PATHS} entries"),
+                format!("duplicates were looked for in the first {most} entries"),
             );
         }
         self.problems
@@ -270,9 +279,24 @@ impl TarWalk {
             return self.damaged(at, "its size is not a number");
         };
         let behind = at + BLOCK as u64;
-        match header.entry_type() {
-            kind @ (EntryType::XHeader | EntryType::GNULongName) => {
-                self.extension(at, kind, size);
+        let kind = header.entry_type();
+        if is_extension(kind) && size > limits::LAYER_EXTENSION_BYTES {
+            let most = limits::LAYER_EXTENSION_BYTES;
+            let reason =
+                format!("an extension of {size} bytes, more than {most}: engines refuse it");
+            return self.damaged(at, &reason);
+        }
+        match kind {
+            EntryType::XHeader | EntryType::GNULongName => {
+                self.enter_data(behind, size);
+                self.state = State::Extension;
+                self.extension = Extension {
+                    kind: Some(kind),
+                    at,
+                    // Its limit is far below.
+                    size: usize::try_from(size).unwrap_or(usize::MAX),
+                    bytes: Vec::new(),
+                };
             }
             // What they hold does not matter for the structure, but its size does.
             EntryType::XGlobalHeader | EntryType::GNULongLink => self.enter_data(behind, size),
@@ -297,29 +321,6 @@ impl TarWalk {
                     self.enter_data(behind, size);
                 }
             }
-        }
-    }
-
-    fn extension(&mut self, at: u64, kind: EntryType, size: u64) {
-        let limit = match kind {
-            EntryType::GNULongName => limits::NAME_BYTES,
-            _ => limits::DOCUMENT_BYTES,
-        };
-        match usize::try_from(size) {
-            Ok(length) if size <= limit => {
-                self.enter_data(at + BLOCK as u64, size);
-                self.state = State::Extension;
-                self.extension = Extension {
-                    kind: Some(kind),
-                    at,
-                    size: length,
-                    bytes: Vec::new(),
-                };
-            }
-            _ => self.damaged(
-                at,
-                &format!("an extension of {size} bytes, more than {limit}"),
-            ),
         }
     }
 
@@ -372,12 +373,17 @@ impl Paths {
             self.outside.add(raw);
         }
         let path = clean_name(raw);
-        if self.seen.len() >= MOST_PATHS {
+        if self.seen.len() >= self.most {
             self.full = true;
         } else if !self.seen.insert(self.keys.hash_one(&path)) {
             self.twice.add(&path);
         }
     }
+}
+
+fn is_extension(kind: EntryType) -> bool {
+    use EntryType::{GNULongLink, GNULongName, XGlobalHeader, XHeader};
+    matches!(kind, GNULongLink | GNULongName | XGlobalHeader | XHeader)
 }
 
 #[cfg(test)]

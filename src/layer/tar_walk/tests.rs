@@ -1,5 +1,7 @@
 use super::*;
 
+const MOST_PATHS: usize = 1 << 10;
+
 /// A tar of `entries` with names that need extensions, and its end.
 fn archive(entries: &[(&str, &[u8])]) -> Vec<u8> {
     let mut builder = tar::Builder::new(Vec::new());
@@ -12,7 +14,7 @@ fn archive(entries: &[(&str, &[u8])]) -> Vec<u8> {
 }
 
 fn walk(bytes: &[u8], piece: usize) -> Vec<(Code, String)> {
-    let mut walk = TarWalk::new();
+    let mut walk = TarWalk::new(MOST_PATHS);
     bytes.chunks(piece).for_each(|piece| walk.feed(piece));
     walk.finish()
 }
@@ -82,7 +84,7 @@ fn duplicates_are_looked_for_among_as_many_paths_as_fit() {
         (MOST_PATHS - 2, Code::LayerDuplicatePath),
         (MOST_PATHS, Code::LayerManyPaths),
     ] {
-        let mut walk = TarWalk::new();
+        let mut walk = TarWalk::new(MOST_PATHS);
         (0..count as u64).for_each(|key| {
             walk.paths.seen.insert(key);
         });

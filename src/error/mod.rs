@@ -1,8 +1,13 @@
 //! One error type for the whole library: the facts as fields, the place as a chain.
 
-use std::fmt;
+mod hint;
+mod place;
+
 use std::io;
 use std::path::PathBuf;
+
+pub use place::Place;
+pub(crate) use place::ResultExt;
 
 use crate::digest::{DiffId, Digest};
 
@@ -324,51 +329,7 @@ fn more(count: usize) -> String {
     }
 }
 
-/// Where an error happened.
-#[derive(Debug, Clone, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum Place {
-    /// An input or output as the user named it.
-    File(String),
-    /// An image by its name, or by its number when it has none.
-    Image(String),
-    /// A layer by its number, from 1.
-    Layer {
-        /// From 1, the base first.
-        number: usize,
-        /// How many the image has.
-        of: usize,
-    },
-    /// An entry of the cache.
-    CacheEntry(PathBuf),
-}
-
-impl fmt::Display for Place {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Place::File(name) | Place::Image(name) => f.write_str(name),
-            Place::Layer { number, of } => write!(f, "layer {number} of {of}"),
-            Place::CacheEntry(path) => write!(f, "{}", path.display()),
-        }
-    }
-}
-
 impl Error {
-    /// The same error with a place in front.
-    #[must_use]
-    pub fn at(self, place: Place) -> Error {
-        Error::At {
-            place,
-            source: Box::new(self),
-        }
-    }
-
-    /// The same error with several places in front, the outermost first.
-    pub(crate) fn at_all(self, places: &[Place]) -> Error {
-        let places = places.iter().rev();
-        places.fold(self, |error, place| error.at(place.clone()))
-    }
-
     /// An I/O error with its file; for `map_err`.
     pub(crate) fn io(
         action: &'static str,
@@ -389,15 +350,6 @@ impl Error {
         }
     }
 
-    /// The fact at the end of the chain of places.
-    #[must_use]
-    pub fn fact(&self) -> &Error {
-        match self {
-            Error::At { source, .. } => source.fact(),
-            fact => fact,
-        }
-    }
-
     /// The whole chain in one line: places, the fact, the system's words.
     #[must_use]
     pub fn chain(&self) -> String {
@@ -409,72 +361,5 @@ impl Error {
             source = error.source();
         }
         line
-    }
-
-    /// The places in front of the fact, outermost first.
-    pub(crate) fn places(&self) -> Vec<Place> {
-        let mut places = Vec::new();
-        let mut error = self;
-        while let Error::At { place, source } = error {
-            places.push(place.clone());
-            error = source;
-        }
-        places
-    }
-
-    /// What the user can do about it, where that helps.
-    #[must_use]
-    pub fn hint(&self) -> Option<&'static str> {
-        match self.fact() {
-            Error::NoEndOfArchive { .. } | Error::Truncated { .. } => {
-                Some("copy or save it again, and compare the sizes")
-            }
-            Error::DiffId { .. } | Error::DigestMismatch { .. } | Error::SizeMismatch { .. } => {
-                Some("the input is damaged: copy or save it again")
-            }
-            Error::Schema1 {
-                source: crate::v1::schema1::Schema1Error::Signature { .. },
-            } => Some("--ignore-signatures takes it all the same"),
-            Error::NotALayout { .. } => {
-                Some("give another output, or remove this one if it is not needed")
-            }
-            Error::CacheInOutput { .. } => Some("give the cache a folder of its own"),
-            Error::DigestMapInside { .. } => Some("give the digest map a place of its own"),
-            Error::OutputIsLink { .. } => Some("name what it points to"),
-            Error::Absent { .. } => {
-                Some("--allow-missing or --platform leaves out what is missing")
-            }
-            Error::NameForMany { .. } => Some("select one with --image"),
-            Error::LayerTooLarge { .. } => Some("--max-layer-size allows more"),
-            Error::NoRoom { .. } => Some("a tenth of what is free is left free for others"),
-            Error::NoSuchImage { .. } => {
-                Some("select by a name, by @ and a number from 0, or by a digest")
-            }
-            Error::SeveralImages { .. } => {
-                Some("select one with --image: a name, @ and a number from 0, or a digest")
-            }
-            Error::NoManifest { has_config: true } => {
-                Some("--config prints its config; manifest.json in the archive lists its layers")
-            }
-            Error::NoManifest { has_config: false } | Error::NoConfig => {
-                Some("convert it, and inspect the result")
-            }
-            Error::NameConflict { .. } => Some("convert them one by one, with --image and --name"),
-            Error::NotAnImage { .. } => Some(
-                "inputs are docker save archives, OCI layouts, dir: folders and schema 1 folders",
-            ),
-            _ => None,
-        }
-    }
-}
-
-/// Adds a place to the error of a result.
-pub(crate) trait ResultExt<T> {
-    fn at(self, place: impl FnOnce() -> Place) -> Result<T>;
-}
-
-impl<T> ResultExt<T> for Result<T> {
-    fn at(self, place: impl FnOnce() -> Place) -> Result<T> {
-        self.map_err(|error| error.at(place()))
     }
 }
