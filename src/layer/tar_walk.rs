@@ -157,7 +157,9 @@ impl TarWalk {
         match self.state {
             State::Ended | State::Damaged => {}
             // Go takes both as the end: https://github.com/golang/go/blob/go1.25.0/src/archive/tar/reader.go#L74
-            State::Data if at + self.padding >= self.data_end => self.no_end(),
+            State::Data | State::Extension if at + self.padding >= self.data_end => {
+                self.no_end();
+            }
             State::Header | State::ZeroBlock if self.block.is_empty() => self.no_end(),
             State::Data | State::Extension => {
                 let missing = self.data_end - self.padding - at;
