@@ -14,6 +14,7 @@ mod pax;
 mod schema1;
 mod sparse;
 mod tar_index;
+mod tar_number;
 mod v1;
 
 use std::fmt;
@@ -33,6 +34,7 @@ pub(crate) use outer::{Opened, open};
 pub(crate) use pax::records as pax_records;
 pub(crate) use schema1::content as schema1_content;
 pub(crate) use tar_index::checksum_fits;
+pub(crate) use tar_number::number as tar_number;
 pub use v1::{V1Config, V1Layer};
 
 use crate::error::{Error, Place, Result, ResultExt};

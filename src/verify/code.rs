@@ -76,6 +76,7 @@ codes! {
     Error LayerNotTar "layer-not-tar" "A layer's uncompressed bytes do not begin as a tar does."
     Error LayerTarHeader "layer-tar-header" "A header in a layer's tar is damaged."
     Error LayerTarTruncated "layer-tar-truncated" "A layer's tar ends within a file or header."
+    Error LayerEntryType "layer-entry-type" "An entry in a layer's tar is of a type that engines refuse to unpack, such as a sparse file of GNU's old format."
     Error DockerManifest "docker-manifest" "manifest.json or `repositories` of a `docker save` archive is not of the shape it must have."
     Error DockerManifestMismatch "docker-manifest-mismatch" "manifest.json and index.json of one archive say different things of an image or a name."
     Error LegacyChain "legacy-chain" "In an archive before Docker 1.10, a layer's parents are missing or lead back to it."

@@ -8,6 +8,7 @@ mod folders;
 mod indexes;
 mod layers;
 mod sound;
+mod tar_headers;
 
 // Made for the tests of the other commands too, which use what is not used here.
 #[allow(dead_code)]
