@@ -49,6 +49,8 @@ pub(super) fn check(findings: &mut Findings, files: &Files) -> Vec<Item> {
     let items = list.iter().take(limits::IMAGES).enumerate();
     let items = items.filter_map(|(number, value)| item(findings, files, number, value));
     let items: Vec<Item> = items.collect();
+    let tags = items.iter().flat_map(|item| &item.tags);
+    findings.names(tags.map(String::as_str), &place);
     names(findings, &items);
     items
 }
@@ -67,13 +69,7 @@ fn item(findings: &mut Findings, files: &Files, number: usize, value: &Value) ->
         }
     }
     let names = texts(findings, value, number, "Layers");
-    if names.len() > limits::LAYERS {
-        let message = format!(
-            "it has {} layers, more than {}",
-            names.len(),
-            limits::LAYERS
-        );
-        findings.problem(Code::Limit, &place, message);
+    if !findings.charge_layers(names.len(), &place) {
         return None;
     }
     let Some(config) = text(value, "Config") else {

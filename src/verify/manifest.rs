@@ -62,13 +62,7 @@ impl<'a> Tree<'a> {
             self.findings
                 .problem(Code::LayersEmpty, place, "it has no layers");
         }
-        if layers.len() > limits::LAYERS {
-            let message = format!(
-                "it has {} layers, more than {}",
-                layers.len(),
-                limits::LAYERS
-            );
-            self.findings.problem(Code::Limit, place, message);
+        if !self.findings.charge_layers(layers.len(), place) {
             return Presence::Here(Vec::new());
         }
         let own_type = text(value, "artifactType").is_some_and(|text| !text.is_empty());

@@ -14,16 +14,32 @@ use crate::support::{codec, oci};
 /// The input is looked at without an error.
 #[track_caller]
 fn is_read(files: &Files) {
-    let run = Sandbox::with_archive(files).run(&["inspect", "app.tar"]);
+    let sandbox = Sandbox::with_archive(files);
+    let run = sandbox.run(&["inspect", "app.tar"]);
     assert_eq!((run.status.code(), run.stderr.as_str()), (Some(0), ""));
+    assert!(!is_too_large(&sandbox));
+}
+
+/// Whether verifying says that something is more than it may be.
+fn is_too_large(sandbox: &Sandbox) -> bool {
+    let run = sandbox.run(&["verify", "--json", "app.tar"]);
+    let verification: Value = serde_json::from_slice(&run.stdout).unwrap();
+    let problems = verification["problems"].as_array().unwrap();
+    // Too many links in a row are said as those that lead in a circle.
+    let codes = [json!("limit"), json!("bad-link")];
+    problems
+        .iter()
+        .any(|problem| codes.contains(&problem["code"]))
 }
 
 /// The input is refused with this message.
 #[track_caller]
 pub(super) fn is_refused(files: &Files, message: &str) {
-    let run = Sandbox::with_archive(files).run(&["inspect", "app.tar"]);
+    let sandbox = Sandbox::with_archive(files);
+    let run = sandbox.run(&["inspect", "app.tar"]);
     assert_eq!(run.stderr, format!("ocify: app.tar: {message}\n"));
     assert_eq!(run.status.code(), Some(1));
+    assert!(is_too_large(&sandbox));
 }
 
 pub(super) fn too_many(what: &str, found: u64, limit: u64) -> String {
@@ -62,7 +78,9 @@ fn size_of_all_metadata() {
         })
     };
     is_read(&images(60));
-    let run = Sandbox::with_archive(&images(70)).run(&["inspect", "app.tar"]);
+    let sandbox = Sandbox::with_archive(&images(70));
+    assert!(is_too_large(&sandbox));
+    let run = sandbox.run(&["inspect", "app.tar"]);
     assert!(
         run.stderr
             .contains("the size of all metadata in bytes is 26"),

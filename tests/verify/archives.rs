@@ -235,6 +235,18 @@ fn archives_before_manifest_json() {
             &["error v1-config"],
         ),
         (
+            "metadata that names no system, so that the config will not either",
+            files.clone().edited(&json_of(1), |v1| v1["os"] = json!("")),
+            &["error config-platform"],
+        ),
+        (
+            "an environment that is no text, which Docker keeps as it is",
+            files
+                .clone()
+                .edited(&json_of(1), |v1| v1["config"]["Env"] = json!([null])),
+            &["error config-field"],
+        ),
+        (
             "metadata that is no JSON",
             files.clone().with(&json_of(1), "{"),
             &["error json-syntax"],
