@@ -8,8 +8,8 @@ use serde_json::Value;
 use super::Content;
 use crate::error::{Error, Result};
 use crate::limits;
-use crate::oci::Descriptor;
 use crate::oci::media_type::{self, Kind};
+use crate::oci::{self, Descriptor, keys};
 
 /// Manifests and indexes in one view, since a document that could be both is an attack (CVE-2021-41190).
 #[derive(Deserialize)]
@@ -36,6 +36,36 @@ pub(super) fn refuse_both(document: &str, view: &ManifestView) -> Result<()> {
             document,
             "it is both an index and an image manifest, so readers would disagree about it",
         ));
+    }
+    // As c/image does: https://github.com/containers/image/blob/v5.36.0/internal/manifest/common.go
+    if view.fs_layers.is_some() && (view.config.is_some() || view.layers.is_some()) {
+        return Err(Error::document(
+            document,
+            "it is an image manifest of two formats, so readers would disagree about it",
+        ));
+    }
+    Ok(())
+}
+
+/// Refuses two keys that engines take for one, and of which they read the last: they would see another image.
+pub(super) fn refuse_keys_in_other_case(document: &str, bytes: &[u8]) -> Result<()> {
+    let value: Value = oci::parse(document, bytes)?;
+    let lists = ["manifests", "layers"].map(|key| value.get(key).and_then(Value::as_array));
+    let lists = lists.into_iter().flatten().flatten();
+    let descriptors = lists.chain(["config", "subject"].map(|key| &value[key]));
+    let objects = descriptors.map(|descriptor| (descriptor, keys::DESCRIPTOR));
+    for (object, known) in objects.chain([(&value, keys::DOCUMENT)]) {
+        for (found, known) in keys::in_other_case(object, known) {
+            if object
+                .get(known)
+                .is_some_and(|value| *value != object[found])
+            {
+                let reason = format!(
+                    "it has the keys {known:?} and {found:?}, so readers would disagree about it"
+                );
+                return Err(Error::document(document, reason));
+            }
+        }
     }
     Ok(())
 }

@@ -7,6 +7,7 @@ use serde_json::{Map, Value};
 use super::Files;
 use super::oci_documents::{
     ManifestView, check_data, check_size, mismatch, own_media_type, refuse_both,
+    refuse_keys_in_other_case,
 };
 use crate::digest::{DiffId, Digest};
 use crate::error::{Error, Place, Result, ResultExt};
@@ -124,6 +125,7 @@ impl<'a> Tree<'a> {
         let name = format!("manifest {}", document.digest);
         let view: ManifestView = oci::parse(&name, &document.bytes)?;
         refuse_both(&name, &view)?;
+        refuse_keys_in_other_case(&name, &document.bytes)?;
         check_data(&name, &view)?;
         if let Some(own) = &view.media_type {
             if document.media_type.is_empty() {

@@ -5,6 +5,7 @@
 
 mod config;
 mod descriptor;
+pub(crate) mod keys;
 pub mod media_type;
 mod names;
 mod platform;

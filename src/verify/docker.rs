@@ -10,10 +10,11 @@ use super::findings::{Findings, Found, Image, LayerUse};
 use super::json::{field, text};
 use super::layout::IndexEntry;
 use super::problem::{Location, Problem};
+use super::shape;
 use crate::digest::{DiffId, Digest};
 use crate::input::{Files, clean_name, digest_in_name};
 use crate::limits;
-use crate::oci::{self, CONTAINERD_NAME, REF_NAME, media_type, media_type::LayerKind};
+use crate::oci::{self, CONTAINERD_NAME, REF_NAME, keys, media_type, media_type::LayerKind};
 
 const MANIFEST: &str = "manifest.json";
 
@@ -56,6 +57,9 @@ pub(super) fn check(findings: &mut Findings, files: &Files) -> Vec<Item> {
 }
 
 fn item(findings: &mut Findings, files: &Files, number: usize, value: &Value) -> Option<Item> {
+    let known = keys::SAVED_IMAGE;
+    let entry = format!("[{number}]");
+    shape::keys(findings, value, known, &entry, &Location::file(MANIFEST));
     let tags = texts(findings, value, number, "RepoTags");
     let label = tags
         .first()

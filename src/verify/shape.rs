@@ -11,7 +11,7 @@ use super::findings::Findings;
 use super::json::{field, text};
 use super::problem::Location;
 use crate::digest::{Digest, DigestError};
-use crate::oci::{Platform, REFERENCE_DIGEST};
+use crate::oci::{Platform, REFERENCE_DIGEST, keys};
 
 /// What could be read of a descriptor. It has a digest, or there would be nothing to follow.
 #[derive(Debug, Clone)]
@@ -53,6 +53,7 @@ pub(super) fn link(
         );
         return None;
     }
+    keys(findings, value, keys::DESCRIPTOR, what, place);
     let media_type = text(value, "mediaType").unwrap_or_default();
     if !is_media_type(media_type) {
         let message = match field(value, "mediaType") {
@@ -85,6 +86,20 @@ pub(super) fn link(
         // Last, so that all other problems are found where the digest is none.
         digest: digest(findings, value, what, place)?,
     })
+}
+
+/// Reports keys that engines take for one of `known`, and other readers do not.
+pub(super) fn keys(
+    findings: &mut Findings,
+    value: &Value,
+    known: &[&'static str],
+    what: &str,
+    place: &Location,
+) {
+    for (found, known) in keys::in_other_case(value, known) {
+        let message = format!("key {found:?} of {what} is {known:?} to some readers");
+        findings.problem(Code::JsonKeyCase, place, message);
+    }
 }
 
 fn digest(findings: &mut Findings, value: &Value, what: &str, place: &Location) -> Option<Digest> {
@@ -141,6 +156,8 @@ fn platform(
     place: &Location,
 ) -> Option<Platform> {
     let value = field(value, "platform")?;
+    let name = format!("platform of {what}");
+    keys(findings, value, keys::PLATFORM, &name, place);
     let platform = serde_json::from_value::<Platform>(value.clone());
     let platform = match platform {
         Ok(platform) if !platform.os.is_empty() && !platform.architecture.is_empty() => platform,

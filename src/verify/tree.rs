@@ -12,8 +12,8 @@ use super::shape::{self, Link};
 use crate::digest::Digest;
 use crate::input::{Files, Places, own_media_type};
 use crate::limits;
-use crate::oci::REFERENCE_DIGEST;
 use crate::oci::media_type::{self, Kind};
+use crate::oci::{REFERENCE_DIGEST, keys};
 
 /// Reads manifests and indexes by their descriptors.
 pub(super) struct Tree<'a> {
@@ -121,10 +121,23 @@ impl<'a> Tree<'a> {
             self.findings
                 .problem(Code::AmbiguousDocument, place, message);
         }
+        if has("fsLayers") && ["config", "layers"].into_iter().any(has) {
+            let message = "it is an image manifest of two formats, so readers disagree about it";
+            self.findings
+                .problem(Code::AmbiguousDocument, place, message);
+        }
+        if field(value, "artifactType").is_some_and(|own| {
+            !own.as_str()
+                .is_some_and(|own| own.is_empty() || shape::is_media_type(own))
+        }) {
+            let message = "artifactType is no media type";
+            self.findings.problem(Code::DocumentField, place, message);
+        }
         if value.get("schemaVersion").and_then(Value::as_u64) != Some(2) {
             let message = "schemaVersion is not 2";
             self.findings.problem(Code::SchemaVersion, place, message);
         }
+        shape::keys(self.findings, value, keys::DOCUMENT, "the document", place);
         shape::annotations(self.findings, value, "the document", place);
         let by_fields = if value.get("manifests").is_some() {
             Kind::Index

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use crate::support::files::Files;
 use crate::support::layers::Layer;
-use crate::support::oci::{self, Layout, digest};
+use crate::support::oci::{self, Layout, blob_path, digest};
 use crate::support::sandbox::Sandbox;
 use crate::support::{docker, sha256};
 
@@ -70,6 +70,68 @@ fn a_manifest_that_is_listed_as_something_else() {
         &both(&image, &text),
         &format!(
             "ocify: app: {}: one descriptor says that its media type is {manifest}, another text/plain\n",
+            digest(&image),
+        ),
+    );
+}
+
+/// Engines take the last of two keys that differ in case alone, so that they would run other layers than are converted.
+#[test]
+fn keys_in_another_case() {
+    let edited = |edit: fn(&mut Value)| {
+        let mut layout = Layout::default();
+        let image = layout.image("amd64", &[Layer::new("base")]);
+        let bytes = layout.files().get(&blob_path(digest(&image))).to_vec();
+        let mut manifest: Value = serde_json::from_slice(&bytes).unwrap();
+        edit(&mut manifest);
+        let image = layout.document(&manifest);
+        let files = layout.listing(oci::named(&image, "app")).files();
+        (files, digest(&image).to_owned())
+    };
+    for (edit, known, found) in [
+        (
+            (|manifest| manifest["Layers"] = json!([])) as fn(&mut Value),
+            "layers",
+            "Layers",
+        ),
+        (
+            |manifest| manifest["layers"][0]["DIGEST"] = json!("sha256:0"),
+            "digest",
+            "DIGEST",
+        ),
+    ] {
+        let (files, manifest) = edited(edit);
+        refuses(
+            &files,
+            &format!(
+                "ocify: app: app: manifest {manifest}: it has the keys \"{known}\" and \"{found}\", so readers would \
+                 disagree about it\n"
+            ),
+        );
+    }
+    // What is the same to all readers is carried along, as what none of them knows.
+    let (files, _) = edited(|manifest| {
+        manifest["SchemaVersion"] = json!(2);
+        manifest["layer"] = json!([]);
+    });
+    Sandbox::with_folder(&files)
+        .convert(&["app", "-o", "out"])
+        .succeeds();
+}
+
+#[test]
+fn a_manifest_that_is_schema_1_too() {
+    let mut layout = Layout::default();
+    let image = layout.image("amd64", &[Layer::new("base")]);
+    let bytes = layout.files().get(&blob_path(digest(&image))).to_vec();
+    let mut manifest: Value = serde_json::from_slice(&bytes).unwrap();
+    manifest["fsLayers"] = json!([]);
+    let image = layout.document(&manifest);
+    let files = layout.listing(oci::named(&image, "app")).files();
+    refuses(
+        &files,
+        &format!(
+            "ocify: app: app: manifest {}: it is an image manifest of two formats, so readers would disagree about it\n",
             digest(&image),
         ),
     );

@@ -2,6 +2,7 @@
 
 use serde_json::{Value, json};
 
+use crate::support::docker;
 use crate::support::oci::{self, Layout};
 use crate::{Parts, archives_have};
 
@@ -107,6 +108,87 @@ fn an_image_that_is_listed_as_something_else() {
             "as both, without a mediaType of its own",
             unnamed.listing(silent).listing(plain).files(),
             &["error media-type-mismatch", "warning media-type-absent"],
+        ),
+    ]);
+}
+
+/// Go takes a key in another case for the one of the specification, and so engines see another image.
+#[test]
+fn keys_in_another_case() {
+    let found: &[&str] = &["error json-key-case"];
+    let manifest = |edit: fn(&mut Value)| Parts::new().manifest(edit).files();
+    let config = |edit: fn(&mut Value)| Parts::new().config(edit).files();
+    let saved = docker::save_one("app:1", &crate::two());
+    archives_have(vec![
+        (
+            "layers of a manifest",
+            manifest(|manifest| manifest["Layers"] = json!([])),
+            found,
+        ),
+        (
+            "a long s, which Go takes for an s",
+            manifest(|manifest| manifest["layer\u{17f}"] = json!([])),
+            found,
+        ),
+        (
+            "the digest of a layer",
+            manifest(|manifest| manifest["layers"][0]["DIGEST"] = json!(NOT_HERE)),
+            found,
+        ),
+        (
+            "the system of a platform",
+            Parts::new()
+                .entry(|entry| {
+                    *entry = oci::on(entry, "linux", "amd64");
+                    entry["platform"]["OS"] = json!("windows");
+                })
+                .files(),
+            found,
+        ),
+        (
+            "the command of a config",
+            config(|config| config["config"]["cmd"] = json!(["other"])),
+            found,
+        ),
+        (
+            "the diff_ids of a config",
+            config(|config| config["rootfs"]["Diff_IDs"] = json!([])),
+            found,
+        ),
+        (
+            "the layers of a saved image",
+            saved.edited("manifest.json", |manifest| {
+                manifest[0]["layers"] = json!([]);
+            }),
+            found,
+        ),
+        (
+            "labels and annotations, whose case counts",
+            Parts::new()
+                .config(|config| config["config"]["Labels"] = json!({ "a": "", "A": "" }))
+                .manifest(|manifest| manifest["annotations"] = json!({ "a": "", "A": "" }))
+                .files(),
+            &[],
+        ),
+    ]);
+}
+
+#[test]
+fn manifests_of_two_formats_and_of_no_type() {
+    archives_have(vec![
+        (
+            "schema 1 too",
+            Parts::new()
+                .manifest(|manifest| manifest["fsLayers"] = json!([]))
+                .files(),
+            &["error ambiguous-document"],
+        ),
+        (
+            "an artifactType that is no media type",
+            Parts::new()
+                .manifest(|manifest| manifest["artifactType"] = json!("thing"))
+                .files(),
+            &["error document-field"],
         ),
     ]);
 }
