@@ -76,6 +76,7 @@ fn item(findings: &mut Findings, files: &Files, number: usize, value: &Value) ->
     if !findings.charge_layers(names.len(), &place) {
         return None;
     }
+    sources(findings, files, number, value, &place);
     let Some(config) = text(value, "Config") else {
         let message = format!("[{number}].Config is missing or no string");
         findings.problem(Code::DockerManifest, &place, message);
@@ -185,6 +186,37 @@ fn layer(
         diff_id,
         media_type: None,
         blob,
+    }
+}
+
+/// Checks the descriptors of `LayerSources`, and the blobs of these digests that are here.
+fn sources(findings: &mut Findings, files: &Files, number: usize, item: &Value, place: &Location) {
+    let Some(sources) = field(item, "LayerSources") else {
+        return;
+    };
+    if !sources.is_object() {
+        let message = format!("[{number}].LayerSources is no object");
+        findings.problem(Code::DockerManifest, place, message);
+    }
+    for (key, source) in sources.as_object().into_iter().flatten() {
+        let what = format!("[{number}].LayerSources[{key:?}]");
+        let Some(link) = shape::link(findings, source, &what, place) else {
+            continue;
+        };
+        if let Ok(Some(content)) = files.find(&link.digest.blob_path())
+            && let Some(size) = link.size
+            && size != content.size()
+        {
+            let what = format!("size of {what}");
+            let found = content.size();
+            findings.add(Problem::mismatch(
+                Code::BlobSize,
+                place,
+                &what,
+                &found,
+                &size,
+            ));
+        }
     }
 }
 
