@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use super::code::Code;
 use super::config::{self, ConfigFacts};
-use super::findings::{Findings, Found, Image, LayerUse, ReadDocument};
+use super::findings::{Findings, Found, Image, LayerUse};
 use super::json::{field, text};
 use super::problem::{Location, Problem};
 use super::shape::{self, Link};
@@ -104,7 +104,6 @@ impl<'a> Tree<'a> {
         for link in config.iter().chain(layers) {
             if let Some((content, place)) = self.content(link, place, Elsewhere::No) {
                 self.findings.blob(content, Some(link.digest), &place);
-                self.data(link, content, &place);
             }
         }
     }
@@ -163,7 +162,6 @@ impl<'a> Tree<'a> {
         let document = self
             .findings
             .document(content, Some(&link.digest), &place)?;
-        self.compare_data(link, &document, &place);
         Some(config::check(self.findings, &document.value, &place))
     }
 
@@ -190,7 +188,6 @@ impl<'a> Tree<'a> {
                 self.findings
                     .layer(content, Some(link.digest), diff_id, &place)
             });
-            self.data(link, content, &place);
         }
         found
     }
@@ -239,27 +236,6 @@ impl<'a> Tree<'a> {
             if !self.findings.problems.contains(&problem) {
                 self.findings.add(problem);
             }
-        }
-    }
-
-    /// Whether the `data` of a blob's descriptor is what its digest names.
-    pub fn data(&mut self, link: &Link, content: &Content, place: &Location) {
-        let data = link.data.as_deref();
-        let fits = |data: &[u8]| link.digest.same_algorithm(data) == link.digest;
-        if data.is_some_and(|data| data.len() as u64 != content.size() || !fits(data)) {
-            let message = "data of the descriptor is not what its digest names";
-            self.findings.problem(Code::DescriptorData, place, message);
-        }
-    }
-
-    pub fn compare_data(&mut self, link: &Link, document: &ReadDocument, place: &Location) {
-        if link
-            .data
-            .as_ref()
-            .is_some_and(|data| *data != document.bytes)
-        {
-            let message = "data of the descriptor is not the document";
-            self.findings.problem(Code::DescriptorData, place, message);
         }
     }
 }

@@ -22,7 +22,6 @@ pub(super) struct Link {
     pub size: Option<u64>,
     /// Whether there is at least one.
     pub urls: bool,
-    pub data: Option<Vec<u8>>,
     pub platform: Option<Platform>,
     pub annotations: Map<String, Value>,
 }
@@ -76,15 +75,15 @@ pub(super) fn link(
         let message = format!("artifactType of {what} is no media type");
         findings.problem(Code::DescriptorField, place, message);
     }
+    let data = data(findings, value, what, place);
     Some(Link {
         media_type: media_type.to_owned(),
         size,
         urls: urls(findings, value, what, place),
-        data: data(findings, value, what, place),
         platform: platform(findings, value, what, place),
         annotations: annotations(findings, value, what, place),
         // Last, so that all other problems are found where the digest is none.
-        digest: digest(findings, value, what, place)?,
+        digest: digest_of(findings, value, data.as_deref(), what, place)?,
     })
 }
 
@@ -100,6 +99,22 @@ pub(super) fn keys(
         let message = format!("key {found:?} of {what} is {known:?} to some readers");
         findings.problem(Code::JsonKeyCase, place, message);
     }
+}
+
+/// The digest, which must be that of the embedded `data` too: readers that use the copy would see something else.
+fn digest_of(
+    findings: &mut Findings,
+    value: &Value,
+    data: Option<&[u8]>,
+    what: &str,
+    place: &Location,
+) -> Option<Digest> {
+    let digest = digest(findings, value, what, place)?;
+    if data.is_some_and(|data| digest.same_algorithm(data) != digest) {
+        let message = format!("data of {what} is not what its digest names");
+        findings.problem(Code::DescriptorData, place, message);
+    }
+    Some(digest)
 }
 
 fn digest(findings: &mut Findings, value: &Value, what: &str, place: &Location) -> Option<Digest> {

@@ -65,7 +65,6 @@ impl<'a> Tree<'a> {
                 self.media_type_mismatch(&link.media_type, &own, &place);
             }
             self.findings.blob(content, Some(link.digest), &place);
-            self.data(link, content, &place);
             return Presence::Here(Vec::new());
         }
         let key = (link.digest, link.is_about_another());
@@ -83,7 +82,6 @@ impl<'a> Tree<'a> {
         let Some(document) = document else {
             return Presence::Here(Vec::new());
         };
-        self.compare_data(link, &document, &place);
         let presence = self.document(&document.value, Some(link), &place, depth);
         if let Presence::Here(images) = &presence {
             self.seen.insert(key, images.clone());

@@ -170,16 +170,6 @@ fn descriptors() {
             &["note unreferenced-blob", "warning digest-algorithm"],
         ),
         (
-            "data is no base64",
-            of_layer(|layer| layer["data"] = json!("?")),
-            &["error descriptor-data"],
-        ),
-        (
-            "data is something else",
-            of_layer(|layer| layer["data"] = json!("e30=")),
-            &["error descriptor-data"],
-        ),
-        (
             "an annotation is a number",
             of_layer(|layer| layer["annotations"] = json!({ "a": 1 })),
             &["error descriptor-field"],
@@ -209,6 +199,47 @@ fn descriptors() {
                 .entry(|entry| *entry = oci::named(entry, "app version 1"))
                 .files(),
             &["warning ref-name"],
+        ),
+    ]);
+}
+
+#[test]
+fn embedded_data() {
+    let of_layer = |data: &str| {
+        let data = json!(data);
+        Parts::new()
+            .manifest(move |manifest| manifest["layers"][0]["data"] = data.clone())
+            .files()
+    };
+    archives_have(vec![
+        (
+            "data is no base64",
+            of_layer("?"),
+            &["error descriptor-data"],
+        ),
+        (
+            "data is something else",
+            of_layer("e30="),
+            &["error descriptor-data"],
+        ),
+        (
+            "data of a subject that is not here is something else",
+            Parts::new()
+                .manifest(|manifest| {
+                    manifest["subject"] = oci::descriptor(oci::MANIFEST, b"none");
+                    manifest["subject"]["data"] = json!("e30=");
+                })
+                .files(),
+            &["error descriptor-data", "note subject-missing"],
+        ),
+        (
+            "data of a manifest that is listed before is something else",
+            Parts::new().files().edited("index.json", |index| {
+                let mut second = index["manifests"][0].clone();
+                second["data"] = json!("e30=");
+                index["manifests"].as_array_mut().unwrap().push(second);
+            }),
+            &["error descriptor-data"],
         ),
     ]);
 }
