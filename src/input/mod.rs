@@ -288,6 +288,14 @@ fn describe(files: &Files) -> String {
                 system), without the metadata of an image"
             .to_owned();
     }
+    let is_archive = |name: &&&str| {
+        let endings = [".tar", ".tgz", ".tar.gz", ".tar.zst", ".tar.xz", ".tar.bz2"];
+        // Deeper down they are layers.
+        !name.contains('/') && endings.iter().any(|ending| name.ends_with(ending))
+    };
+    if let Some(first) = names.iter().find(is_archive) {
+        return format!("it holds archives, each of which is an input of its own, as {first}");
+    }
     match names.len() {
         0 => "it holds no files".to_owned(),
         count => format!(

@@ -316,13 +316,18 @@ pub(crate) fn checksum_fits(header: &Header) -> bool {
         return false;
     };
     let bytes = header.as_bytes();
-    let summed = || bytes[..148].iter().chain(&bytes[156..]);
-    let unsigned = 8 * 32 + summed().map(|byte| u32::from(*byte)).sum::<u32>();
-    let signed = 8 * 32
-        + summed()
-            .map(|byte| i32::from(byte.cast_signed()))
-            .sum::<i32>();
-    expected == unsigned || i32::try_from(expected) == Ok(signed)
+    let unsigned = |bytes: &[u8]| bytes.iter().map(|byte| i32::from(*byte)).sum::<i32>();
+    let signed = |bytes: &[u8]| {
+        let signed = bytes.iter().map(|byte| i32::from(byte.cast_signed()));
+        signed.sum::<i32>()
+    };
+    // The field itself counts as spaces.
+    let spaces = 8 * i32::from(b' ');
+    let field = &bytes[148..156];
+    i32::try_from(expected).is_ok_and(|expected| {
+        expected == unsigned(bytes) - unsigned(field) + spaces
+            || expected == signed(bytes) - signed(field) + spaces
+    })
 }
 
 fn parse_pax(at: u64, bytes: &[u8]) -> Result<Vec<(String, String)>> {

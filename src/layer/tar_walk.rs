@@ -9,8 +9,9 @@ mod next_entry;
 #[cfg(test)]
 mod tests;
 
+use std::borrow::Cow;
 use std::collections::HashSet;
-use std::hash::{BuildHasher, RandomState};
+use std::hash::{BuildHasher, Hasher, RandomState};
 
 use tar::{EntryType, Header};
 
@@ -282,9 +283,8 @@ impl TarWalk {
     }
 
     fn header(&mut self, at: u64, block: &[u8]) {
-        let mut header = Header::new_old();
-        header.as_mut_bytes().copy_from_slice(block);
-        if !checksum_fits(&header) {
+        let header = Header::from_byte_slice(block);
+        if !checksum_fits(header) {
             return self.damaged(at, "its checksum does not fit");
         }
         let size = tar_number(&header.as_old().size).map(u64::try_from);
@@ -318,12 +318,10 @@ impl TarWalk {
             EntryType::GNULongLink => self.enter_data(behind, size),
             kind => {
                 let mut next = std::mem::take(&mut self.next);
-                let path = next
-                    .path()
-                    .unwrap_or_else(|| header.path_bytes().into_owned());
-                let path = String::from_utf8_lossy(&path);
+                let path = next.path().map_or_else(|| header.path_bytes(), Cow::Owned);
                 self.paths.add(&path);
                 if !fields::is_unpacked(kind) {
+                    let path = String::from_utf8_lossy(&path);
                     let kind = char::from(kind.as_byte());
                     self.not_unpacked.add(&format!("{path} (type {kind:?})"));
                 }
@@ -335,7 +333,7 @@ impl TarWalk {
                     | EntryType::Directory
                     | EntryType::Fifo => 0,
                     // Headers older than POSIX tell folders by their names alone.
-                    _ if block[156] == 0 && path.ends_with('/') => 0,
+                    _ if block[156] == 0 && path.ends_with(b"/") => 0,
                     _ => next.pax.size.unwrap_or(size),
                 };
                 if kind == EntryType::GNUSparse && block[482] != 0 {
@@ -379,15 +377,25 @@ impl TarWalk {
 }
 
 impl Paths {
-    fn add(&mut self, raw: &str) {
-        if raw.split('/').any(|component| component == "..") {
-            self.outside.add(raw);
+    fn add(&mut self, path: &[u8]) {
+        let components = || {
+            let components = path.split(|byte| *byte == b'/');
+            components.filter(|component| !matches!(*component, b"" | b"."))
+        };
+        if components().any(|component| component == b"..") {
+            self.outside.add(&String::from_utf8_lossy(path));
         }
-        let path = clean_name(raw);
         if self.seen.len() >= self.most {
             self.full = true;
-        } else if !self.seen.insert(self.keys.hash_one(&path)) {
-            self.twice.add(&path);
+            return;
+        }
+        let mut hasher = self.keys.build_hasher();
+        for component in components() {
+            hasher.write(component);
+            hasher.write_u8(b'/');
+        }
+        if !self.seen.insert(hasher.finish()) {
+            self.twice.add(&clean_name(&String::from_utf8_lossy(path)));
         }
     }
 }

@@ -122,6 +122,16 @@ fn files_that_are_no_archives_of_images() {
                 "none of its 2 files is manifest.json, index.json or repositories; the first is a",
             ),
         ),
+        (
+            tar::tar(&[Member::file("README", ""), Member::file("app.tar.gz", "")]),
+            not_an_image("it holds archives, each of which is an input of its own, as app.tar.gz"),
+        ),
+        (
+            tar::tar(&[Member::file("a/layer.tar", "")]),
+            not_an_image(
+                "none of its 1 files is manifest.json, index.json or repositories; the first is a/layer.tar",
+            ),
+        ),
         (tar::tar(&[]), not_an_image("it holds no files")),
         (
             archive().with("manifest.json", "[]").tar(),
