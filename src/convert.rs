@@ -103,7 +103,8 @@ pub fn convert(
     let mut additions = Additions::default();
     let mut entries = Vec::with_capacity(selected.len());
     for one in &selected {
-        let built = rebuild.node(&one.entry.node)?;
+        let built = rebuild.node(&one.entry.node);
+        let built = built.map_err(|error| one.locate(error, &inputs))?;
         let references = one.entry.references.iter();
         additions
             .descriptors

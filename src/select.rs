@@ -69,6 +69,19 @@ pub(crate) struct Selected {
     pub entry: Entry,
 }
 
+impl Selected {
+    /// Says where an error of building it happened, unless it is not about the input.
+    pub fn locate(&self, error: Error, inputs: &[Input]) -> Error {
+        match error.fact() {
+            Error::Io { .. } | Error::Interrupted => error,
+            _ => error.at_all(&[
+                Place::File(inputs[self.input].name.clone()),
+                Place::Image(self.label.clone()),
+            ]),
+        }
+    }
+}
+
 impl Selection {
     /// The selected entries of all inputs, in their order.
     pub(crate) fn apply(

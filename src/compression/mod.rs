@@ -7,7 +7,7 @@ mod version;
 use std::fmt;
 use std::str::FromStr;
 
-pub(crate) use decode::Decoder;
+pub(crate) use decode::{Decoder, naming_limit};
 pub use encode::{ChunkEncoder, EncodedChunk, Framing};
 pub(crate) use version::encoder_version;
 

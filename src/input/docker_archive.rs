@@ -214,7 +214,7 @@ fn layer(files: &Files, item: &Item, name: &str, diff_id: DiffId) -> Result<Laye
         })),
         None => match source {
             // Docker leaves out what its licence forbids to distribute, but tells where it may be had.
-            Some(descriptor) if descriptor.urls.is_some() => Ok(Layer::Absent {
+            Some(descriptor) if descriptor.is_elsewhere() => Ok(Layer::Absent {
                 descriptor,
                 diff_id: Some(diff_id),
             }),

@@ -8,7 +8,8 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::Files;
-use super::oci_tree::{Blobs, ManifestView, Tree, check_data, refuse_both};
+use super::oci_documents::{ManifestView, check_data, refuse_both, refuse_keys_in_other_case};
+use super::oci_tree::{Blobs, Tree};
 use crate::error::{Error, Place, Result, ResultExt};
 use crate::image::{Entry, Reference};
 use crate::oci::{self, CONTAINERD_NAME, Descriptor, REF_NAME};
@@ -33,6 +34,7 @@ pub(super) fn read(files: &Files, warnings: &mut Vec<String>) -> Result<Vec<Entr
     let bytes = files.document(INDEX)?;
     let index: ManifestView = oci::parse(INDEX, &bytes)?;
     refuse_both(INDEX, &index)?;
+    refuse_keys_in_other_case(INDEX, &bytes)?;
     check_data(INDEX, &index)?;
     // Docker 25.0.0 to 25.0.2 wrote `"manifests": null`.
     let descriptors = index.manifests.unwrap_or_default();
@@ -45,6 +47,7 @@ pub(super) fn read(files: &Files, warnings: &mut Vec<String>) -> Result<Vec<Entr
             .iter_mut()
             .find(|entry| entry.node.digest() == Some(descriptor.digest));
         if let Some(entry) = known {
+            tree.one_media_type(&descriptor)?;
             if !entry.references.contains(&reference) {
                 entry.references.push(reference);
             }

@@ -1,35 +1,20 @@
 //! Manifests and indexes of a layout or a `dir:` folder, read by their descriptors.
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD as BASE64;
-use serde::Deserialize;
+use std::collections::HashMap;
+
 use serde_json::{Map, Value};
 
 use super::Files;
+use super::oci_documents::{
+    ManifestView, check_data, check_size, mismatch, own_media_type, refuse_both,
+    refuse_keys_in_other_case,
+};
 use crate::digest::{DiffId, Digest};
 use crate::error::{Error, Place, Result, ResultExt};
 use crate::image::{Blob, Config, Index, KnownAs, Layer, Manifest, Node, TarLayer};
 use crate::limits;
 use crate::oci::media_type::{self, Kind, LayerKind};
 use crate::oci::{self, ConfigView, Descriptor, Document, REFERENCE_DIGEST};
-
-/// Manifests and indexes in one view, since a document that could be both is an attack (CVE-2021-41190).
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub(super) struct ManifestView {
-    #[serde(default)]
-    media_type: Option<String>,
-    #[serde(default)]
-    config: Option<Descriptor>,
-    #[serde(default)]
-    layers: Option<Vec<Descriptor>>,
-    #[serde(default)]
-    pub manifests: Option<Vec<Descriptor>>,
-    #[serde(default)]
-    fs_layers: Option<Value>,
-    #[serde(default)]
-    subject: Option<Descriptor>,
-}
 
 /// Where the blobs and documents of a tree are: in a layout's `blobs`, or beside each other as in `dir:`.
 pub(crate) trait Places {
@@ -50,45 +35,13 @@ impl Places for Blobs {
     }
 }
 
-pub(super) fn refuse_both(document: &str, view: &ManifestView) -> Result<()> {
-    let image = view.config.is_some() || view.layers.is_some() || view.fs_layers.is_some();
-    if view.manifests.is_some() && image {
-        return Err(Error::document(
-            document,
-            "it is both an index and an image manifest, so readers would disagree about it",
-        ));
-    }
-    Ok(())
-}
-
-/// What descriptors embed must be what they name, or readers that use the copy see something else.
-pub(super) fn check_data(document: &str, view: &ManifestView) -> Result<()> {
-    let lists = [&view.manifests, &view.layers]
-        .into_iter()
-        .flatten()
-        .flatten();
-    for descriptor in lists.chain(&view.config).chain(&view.subject) {
-        let Some(data) = &descriptor.data else {
-            continue;
-        };
-        let digest = descriptor.digest;
-        let content = BASE64
-            .decode(data)
-            .map_err(|_| Error::document(document, format!("data of {digest} is no base64")))?;
-        let found = digest.same_algorithm(&content);
-        if found != digest {
-            let reason = format!("data of {digest} is other content, of digest {found}");
-            return Err(Error::document(document, reason));
-        }
-    }
-    Ok(())
-}
-
 /// Reads manifests and indexes by their descriptors.
 pub(super) struct Tree<'a> {
     files: &'a Files,
     places: &'a dyn Places,
     count: usize,
+    /// What descriptors say of each manifest, index or blob that they list.
+    media_types: HashMap<Digest, String>,
     pub warnings: Vec<String>,
 }
 
@@ -98,12 +51,31 @@ impl<'a> Tree<'a> {
             files,
             places,
             count: 0,
+            media_types: HashMap::new(),
             warnings: Vec::new(),
         }
     }
 
+    /// Refuses two descriptors of one digest that disagree about what it is: one reader would see an image, another none.
+    /// Tells whether it is the first of its digest.
+    pub fn one_media_type(&mut self, descriptor: &Descriptor) -> Result<bool> {
+        let said = &descriptor.media_type;
+        let is_first = !self.media_types.contains_key(&descriptor.digest);
+        let known = self.media_types.entry(descriptor.digest);
+        let first = known.or_insert_with(|| said.clone());
+        if first.is_empty() {
+            first.clone_from(said);
+        }
+        if said.is_empty() || first == said {
+            return Ok(is_first);
+        }
+        let reason = format!("one descriptor says that its media type is {first}, another {said}");
+        Err(Error::document(descriptor.digest.to_string(), reason))
+    }
+
     /// What `descriptor` points to. `depth` counts the indexes above it.
     pub fn node(&mut self, descriptor: Descriptor, depth: usize) -> Result<Node> {
+        let is_first = self.one_media_type(&descriptor)?;
         self.count += 1;
         limits::at_most("the number of manifests", self.count, limits::IMAGES)?;
         let name = self.places.document(&descriptor.digest);
@@ -116,7 +88,11 @@ impl<'a> Tree<'a> {
         }
         let kind = media_type::kind(&descriptor.media_type);
         if kind == Kind::Other && !descriptor.media_type.is_empty() {
-            return Ok(Node::Blob(self.blob(descriptor)?));
+            let blob = self.blob(descriptor)?;
+            if is_first && let Some(own) = own_media_type(&blob.content) {
+                return Err(mismatch(&blob.descriptor, &own));
+            }
+            return Ok(Node::Blob(blob));
         }
         let bytes = self.verified(&descriptor, &name)?;
         let document = Document {
@@ -149,18 +125,13 @@ impl<'a> Tree<'a> {
         let name = format!("manifest {}", document.digest);
         let view: ManifestView = oci::parse(&name, &document.bytes)?;
         refuse_both(&name, &view)?;
+        refuse_keys_in_other_case(&name, &document.bytes)?;
         check_data(&name, &view)?;
         if let Some(own) = &view.media_type {
             if document.media_type.is_empty() {
                 document.media_type.clone_from(own);
             } else if *own != document.media_type {
-                return Err(Error::document(
-                    name,
-                    format!(
-                        "its media type is {own}, its descriptor says {}",
-                        document.media_type
-                    ),
-                ));
+                return Err(mismatch(&document.descriptor(), own));
             }
         }
         if document.media_type.is_empty() {
@@ -224,7 +195,10 @@ impl<'a> Tree<'a> {
         let descriptors = view.layers.unwrap_or_default();
         limits::at_most("the number of layers", descriptors.len(), limits::LAYERS)?;
         let subject = view.subject.map(|subject| subject.digest);
-        let attestation = annotations.contains_key(REFERENCE_DIGEST);
+        let attestation = oci::is_attestation(
+            annotations.contains_key(REFERENCE_DIGEST),
+            descriptors.iter().map(|layer| layer.media_type.as_str()),
+        );
         if !media_type::is_image_config(&config.media_type) || attestation {
             let layers = descriptors
                 .into_iter()
@@ -318,7 +292,7 @@ impl<'a> Tree<'a> {
         }
         let name = self.places.blob(&descriptor.digest);
         let Some(content) = self.files.find(&name)? else {
-            return if descriptor.urls.is_some() {
+            return if descriptor.is_elsewhere() {
                 Ok(Layer::Absent {
                     descriptor,
                     diff_id,
@@ -363,15 +337,4 @@ impl<'a> Tree<'a> {
         }
         Ok(bytes)
     }
-}
-
-fn check_size(name: &str, expected: u64, found: u64) -> Result<()> {
-    if expected != found {
-        return Err(Error::SizeMismatch {
-            what: name.to_owned(),
-            expected,
-            found,
-        });
-    }
-    Ok(())
 }

@@ -14,6 +14,9 @@ pub(crate) fn records(mut bytes: &[u8]) -> Option<Vec<(&[u8], &[u8])>> {
             return None;
         };
         let equals = record.iter().position(|byte| *byte == b'=')?;
+        if equals == 0 {
+            return None;
+        }
         records.push((&record[..equals], &record[equals + 1..]));
         bytes = &bytes[length..];
     }
@@ -40,6 +43,7 @@ mod tests {
             b"11 path=a\n",
             b"10 path=a\n\n",
             b"9 path-a\n",
+            b"5 =a\n",
             b"0 path=a\n",
             b"-1 path=a\n",
             b"path=a\n",

@@ -16,6 +16,7 @@ use super::content::{Content, Extent};
 use super::files::{Entry, clean_name, link_target};
 use super::pax;
 use super::sparse::{self, SparseMap};
+use super::tar_number::number;
 use crate::error::{Error, Result};
 use crate::limits;
 
@@ -297,7 +298,8 @@ impl Walk<'_> {
 }
 
 fn header_size(at: u64, header: &Header) -> Result<u64> {
-    header.entry_size().map_err(|_| Error::TarHeader {
+    let size = number(&header.as_old().size).and_then(|size| u64::try_from(size).ok());
+    size.ok_or_else(|| Error::TarHeader {
         offset: at,
         reason: "its size is not a number".to_owned(),
     })

@@ -4,15 +4,21 @@
 //! (<https://github.com/golang/go/blob/go1.25.0/src/archive/tar/reader.go>): links, devices and folders have no data
 //! whatever their size field says, and a PAX record `size` overrides the header's.
 
+mod fields;
+mod next_entry;
+#[cfg(test)]
+mod tests;
+
 use std::borrow::Cow;
 use std::collections::HashSet;
 use std::hash::{BuildHasher, Hasher, RandomState};
 
 use tar::{EntryType, Header};
 
-use crate::input::{checksum_fits, clean_name, pax_records};
+use crate::input::{checksum_fits, clean_name, tar_number};
 use crate::limits;
 use crate::verify::Code;
+use next_entry::NextEntry;
 
 const BLOCK: usize = 512;
 
@@ -36,6 +42,8 @@ pub(crate) struct TarWalk {
     extension: Extension,
     next: NextEntry,
     paths: Paths,
+    /// Entries of types that engines refuse.
+    not_unpacked: Named,
     problems: Vec<(Code, String)>,
 }
 
@@ -63,13 +71,6 @@ struct Extension {
     at: u64,
     size: usize,
     bytes: Vec<u8>,
-}
-
-/// What extension headers say of the entry that follows them.
-#[derive(Default)]
-struct NextEntry {
-    path: Option<Vec<u8>>,
-    size: Option<u64>,
 }
 
 /// The paths seen so far, as keyed hashes: two of 2^20 paths have the same one with a chance of 2^-25.
@@ -126,6 +127,7 @@ impl TarWalk {
                 most: most_paths,
                 ..Paths::default()
             },
+            not_unpacked: Named::default(),
             problems: Vec::new(),
         }
     }
@@ -158,7 +160,9 @@ impl TarWalk {
         match self.state {
             State::Ended | State::Damaged => {}
             // Go takes both as the end: https://github.com/golang/go/blob/go1.25.0/src/archive/tar/reader.go#L74
-            State::Data if at + self.padding >= self.data_end => self.no_end(),
+            State::Data | State::Extension if at + self.padding >= self.data_end => {
+                self.no_end();
+            }
             State::Header | State::ZeroBlock if self.block.is_empty() => self.no_end(),
             State::Data | State::Extension => {
                 let missing = self.data_end - self.padding - at;
@@ -179,6 +183,14 @@ impl TarWalk {
             most,
             ..
         } = std::mem::take(&mut self.paths);
+        let not_unpacked = std::mem::take(&mut self.not_unpacked);
+        if not_unpacked.count > 0 {
+            let message = format!(
+                "entries of types that engines refuse: {}",
+                not_unpacked.describe()
+            );
+            self.problem(Code::LayerEntryType, message);
+        }
         if twice.count > 0 {
             let message = format!("entries of the same path: {}", twice.describe());
             self.problem(Code::LayerDuplicatePath, message);
@@ -275,9 +287,13 @@ impl TarWalk {
         if !checksum_fits(header) {
             return self.damaged(at, "its checksum does not fit");
         }
-        let Ok(size) = header.entry_size() else {
+        let size = tar_number(&header.as_old().size).map(u64::try_from);
+        let Some(Ok(size)) = size else {
             return self.damaged(at, "its size is not a number");
         };
+        if let Some(field) = fields::not_a_number(block) {
+            return self.damaged(at, &format!("its {field} is not a number"));
+        }
         let behind = at + BLOCK as u64;
         let kind = header.entry_type();
         if is_extension(kind) && size > limits::LAYER_EXTENSION_BYTES {
@@ -287,7 +303,7 @@ impl TarWalk {
             return self.damaged(at, &reason);
         }
         match kind {
-            EntryType::XHeader | EntryType::GNULongName => {
+            EntryType::XHeader | EntryType::XGlobalHeader | EntryType::GNULongName => {
                 self.enter_data(behind, size);
                 self.state = State::Extension;
                 self.extension = Extension {
@@ -299,11 +315,16 @@ impl TarWalk {
                 };
             }
             // What they hold does not matter for the structure, but its size does.
-            EntryType::XGlobalHeader | EntryType::GNULongLink => self.enter_data(behind, size),
+            EntryType::GNULongLink => self.enter_data(behind, size),
             kind => {
-                let next = std::mem::take(&mut self.next);
-                let path = next.path.map_or_else(|| header.path_bytes(), Cow::Owned);
+                let mut next = std::mem::take(&mut self.next);
+                let path = next.path().map_or_else(|| header.path_bytes(), Cow::Owned);
                 self.paths.add(&path);
+                if !fields::is_unpacked(kind) {
+                    let path = String::from_utf8_lossy(&path);
+                    let kind = char::from(kind.as_byte());
+                    self.not_unpacked.add(&format!("{path} (type {kind:?})"));
+                }
                 let size = match kind {
                     EntryType::Link
                     | EntryType::Symlink
@@ -311,7 +332,9 @@ impl TarWalk {
                     | EntryType::Block
                     | EntryType::Directory
                     | EntryType::Fifo => 0,
-                    _ => next.size.unwrap_or(size),
+                    // Headers older than POSIX tell folders by their names alone.
+                    _ if block[156] == 0 && path.ends_with(b"/") => 0,
+                    _ => next.pax.size.unwrap_or(size),
                 };
                 if kind == EntryType::GNUSparse && block[482] != 0 {
                     self.state = State::SparseHeader { data: size };
@@ -346,22 +369,10 @@ impl TarWalk {
         if extension.kind == Some(EntryType::GNULongName) {
             let end = bytes.iter().position(|byte| *byte == 0);
             bytes.truncate(end.unwrap_or(bytes.len()));
-            self.next.path = Some(bytes);
-        } else if self.pax(&bytes).is_none() {
-            self.damaged(extension.at, "its PAX records are damaged");
+            self.next.long_name = Some(bytes);
+        } else if let Err(reason) = self.next.take_records(extension.kind, &bytes) {
+            self.damaged(extension.at, &reason);
         }
-    }
-
-    /// Takes what matters from PAX records; `None` when they are damaged.
-    fn pax(&mut self, records: &[u8]) -> Option<()> {
-        for (key, value) in pax_records(records)? {
-            match key {
-                b"path" | b"GNU.sparse.name" => self.next.path = Some(value.to_vec()),
-                b"size" => self.next.size = Some(std::str::from_utf8(value).ok()?.parse().ok()?),
-                _ => {}
-            }
-        }
-        Some(())
     }
 }
 
@@ -393,6 +404,3 @@ fn is_extension(kind: EntryType) -> bool {
     use EntryType::{GNULongLink, GNULongName, XGlobalHeader, XHeader};
     matches!(kind, GNULongLink | GNULongName | XGlobalHeader | XHeader)
 }
-
-#[cfg(test)]
-mod tests;

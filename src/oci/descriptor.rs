@@ -53,6 +53,12 @@ impl Descriptor {
         }
     }
 
+    /// Whether there is a place where else the blob may be had.
+    #[must_use]
+    pub fn is_elsewhere(&self) -> bool {
+        self.urls.as_ref().is_some_and(|urls| !urls.is_empty())
+    }
+
     /// The value of an annotation.
     #[must_use]
     pub fn annotation(&self, key: &str) -> Option<&str> {

@@ -76,6 +76,7 @@ const FIELDS: &[(&str, Shape)] = &[
     ("os.features", Shape::Texts),
     ("variant", Shape::Text),
     ("config", Shape::Object),
+    ("rootfs", Shape::Object),
     ("history", Shape::Objects),
 ];
 
@@ -158,9 +159,15 @@ fn fields(
     findings: &mut Findings,
     object: &Value,
     prefix: &str,
-    fields: &[(&str, Shape)],
+    fields: &[(&'static str, Shape)],
     place: &Location,
 ) {
+    let known: Vec<&str> = fields.iter().map(|(key, _)| *key).collect();
+    let what = match prefix.strip_suffix('.') {
+        Some(prefix) => format!("{prefix} of the config"),
+        None => "the config".to_owned(),
+    };
+    shape::keys(findings, object, &known, &what, place);
     for (key, shape) in fields {
         if field(object, key).is_some_and(|value| !shape.fits(value)) {
             let message = format!("{prefix}{key} is not {}", shape.name());
@@ -189,6 +196,13 @@ fn diff_ids(
         findings.problem(Code::ConfigRootfs, place, "the config has no rootfs");
         return None;
     };
+    shape::keys(
+        findings,
+        rootfs,
+        &["type", "diff_ids"],
+        "rootfs of the config",
+        place,
+    );
     if text(rootfs, "type") != Some("layers") {
         let message = "rootfs.type of the config is not \"layers\"";
         findings.problem(Code::ConfigRootfs, place, message);

@@ -10,10 +10,11 @@ use super::findings::{Findings, Found, Image, LayerUse};
 use super::json::{field, text};
 use super::layout::IndexEntry;
 use super::problem::{Location, Problem};
+use super::shape;
 use crate::digest::{DiffId, Digest};
 use crate::input::{Files, clean_name, digest_in_name};
 use crate::limits;
-use crate::oci::{self, CONTAINERD_NAME, REF_NAME, media_type, media_type::LayerKind};
+use crate::oci::{self, CONTAINERD_NAME, REF_NAME, keys, media_type, media_type::LayerKind};
 
 const MANIFEST: &str = "manifest.json";
 
@@ -49,11 +50,16 @@ pub(super) fn check(findings: &mut Findings, files: &Files) -> Vec<Item> {
     let items = list.iter().take(limits::IMAGES).enumerate();
     let items = items.filter_map(|(number, value)| item(findings, files, number, value));
     let items: Vec<Item> = items.collect();
+    let tags = items.iter().flat_map(|item| &item.tags);
+    findings.names(tags.map(String::as_str), &place);
     names(findings, &items);
     items
 }
 
 fn item(findings: &mut Findings, files: &Files, number: usize, value: &Value) -> Option<Item> {
+    let known = keys::SAVED_IMAGE;
+    let entry = format!("[{number}]");
+    shape::keys(findings, value, known, &entry, &Location::file(MANIFEST));
     let tags = texts(findings, value, number, "RepoTags");
     let label = tags
         .first()
@@ -67,15 +73,10 @@ fn item(findings: &mut Findings, files: &Files, number: usize, value: &Value) ->
         }
     }
     let names = texts(findings, value, number, "Layers");
-    if names.len() > limits::LAYERS {
-        let message = format!(
-            "it has {} layers, more than {}",
-            names.len(),
-            limits::LAYERS
-        );
-        findings.problem(Code::Limit, &place, message);
+    if !findings.charge_layers(names.len(), &place) {
         return None;
     }
+    sources(findings, files, number, value, &place);
     let Some(config) = text(value, "Config") else {
         let message = format!("[{number}].Config is missing or no string");
         findings.problem(Code::DockerManifest, &place, message);
@@ -188,12 +189,44 @@ fn layer(
     }
 }
 
+/// Checks the descriptors of `LayerSources`, and the blobs of these digests that are here.
+fn sources(findings: &mut Findings, files: &Files, number: usize, item: &Value, place: &Location) {
+    let Some(sources) = field(item, "LayerSources") else {
+        return;
+    };
+    if !sources.is_object() {
+        let message = format!("[{number}].LayerSources is no object");
+        findings.problem(Code::DockerManifest, place, message);
+    }
+    for (key, source) in sources.as_object().into_iter().flatten() {
+        let what = format!("[{number}].LayerSources[{key:?}]");
+        let Some(link) = shape::link(findings, source, &what, place) else {
+            continue;
+        };
+        if let Ok(Some(content)) = files.find(&link.digest.blob_path())
+            && let Some(size) = link.size
+            && size != content.size()
+        {
+            let what = format!("size of {what}");
+            let found = content.size();
+            findings.add(Problem::mismatch(
+                Code::BlobSize,
+                place,
+                &what,
+                &found,
+                &size,
+            ));
+        }
+    }
+}
+
 /// Whether `LayerSources` tells where else a layer may be had.
 fn is_foreign(item: &Value, diff_id: Option<DiffId>) -> bool {
     let source = diff_id.and_then(|diff_id| item.get("LayerSources")?.get(diff_id.to_string()));
     source.is_some_and(|source| {
         let kind = media_type::layer_kind(text(source, "mediaType").unwrap_or_default());
-        kind == LayerKind::Foreign && field(source, "urls").is_some()
+        let urls = source.get("urls").and_then(Value::as_array);
+        kind == LayerKind::Foreign && urls.is_some_and(|urls| !urls.is_empty())
     })
 }
 

@@ -13,6 +13,7 @@ use crate::digest::{DiffId, Digest};
 use crate::error::{Error, Result};
 use crate::input::{Content, ContentId, Files};
 use crate::interrupt::Interrupt;
+use crate::limits;
 use crate::oci::Platform;
 use crate::progress::Progress;
 
@@ -24,6 +25,8 @@ pub(super) struct Findings {
     blobs: Vec<Blob>,
     positions: HashMap<ContentId, usize>,
     documents: HashSet<ContentId>,
+    /// How much of [`limits::METADATA_BYTES`] is used.
+    metadata: u64,
 }
 
 /// An image whose layers are to be compared with its config.
@@ -103,6 +106,13 @@ impl Findings {
         place: &Location,
     ) -> Option<ReadDocument> {
         self.documents.insert(content.id());
+        // One above the limit for documents has its own message.
+        let bytes = content
+            .size()
+            .clamp(limits::ENTRY_BYTES, limits::DOCUMENT_BYTES);
+        if !self.charge(bytes, place) {
+            return None;
+        }
         let bytes = match content.document("the document") {
             Ok(bytes) => bytes,
             Err(error @ Error::Limit { .. }) => {
@@ -133,6 +143,48 @@ impl Findings {
             self.problem(code, place, message);
         }
         parsed.value.map(|value| ReadDocument { value, bytes })
+    }
+
+    /// Counts metadata, as converting does: a document may be small and be named a thousand times. Whether it may be read.
+    fn charge(&mut self, bytes: u64, place: &Location) -> bool {
+        let limit = limits::METADATA_BYTES;
+        let before = self.metadata;
+        self.metadata = before.saturating_add(bytes);
+        if before <= limit && self.metadata > limit {
+            let message = format!(
+                "the size of all metadata is more than {limit} bytes: what follows is not read"
+            );
+            self.problem(Code::Limit, place, message);
+        }
+        self.metadata <= limit
+    }
+
+    /// Counts the layers of an image. Whether they may be read.
+    pub fn charge_layers(&mut self, count: usize, place: &Location) -> bool {
+        if count > limits::LAYERS {
+            let message = format!("it has {count} layers, more than {}", limits::LAYERS);
+            self.problem(Code::Limit, place, message);
+            return false;
+        }
+        self.charge(limits::ENTRY_BYTES * count as u64, place)
+    }
+
+    /// Whether the names of a document's images are within their limits.
+    pub fn names<'n>(&mut self, names: impl Iterator<Item = &'n str>, place: &Location) {
+        let mut count = 0;
+        for name in names {
+            count += 1;
+            let (length, limit) = (name.len() as u64, limits::IMAGE_NAME_BYTES);
+            if length > limit {
+                let message =
+                    format!("the name of an image is {length} bytes long, more than {limit}");
+                self.problem(Code::Limit, place, message);
+            }
+        }
+        if count > limits::NAMES {
+            let message = format!("there are {count} names, more than {}", limits::NAMES);
+            self.problem(Code::Limit, place, message);
+        }
     }
 
     /// Wants a content to be read and its digest compared.

@@ -1,5 +1,7 @@
 //! One pass over a blob: hash the raw bytes, decode, hash the decoded bytes, walk the tar in them.
 
+use std::io;
+
 use super::code::Code;
 use super::members::{self, End};
 use super::tap::{Hashers, Tap};
@@ -127,6 +129,12 @@ fn read(question: &Question<'_>, advance: &dyn Fn(u64), interrupt: &Interrupt) -
             let message = format!("something that is not {codec} follows at byte {at}");
             outcome.problems.push((Code::LayerTrailingData, message));
             true
+        }
+        End::Damaged(error) if error.kind() == io::ErrorKind::QuotaExceeded => {
+            outcome
+                .problems
+                .push((Code::Limit, format!("the {codec} data: {error}")));
+            false
         }
         End::Damaged(error) => {
             let message = format!("the {codec} data is damaged: {error}");

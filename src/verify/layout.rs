@@ -109,6 +109,12 @@ fn index(findings: &mut Findings, files: &Files, value: &Value, docker: bool) ->
 
 /// Names: their grammar, and whether each leads to one image.
 fn names(findings: &mut Findings, entries: &[IndexEntry]) {
+    let all = entries.iter().map(|IndexEntry { link, .. }| {
+        let name = link.annotation(REF_NAME);
+        name.or(link.annotation(CONTAINERD_NAME))
+            .unwrap_or_default()
+    });
+    findings.names(all, &Location::file(INDEX));
     let mut known: HashMap<(&str, Option<&str>), Digest> = HashMap::new();
     for IndexEntry { link, place, .. } in entries {
         let Some(name) = link.annotation(REF_NAME) else {

@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use super::code::Code;
 use super::config::{self, ConfigFacts};
-use super::findings::{Findings, Found, Image, LayerUse, ReadDocument};
+use super::findings::{Findings, Found, Image, LayerUse};
 use super::json::{field, text};
 use super::problem::{Location, Problem};
 use super::shape::{self, Link};
@@ -12,8 +12,15 @@ use super::tree::{Presence, Tree};
 use crate::digest::DiffId;
 use crate::input::Content;
 use crate::limits;
-use crate::oci::REFERENCE_DIGEST;
+use crate::oci;
 use crate::oci::media_type::{self, LayerKind};
+
+/// Whether a blob may be somewhere else than here. Engines fetch nothing but file system layers from `urls`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Elsewhere {
+    No,
+    IfThereAreUrls,
+}
 
 impl<'a> Tree<'a> {
     pub fn subject(&mut self, value: &Value, place: &Location, depth: usize) {
@@ -55,13 +62,7 @@ impl<'a> Tree<'a> {
             self.findings
                 .problem(Code::LayersEmpty, place, "it has no layers");
         }
-        if layers.len() > limits::LAYERS {
-            let message = format!(
-                "it has {} layers, more than {}",
-                layers.len(),
-                limits::LAYERS
-            );
-            self.findings.problem(Code::Limit, place, message);
+        if !self.findings.charge_layers(layers.len(), place) {
             return Presence::Here(Vec::new());
         }
         let own_type = text(value, "artifactType").is_some_and(|text| !text.is_empty());
@@ -73,7 +74,10 @@ impl<'a> Tree<'a> {
             let message = "its config is the empty one, so it must have an artifactType";
             self.findings.problem(Code::ArtifactType, place, message);
         }
-        let attestation = link.is_some_and(|link| link.annotation(REFERENCE_DIGEST).is_some());
+        let attestation = oci::is_attestation(
+            link.is_some_and(Link::is_about_another),
+            layers.iter().map(|layer| layer.media_type.as_str()),
+        );
         let is_image =
             |config: &Link| media_type::is_image_config(&config.media_type) && !attestation;
         let Some(config) = config.filter(is_image) else {
@@ -98,9 +102,8 @@ impl<'a> Tree<'a> {
             .get("config")
             .and_then(|config| shape::link(&mut quiet, config, "", place));
         for link in config.iter().chain(layers) {
-            if let Some((content, place)) = self.content(link, place) {
+            if let Some((content, place)) = self.content(link, place, Elsewhere::No) {
                 self.findings.blob(content, Some(link.digest), &place);
-                self.data(link, content, &place);
             }
         }
     }
@@ -155,11 +158,10 @@ impl<'a> Tree<'a> {
     }
 
     fn config(&mut self, link: &Link, place: &Location) -> Option<ConfigFacts> {
-        let (content, place) = self.content(link, place)?;
+        let (content, place) = self.content(link, place, Elsewhere::No)?;
         let document = self
             .findings
             .document(content, Some(&link.digest), &place)?;
-        self.compare_data(link, &document, &place);
         Some(config::check(self.findings, &document.value, &place))
     }
 
@@ -171,8 +173,12 @@ impl<'a> Tree<'a> {
             media_type: Some(link.media_type.clone()),
             blob: None,
         };
-        if let Some((content, place)) = self.content(link, place) {
-            let kind = media_type::layer_kind(&link.media_type);
+        let kind = media_type::layer_kind(&link.media_type);
+        let elsewhere = match kind {
+            LayerKind::Other => Elsewhere::No,
+            LayerKind::Layer | LayerKind::Foreign => Elsewhere::IfThereAreUrls,
+        };
+        if let Some((content, place)) = self.content(link, place, elsewhere) {
             found.blob = Some(if kind == LayerKind::Other {
                 let message = format!("its media type is {}", link.media_type);
                 self.findings
@@ -182,13 +188,17 @@ impl<'a> Tree<'a> {
                 self.findings
                     .layer(content, Some(link.digest), diff_id, &place)
             });
-            self.data(link, content, &place);
         }
         found
     }
 
     /// The content of a blob that must be here, and its place.
-    fn content(&mut self, link: &Link, place: &Location) -> Option<(&'a Content, Location)> {
+    fn content(
+        &mut self,
+        link: &Link,
+        place: &Location,
+        elsewhere: Elsewhere,
+    ) -> Option<(&'a Content, Location)> {
         let name = self.places.blob(&link.digest);
         let place = place.in_file(&name);
         match self.findings.find(self.files, &name, &place) {
@@ -197,7 +207,7 @@ impl<'a> Tree<'a> {
                 Some((content, place))
             }
             Found::Absent => {
-                if link.urls {
+                if link.urls && elsewhere == Elsewhere::IfThereAreUrls {
                     let message = "the layer is not here, but may be had from its urls";
                     self.findings
                         .problem(Code::ForeignLayerAbsent, &place, message);
@@ -226,27 +236,6 @@ impl<'a> Tree<'a> {
             if !self.findings.problems.contains(&problem) {
                 self.findings.add(problem);
             }
-        }
-    }
-
-    /// Whether the `data` of a blob's descriptor is what its digest names.
-    pub fn data(&mut self, link: &Link, content: &Content, place: &Location) {
-        let data = link.data.as_deref();
-        let fits = |data: &[u8]| link.digest.same_algorithm(data) == link.digest;
-        if data.is_some_and(|data| data.len() as u64 != content.size() || !fits(data)) {
-            let message = "data of the descriptor is not what its digest names";
-            self.findings.problem(Code::DescriptorData, place, message);
-        }
-    }
-
-    pub fn compare_data(&mut self, link: &Link, document: &ReadDocument, place: &Location) {
-        if link
-            .data
-            .as_ref()
-            .is_some_and(|data| *data != document.bytes)
-        {
-            let message = "data of the descriptor is not the document";
-            self.findings.problem(Code::DescriptorData, place, message);
         }
     }
 }

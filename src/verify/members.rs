@@ -9,7 +9,7 @@ use liblzma::stream::Stream;
 use zstd::zstd_safe::DCtx;
 
 use super::tap::Tap;
-use crate::compression::Codec;
+use crate::compression::{Codec, naming_limit};
 use crate::limits;
 
 /// How many decoded bytes are handed on at a time.
@@ -65,7 +65,7 @@ pub(super) fn decode(codec: Codec, tap: &mut Tap<'_>, mut take: impl FnMut(&[u8]
         match result {
             Ok(true) => {}
             Ok(false) => return End::TooLarge,
-            Err(error) => return End::Damaged(error),
+            Err(error) => return End::Damaged(naming_limit(error)),
         }
         match next_member(codec, tap) {
             Ok(Next::Member) => {}

@@ -11,7 +11,7 @@ use super::findings::Findings;
 use super::json::{field, text};
 use super::problem::Location;
 use crate::digest::{Digest, DigestError};
-use crate::oci::Platform;
+use crate::oci::{Platform, REFERENCE_DIGEST, keys};
 
 /// What could be read of a descriptor. It has a digest, or there would be nothing to follow.
 #[derive(Debug, Clone)]
@@ -20,8 +20,8 @@ pub(super) struct Link {
     pub media_type: String,
     pub digest: Digest,
     pub size: Option<u64>,
+    /// Whether there is at least one.
     pub urls: bool,
-    pub data: Option<Vec<u8>>,
     pub platform: Option<Platform>,
     pub annotations: Map<String, Value>,
 }
@@ -29,6 +29,11 @@ pub(super) struct Link {
 impl Link {
     pub fn annotation(&self, key: &str) -> Option<&str> {
         self.annotations.get(key)?.as_str()
+    }
+
+    /// Whether it says which manifest its own is about, as those of attestations do.
+    pub fn is_about_another(&self) -> bool {
+        self.annotation(REFERENCE_DIGEST).is_some()
     }
 }
 
@@ -47,6 +52,7 @@ pub(super) fn link(
         );
         return None;
     }
+    keys(findings, value, keys::DESCRIPTOR, what, place);
     let media_type = text(value, "mediaType").unwrap_or_default();
     if !is_media_type(media_type) {
         let message = match field(value, "mediaType") {
@@ -69,16 +75,46 @@ pub(super) fn link(
         let message = format!("artifactType of {what} is no media type");
         findings.problem(Code::DescriptorField, place, message);
     }
+    let data = data(findings, value, what, place);
     Some(Link {
         media_type: media_type.to_owned(),
         size,
         urls: urls(findings, value, what, place),
-        data: data(findings, value, what, place),
         platform: platform(findings, value, what, place),
         annotations: annotations(findings, value, what, place),
         // Last, so that all other problems are found where the digest is none.
-        digest: digest(findings, value, what, place)?,
+        digest: digest_of(findings, value, data.as_deref(), what, place)?,
     })
+}
+
+/// Reports keys that engines take for one of `known`, and other readers do not.
+pub(super) fn keys(
+    findings: &mut Findings,
+    value: &Value,
+    known: &[&'static str],
+    what: &str,
+    place: &Location,
+) {
+    for (found, known) in keys::in_other_case(value, known) {
+        let message = format!("key {found:?} of {what} is {known:?} to some readers");
+        findings.problem(Code::JsonKeyCase, place, message);
+    }
+}
+
+/// The digest, which must be that of the embedded `data` too: readers that use the copy would see something else.
+fn digest_of(
+    findings: &mut Findings,
+    value: &Value,
+    data: Option<&[u8]>,
+    what: &str,
+    place: &Location,
+) -> Option<Digest> {
+    let digest = digest(findings, value, what, place)?;
+    if data.is_some_and(|data| digest.same_algorithm(data) != digest) {
+        let message = format!("data of {what} is not what its digest names");
+        findings.problem(Code::DescriptorData, place, message);
+    }
+    Some(digest)
 }
 
 fn digest(findings: &mut Findings, value: &Value, what: &str, place: &Location) -> Option<Digest> {
@@ -108,14 +144,13 @@ fn urls(findings: &mut Findings, value: &Value, what: &str, place: &Location) ->
     let Some(urls) = field(value, "urls") else {
         return false;
     };
-    let strings = urls
-        .as_array()
-        .is_some_and(|urls| urls.iter().all(Value::is_string));
+    let urls = urls.as_array();
+    let strings = urls.is_some_and(|urls| urls.iter().all(Value::is_string));
     if !strings {
         let message = format!("urls of {what} is no list of strings");
         findings.problem(Code::DescriptorField, place, message);
     }
-    strings
+    strings && urls.is_some_and(|urls| !urls.is_empty())
 }
 
 fn data(findings: &mut Findings, value: &Value, what: &str, place: &Location) -> Option<Vec<u8>> {
@@ -136,6 +171,8 @@ fn platform(
     place: &Location,
 ) -> Option<Platform> {
     let value = field(value, "platform")?;
+    let name = format!("platform of {what}");
+    keys(findings, value, keys::PLATFORM, &name, place);
     let platform = serde_json::from_value::<Platform>(value.clone());
     let platform = match platform {
         Ok(platform) if !platform.os.is_empty() && !platform.architecture.is_empty() => platform,

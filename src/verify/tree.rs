@@ -10,18 +10,20 @@ use super::json::field;
 use super::problem::{Location, Problem};
 use super::shape::{self, Link};
 use crate::digest::Digest;
-use crate::input::{Files, Places};
+use crate::input::{Files, Places, own_media_type};
 use crate::limits;
-use crate::oci::REFERENCE_DIGEST;
 use crate::oci::media_type::{self, Kind};
+use crate::oci::{REFERENCE_DIGEST, keys};
 
 /// Reads manifests and indexes by their descriptors.
 pub(super) struct Tree<'a> {
     pub findings: &'a mut Findings,
     pub files: &'a Files,
     pub places: &'a dyn Places,
-    /// What has been read already, with the numbers of its images.
-    pub(super) seen: HashMap<Digest, Vec<usize>>,
+    /// What has been read already, with the numbers of its images. An attestation is read otherwise than an image.
+    pub(super) seen: HashMap<(Digest, bool), Vec<usize>>,
+    /// What descriptors say of what they list.
+    media_types: HashMap<Digest, String>,
 }
 
 /// Whether what a descriptor points to is in the input.
@@ -39,6 +41,7 @@ impl<'a> Tree<'a> {
             files,
             places,
             seen: HashMap::new(),
+            media_types: HashMap::new(),
         }
     }
 
@@ -55,17 +58,21 @@ impl<'a> Tree<'a> {
             Found::Broken => return Presence::Here(Vec::new()),
         };
         self.size(link, content, &place);
+        let is_first = self.one_media_type(link, &place);
         let kind = media_type::kind(&link.media_type);
         if matches!(kind, Kind::Other | Kind::Schema1) && !link.media_type.is_empty() {
+            if is_first && let Some(own) = own_media_type(content) {
+                self.media_type_mismatch(&link.media_type, &own, &place);
+            }
             self.findings.blob(content, Some(link.digest), &place);
-            self.data(link, content, &place);
             return Presence::Here(Vec::new());
         }
-        if let Some(images) = self.seen.get(&link.digest) {
+        let key = (link.digest, link.is_about_another());
+        if let Some(images) = self.seen.get(&key) {
             return Presence::Here(images.clone());
         }
         // Before reading, since a damaged document may lead back to itself.
-        self.seen.insert(link.digest, Vec::new());
+        self.seen.insert(key, Vec::new());
         if self.seen.len() > limits::IMAGES {
             let message = format!("there are more than {} manifests", limits::IMAGES);
             self.findings.problem(Code::Limit, &place, message);
@@ -75,10 +82,9 @@ impl<'a> Tree<'a> {
         let Some(document) = document else {
             return Presence::Here(Vec::new());
         };
-        self.compare_data(link, &document, &place);
         let presence = self.document(&document.value, Some(link), &place, depth);
         if let Presence::Here(images) = &presence {
-            self.seen.insert(link.digest, images.clone());
+            self.seen.insert(key, images.clone());
         }
         presence
     }
@@ -113,10 +119,23 @@ impl<'a> Tree<'a> {
             self.findings
                 .problem(Code::AmbiguousDocument, place, message);
         }
+        if has("fsLayers") && ["config", "layers"].into_iter().any(has) {
+            let message = "it is an image manifest of two formats, so readers disagree about it";
+            self.findings
+                .problem(Code::AmbiguousDocument, place, message);
+        }
+        if field(value, "artifactType").is_some_and(|own| {
+            !own.as_str()
+                .is_some_and(|own| own.is_empty() || shape::is_media_type(own))
+        }) {
+            let message = "artifactType is no media type";
+            self.findings.problem(Code::DocumentField, place, message);
+        }
         if value.get("schemaVersion").and_then(Value::as_u64) != Some(2) {
             let message = "schemaVersion is not 2";
             self.findings.problem(Code::SchemaVersion, place, message);
         }
+        shape::keys(self.findings, value, keys::DOCUMENT, "the document", place);
         shape::annotations(self.findings, value, "the document", place);
         let by_fields = if value.get("manifests").is_some() {
             Kind::Index
@@ -143,12 +162,37 @@ impl<'a> Tree<'a> {
             }
             Some(own) => {
                 let own = own.as_str().map_or_else(|| own.to_string(), str::to_owned);
-                let what = "its mediaType";
-                let problem = Problem::mismatch(Code::MediaTypeMismatch, place, what, &given, &own);
-                self.findings.add(problem);
+                self.media_type_mismatch(given, &own, place);
             }
         }
         known(given)
+    }
+
+    fn media_type_mismatch(&mut self, given: &str, own: &str, place: &Location) {
+        let what = "its mediaType";
+        let problem = Problem::mismatch(Code::MediaTypeMismatch, place, what, &given, &own);
+        self.findings.add(problem);
+    }
+
+    /// Whether the descriptors of one digest agree about what it is. Tells whether this is the first of them.
+    fn one_media_type(&mut self, link: &Link, place: &Location) -> bool {
+        let is_first = !self.media_types.contains_key(&link.digest);
+        let known = self.media_types.entry(link.digest);
+        let first = known.or_insert_with(|| link.media_type.clone());
+        if *first != link.media_type {
+            let said = &link.media_type;
+            let problem = Problem {
+                expected: Some(first.clone()),
+                found: Some(said.clone()),
+                ..Problem::new(
+                    Code::MediaTypeMismatch,
+                    place,
+                    format!("one descriptor says that its mediaType is {first}, another {said}"),
+                )
+            };
+            self.findings.add(problem);
+        }
+        is_first
     }
 
     fn index(&mut self, value: &Value, place: &Location, depth: usize) -> Vec<usize> {
@@ -175,7 +219,7 @@ impl<'a> Tree<'a> {
                         self.compare_platform(link, number, place);
                     }
                     images.extend(found);
-                    present |= link.annotation(REFERENCE_DIGEST).is_none();
+                    present |= !link.is_about_another();
                 }
                 Presence::Absent(problems) => absent.push((child, problems)),
             }

@@ -3,9 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::code::Code;
+use super::config;
 use super::docker;
 use super::findings::{Findings, Found, Image, LayerUse};
-use super::json::text;
+use super::json::{self, text};
 use super::problem::Location;
 use crate::digest::{DiffId, Digest};
 use crate::error::Error;
@@ -23,6 +24,8 @@ struct Metadata {
 /// Checks an archive before Docker 1.10.
 pub(super) fn check_legacy(findings: &mut Findings, files: &Files) {
     let tags = docker::repositories(findings, files);
+    let names = tags.iter().map(|(name, _)| name.as_str());
+    findings.names(names, &Location::file("repositories"));
     let layers = metadata(findings, files);
     let parents: BTreeSet<&str> = layers
         .values()
@@ -152,12 +155,23 @@ fn unnamed(place: Location, blob: Option<super::findings::BlobNumber>) -> LayerU
     }
 }
 
-/// Makes the config that a conversion makes, with any `diff_ids`.
-fn check_config(findings: &mut Findings, config: &V1Config, layers: usize, place: &Location) {
+/// Makes the config that a conversion makes, with any `diff_ids`, and checks it as any other.
+fn check_config(findings: &mut Findings, v1: &V1Config, layers: usize, place: &Location) {
     let diff_ids = vec![DiffId(Digest::sha256(b"")); layers];
-    if let Err(error) = config.config(&diff_ids) {
-        let cause = std::error::Error::source(&error).map(ToString::to_string);
-        let message = format!("{error}: {}", cause.unwrap_or_default());
+    let bytes = match v1.config(&diff_ids) {
+        Ok(bytes) => bytes,
+        Err(error) => {
+            let cause = std::error::Error::source(&error).map(ToString::to_string);
+            let message = format!("{error}: {}", cause.unwrap_or_default());
+            return findings.problem(Code::V1Config, place, message);
+        }
+    };
+    let parsed = json::parse(&bytes);
+    if let Some(value) = parsed.value {
+        config::check(findings, &value, place);
+        return;
+    }
+    for (_, message) in parsed.problems {
         findings.problem(Code::V1Config, place, message);
     }
 }
@@ -189,12 +203,17 @@ fn schema1_image(findings: &mut Findings, files: &Files, manifest: &Schema1) {
         (name, Some(tag)) => format!("{name}:{tag}"),
         (name, None) => name.clone(),
     };
+    findings.names(std::iter::once(label.as_str()), &Location::image("@0"));
     let image = Location::image(label);
     let of = manifest.layers.len();
     let mut layers = Vec::new();
     let mut metadata = Vec::new();
     for (position, layer) in manifest.layers.iter().enumerate() {
         let place = image.at_layer(position, of);
+        // Documents in a document: what is wrong with their form is told as of any other.
+        for (code, message) in json::parse(layer.v1.as_bytes()).problems {
+            findings.problem(code, &place, format!("v1Compatibility: {message}"));
+        }
         let (found, empty) = schema1_layer(findings, files, layer, &place);
         layers.push(found);
         metadata.push(V1Layer {

@@ -84,6 +84,13 @@ fn blobs_that_are_missing_or_others() {
             &format!("ocify: app: app:1.0: {place}{path} is missing\n{hint}"),
         );
     }
+    // A list of urls that has none tells of no other place.
+    let (files, _) = with_manifest(|manifest| manifest["layers"][1]["urls"] = json!([]));
+    let path = blob_path(digest(&manifest["layers"][1]));
+    refuses(
+        &files.without(&path),
+        &format!("ocify: app: app:1.0: layer 2 of 2: {path} is missing\n{hint}"),
+    );
     for (changed, place) in [
         (&descriptor, ""),
         (&manifest["config"], ""),

@@ -15,6 +15,7 @@ mod copied_damage;
 mod crash;
 mod digest_map;
 mod dir;
+mod disguises;
 mod docker_archive;
 mod hybrids;
 mod inspect;

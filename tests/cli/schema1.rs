@@ -291,3 +291,16 @@ fn blobs_that_are_missing_or_others() {
         ),
     );
 }
+
+/// What the metadata is for is only known when the config is made of it.
+#[test]
+fn an_error_in_the_config_that_is_made_tells_its_place() {
+    let layers = layers();
+    let files = unsigned("team/app", "1.0", &layers).edited("manifest.json", |manifest| {
+        edit_v1(manifest, 0, |v1| v1["architecture"] = json!(null));
+    });
+    let run = Sandbox::with_folder(&files).convert(&["app", "-o", "out"]);
+    assert_eq!(run.status.code(), Some(1));
+    let place = "ocify: app: team/app:1.0: config sha256:";
+    assert!(run.stderr.starts_with(place), "{}", run.stderr);
+}

@@ -250,7 +250,8 @@ pub fn header(name: &str, kind: u8, size: u64, link: &str) -> [u8; 512] {
     checksummed(header)
 }
 
-fn checksummed(mut header: [u8; 512]) -> [u8; 512] {
+/// The header with the checksum that it must have.
+pub fn checksummed(mut header: [u8; 512]) -> [u8; 512] {
     header[148..156].fill(b' ');
     let sum: u32 = header.iter().map(|byte| u32::from(*byte)).sum();
     header[148..156].copy_from_slice(format!("{sum:06o}\0 ").as_bytes());

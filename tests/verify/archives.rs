@@ -7,7 +7,7 @@ use crate::support::files::Files;
 use crate::support::layers::Layer;
 use crate::support::sandbox::Sandbox;
 use crate::support::tar::{Body, Member};
-use crate::support::{codec, legacy};
+use crate::support::{codec, legacy, oci};
 use crate::{Case, archives_have, found, spoiled, two, verify};
 
 // A table.
@@ -133,6 +133,15 @@ fn docker_archives_that_are_layouts_too() {
     );
     let both = [app.clone(), other.clone()];
     let files = docker::save_hybrid(&both, &[true, true]);
+    let sources = |edit: fn(&mut Value)| {
+        let layer = &two()[0];
+        let mut source = oci::descriptor(oci::LAYER, &layer.tar);
+        edit(&mut source);
+        let sources = json!({ crate::support::sha256(&layer.tar): source });
+        files
+            .clone()
+            .edited("manifest.json", |items| items[0]["LayerSources"] = sources)
+    };
     archives_have(vec![
         ("no damage", files.clone(), &[]),
         (
@@ -176,6 +185,24 @@ fn docker_archives_that_are_layouts_too() {
             "a layer is missing, which both say",
             files.clone().without(&app.layers[1].0),
             &["error missing-blob"],
+        ),
+        ("what each layer was pushed as", sources(|_| {}), &[]),
+        (
+            "a layer of another size than its source",
+            sources(|source| source["size"] = json!(1)),
+            &["error blob-size"],
+        ),
+        (
+            "a source without a digest",
+            sources(|source| source["digest"] = json!(null)),
+            &["error descriptor-digest"],
+        ),
+        (
+            "sources that are a list",
+            files.clone().edited("manifest.json", |items| {
+                items[0]["LayerSources"] = json!([]);
+            }),
+            &["error docker-manifest"],
         ),
         (
             "null in index.json, as Docker 25.0.0 wrote it",
@@ -233,6 +260,18 @@ fn archives_before_manifest_json() {
                 .clone()
                 .edited(&json_of(1), |v1| v1["created"] = json!("yesterday")),
             &["error v1-config"],
+        ),
+        (
+            "metadata that names no system, so that the config will not either",
+            files.clone().edited(&json_of(1), |v1| v1["os"] = json!("")),
+            &["error config-platform"],
+        ),
+        (
+            "an environment that is no text, which Docker keeps as it is",
+            files
+                .clone()
+                .edited(&json_of(1), |v1| v1["config"]["Env"] = json!([null])),
+            &["error config-field"],
         ),
         (
             "metadata that is no JSON",

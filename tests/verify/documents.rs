@@ -76,6 +76,24 @@ fn layers_that_may_be_had_elsewhere_and_documents_that_are_too_large() {
         .manifest(|manifest| manifest["layers"][1]["urls"] = json!(["https://example.invalid/x"]))
         .files();
     let layer = layer_path(&foreign, 1);
+    let elsewhere = |edit: fn(&mut Value, Value), urls: &[&str]| {
+        let urls = json!(urls);
+        let edited = move |manifest: &mut Value| edit(manifest, urls.clone());
+        Parts::new().manifest(edited).files()
+    };
+    let nowhere = elsewhere(|manifest, urls| manifest["layers"][1]["urls"] = urls, &[]);
+    let config = elsewhere(
+        |manifest, urls| manifest["config"]["urls"] = urls,
+        &["https://example.invalid/x"],
+    );
+    let config_file = config_path(&config);
+    let other = elsewhere(
+        |manifest, urls| {
+            manifest["layers"][1]["urls"] = urls;
+            manifest["layers"][1]["mediaType"] = json!("text/plain");
+        },
+        &["https://example.invalid/x"],
+    );
     let large = Parts::new()
         .config(|config| config["author"] = json!("x".repeat(8 << 20)))
         .files();
@@ -85,6 +103,21 @@ fn layers_that_may_be_had_elsewhere_and_documents_that_are_too_large() {
             "a foreign layer that is not here",
             foreign.without(&layer),
             &["note foreign-layer-absent"],
+        ),
+        (
+            "a layer that is not here, with an empty list of urls",
+            nowhere.without(&layer),
+            &["error missing-blob"],
+        ),
+        (
+            "a config that is not here, with urls",
+            config.without(&config_file),
+            &["error missing-blob"],
+        ),
+        (
+            "a blob that is no file system's, not here, with urls",
+            other.without(&layer),
+            &["error missing-blob"],
         ),
         ("a config of more than 8 MiB", large, &["error limit"]),
     ]);
@@ -137,16 +170,6 @@ fn descriptors() {
             &["note unreferenced-blob", "warning digest-algorithm"],
         ),
         (
-            "data is no base64",
-            of_layer(|layer| layer["data"] = json!("?")),
-            &["error descriptor-data"],
-        ),
-        (
-            "data is something else",
-            of_layer(|layer| layer["data"] = json!("e30=")),
-            &["error descriptor-data"],
-        ),
-        (
             "an annotation is a number",
             of_layer(|layer| layer["annotations"] = json!({ "a": 1 })),
             &["error descriptor-field"],
@@ -176,6 +199,47 @@ fn descriptors() {
                 .entry(|entry| *entry = oci::named(entry, "app version 1"))
                 .files(),
             &["warning ref-name"],
+        ),
+    ]);
+}
+
+#[test]
+fn embedded_data() {
+    let of_layer = |data: &str| {
+        let data = json!(data);
+        Parts::new()
+            .manifest(move |manifest| manifest["layers"][0]["data"] = data.clone())
+            .files()
+    };
+    archives_have(vec![
+        (
+            "data is no base64",
+            of_layer("?"),
+            &["error descriptor-data"],
+        ),
+        (
+            "data is something else",
+            of_layer("e30="),
+            &["error descriptor-data"],
+        ),
+        (
+            "data of a subject that is not here is something else",
+            Parts::new()
+                .manifest(|manifest| {
+                    manifest["subject"] = oci::descriptor(oci::MANIFEST, b"none");
+                    manifest["subject"]["data"] = json!("e30=");
+                })
+                .files(),
+            &["error descriptor-data", "note subject-missing"],
+        ),
+        (
+            "data of a manifest that is listed before is something else",
+            Parts::new().files().edited("index.json", |index| {
+                let mut second = index["manifests"][0].clone();
+                second["data"] = json!("e30=");
+                index["manifests"].as_array_mut().unwrap().push(second);
+            }),
+            &["error descriptor-data"],
         ),
     ]);
 }

@@ -1,5 +1,7 @@
 //! Damage to folders with a manifest: schema 1 and `dir:`.
 
+use serde_json::json;
+
 use crate::support::sandbox::Sandbox;
 use crate::support::{codec, oci, schema1};
 use crate::{folders_have, found, spoiled, two};
@@ -41,6 +43,22 @@ fn schema_1_folders() {
             "a byte of a blob's header",
             spoiled(signed.clone(), &blob, |bytes| bytes[4] ^= 1),
             &["error blob-digest"],
+        ),
+        (
+            "metadata without an architecture",
+            schema1::unsigned("app", "1", &layers).edited("manifest.json", |manifest| {
+                schema1::edit_v1(manifest, 0, |v1| v1["architecture"] = json!(""));
+            }),
+            &["error config-platform"],
+        ),
+        (
+            "metadata with a key twice",
+            schema1::unsigned("app", "1", &layers).edited("manifest.json", |manifest| {
+                let v1 = &mut manifest["history"][1]["v1Compatibility"];
+                let text = v1.as_str().unwrap();
+                *v1 = json!(text.replacen('{', r#"{"os":"plan9","#, 1));
+            }),
+            &["error json-duplicate-key"],
         ),
         (
             "more layers than history",

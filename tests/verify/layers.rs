@@ -236,6 +236,11 @@ fn tars() {
         };
         in_all_dialects.push(Member::new(&format!("{format:?}"), Body::Sparse(sparse)));
     }
+    // Go's reader takes GNU's old format for sparse files, but engines do not.
+    let is_gnu_sparse =
+        |body: &Body| matches!(body, Body::Sparse(sparse) if sparse.format == SparseFormat::Gnu);
+    let mut unpacked = in_all_dialects.clone();
+    unpacked.retain(|member| !is_gnu_sparse(&member.body));
     let binary_attribute = {
         let mut tar = Vec::new();
         let value = "\n1 x\n\u{1}".to_owned();
@@ -244,7 +249,16 @@ fn tars() {
         tar
     };
     archives_have(vec![
-        ("every kind of member", of(&in_all_dialects), &[]),
+        (
+            "every kind of member",
+            of(&in_all_dialects),
+            &["error layer-entry-type"],
+        ),
+        (
+            "every kind of member that engines unpack",
+            of(&unpacked),
+            &[],
+        ),
         ("an attribute with a line end", raw(&binary_attribute), &[]),
         ("no files", raw(&tar::END), &[]),
         (

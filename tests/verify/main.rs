@@ -2,11 +2,13 @@
 
 mod archives;
 mod command_line;
+mod disguises;
 mod documents;
 mod folders;
 mod indexes;
 mod layers;
 mod sound;
+mod tar_headers;
 
 // Made for the tests of the other commands too, which use what is not used here.
 #[allow(dead_code)]

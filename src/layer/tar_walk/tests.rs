@@ -42,6 +42,21 @@ fn pieces_of_any_length_give_the_same() {
     assert_eq!(problems[0].1, format!("entries of the same path: {long}"));
 }
 
+/// Padding may be missing at the end, as Go has it, behind an extension header as behind a file.
+#[test]
+fn the_end_may_be_within_padding() {
+    // Not a folder's name, which would have no data.
+    let name = "long/".repeat(40) + "name";
+    let long = archive(&[(&name, b"x")]);
+    for end in [512 + name.len() + 1, 512 + 300, 1536 + 1, 1536 + 511] {
+        let codes: Vec<Code> = walk(&long[..end], 512)
+            .iter()
+            .map(|(code, _)| *code)
+            .collect();
+        assert_eq!(codes, [Code::LayerTarNoEnd], "{end}");
+    }
+}
+
 /// The size of a header may be anything; adding it up must not overflow.
 #[test]
 fn sizes_beyond_any_file_are_damage() {

@@ -1,0 +1,71 @@
+//! Numbers in the headers of tar archives.
+
+/// The number in a field: octal digits between spaces and NULs, or nothing for 0, or base 256 where the first bit is set;
+/// `None` when it is none that fits.
+///
+/// As Go's `archive/tar` takes it, and so every engine: <https://github.com/golang/go/blob/go1.25.0/src/archive/tar/strconv.go>.
+pub(crate) fn number(field: &[u8]) -> Option<i64> {
+    match field.first() {
+        Some(first) if first & 0x80 != 0 => base_256(field),
+        _ => octal(field),
+    }
+}
+
+fn octal(field: &[u8]) -> Option<i64> {
+    let padding = |byte: &u8| matches!(byte, b' ' | 0);
+    let Some(start) = field.iter().position(|byte| !padding(byte)) else {
+        return Some(0);
+    };
+    let end = field.iter().rposition(|byte| !padding(byte))?;
+    // What stands behind a NUL within does not count.
+    let digits = field[start..=end].split(|byte| *byte == 0).next()?;
+    digits.iter().try_fold(0_i64, |number, digit| match digit {
+        b'0'..=b'7' => number.checked_mul(8)?.checked_add(i64::from(digit - b'0')),
+        _ => None,
+    })
+}
+
+/// Two's complement, less the first bit.
+fn base_256(field: &[u8]) -> Option<i64> {
+    let (first, rest) = field.split_first()?;
+    let negative = first & 0x40 != 0;
+    let start = i64::from(first & 0x3f) - if negative { 0x40 } else { 0 };
+    rest.iter().try_fold(start, |number, byte| {
+        number.checked_mul(256)?.checked_add(i64::from(*byte))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_in_every_form() {
+        for (field, expected) in [
+            (&b"0000644\0"[..], Some(0o644)),
+            (b"0000644 ", Some(0o644)),
+            (b"    644\0", Some(0o644)),
+            (b"00000644", Some(0o644)),
+            (b"\0\x000644 \0", Some(0o644)),
+            (b"644\x00999", Some(0o644)),
+            (b"\0\0\0\0\0\0\0\0", Some(0)),
+            (b"        ", Some(0)),
+            (b"0000648\0", None),
+            (b"-000644\0", None),
+            (b"+000644\0", None),
+            (b"6 44\0\0\0\0", None),
+            (b"777777777777777777777777", None),
+            (b"\x80\0\0\0\0\0\x01\x02", Some(258)),
+            (b"\xff\xff\xff\xff\xff\xff\xff\xfe", Some(-2)),
+            (
+                b"\x80\0\0\0\x7f\xff\xff\xff\xff\xff\xff\xff",
+                Some(i64::MAX),
+            ),
+            (b"\x80\0\0\0\x80\0\0\0\0\0\0\0", None),
+            (b"\xff\xff\xff\xff\x80\0\0\0\0\0\0\0", Some(i64::MIN)),
+            (b"\x80\0\0\x01\0\0\0\0\0\0\0\x05", None),
+        ] {
+            assert_eq!(number(field), expected, "{}", field.escape_ascii());
+        }
+    }
+}

@@ -1,0 +1,79 @@
+//! Keys that differ from those of a specification in case alone.
+//!
+//! Go takes them for the same (<https://pkg.go.dev/encoding/json#Unmarshal>), so that engines see a field where others see
+//! something unknown; of two, engines take the last.
+
+use serde_json::Value;
+
+/// Of a manifest or index.
+pub(crate) const DOCUMENT: &[&str] = &[
+    "schemaVersion",
+    "mediaType",
+    "artifactType",
+    "config",
+    "layers",
+    "manifests",
+    "subject",
+    "annotations",
+];
+
+/// Of a descriptor.
+pub(crate) const DESCRIPTOR: &[&str] = &[
+    "mediaType",
+    "digest",
+    "size",
+    "urls",
+    "annotations",
+    "data",
+    "platform",
+    "artifactType",
+];
+
+/// Of a platform.
+pub(crate) const PLATFORM: &[&str] =
+    &["architecture", "os", "os.version", "os.features", "variant"];
+
+/// Of an image in the manifest.json of a `docker save` archive.
+pub(crate) const SAVED_IMAGE: &[&str] = &["Config", "RepoTags", "Layers", "LayerSources"];
+
+/// The keys of an object that are none of `known`, but would be in another case; with that one.
+pub(crate) fn in_other_case<'a>(
+    object: &'a Value,
+    known: &'a [&'static str],
+) -> impl Iterator<Item = (&'a str, &'static str)> {
+    let keys = object.as_object().into_iter().flat_map(|map| map.keys());
+    keys.filter(|key| !known.contains(&key.as_str()))
+        .filter_map(move |key| {
+            let folded = fold(key);
+            let mut known = known.iter().copied();
+            Some((key.as_str(), known.find(|known| fold(known) == folded)?))
+        })
+}
+
+/// Without case. Upper case comes first, since some letters have no lower case of their own: ſ is S.
+fn fold(text: &str) -> String {
+    let upper = text.chars().flat_map(char::to_uppercase);
+    upper.flat_map(char::to_lowercase).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn case_as_go_folds_it() {
+        let object = json!({
+            "layers": [], "Layers": [], "LAYERS": [], "layerſ": [], "layer": [], "layers ": [],
+            "\u{212a}ey": [],
+        });
+        let found: Vec<_> = in_other_case(&object, &["layers", "key"]).collect();
+        let expected = [
+            ("Layers", "layers"),
+            ("LAYERS", "layers"),
+            ("layerſ", "layers"),
+            ("\u{212a}ey", "key"),
+        ];
+        assert_eq!(found, expected);
+    }
+}

@@ -1,0 +1,138 @@
+//! Layouts that some readers take for something else: they are refused, or converted as what engines run.
+
+use serde_json::{Value, json};
+
+use crate::support::files::Files;
+use crate::support::layers::Layer;
+use crate::support::oci::{self, Layout, blob_path, digest};
+use crate::support::sandbox::Sandbox;
+use crate::support::{docker, sha256};
+
+/// Converting the folder `app` fails with these lines.
+#[track_caller]
+fn refuses(files: &Files, stderr: &str) {
+    let sandbox = Sandbox::with_folder(files);
+    sandbox.convert(&["app", "-o", "out"]).fails(stderr);
+}
+
+/// Layers of an image are checked, whatever an annotation of its descriptor says that it is.
+#[test]
+fn an_image_that_calls_itself_an_attestation() {
+    let (said, layer) = (Layer::new("said"), Layer::new("other"));
+    let mut layout = Layout::default();
+    let image = layout.manifest(
+        oci::CONFIG,
+        &docker::config(std::slice::from_ref(&said)),
+        &[(oci::LAYER, layer.tar.clone())],
+    );
+    let disguised = oci::annotated(
+        &image,
+        &[
+            (oci::REF_NAME, "app"),
+            (oci::REFERENCE_DIGEST, digest(&image)),
+        ],
+    );
+    refuses(
+        &layout.listing(disguised).files(),
+        &format!(
+            "ocify: app: app: layer 1 of 1: diff_id is {}, the config says {}\n\
+             hint: the input is damaged: copy or save it again\n",
+            sha256(&layer.tar),
+            sha256(&said.tar),
+        ),
+    );
+}
+
+/// Of two descriptors that disagree, one would decide for both: an image and its name would be lost.
+#[test]
+fn a_manifest_that_is_listed_as_something_else() {
+    let mut layout = Layout::default();
+    let image = layout.image("amd64", &[Layer::new("base")]);
+    let mut text = oci::named(&image, "notes");
+    text["mediaType"] = json!("text/plain");
+    let image = oci::named(&image, "app");
+    let manifest = oci::MANIFEST;
+    let both = |first: &Value, second: &Value| {
+        layout
+            .clone()
+            .listing(first.clone())
+            .listing(second.clone())
+            .files()
+    };
+    refuses(
+        &both(&text, &image),
+        &format!(
+            "ocify: app: notes: manifest {}: its media type is {manifest}, its descriptor says text/plain\n",
+            digest(&image),
+        ),
+    );
+    refuses(
+        &both(&image, &text),
+        &format!(
+            "ocify: app: {}: one descriptor says that its media type is {manifest}, another text/plain\n",
+            digest(&image),
+        ),
+    );
+}
+
+/// Engines take the last of two keys that differ in case alone, so that they would run other layers than are converted.
+#[test]
+fn keys_in_another_case() {
+    let edited = |edit: fn(&mut Value)| {
+        let mut layout = Layout::default();
+        let image = layout.image("amd64", &[Layer::new("base")]);
+        let bytes = layout.files().get(&blob_path(digest(&image))).to_vec();
+        let mut manifest: Value = serde_json::from_slice(&bytes).unwrap();
+        edit(&mut manifest);
+        let image = layout.document(&manifest);
+        let files = layout.listing(oci::named(&image, "app")).files();
+        (files, digest(&image).to_owned())
+    };
+    for (edit, known, found) in [
+        (
+            (|manifest| manifest["Layers"] = json!([])) as fn(&mut Value),
+            "layers",
+            "Layers",
+        ),
+        (
+            |manifest| manifest["layers"][0]["DIGEST"] = json!("sha256:0"),
+            "digest",
+            "DIGEST",
+        ),
+    ] {
+        let (files, manifest) = edited(edit);
+        refuses(
+            &files,
+            &format!(
+                "ocify: app: app: manifest {manifest}: it has the keys \"{known}\" and \"{found}\", so readers would \
+                 disagree about it\n"
+            ),
+        );
+    }
+    // What is the same to all readers is carried along, as what none of them knows.
+    let (files, _) = edited(|manifest| {
+        manifest["SchemaVersion"] = json!(2);
+        manifest["layer"] = json!([]);
+    });
+    Sandbox::with_folder(&files)
+        .convert(&["app", "-o", "out"])
+        .succeeds();
+}
+
+#[test]
+fn a_manifest_that_is_schema_1_too() {
+    let mut layout = Layout::default();
+    let image = layout.image("amd64", &[Layer::new("base")]);
+    let bytes = layout.files().get(&blob_path(digest(&image))).to_vec();
+    let mut manifest: Value = serde_json::from_slice(&bytes).unwrap();
+    manifest["fsLayers"] = json!([]);
+    let image = layout.document(&manifest);
+    let files = layout.listing(oci::named(&image, "app")).files();
+    refuses(
+        &files,
+        &format!(
+            "ocify: app: app: manifest {}: it is an image manifest of two formats, so readers would disagree about it\n",
+            digest(&image),
+        ),
+    );
+}
