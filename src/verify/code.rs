@@ -50,8 +50,7 @@ codes! {
     Error BlobSize "blob-size" "A blob is not as long as its descriptor says."
     Error JsonSyntax "json-syntax" "A document is no JSON."
     Error JsonUtf8 "json-utf8" "A document is not UTF-8."
-    Error JsonDuplicateKey "json-duplicate-key" "An object has a key twice, so readers disagree about its value."
-    Error JsonKeyCase "json-key-case" "A key differs from one of the specification in case alone: programs written in Go, as engines are, take it for that one, and others do not."
+    Error JsonDuplicateKey "json-duplicate-key" "An object has a key twice, or in two spellings that differ in case alone, with different values, so readers disagree about it."
     Error LayoutVersion "layout-version" "`oci-layout` is missing, or its `imageLayoutVersion` is not 1.0.0."
     Error LayoutBlobs "layout-blobs" "There is no folder `blobs`."
     Error DocumentField "document-field" "A field of a manifest or index is missing or of the wrong type."
@@ -86,6 +85,7 @@ codes! {
     Error Schema1Signature "schema1-signature" "A signature of a schema 1 manifest does not fit."
 
     Warning ArchiveDuplicateMember "archive-duplicate-member" "The archive has two members of one name: some readers take the first, some the last."
+    Warning JsonKeyCase "json-key-case" "A key differs from one of the specification in case alone: programs written in Go, as engines are, take it for that one, and others do not."
     Warning MediaTypeAbsent "media-type-absent" "A manifest or index has no `mediaType` of its own (SHOULD)."
     Warning RefName "ref-name" "A name does not fit the grammar of `org.opencontainers.image.ref.name`, or of tags in manifest.json."
     Warning RefNameDuplicate "ref-name-duplicate" "One name is given to two different images."

@@ -97,7 +97,11 @@ pub(super) fn keys(
 ) {
     for (found, known) in keys::in_other_case(value, known) {
         let message = format!("key {found:?} of {what} is {known:?} to some readers");
-        findings.problem(Code::JsonKeyCase, place, message);
+        let code = match value.get(known) {
+            Some(other) if *other != value[found] => Code::JsonDuplicateKey,
+            _ => Code::JsonKeyCase,
+        };
+        findings.problem(code, place, message);
     }
 }
 

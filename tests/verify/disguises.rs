@@ -115,7 +115,8 @@ fn an_image_that_is_listed_as_something_else() {
 /// Go takes a key in another case for the one of the specification, and so engines see another image.
 #[test]
 fn keys_in_another_case() {
-    let found: &[&str] = &["error json-key-case"];
+    let found: &[&str] = &["error json-duplicate-key"];
+    let alone: &[&str] = &["warning json-key-case"];
     let manifest = |edit: fn(&mut Value)| Parts::new().manifest(edit).files();
     let config = |edit: fn(&mut Value)| Parts::new().config(edit).files();
     let saved = docker::save_one("app:1", &crate::two());
@@ -148,7 +149,17 @@ fn keys_in_another_case() {
         (
             "the command of a config",
             config(|config| config["config"]["cmd"] = json!(["other"])),
+            alone,
+        ),
+        (
+            "two commands of a config",
+            config(|config| config["config"] = json!({ "Cmd": ["a"], "cmd": ["b"] })),
             found,
+        ),
+        (
+            "the same command twice",
+            config(|config| config["config"] = json!({ "Cmd": ["a"], "cmd": ["a"] })),
+            alone,
         ),
         (
             "the diff_ids of a config",
