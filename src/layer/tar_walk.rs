@@ -6,27 +6,21 @@
 
 mod fields;
 mod next_entry;
+mod paths;
 #[cfg(test)]
 mod tests;
 
 use std::borrow::Cow;
-use std::collections::HashSet;
-use std::hash::{BuildHasher, Hasher, RandomState};
 
 use tar::{EntryType, Header};
 
-use crate::input::{checksum_fits, clean_name, tar_number};
+use crate::input::{checksum_fits, tar_number};
 use crate::limits;
 use crate::verify::Code;
 use next_entry::NextEntry;
+use paths::{Named, Paths};
 
 const BLOCK: usize = 512;
-
-/// How many paths are named in a message; the others are counted.
-const NAMED: usize = 3;
-
-/// How much of a path is named.
-const NAMED_CHARS: usize = 256;
 
 /// Takes a tar in pieces of any length.
 pub(crate) struct TarWalk {
@@ -73,45 +67,6 @@ struct Extension {
     bytes: Vec<u8>,
 }
 
-/// The paths seen so far, as keyed hashes: two of 2^20 paths have the same one with a chance of 2^-25.
-#[derive(Default)]
-struct Paths {
-    keys: RandomState,
-    seen: HashSet<u64>,
-    /// How many are remembered.
-    most: usize,
-    full: bool,
-    twice: Named,
-    outside: Named,
-}
-
-/// The first few of many paths, and their number.
-#[derive(Default)]
-struct Named {
-    first: Vec<String>,
-    count: usize,
-}
-
-impl Named {
-    fn add(&mut self, path: &str) {
-        self.count += 1;
-        if self.first.len() < NAMED {
-            let short: String = path.chars().take(NAMED_CHARS).collect();
-            let dots = if short.len() < path.len() { "…" } else { "" };
-            self.first.push(short + dots);
-        }
-    }
-
-    fn describe(&self) -> String {
-        let more = self.count - self.first.len();
-        let named = self.first.join(", ");
-        match more {
-            0 => named,
-            more => format!("{named} and {more} more"),
-        }
-    }
-}
-
 impl TarWalk {
     /// `most_paths`: how many paths are remembered to find one that comes twice, at 9 to 18 bytes each.
     pub fn new(most_paths: usize) -> TarWalk {
@@ -123,10 +78,7 @@ impl TarWalk {
             padding: 0,
             extension: Extension::default(),
             next: NextEntry::default(),
-            paths: Paths {
-                most: most_paths,
-                ..Paths::default()
-            },
+            paths: Paths::new(most_paths),
             not_unpacked: Named::default(),
             problems: Vec::new(),
         }
@@ -372,30 +324,6 @@ impl TarWalk {
             self.next.long_name = Some(bytes);
         } else if let Err(reason) = self.next.take_records(extension.kind, &bytes) {
             self.damaged(extension.at, &reason);
-        }
-    }
-}
-
-impl Paths {
-    fn add(&mut self, path: &[u8]) {
-        let components = || {
-            let components = path.split(|byte| *byte == b'/');
-            components.filter(|component| !matches!(*component, b"" | b"."))
-        };
-        if components().any(|component| component == b"..") {
-            self.outside.add(&String::from_utf8_lossy(path));
-        }
-        if self.seen.len() >= self.most {
-            self.full = true;
-            return;
-        }
-        let mut hasher = self.keys.build_hasher();
-        for component in components() {
-            hasher.write(component);
-            hasher.write_u8(b'/');
-        }
-        if !self.seen.insert(hasher.finish()) {
-            self.twice.add(&clean_name(&String::from_utf8_lossy(path)));
         }
     }
 }
