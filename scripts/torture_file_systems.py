@@ -147,7 +147,7 @@ def mount(commands):
 
 
 def unmount(folder):
-    for _ in range(50):
+    for _ in range(3000):
         mounted = [line.split()[1] for line in open("/proc/mounts") if line.split()[1].startswith(str(folder) + "/")]
         if not mounted:
             if (folder / "loop").is_symlink():

@@ -68,6 +68,7 @@ impl Sandbox {
             .current_dir(self.folder.path())
             .env("TMPDIR", self.folder.path())
             .env_remove("OCIFY_CACHE")
+            .env_remove("CLICOLOR_FORCE")
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped());
