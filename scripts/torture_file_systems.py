@@ -137,7 +137,8 @@ def mount(commands):
     """Why it cannot be mounted, or None."""
     for command in commands:
         try:
-            run = subprocess.run(command, capture_output=True, text=True)
+            # Without a standard input, bindfs would get /dev/fuse in its place, and close it.
+            run = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True)
         except OSError as error:
             return str(error)
         if run.returncode:
