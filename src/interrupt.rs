@@ -1,16 +1,17 @@
 //! Stopping a conversion from outside.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
 
 use crate::error::{Error, Result};
+use crate::mutex::lock;
 
 /// A request to stop, shared between a conversion and whoever may want to stop it.
 #[derive(Debug, Clone, Default)]
 pub struct Interrupt {
     requested: Arc<AtomicBool>,
     /// How many outputs are staged.
-    staged: Arc<AtomicUsize>,
+    staged: Arc<Mutex<usize>>,
     /// Whether stopping at once, without the conversion's help, would leave nothing behind.
     nothing_staged: Arc<AtomicBool>,
 }
@@ -43,13 +44,14 @@ impl Interrupt {
 
     /// Something is about to be staged, or is staged no more.
     pub(crate) fn set_staged(&self, staged: bool) {
-        let before = if staged {
-            self.staged.fetch_add(1, Ordering::SeqCst)
+        let mut count = lock(&self.staged);
+        if staged {
+            *count += 1;
         } else {
-            self.staged.fetch_sub(1, Ordering::SeqCst)
-        };
-        let last = !staged && before == 1;
-        self.nothing_staged.store(last, Ordering::SeqCst);
+            *count -= 1;
+        }
+        // Under the lock, or a thread that comes late would overwrite what another has found since.
+        self.nothing_staged.store(*count == 0, Ordering::SeqCst);
     }
 
     pub(crate) fn is_requested(&self) -> bool {
@@ -61,5 +63,39 @@ impl Interrupt {
             return Err(Error::Interrupted);
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Barrier;
+    use std::sync::atomic::AtomicUsize;
+    use std::thread;
+
+    use super::*;
+
+    /// One thread unstages what it has while another stages something.
+    #[test]
+    fn what_is_staged_is_never_taken_for_nothing() {
+        const ROUNDS: usize = 20_000;
+        let interrupt = Interrupt::new();
+        let barrier = Barrier::new(2);
+        let wrong = AtomicUsize::new(0);
+        interrupt.set_staged(true);
+        let work = |first: usize| {
+            for round in 0..ROUNDS {
+                barrier.wait();
+                interrupt.set_staged(round % 2 == first);
+                barrier.wait();
+                if first == 0 && interrupt.nothing_staged.load(Ordering::SeqCst) {
+                    wrong.fetch_add(1, Ordering::SeqCst);
+                }
+            }
+        };
+        thread::scope(|scope| {
+            scope.spawn(|| work(0));
+            scope.spawn(|| work(1));
+        });
+        assert_eq!(wrong.into_inner(), 0);
     }
 }
