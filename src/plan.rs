@@ -56,10 +56,7 @@ impl Plan {
     ) -> Result<Plan> {
         let mut plan = Plan::default();
         for one in selected {
-            let mut places = vec![
-                Place::File(inputs[one.input].name.clone()),
-                Place::Image(one.label.clone()),
-            ];
+            let mut places = one.places(inputs);
             let mut result = Ok(());
             one.entry.node.walk(&mut |node| {
                 if result.is_ok() {

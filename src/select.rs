@@ -70,14 +70,19 @@ pub(crate) struct Selected {
 }
 
 impl Selected {
+    /// Where it is: its input and its label.
+    pub fn places(&self, inputs: &[Input]) -> Vec<Place> {
+        vec![
+            Place::File(inputs[self.input].name.clone()),
+            Place::Image(self.label.clone()),
+        ]
+    }
+
     /// Says where an error of building it happened, unless it is not about the input.
     pub fn locate(&self, error: Error, inputs: &[Input]) -> Error {
         match error.fact() {
             Error::Io { .. } | Error::Interrupted => error,
-            _ => error.at_all(&[
-                Place::File(inputs[self.input].name.clone()),
-                Place::Image(self.label.clone()),
-            ]),
+            _ => error.at_all(&self.places(inputs)),
         }
     }
 }
