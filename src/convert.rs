@@ -5,21 +5,40 @@ use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 
-use crate::cache::{Cache, CacheOptions, CachedJobs};
+use crate::cache::Cache;
+use crate::cache::CacheOptions;
 use crate::compression::Compression;
-use crate::digest_map::{DigestMap, StagedMap};
-use crate::error::{Error, Result};
+use crate::digest_map::DigestMap;
+use crate::digest_map::StagedMap;
+use crate::error::Error;
+use crate::error::Result;
+use crate::formats::Format;
+use crate::formats::Input;
+use crate::formats::ReadOptions;
+use crate::image::CONTAINERD_NAME;
+use crate::image::Descriptor;
+use crate::image::REF_NAME;
 use crate::image::Reference;
-use crate::input::{Format, Input, ReadOptions};
 use crate::interrupt::Interrupt;
-use crate::layer::{self, Done, Pipeline};
-use crate::oci::{CONTAINERD_NAME, Descriptor, REF_NAME};
-use crate::output::{Additions, Output, OutputOptions, Target};
-use crate::plan::{Check, Plan};
+use crate::layer;
+use crate::layer::Done;
+use crate::layer::Pipeline;
+use crate::output::Additions;
+use crate::output::Output;
+use crate::output::OutputOptions;
+use crate::output::Target;
+use crate::plan::CachedJobs;
+use crate::plan::Check;
+use crate::plan::Plan;
 use crate::progress::Progress;
-use crate::rebuild::{Built, Rebuild};
-use crate::report::{EntryReport, ImageReport, IndexReport, Report};
-use crate::select::{Selected, Selection};
+use crate::rebuild::Built;
+use crate::rebuild::Rebuild;
+use crate::report::EntryReport;
+use crate::report::ImageReport;
+use crate::report::IndexReport;
+use crate::report::Report;
+use crate::select::Selected;
+use crate::select::Selection;
 
 /// How a conversion is done. The default converts everything and keeps what is compressed already.
 #[derive(Debug, Clone, Default)]

@@ -6,11 +6,17 @@ use std::path::{Path, PathBuf};
 use serde_json::{Value, json};
 
 use crate::digest::Digest;
-use crate::error::{Error, Place, Result, ResultExt};
+use crate::error::Error;
+use crate::error::Place;
+use crate::error::Result;
+use crate::error::ResultExt;
+use crate::fs::StagedFile;
+use crate::image::media_type;
 use crate::interrupt::Interrupt;
-use crate::oci::media_type;
-use crate::output::{BesideFile, Target};
-use crate::report::{EntryReport, ImageReport, LayerReport};
+use crate::output::Target;
+use crate::report::EntryReport;
+use crate::report::ImageReport;
+use crate::report::LayerReport;
 
 /// The columns of the CSV form. Their order stays; new ones are added at the end.
 const COLUMNS: [&str; 14] = [
@@ -121,13 +127,13 @@ impl DigestMap {
 /// A digest map in the making.
 pub(crate) struct StagedMap<'a> {
     map: &'a DigestMap,
-    file: BesideFile,
+    file: StagedFile,
 }
 
 impl<'a> StagedMap<'a> {
     /// Fails where the map could not be written in the end.
     pub fn new(map: &'a DigestMap, fsync: bool, interrupt: &Interrupt) -> Result<StagedMap<'a>> {
-        let file = BesideFile::stage(&map.path, fsync, interrupt).at(|| map.place())?;
+        let file = StagedFile::stage(&map.path, fsync, interrupt).at(|| map.place())?;
         Ok(StagedMap { map, file })
     }
 

@@ -2,7 +2,8 @@
 
 use std::io::{self, Read};
 
-use crate::compression::{Codec, Decoder};
+use crate::compression::Codec;
+use crate::compression::Decoder;
 
 /// Decodes up to `most` bytes and gives their number.
 ///

@@ -5,15 +5,32 @@ mod raw;
 use serde::Deserialize;
 
 use crate::compression::Codec;
-use crate::digest::{DiffId, Digest};
-use crate::error::{Error, Place, Result, ResultExt};
-use crate::image::{Blob, Config, Index, Layer, Manifest, Node};
-use crate::input::{Content, Format, Input};
+use crate::digest::DiffId;
+use crate::digest::Digest;
+use crate::error::Error;
+use crate::error::Place;
+use crate::error::Result;
+use crate::error::ResultExt;
+use crate::formats::Format;
+use crate::formats::Input;
+use crate::image::Blob;
+use crate::image::Config;
+use crate::image::Index;
+use crate::image::Layer;
+use crate::image::Manifest;
+use crate::image::Node;
 use crate::layer::Job;
-use crate::oci::{
-    self, ConfigView, Descriptor, Document, HistoryEntry, Platform, REFERENCE_DIGEST,
-};
-use crate::select::{ImageSelector, Selected, Selection};
+use crate::source::Content;
+
+use crate::formats::ConfigView;
+use crate::formats::HistoryEntry;
+use crate::image::Descriptor;
+use crate::image::Document;
+use crate::image::Platform;
+use crate::image::REFERENCE_DIGEST;
+use crate::select::ImageSelector;
+use crate::select::Selected;
+use crate::select::Selection;
 
 pub use raw::{raw_config, raw_manifest};
 
@@ -290,7 +307,8 @@ fn artifact(
         #[serde(rename = "artifactType", default)]
         artifact_type: Option<String>,
     }
-    let view: View = oci::parse(&format!("manifest {}", document.digest), &document.bytes)?;
+    let view: View =
+        crate::formats::parse(&format!("manifest {}", document.digest), &document.bytes)?;
     let layers = manifest
         .layers
         .iter()

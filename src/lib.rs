@@ -7,28 +7,34 @@ mod convert;
 mod digest;
 mod digest_map;
 mod error;
+mod findings;
+pub mod formats;
+mod fs;
 #[cfg(fuzzing)]
 #[doc(hidden)]
 pub mod fuzzing;
-mod image;
-mod input;
+pub mod image;
 mod inspect;
 mod interrupt;
 mod layer;
 pub mod limits;
 mod mutex;
-pub mod oci;
 mod output;
 mod plan;
 mod progress;
 mod rebuild;
 mod report;
-mod room;
 mod schema2;
 mod select;
-pub mod v1;
+mod source;
+mod tar;
 mod verify;
 mod warning;
+
+/// The old names, until nothing needs them.
+pub use formats::docker as v1;
+/// The old names, until nothing needs them.
+pub use image as oci;
 
 pub use cache::CacheOptions;
 pub use compression::{
@@ -38,11 +44,12 @@ pub use convert::{Options, convert};
 pub use digest::{DiffId, Digest, DigestError, Hasher};
 pub use digest_map::{DigestMap, DigestMapError};
 pub use error::{Error, Place, Result};
+pub use formats::docker::{V1Config, V1Layer};
+pub use formats::{Format, Input, ReadOptions};
 pub use image::{
     Blob, Config, Entry, Index, KnownAs, Layer, Manifest, Node, Reference, Schema1Document,
     TarLayer,
 };
-pub use input::{Content, Format, Input, ReadOptions, V1Config, V1Layer};
 pub use inspect::{
     InspectedArtifact, InspectedEntry, InspectedImage, InspectedIndex, InspectedLayer,
     InspectedNode, Inspection, inspect, raw_config, raw_manifest,
@@ -53,6 +60,7 @@ pub use plan::Check;
 pub use progress::{Progress, Silent};
 pub use report::{CacheReport, EntryReport, ImageReport, IndexReport, LayerReport, Report};
 pub use select::{ImageSelector, Selection};
+pub use source::Content;
 pub use verify::{
     Code, LayerNumber, Location, Problem, Severity, Verification, VerifyOptions, verify,
 };

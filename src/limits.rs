@@ -1,6 +1,7 @@
 //! How much of what comes from outside is believed before an error stops it.
 
-use crate::error::{Error, Result};
+use crate::error::Error;
+use crate::error::Result;
 
 /// The largest JSON document that is read: manifest, index, config, `manifest.json`. 8 MiB.
 ///

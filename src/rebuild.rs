@@ -7,15 +7,30 @@ use std::collections::HashMap;
 
 use serde_json::{Value, json};
 
-use crate::digest::{DiffId, Digest};
-use crate::error::{Error, Result};
-use crate::image::{Config, Index, Layer, Manifest, Node};
+use crate::digest::DiffId;
+use crate::digest::Digest;
+use crate::error::Error;
+use crate::error::Result;
+use crate::image::Config;
+use crate::image::Index;
+use crate::image::Layer;
+use crate::image::Manifest;
+use crate::image::Node;
 use crate::layer::Outcome;
 use crate::limits;
-use crate::oci::{self, ConfigView, Descriptor, Document, Platform, REFERENCE_DIGEST, media_type};
-use crate::output::{Output, to_bytes};
+
+use crate::formats::ConfigView;
+use crate::image::Descriptor;
+use crate::image::Document;
+use crate::image::Platform;
+use crate::image::REFERENCE_DIGEST;
+use crate::image::media_type;
+use crate::output::Output;
+use crate::output::to_bytes;
 use crate::plan::Plan;
-use crate::report::{ImageReport, IndexReport, LayerReport};
+use crate::report::ImageReport;
+use crate::report::IndexReport;
+use crate::report::LayerReport;
 use crate::schema2;
 use edit::{RebuiltLayer, compose, edit, set_descriptor};
 
@@ -274,7 +289,7 @@ impl<'a> Rebuild<'a> {
             children.push((descriptor, built));
         }
         let name = format!("index {}", index.document.digest);
-        let original: Value = oci::parse(&name, &index.document.bytes)?;
+        let original: Value = crate::formats::parse(&name, &index.document.bytes)?;
         let mut edited = original.clone();
         let malformed = || Error::document(&name, "it has no manifests");
         let fields = edited.as_object_mut().ok_or_else(malformed)?;

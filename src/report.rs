@@ -1,8 +1,9 @@
 //! What a conversion did: for each image the digests that it had and has now.
 
 use crate::compression::Codec;
-use crate::digest::{DiffId, Digest};
-use crate::oci::Platform;
+use crate::digest::DiffId;
+use crate::digest::Digest;
+use crate::image::Platform;
 
 /// What [`crate::convert()`] gives back.
 #[derive(Debug, Clone, Default)]

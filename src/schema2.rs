@@ -6,13 +6,20 @@
 use serde::Deserialize;
 
 use crate::digest::Digest;
-use crate::image::{Config, Manifest, Schema1Document};
-use crate::input::{V1Config, V1Layer};
-use crate::oci::{Descriptor, media_type};
+use crate::formats::docker::V1Config;
+use crate::formats::docker::V1Layer;
+use crate::formats::docker::schema1;
+use crate::formats::docker::v1_config::HistoryEntry;
+use crate::formats::docker::v1_config::schema2_config;
+use crate::formats::docker::v2s2::Schema2Descriptor;
+use crate::formats::docker::v2s2::Schema2MediaType;
+use crate::formats::docker::v2s2::schema2_manifest;
+use crate::image::Config;
+use crate::image::Descriptor;
+use crate::image::Manifest;
+use crate::image::Schema1Document;
+use crate::image::media_type;
 use crate::report::LayerReport;
-use crate::v1::schema1;
-use crate::v1::v1_config::{HistoryEntry, schema2_config};
-use crate::v1::v2s2::{Schema2Descriptor, Schema2MediaType, schema2_manifest};
 
 /// Of an image as it was read: from its own manifest, not from the manifest of the output. `layers` are those of
 /// `manifest`.

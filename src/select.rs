@@ -4,10 +4,19 @@ use std::convert::Infallible;
 use std::str::FromStr;
 
 use crate::digest::Digest;
-use crate::error::{Error, Place, Result, ResultExt};
-use crate::image::{Entry, Index, Node, Reference};
-use crate::input::Input;
-use crate::oci::{Platform, REFERENCE_DIGEST, fully_qualified, tagged_reference};
+use crate::error::Error;
+use crate::error::Place;
+use crate::error::Result;
+use crate::error::ResultExt;
+use crate::formats::Input;
+use crate::image::Entry;
+use crate::image::Index;
+use crate::image::Node;
+use crate::image::Platform;
+use crate::image::REFERENCE_DIGEST;
+use crate::image::Reference;
+use crate::image::fully_qualified;
+use crate::image::tagged_reference;
 
 /// What `--image` takes.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -6,10 +6,12 @@ use std::sync::atomic::Ordering;
 
 use super::{Cache, STAGED, name};
 use crate::compression::Encoding;
-use crate::digest::{DiffId, Digest};
-use crate::error::{Error, Result};
+use crate::digest::DiffId;
+use crate::digest::Digest;
+use crate::error::Error;
+use crate::error::Result;
+use crate::fs::staging;
 use crate::mutex::lock;
-use crate::output::staging;
 
 /// Never fails: when it cannot be written, there will be no entry, and the cache takes no more.
 pub(crate) struct StagedEntry<'a> {
@@ -43,7 +45,7 @@ impl<'a> StagedEntry<'a> {
         if self.size > self.cache.size {
             return self.give_up();
         }
-        let room = self.cache.room.check(self.size);
+        let room = self.cache.free_space.check(self.size);
         let path = self.cache.root.path(&self.staged_name);
         let written = room.and_then(|()| file.write_all(bytes).map_err(Error::io("write", path)));
         if let Err(error) = written {

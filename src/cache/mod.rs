@@ -8,7 +8,6 @@
 //! A cache only ever makes a conversion faster. What goes wrong with it is a warning.
 
 mod entry;
-mod jobs;
 mod name;
 mod trim;
 
@@ -20,18 +19,21 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 
 pub(crate) use entry::StagedEntry;
-pub(crate) use jobs::CachedJobs;
 
-use crate::compression::{Encoding, encoder_version};
-use crate::digest::{DiffId, Digest};
-use crate::error::{Error, Place, Result};
-use crate::input::Content;
+use crate::compression::Encoding;
+use crate::compression::encoder_version;
+use crate::digest::DiffId;
+use crate::digest::Digest;
+use crate::error::Error;
+use crate::error::Place;
+use crate::error::Result;
+use crate::fs::Dir;
+use crate::fs::FreeSpace;
+use crate::fs::staging;
 use crate::interrupt::Interrupt;
 use crate::mutex::lock;
 use crate::output::Target;
-use crate::output::at::Folder;
-use crate::output::staging;
-use crate::room::Room;
+use crate::source::Content;
 
 /// What entries in the making begin with.
 const STAGED: &str = ".ocify-";
@@ -47,12 +49,12 @@ pub struct CacheOptions {
 
 /// An open cache.
 pub(crate) struct Cache {
-    root: Folder,
-    path: PathBuf,
+    root: Dir,
+    pub path: PathBuf,
     /// Which encoders' entries are of use.
     version: String,
     size: u64,
-    room: Room,
+    free_space: FreeSpace,
     interrupt: Interrupt,
     /// Whether this run has taken anything from it, or put anything there, finished or not.
     used: AtomicBool,
@@ -64,12 +66,12 @@ pub(crate) struct Cache {
 }
 
 /// An entry that is there.
-struct Found {
-    content: Content,
-    digest: Digest,
-    path: PathBuf,
+pub(crate) struct Found {
+    pub content: Content,
+    pub digest: Digest,
+    pub path: PathBuf,
     /// Whether somebody else may have put it there, so that its name proves nothing.
-    foreign: bool,
+    pub foreign: bool,
 }
 
 impl Cache {
@@ -81,14 +83,14 @@ impl Cache {
         let path = &options.folder;
         refuse_inside(path, target)?;
         std::fs::create_dir_all(path).map_err(Error::io("make the cache", path))?;
-        let root = Folder::open(path)?;
+        let root = Dir::open(path)?;
         staging::remove_stale(&root, STAGED, |_| Ok(()));
         Ok(Cache {
             root,
             path: path.clone(),
             version: encoder_version(),
             size: options.size,
-            room: Room::new(path)?,
+            free_space: FreeSpace::new(path)?,
             interrupt: interrupt.clone(),
             used: AtomicBool::new(false),
             stored: Mutex::default(),
@@ -98,7 +100,7 @@ impl Cache {
     }
 
     /// The entries of an encoding, by `diff_id`.
-    fn folder(&self, encoding: Encoding) -> Option<EntryFolder> {
+    pub fn folder(&self, encoding: Encoding) -> Option<EntryFolder> {
         let open = || {
             let Some(folder) = self.root.folder(&self.folder_name(encoding))? else {
                 return Ok(None);
@@ -122,13 +124,13 @@ impl Cache {
     }
 
     /// The entry for a layer, which is marked as used.
-    fn find(&self, folder: &EntryFolder, diff_id: &DiffId) -> Option<Found> {
+    pub fn find(&self, folder: &EntryFolder, diff_id: &DiffId) -> Option<Found> {
         let digest = *folder.entries.get(&diff_id.0.hex())?;
         let name = name::entry(diff_id, &digest);
         let path = folder.folder.path(&name);
         let open = || {
             let Some(file) = folder.folder.open_file(&name)? else {
-                // Another run has removed it meanwhile, to make room.
+                // Another run has removed it meanwhile, to make free_space.
                 return Ok(None);
             };
             let metadata = file.metadata().map_err(Error::io("look at", &path))?;
@@ -234,10 +236,10 @@ impl Drop for Cache {
 }
 
 /// The entries of one encoding.
-struct EntryFolder {
-    folder: Arc<Folder>,
+pub(crate) struct EntryFolder {
+    folder: Arc<Dir>,
     entries: HashMap<String, Digest>,
-    foreign: bool,
+    pub foreign: bool,
 }
 
 /// Whether a disk is full, but perhaps for the reserve that what grows leaves.
@@ -253,7 +255,7 @@ fn is_full(error: &Error) -> bool {
 }
 
 /// Removes an entry, whatever it is. Where that is not possible the next run tries again.
-fn discard(folder: &Folder, name: &str) {
+fn discard(folder: &Dir, name: &str) {
     if folder.remove_file(name).is_err() {
         let _: Result<()> = folder.remove_folder(name);
     }

@@ -7,11 +7,11 @@ use rustix::fs::{FileType, Stat};
 
 use super::name;
 use crate::error::Result;
-use crate::output::at::Folder;
+use crate::fs::Dir;
 
 /// Removes the entries that were not used for longest, of any version, until the rest is at most `size` bytes. What
 /// cannot be listed or removed stays.
-pub(super) fn trim(root: &Folder, size: u64) {
+pub(super) fn trim(root: &Dir, size: u64) {
     let mut folders = Vec::new();
     for (folder_name, _) in root.names().unwrap_or_default() {
         if name::is_folder(&folder_name)
@@ -33,14 +33,14 @@ pub(super) fn trim(root: &Folder, size: u64) {
 }
 
 struct Entry<'a> {
-    folder: &'a Folder,
+    folder: &'a Dir,
     name: String,
     size: u64,
     /// Seconds and nanoseconds since 1970.
     used: (i128, i128),
 }
 
-fn entries(folder: &Folder) -> Vec<Entry<'_>> {
+fn entries(folder: &Dir) -> Vec<Entry<'_>> {
     let names = folder.names().unwrap_or_default().into_iter();
     let entry = |(name, _): (String, FileType)| {
         name::parse_entry(&name)?;

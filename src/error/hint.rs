@@ -1,7 +1,7 @@
 //! What to do about an error.
 
 use super::Error;
-use crate::v1::schema1::Schema1Error;
+use crate::formats::docker::schema1::Schema1Error;
 
 impl Error {
     /// What the user can do about it, where that helps.

@@ -9,7 +9,8 @@ use std::path::PathBuf;
 pub use place::Place;
 pub(crate) use place::ResultExt;
 
-use crate::digest::{DiffId, Digest};
+use crate::digest::DiffId;
+use crate::digest::Digest;
 
 /// What the library's functions return.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -168,13 +169,13 @@ pub enum Error {
     #[error("the schema 1 manifest is not valid")]
     Schema1 {
         /// Which rule.
-        source: crate::v1::schema1::Schema1Error,
+        source: crate::formats::docker::schema1::Schema1Error,
     },
     /// V1 metadata that no config can be made of.
     #[error("no config can be made of the v1 metadata")]
     V1 {
         /// Why not.
-        source: crate::v1::v1_config::V1Error,
+        source: crate::formats::docker::v1_config::V1Error,
     },
     /// The config has no `rootfs.diff_ids`.
     #[error("the config has no rootfs with diff_ids")]

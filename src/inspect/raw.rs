@@ -1,10 +1,16 @@
 //! Documents of an input as they are.
 
 use super::{place, select};
-use crate::error::{Error, Place, Result, ResultExt};
-use crate::image::{Blob, Config, Node, Reference};
-use crate::input::Input;
-use crate::oci::Descriptor;
+use crate::error::Error;
+use crate::error::Place;
+use crate::error::Result;
+use crate::error::ResultExt;
+use crate::formats::Input;
+use crate::image::Blob;
+use crate::image::Config;
+use crate::image::Descriptor;
+use crate::image::Node;
+use crate::image::Reference;
 use crate::select::ImageSelector;
 
 /// The manifest (or index) of the one image that `images` selects, byte for byte.

@@ -2,9 +2,11 @@
 //! what is wrong with the tar that they are.
 
 use super::Job;
-use super::tar_walk::TarWalk;
-use crate::digest::{Digest, Hasher};
-use crate::verify::{Code, Severity};
+use crate::digest::Digest;
+use crate::digest::Hasher;
+use crate::findings::Code;
+use crate::findings::Severity;
+use crate::tar::TarWalk;
 
 /// The most paths of a layer that are remembered: 3 MiB of memory, so that many layers at once stay within bounds.
 const MOST_PATHS: usize = 1 << 17;

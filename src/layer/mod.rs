@@ -5,18 +5,22 @@ mod pipeline;
 mod reuse;
 mod source;
 mod state;
-mod tar_walk;
 mod writer;
 
 use std::path::PathBuf;
 
-use crate::compression::{Codec, Encoding};
-use crate::digest::{DiffId, Digest, Hasher};
-use crate::error::{Error, Place, Result};
-use crate::input::{Content, checksum_fits};
+use crate::compression::Codec;
+use crate::compression::Encoding;
+use crate::digest::DiffId;
+use crate::digest::Digest;
+use crate::digest::Hasher;
+use crate::error::Error;
+use crate::error::Place;
+use crate::error::Result;
+use crate::source::Content;
+use crate::tar::checksum_fits;
 
 pub(crate) use pipeline::{Done, Pipeline, run};
-pub(crate) use tar_walk::TarWalk;
 
 /// What is to be done with a blob.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

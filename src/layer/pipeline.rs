@@ -22,12 +22,13 @@ use super::{Action, Job, Outcome};
 use crate::cache::Cache;
 use crate::compression::Encoding;
 use crate::digest::DiffId;
-use crate::error::{Error, Result};
+use crate::error::Error;
+use crate::error::Result;
+use crate::findings::Code;
 use crate::interrupt::Interrupt;
 use crate::mutex::lock;
 use crate::output::Output;
 use crate::progress::Progress;
-use crate::verify::Code;
 use crate::warning;
 
 /// What the pipeline works with.

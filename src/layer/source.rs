@@ -3,10 +3,14 @@
 use std::io::{self, BufRead, Read};
 
 use super::{Action, Job};
-use crate::compression::{Codec, Decoder};
-use crate::digest::{Digest, Hasher};
-use crate::error::{Error, Result};
-use crate::input::{Content, ContentReader};
+use crate::compression::Codec;
+use crate::compression::Decoder;
+use crate::digest::Digest;
+use crate::digest::Hasher;
+use crate::error::Error;
+use crate::error::Result;
+use crate::source::Content;
+use crate::source::ContentReader;
 
 /// How many raw bytes are read at a time.
 const BUFFER: usize = 256 << 10;

@@ -10,7 +10,7 @@ use super::source::Source;
 use super::writer::{ToWrite, Writer};
 use crate::digest::Digest;
 use crate::error::Error;
-use crate::verify::Code;
+use crate::findings::Code;
 
 #[derive(Default)]
 pub(super) struct State<'a> {

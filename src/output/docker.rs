@@ -7,8 +7,13 @@ use serde::{Deserialize, Serialize};
 use super::index::to_bytes;
 use crate::digest::Digest;
 use crate::error::Result;
-use crate::oci::media_type::{self, Kind};
-use crate::oci::{CONTAINERD_NAME, Descriptor, REF_NAME, REFERENCE_DIGEST, tagged_reference};
+use crate::image::CONTAINERD_NAME;
+use crate::image::Descriptor;
+use crate::image::REF_NAME;
+use crate::image::REFERENCE_DIGEST;
+use crate::image::media_type;
+use crate::image::media_type::Kind;
+use crate::image::tagged_reference;
 
 #[derive(Serialize)]
 #[serde(rename_all = "PascalCase")]
@@ -39,7 +44,7 @@ pub(super) trait Blobs {
 
 /// The bytes of manifest.json for the images of an index.
 pub(super) fn manifest(index: &[u8], blobs: &dyn Blobs) -> Result<Vec<u8>> {
-    let index: IndexView = crate::oci::parse("index.json", index)?;
+    let index: IndexView = crate::formats::parse("index.json", index)?;
     let mut items: Vec<(Digest, Item)> = Vec::new();
     for descriptor in &index.manifests {
         let known = items

@@ -3,11 +3,14 @@
 use std::io::Read;
 
 use crate::digest::Digest;
-use crate::error::{Error, Result};
-use crate::image::{Config, Layer, Node};
-use crate::input::Content;
+use crate::error::Error;
+use crate::error::Result;
+use crate::image::Config;
+use crate::image::Document;
+use crate::image::Layer;
+use crate::image::Node;
 use crate::interrupt::Interrupt;
-use crate::oci::Document;
+use crate::source::Content;
 
 /// All that is below `node`: manifests, indexes and configs as documents, the rest as blobs.
 pub(super) fn collect(

@@ -7,14 +7,16 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use rustix::fs::FileType;
 
-use super::at::{self, Folder};
 use super::index::Additions;
 use super::publish;
-use super::staging::{self, StagedFolder};
 use crate::digest::Digest;
-use crate::error::{Error, Result};
+use crate::error::Error;
+use crate::error::Result;
+use crate::fs::staging::StagedFolder;
+use crate::fs::{Dir, dir as at, staging};
 use crate::interrupt::Interrupt;
-use crate::oci::{self, Document};
+
+use crate::image::Document;
 
 const INDEX: &str = "index.json";
 /// What makes a folder a layout. Whoever adds to it locks it; in a staged folder its maker does.
@@ -24,13 +26,13 @@ const LAYOUT: &str = staging::LOCK;
 const INSIDE: &str = ".ocify-";
 
 pub(super) struct FolderOutput {
-    parent: Folder,
+    parent: Dir,
     name: String,
     /// Where `staged` is: the layout itself when it exists, so that they are on one file system; else its parent.
-    base: Option<Folder>,
+    base: Option<Dir>,
     staged_name: String,
-    staged: Folder,
-    blobs: Folder,
+    staged: Dir,
+    blobs: Dir,
     /// The staged marker of a layout, locked as long as it is open.
     lock: Option<File>,
     /// The staged folder, locked until the end.
@@ -157,7 +159,7 @@ impl FolderOutput {
     }
 
     /// Adds all to a layout that is there and locked.
-    fn add_to(&self, layout: &Folder, lock: &mut File, additions: &Additions) -> Result<()> {
+    fn add_to(&self, layout: &Dir, lock: &mut File, additions: &Additions) -> Result<()> {
         let marker = lock.metadata();
         let marker = marker.map_err(Error::io("look at", layout.path(LAYOUT)))?;
         if marker.len() == 0 {
@@ -188,7 +190,7 @@ impl FolderOutput {
         self.sync(&self.staged)
     }
 
-    fn sync(&self, folder: &Folder) -> Result<()> {
+    fn sync(&self, folder: &Dir) -> Result<()> {
         if self.fsync { folder.sync() } else { Ok(()) }
     }
 }
@@ -207,19 +209,19 @@ impl Drop for FolderOutput {
 }
 
 fn write_marker(marker: &mut File, fsync: bool) -> io::Result<()> {
-    marker.write_all(oci::LAYOUT_FILE)?;
+    marker.write_all(crate::image::LAYOUT_FILE)?;
     if fsync { marker.sync_all() } else { Ok(()) }
 }
 
 /// The folders that blobs are staged in.
-fn make_blobs(staged: &Folder) -> Result<Folder> {
+fn make_blobs(staged: &Dir) -> Result<Dir> {
     let blobs = staged.ensure_folder("blobs")?;
     blobs.make_folder("sha256")?;
     Ok(blobs)
 }
 
 /// A folder that may be added to: a layout, or nothing yet.
-fn check_layout(folder: &Folder, path: &Path) -> Result<()> {
+fn check_layout(folder: &Dir, path: &Path) -> Result<()> {
     let not_a_layout = || Error::NotALayout {
         path: path.to_owned(),
     };

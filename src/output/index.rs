@@ -2,8 +2,13 @@
 
 use serde_json::{Map, Value, json};
 
-use crate::error::{Error, Result};
-use crate::oci::{CONTAINERD_NAME, Descriptor, Document, REF_NAME, media_type};
+use crate::error::Error;
+use crate::error::Result;
+use crate::image::CONTAINERD_NAME;
+use crate::image::Descriptor;
+use crate::image::Document;
+use crate::image::REF_NAME;
+use crate::image::media_type;
 
 /// The descriptors that a conversion adds to index.json, each with at most one name.
 #[derive(Debug, Default)]

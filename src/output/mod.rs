@@ -1,30 +1,30 @@
 //! Outputs: an OCI layout as a folder, as a tar, or as a tar on standard output. An output appears whole or not at all.
 
-pub(crate) mod at;
-mod beside;
 mod docker;
 mod existing;
 mod folder;
 mod index;
 mod publish;
-pub(crate) mod staging;
 mod tar_file;
 
 use std::fs::File;
 use std::path::{Path, PathBuf};
 
-use at::Folder;
-pub(crate) use beside::BesideFile;
+use crate::fs::Dir;
+
 use folder::{FolderBlob, FolderOutput};
 pub(crate) use index::{Additions, to_bytes};
 use tar_file::{TarBlob, TarOutput};
 
 use crate::digest::Digest;
-use crate::error::{Error, Place, Result, ResultExt};
-use crate::input::Content;
+use crate::error::Error;
+use crate::error::Place;
+use crate::error::Result;
+use crate::error::ResultExt;
+use crate::fs::FreeSpace;
+use crate::image::Document;
 use crate::interrupt::Interrupt;
-use crate::oci::Document;
-use crate::room::Room;
+use crate::source::Content;
 
 /// Where the layout goes.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -94,7 +94,7 @@ impl Default for OutputOptions {
 pub(crate) struct Output {
     kind: Kind,
     target: Target,
-    room: Room,
+    free_space: FreeSpace,
 }
 
 enum Kind {
@@ -116,7 +116,7 @@ impl Output {
         Ok(Output {
             kind: open().at(|| target.place())?,
             target: target.clone(),
-            room: Room::new(&target.temporary()).at(|| target.place())?,
+            free_space: FreeSpace::new(&target.temporary()).at(|| target.place())?,
         })
     }
 
@@ -132,7 +132,7 @@ impl Output {
                 Kind::Folder(folder) => Blob::Folder(folder.begin_blob()?),
                 Kind::Tar(tar) => Blob::Tar(tar.begin_blob(expected)),
             },
-            room: &self.room,
+            free_space: &self.free_space,
             stored,
             size: 0,
         })
@@ -160,7 +160,7 @@ impl Output {
 /// A blob in the making.
 pub(crate) struct BlobWriter<'a> {
     blob: Blob<'a>,
-    room: &'a Room,
+    free_space: &'a FreeSpace,
     /// How many bytes it takes in the input.
     stored: u64,
     size: u64,
@@ -173,12 +173,12 @@ enum Blob<'a> {
 
 impl BlobWriter<'_> {
     /// Writes the next bytes. Where there are more of them than in the input, which may go on for long, only while there
-    /// is room. That happens with any codec: what xz and zstd find repeated over many megabytes, gzip does not, and a
+    /// is free_space. That happens with any codec: what xz and zstd find repeated over many megabytes, gzip does not, and a
     /// sparse member has holes.
     pub fn write(&mut self, bytes: &[u8]) -> Result<()> {
         self.size += bytes.len() as u64;
         if self.size > self.stored {
-            self.room.check(self.size)?;
+            self.free_space.check(self.size)?;
         }
         match &mut self.blob {
             Blob::Folder(blob) => blob.write(bytes),
@@ -205,7 +205,7 @@ impl BlobWriter<'_> {
 }
 
 /// Opens the folder that an output is in, and gives the output's name there.
-fn split(path: &Path) -> Result<(Folder, String)> {
+pub(crate) fn split(path: &Path) -> Result<(Dir, String)> {
     // "." and ".." have no name of their own.
     let resolved;
     let path = if path.file_name().is_some() {
@@ -222,7 +222,7 @@ fn split(path: &Path) -> Result<(Folder, String)> {
         Some(parent) if parent != Path::new("") => parent,
         _ => Path::new("."),
     };
-    Ok((Folder::open(parent)?, name.to_owned()))
+    Ok((Dir::open(parent)?, name.to_owned()))
 }
 
 /// Refuses an output that somebody else could have redirected.
@@ -236,7 +236,7 @@ fn refuse_link(kind: Option<rustix::fs::FileType>, path: &Path) -> Result<()> {
 }
 
 /// What the staged form of an output begins with.
-fn staged_prefix(name: &str) -> String {
+pub(crate) fn staged_prefix(name: &str) -> String {
     // The longest name a file can have is 255 bytes; what is cut off is made up for by the unique part.
     let end = name.floor_char_boundary(180);
     format!(".{}.ocify-", &name[..end])

@@ -4,8 +4,9 @@
 //! finds its staging folder, what is the same file in both is taken out of the layout again: no index.json names it.
 //! All of this happens under the layout's lock.
 
-use super::at::Folder;
-use crate::error::{Error, Result};
+use crate::error::Error;
+use crate::error::Result;
+use crate::fs::Dir;
 
 /// The next index.json in a staging folder. As long as it is there the staged blobs are not the layout's.
 pub(super) const NEXT_INDEX: &str = "index.json.new";
@@ -15,9 +16,9 @@ const BLOBS: &str = "blobs";
 /// Puts the blobs of `staged` where index.json will look for them. They replace what is there, since they were just
 /// verified. `sync` is called with each folder that has changed.
 pub(super) fn put_blobs(
-    staged: &Folder,
-    layout: &Folder,
-    sync: impl Fn(&Folder) -> Result<()>,
+    staged: &Dir,
+    layout: &Dir,
+    sync: impl Fn(&Dir) -> Result<()>,
 ) -> Result<()> {
     let blobs = layout.ensure_folder(BLOBS)?;
     for (algorithm, from) in algorithms(staged)? {
@@ -36,7 +37,7 @@ pub(super) fn put_blobs(
 }
 
 /// Removes from `layout` the blobs that a run put there whose index.json never followed.
-pub(super) fn take_back(staged: &Folder, layout: &Folder) -> Result<()> {
+pub(super) fn take_back(staged: &Dir, layout: &Dir) -> Result<()> {
     if staged.kind(NEXT_INDEX)?.is_none() {
         return Ok(());
     }
@@ -58,7 +59,7 @@ pub(super) fn take_back(staged: &Folder, layout: &Folder) -> Result<()> {
 }
 
 /// The folders of a staging folder's blobs, by digest algorithm.
-fn algorithms(staged: &Folder) -> Result<Vec<(String, Folder)>> {
+fn algorithms(staged: &Dir) -> Result<Vec<(String, Dir)>> {
     let mut folders = Vec::new();
     if let Some(blobs) = staged.folder(BLOBS)? {
         for (algorithm, _) in blobs.names()? {

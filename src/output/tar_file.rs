@@ -12,15 +12,19 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use rustix::fs::FileType;
 use tar::{EntryType, Header};
 
-use super::at::{self, Folder};
 use super::index::Additions;
-use super::{OutputOptions, docker, staging};
+use super::{OutputOptions, docker};
 use crate::digest::Digest;
-use crate::error::{Error, Result};
-use crate::input::{Content, Files, Input};
+use crate::error::Error;
+use crate::error::Result;
+use crate::formats::Input;
+use crate::fs::{Dir, dir as at, staging};
 use crate::interrupt::Interrupt;
 use crate::mutex::lock;
-use crate::oci::{self, Document};
+use crate::source::Content;
+use crate::source::Files;
+
+use crate::image::Document;
 
 const BLOCK_BYTES: usize = 512;
 const BLOCK: u64 = BLOCK_BYTES as u64;
@@ -36,7 +40,7 @@ pub(super) struct TarOutput {
 }
 
 struct Place {
-    parent: Folder,
+    parent: Dir,
     name: String,
     staged_name: String,
     published: bool,
@@ -115,7 +119,7 @@ impl TarOutput {
         };
         {
             let mut contents = output.contents();
-            output.append(&mut contents, "oci-layout", oci::LAYOUT_FILE)?;
+            output.append(&mut contents, "oci-layout", crate::image::LAYOUT_FILE)?;
             for folder in ["blobs/", "blobs/sha256/"] {
                 let header = header(folder, EntryType::Directory, 0);
                 output.write_at(&header, contents.end)?;
@@ -300,7 +304,7 @@ impl Drop for TarOutput {
 }
 
 /// Reads the tar that is there as a layout.
-fn open_existing(parent: &Folder, name: &str, path: &Path) -> Result<Input> {
+fn open_existing(parent: &Dir, name: &str, path: &Path) -> Result<Input> {
     let not_a_layout = || Error::NotALayout {
         path: path.to_owned(),
     };

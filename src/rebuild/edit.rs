@@ -4,9 +4,14 @@ use serde_json::{Map, Value, json};
 
 use super::Built;
 use crate::digest::DiffId;
-use crate::error::{Error, Result};
-use crate::image::{Layer, Manifest};
-use crate::oci::{self, Descriptor, Document, media_type};
+use crate::error::Error;
+use crate::error::Result;
+use crate::image::Layer;
+use crate::image::Manifest;
+
+use crate::image::Descriptor;
+use crate::image::Document;
+use crate::image::media_type;
 use crate::output::to_bytes;
 use crate::report::LayerReport;
 
@@ -67,7 +72,7 @@ pub(super) fn edit(
 ) -> Result<Document> {
     let name = format!("manifest {}", document.digest);
     let malformed = || Error::document(&name, "it has not the fields of a manifest");
-    let original: Value = oci::parse(&name, &document.bytes)?;
+    let original: Value = crate::formats::parse(&name, &document.bytes)?;
     let mut edited = original.clone();
     let fields = edited.as_object_mut().ok_or_else(malformed)?;
     let media_type = media_type::to_oci(&document.media_type);

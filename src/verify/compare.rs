@@ -2,13 +2,14 @@
 
 use std::collections::HashSet;
 
-use super::code::Code;
 use super::findings::{Findings, Image, LayerUse, Outcomes};
 use super::layer::of_algorithm;
-use super::problem::Problem;
 use crate::compression::Codec;
-use crate::digest::{DiffId, Digest};
-use crate::oci::media_type;
+use crate::digest::DiffId;
+use crate::digest::Digest;
+use crate::findings::Code;
+use crate::findings::Problem;
+use crate::image::media_type;
 
 /// The `diff_id` of the tar of no files: two zero blocks.
 fn empty_tar() -> DiffId {

@@ -4,14 +4,14 @@
 
 use serde_json::Value;
 
-use super::code::Code;
 use super::findings::Findings;
 use super::json::{self, field, text};
-use super::problem::{Location, Severity};
 use super::shape;
 use crate::digest::DiffId;
-use crate::oci::Platform;
-use crate::v1::go_time;
+use crate::findings::Code;
+use crate::findings::{Location, Severity};
+use crate::formats::docker::go_time;
+use crate::image::Platform;
 
 /// What a config says of its layers.
 pub(super) struct ConfigFacts {
@@ -245,7 +245,7 @@ fn history_count(findings: &mut Findings, config: &Value, layers: usize, place: 
         std::cmp::Ordering::Less if !history.is_empty() => Code::HistoryShort,
         _ => return,
     };
-    findings.add(super::problem::Problem::mismatch(
+    findings.add(crate::findings::Problem::mismatch(
         code,
         place,
         "the number of history entries that made a layer",

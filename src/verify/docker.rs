@@ -4,17 +4,25 @@ use std::collections::HashMap;
 
 use serde_json::Value;
 
-use super::code::Code;
 use super::config;
 use super::findings::{Findings, Found, Image, LayerUse};
 use super::json::{field, text};
 use super::layout::IndexEntry;
-use super::problem::{Location, Problem};
 use super::shape;
-use crate::digest::{DiffId, Digest};
-use crate::input::{Files, clean_name, digest_in_name};
+use crate::digest::DiffId;
+use crate::digest::Digest;
+use crate::findings::Code;
+use crate::findings::{Location, Problem};
+use crate::formats::digest_in_name;
 use crate::limits;
-use crate::oci::{self, CONTAINERD_NAME, REF_NAME, keys, media_type, media_type::LayerKind};
+use crate::source::Files;
+use crate::source::clean_name;
+
+use crate::formats::keys;
+use crate::image::CONTAINERD_NAME;
+use crate::image::REF_NAME;
+use crate::image::media_type;
+use crate::image::media_type::LayerKind;
 
 const MANIFEST: &str = "manifest.json";
 
@@ -67,7 +75,7 @@ fn item(findings: &mut Findings, files: &Files, number: usize, value: &Value) ->
     let image = Location::image(label);
     let place = image.in_file(MANIFEST);
     for tag in &tags {
-        if oci::tagged_reference(tag).is_none() {
+        if crate::image::tagged_reference(tag).is_none() {
             let message = format!("{tag:?} is no name with a tag that docker load takes");
             findings.problem(Code::RefName, &place, message);
         }
@@ -236,7 +244,11 @@ fn names(findings: &mut Findings, items: &[Item]) {
     for item in items {
         let id = findings.images[item.image].id;
         for tag in &item.tags {
-            if *known.entry(oci::fully_qualified(tag)).or_insert(id) != id {
+            if *known
+                .entry(crate::image::fully_qualified(tag))
+                .or_insert(id)
+                != id
+            {
                 let message = format!("{tag} is the name of two images");
                 findings.problem(Code::RefNameDuplicate, &item.place, message);
             }
@@ -322,7 +334,7 @@ fn name(
     id: Digest,
     entries: &[(&IndexEntry, Vec<Digest>)],
 ) -> Option<Problem> {
-    let full = oci::fully_qualified(tag);
+    let full = crate::image::fully_qualified(tag);
     let mut named = entries
         .iter()
         .filter(|(entry, _)| {
@@ -330,7 +342,7 @@ fn name(
                 .link
                 .annotation(CONTAINERD_NAME)
                 .or(entry.link.annotation(REF_NAME));
-            name.is_some_and(|name| oci::fully_qualified(name) == full)
+            name.is_some_and(|name| crate::image::fully_qualified(name) == full)
         })
         .peekable();
     if named.peek().is_none() {

@@ -5,17 +5,21 @@ use std::collections::{BTreeSet, HashMap, HashSet};
 use rayon::ThreadPool;
 use rayon::iter::{IndexedParallelIterator, IntoParallelIterator, ParallelIterator};
 
-use super::code::Code;
 use super::json;
 use super::layer::{self, Outcome, Question};
-use super::problem::{Location, Problem};
-use crate::digest::{DiffId, Digest};
-use crate::error::{Error, Result};
-use crate::input::{Content, ContentId, Files};
+use crate::digest::DiffId;
+use crate::digest::Digest;
+use crate::error::Error;
+use crate::error::Result;
+use crate::findings::Code;
+use crate::findings::{Location, Problem};
+use crate::image::Platform;
 use crate::interrupt::Interrupt;
 use crate::limits;
-use crate::oci::Platform;
 use crate::progress::Progress;
+use crate::source::Content;
+use crate::source::ContentId;
+use crate::source::Files;
 
 /// Collected while the documents are read.
 #[derive(Default)]

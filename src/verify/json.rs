@@ -7,7 +7,7 @@ use serde::Deserializer;
 use serde::de::{DeserializeSeed, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Number, Value};
 
-use super::code::Code;
+use crate::findings::Code;
 
 /// The most duplicate keys that are listed of one document.
 const MOST_DUPLICATES: usize = 20;

@@ -2,16 +2,19 @@
 
 use std::io;
 
-use super::code::Code;
 use super::members::{self, End};
 use super::tap::{Hashers, Tap};
 use crate::compression::Codec;
-use crate::digest::{DiffId, Digest};
-use crate::error::{Error, Result};
-use crate::input::Content;
+use crate::digest::DiffId;
+use crate::digest::Digest;
+use crate::error::Error;
+use crate::error::Result;
+use crate::findings::Code;
 use crate::interrupt::Interrupt;
-use crate::layer::{Job, TarWalk};
+use crate::layer::Job;
 use crate::limits;
+use crate::source::Content;
+use crate::tar::TarWalk;
 
 /// The most paths of a layer that are remembered: 16 MiB of memory.
 const MOST_PATHS: usize = 1 << 20;

@@ -6,15 +6,18 @@ use std::collections::HashMap;
 
 use serde_json::Value;
 
-use super::code::Code;
 use super::findings::{Findings, Found};
 use super::json::text;
-use super::problem::Location;
 use super::shape::{self, Link};
 use super::tree::{Presence, Tree};
 use crate::digest::Digest;
-use crate::input::{Blobs, Files};
-use crate::oci::{CONTAINERD_NAME, REF_NAME, media_type};
+use crate::findings::Code;
+use crate::findings::Location;
+use crate::formats::Blobs;
+use crate::image::CONTAINERD_NAME;
+use crate::image::REF_NAME;
+use crate::image::media_type;
+use crate::source::Files;
 
 const INDEX: &str = "index.json";
 const LAYOUT: &str = "oci-layout";

@@ -2,18 +2,19 @@
 
 use serde_json::Value;
 
-use super::code::Code;
 use super::config::{self, ConfigFacts};
 use super::findings::{Findings, Found, Image, LayerUse};
 use super::json::{field, text};
-use super::problem::{Location, Problem};
 use super::shape::{self, Link};
 use super::tree::{Presence, Tree};
 use crate::digest::DiffId;
-use crate::input::Content;
+use crate::findings::Code;
+use crate::findings::{Location, Problem};
 use crate::limits;
-use crate::oci;
-use crate::oci::media_type::{self, LayerKind};
+use crate::source::Content;
+
+use crate::image::media_type;
+use crate::image::media_type::LayerKind;
 
 /// Whether a blob may be somewhere else than here. Engines fetch nothing but file system layers from `urls`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -74,7 +75,7 @@ impl<'a> Tree<'a> {
             let message = "its config is the empty one, so it must have an artifactType";
             self.findings.problem(Code::ArtifactType, place, message);
         }
-        let attestation = oci::is_attestation(
+        let attestation = crate::image::is_attestation(
             link.is_some_and(Link::is_about_another),
             layers.iter().map(|layer| layer.media_type.as_str()),
         );

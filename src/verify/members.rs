@@ -9,7 +9,8 @@ use liblzma::stream::Stream;
 use zstd::zstd_safe::DCtx;
 
 use super::tap::Tap;
-use crate::compression::{Codec, naming_limit};
+use crate::compression::Codec;
+use crate::compression::naming_limit;
 use crate::limits;
 
 /// How many decoded bytes are handed on at a time.

@@ -3,7 +3,6 @@
 //! The readers of [`crate::input`] stop at the first error, since nothing can be made of a damaged image. Here the same
 //! documents are read as far as each goes: a problem is noted and the rest is read on.
 
-mod code;
 mod compare;
 mod config;
 mod docker;
@@ -13,7 +12,6 @@ mod layer;
 mod layout;
 mod manifest;
 mod members;
-mod problem;
 mod shape;
 mod tap;
 mod tree;
@@ -24,17 +22,23 @@ use std::path::Path;
 
 use serde::Serialize;
 
-pub use code::Code;
+pub use crate::findings::{Code, LayerNumber, Location, Problem, Severity};
 pub(crate) use compare::codec_mismatch;
 pub(crate) use config::errors as config_errors;
-pub use problem::{LayerNumber, Location, Problem, Severity};
 
 use crate::convert::thread_pool;
 use crate::digest::Digest;
-use crate::error::{Error, Place, Result};
-use crate::input::{self, Beside, Detected, Files, Format, Opened};
+use crate::error::Error;
+use crate::error::Place;
+use crate::error::Result;
+use crate::formats as input;
+use crate::formats::Beside;
+use crate::formats::Detected;
+use crate::formats::Format;
 use crate::interrupt::Interrupt;
 use crate::progress::Progress;
+use crate::source::Files;
+use crate::source::Opened;
 use findings::{Findings, Found};
 use tree::{Presence, Tree};
 
@@ -92,7 +96,7 @@ pub fn verify(
     let name = input::name(path);
     let mut findings = Findings::default();
     let at_input = |error: Error| error.at(Place::File(name.clone()));
-    let (format, files) = match input::open(path, &std::env::temp_dir(), interrupt) {
+    let (format, files) = match crate::source::open(path, &std::env::temp_dir(), interrupt) {
         Ok(opened) => check_documents(&mut findings, opened),
         Err(error @ (Error::Empty | Error::NotAnImage { .. })) => {
             findings.problem(Code::NotAnImage, &Location::default(), error.to_string());

@@ -6,12 +6,15 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Map, Value};
 
-use super::code::Code;
 use super::findings::Findings;
 use super::json::{field, text};
-use super::problem::Location;
-use crate::digest::{Digest, DigestError};
-use crate::oci::{Platform, REFERENCE_DIGEST, keys};
+use crate::digest::Digest;
+use crate::digest::DigestError;
+use crate::findings::Code;
+use crate::findings::Location;
+use crate::formats::keys;
+use crate::image::Platform;
+use crate::image::REFERENCE_DIGEST;
 
 /// What could be read of a descriptor. It has a digest, or there would be nothing to follow.
 #[derive(Debug, Clone)]

@@ -2,9 +2,10 @@
 
 use std::io::{self, BufRead, Read};
 
-use crate::digest::{Digest, Hasher};
-use crate::input::ContentReader;
+use crate::digest::Digest;
+use crate::digest::Hasher;
 use crate::interrupt::Interrupt;
+use crate::source::ContentReader;
 
 /// How many bytes are read at a time.
 const BUFFER: usize = 256 << 10;

@@ -4,16 +4,20 @@ use std::collections::HashMap;
 
 use serde_json::Value;
 
-use super::code::Code;
 use super::findings::{Findings, Found};
 use super::json::field;
-use super::problem::{Location, Problem};
 use super::shape::{self, Link};
 use crate::digest::Digest;
-use crate::input::{Files, Places, own_media_type};
+use crate::findings::Code;
+use crate::findings::{Location, Problem};
+use crate::formats::Places;
+use crate::formats::keys;
+use crate::formats::own_media_type;
+use crate::image::REFERENCE_DIGEST;
+use crate::image::media_type;
+use crate::image::media_type::Kind;
 use crate::limits;
-use crate::oci::media_type::{self, Kind};
-use crate::oci::{REFERENCE_DIGEST, keys};
+use crate::source::Files;
 
 /// Reads manifests and indexes by their descriptors.
 pub(super) struct Tree<'a> {

@@ -2,18 +2,26 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::code::Code;
 use super::config;
 use super::docker;
 use super::findings::{Findings, Found, Image, LayerUse};
 use super::json::{self, text};
-use super::problem::Location;
-use crate::digest::{DiffId, Digest};
+use crate::digest::DiffId;
+use crate::digest::Digest;
 use crate::error::Error;
-use crate::input::{Beside, Files, V1Config, V1Layer, schema1_content};
+use crate::findings::Code;
+use crate::findings::Location;
+use crate::formats::Beside;
+use crate::formats::docker::V1Config;
+use crate::formats::docker::V1Layer;
+use crate::formats::docker::jws::Verdict;
+use crate::formats::docker::schema1;
+use crate::formats::docker::schema1::Emptiness;
+use crate::formats::docker::schema1::Schema1;
+use crate::formats::docker::schema1::Schema1Layer;
+use crate::formats::schema1_content;
 use crate::limits;
-use crate::v1::jws::Verdict;
-use crate::v1::schema1::{self, Emptiness, Schema1, Schema1Layer};
+use crate::source::Files;
 
 /// A layer of an archive before Docker 1.10.
 struct Metadata {

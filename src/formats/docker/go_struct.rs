@@ -1,0 +1,372 @@
+//! JSON decoded into a Go struct and encoded again: unknown fields go, order and `omitempty` apply.
+//!
+//! A struct is a table of its fields, so that it reads like the Go source that it stands for.
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde_json::value::RawValue;
+
+use crate::formats::docker::go_json;
+use crate::formats::docker::go_json::GoJsonError;
+use crate::formats::docker::go_json::Kind;
+use crate::formats::docker::go_time;
+
+/// A field of a Go struct.
+#[derive(Debug)]
+pub struct Field {
+    name: &'static str,
+    of: Type,
+    omit_empty: bool,
+}
+
+impl Field {
+    /// A field that is always written.
+    #[must_use]
+    pub const fn new(name: &'static str, of: Type) -> Self {
+        Self {
+            name,
+            of,
+            omit_empty: false,
+        }
+    }
+
+    /// A field with `omitempty`.
+    #[must_use]
+    pub const fn omit_empty(name: &'static str, of: Type) -> Self {
+        Self {
+            name,
+            of,
+            omit_empty: true,
+        }
+    }
+}
+
+/// The type of a field, with Go's name for it.
+#[derive(Debug, Clone, Copy)]
+pub enum Type {
+    /// `string`
+    String,
+    /// `bool`
+    Bool,
+    /// `*bool`
+    BoolPointer,
+    /// `int64`
+    Integer,
+    /// `*int`
+    IntegerPointer,
+    /// `time.Time`
+    Time,
+    /// `[]string`
+    Strings,
+    /// Docker's `strslice.StrSlice`: a list of strings, or one string for a list of one
+    StringOrStrings,
+    /// `map[string]struct{}`
+    Set,
+    /// `map[string]string`
+    Map,
+    /// a struct
+    Struct(&'static [Field]),
+    /// a pointer to a struct
+    StructPointer(&'static [Field]),
+}
+
+/// A value of a [`Type`].
+#[derive(Debug, Clone)]
+pub enum Value {
+    /// A nil pointer, slice or map.
+    Nil,
+    /// See [`Type::String`].
+    String(String),
+    /// See [`Type::Bool`].
+    Bool(bool),
+    /// See [`Type::Integer`].
+    Integer(i64),
+    /// See [`Type::Time`]; as Go writes it.
+    Time(String),
+    /// See [`Type::Strings`].
+    Strings(Vec<String>),
+    /// See [`Type::Set`].
+    Set(BTreeSet<String>),
+    /// See [`Type::Map`].
+    Map(BTreeMap<String, String>),
+    /// See [`Type::Struct`].
+    Struct(Struct),
+}
+
+/// A Go struct with its values.
+#[derive(Debug, Clone)]
+pub struct Struct {
+    fields: &'static [Field],
+    values: Vec<Value>,
+}
+
+impl Struct {
+    /// The struct that Go's `json.Unmarshal` makes of `object`.
+    ///
+    /// # Errors
+    /// [`GoJsonError`] for what is no object, or a field of the wrong type.
+    pub fn decode(fields: &'static [Field], object: &RawValue) -> Result<Self, GoJsonError> {
+        let mut decoded = Self::zero(fields);
+        decoded.set(object)?;
+        Ok(decoded)
+    }
+
+    fn zero(fields: &'static [Field]) -> Self {
+        Self {
+            fields,
+            values: fields.iter().map(|field| field.of.zero()).collect(),
+        }
+    }
+
+    /// A member may come twice: what it names is then set twice, so structs and maps are merged.
+    fn set(&mut self, object: &RawValue) -> Result<(), GoJsonError> {
+        for (name, value) in go_json::members(object)? {
+            let exact = self.fields.iter().position(|field| field.name == name);
+            let folded = || {
+                self.fields
+                    .iter()
+                    .position(|field| go_json::same_name(field.name, &name))
+            };
+            let Some(index) = exact.or_else(folded) else {
+                continue;
+            };
+            let field = &self.fields[index];
+            set(field.of, &mut self.values[index], value)
+                .map_err(|error| error.within(field.name))?;
+        }
+        Ok(())
+    }
+
+    /// The value of a field. `Value::Nil` if the struct has no such field.
+    #[must_use]
+    pub fn get(&self, name: &str) -> &Value {
+        let index = self.fields.iter().position(|field| field.name == name);
+        index.map_or(&Value::Nil, |index| &self.values[index])
+    }
+
+    /// The text of a field that is a string or a time; of any other the empty text.
+    #[must_use]
+    pub fn text(&self, name: &str) -> &str {
+        match self.get(name) {
+            Value::String(text) | Value::Time(text) => text,
+            _ => "",
+        }
+    }
+
+    /// The fields that are not left out, in the struct's order, with their encoded values.
+    #[must_use]
+    pub fn encoded_fields(&self) -> Vec<(&'static str, String)> {
+        let both = self.fields.iter().zip(&self.values);
+        both.filter(|(field, value)| !(field.omit_empty && field.of.is_empty(value)))
+            .map(|(field, value)| (field.name, value.encode()))
+            .collect()
+    }
+}
+
+impl Type {
+    fn zero(self) -> Value {
+        match self {
+            Self::String => Value::String(String::new()),
+            Self::Bool => Value::Bool(false),
+            Self::Integer => Value::Integer(0),
+            Self::Time => Value::Time(go_time::ZERO.to_owned()),
+            Self::Struct(fields) => Value::Struct(Struct::zero(fields)),
+            Self::BoolPointer
+            | Self::IntegerPointer
+            | Self::Strings
+            | Self::StringOrStrings
+            | Self::Set
+            | Self::Map
+            | Self::StructPointer(_) => Value::Nil,
+        }
+    }
+
+    fn expected(self) -> &'static str {
+        match self {
+            Self::String => "a string",
+            Self::Bool | Self::BoolPointer => "a boolean",
+            Self::Integer | Self::IntegerPointer => "a 64-bit integer",
+            Self::Time => "an RFC 3339 time",
+            Self::Strings => "a list of strings",
+            Self::StringOrStrings => "a string or a list of strings",
+            Self::Set | Self::Map | Self::Struct(_) | Self::StructPointer(_) => "an object",
+        }
+    }
+
+    /// Whether `omitempty` leaves `value` out: never a struct, a time, which is one, or what a
+    /// pointer points to.
+    fn is_empty(self, value: &Value) -> bool {
+        match value {
+            Value::Nil => true,
+            Value::String(text) => text.is_empty(),
+            Value::Bool(value) => !value && matches!(self, Self::Bool),
+            Value::Integer(value) => *value == 0 && matches!(self, Self::Integer),
+            Value::Strings(values) => values.is_empty(),
+            Value::Set(names) => names.is_empty(),
+            Value::Map(members) => members.is_empty(),
+            Value::Time(_) | Value::Struct(_) => false,
+        }
+    }
+}
+
+impl Value {
+    fn encode(&self) -> String {
+        let mut out = String::new();
+        match self {
+            Self::Nil => out.push_str("null"),
+            Self::String(text) | Self::Time(text) => go_json::quote(text, &mut out),
+            Self::Bool(value) => out.push_str(if *value { "true" } else { "false" }),
+            Self::Integer(value) => out = value.to_string(),
+            Self::Strings(values) => {
+                let values: Vec<_> = values.iter().map(|value| go_json::quoted(value)).collect();
+                go_json::list(values.iter().map(String::as_str), &mut out);
+            }
+            Self::Set(names) => {
+                go_json::object(names.iter().map(|name| (name.as_str(), "{}")), &mut out);
+            }
+            Self::Map(members) => {
+                let members = members
+                    .iter()
+                    .map(|(name, value)| (name, go_json::quoted(value)));
+                let members: Vec<_> = members.collect();
+                go_json::object(
+                    members
+                        .iter()
+                        .map(|(name, value)| (name.as_str(), value.as_str())),
+                    &mut out,
+                );
+            }
+            Self::Struct(value) => {
+                let fields = value.encoded_fields();
+                go_json::object(
+                    fields.iter().map(|(name, value)| (*name, value.as_str())),
+                    &mut out,
+                );
+            }
+        }
+        out
+    }
+}
+
+/// Sets `target` to `value`. `null` makes a pointer, slice or map nil, and leaves all else alone.
+fn set(of: Type, target: &mut Value, value: &RawValue) -> Result<(), GoJsonError> {
+    let found = Kind::of(value);
+    if found == Kind::Null {
+        if !matches!(
+            of,
+            Type::String | Type::Bool | Type::Integer | Type::Time | Type::Struct(_)
+        ) {
+            *target = Value::Nil;
+        }
+        return Ok(());
+    }
+    let mismatch = || GoJsonError::Type {
+        field: String::new(),
+        expected: of.expected(),
+        found,
+    };
+    match of {
+        Type::String => *target = Value::String(go_json::string(value).ok_or_else(mismatch)?),
+        Type::Bool | Type::BoolPointer if found == Kind::Bool => {
+            *target = Value::Bool(value.get() == "true");
+        }
+        Type::Integer | Type::IntegerPointer if found == Kind::Number => {
+            *target = Value::Integer(integer(value)?);
+        }
+        Type::Time if found == Kind::String => *target = Value::Time(time(value)?),
+        Type::StringOrStrings if found == Kind::String => {
+            *target = Value::Strings(go_json::string(value).into_iter().collect());
+        }
+        Type::Strings | Type::StringOrStrings if found == Kind::Array => {
+            let items: Vec<&RawValue> =
+                serde_json::from_str(value.get()).map_err(GoJsonError::Syntax)?;
+            *target = Value::Strings(
+                items
+                    .into_iter()
+                    .map(item)
+                    .collect::<Option<_>>()
+                    .ok_or_else(mismatch)?,
+            );
+        }
+        Type::Set if found == Kind::Object => {
+            let Value::Set(names) = or_empty(target, Value::Set(BTreeSet::new())) else {
+                return Err(mismatch());
+            };
+            for (name, value) in go_json::members(value)? {
+                match Kind::of(value) {
+                    Kind::Object | Kind::Null => names.insert(name),
+                    found => {
+                        let expected = "an object";
+                        return Err(GoJsonError::Type {
+                            field: name,
+                            expected,
+                            found,
+                        });
+                    }
+                };
+            }
+        }
+        Type::Map if found == Kind::Object => {
+            let Value::Map(members) = or_empty(target, Value::Map(BTreeMap::new())) else {
+                return Err(mismatch());
+            };
+            for (name, value) in go_json::members(value)? {
+                let Some(text) = item(value) else {
+                    let (expected, found) = ("a string", Kind::of(value));
+                    return Err(GoJsonError::Type {
+                        field: name,
+                        expected,
+                        found,
+                    });
+                };
+                members.insert(name, text);
+            }
+        }
+        Type::Struct(fields) | Type::StructPointer(fields) if found == Kind::Object => {
+            match or_empty(target, Value::Struct(Struct::zero(fields))) {
+                Value::Struct(inner) => inner.set(value)?,
+                _ => return Err(mismatch()),
+            }
+        }
+        _ => return Err(mismatch()),
+    }
+    Ok(())
+}
+
+/// `target`, which is made `empty` before if it is nil.
+fn or_empty(target: &mut Value, empty: Value) -> &mut Value {
+    if matches!(target, Value::Nil) {
+        *target = empty;
+    }
+    target
+}
+
+/// A string in a list or map, where `null` is the empty string.
+fn item(value: &RawValue) -> Option<String> {
+    if Kind::of(value) == Kind::Null {
+        Some(String::new())
+    } else {
+        go_json::string(value)
+    }
+}
+
+fn integer(value: &RawValue) -> Result<i64, GoJsonError> {
+    let text = value.get();
+    text.parse().map_err(|_| GoJsonError::Integer {
+        field: String::new(),
+        value: text.to_owned(),
+    })
+}
+
+/// Go's `time.Time` looks at the string as it is written, escapes and all.
+fn time(value: &RawValue) -> Result<String, GoJsonError> {
+    let text = value.get();
+    let inner = text
+        .strip_prefix('"')
+        .and_then(|text| text.strip_suffix('"'));
+    inner
+        .and_then(go_time::normalized)
+        .ok_or_else(|| GoJsonError::Time {
+            field: String::new(),
+            value: text.to_owned(),
+        })
+}

@@ -1,0 +1,223 @@
+//! The signatures of a schema 1 manifest: [JWS](https://www.rfc-editor.org/rfc/rfc7515) in the form
+//! that Docker's libtrust gave it, with the key inside and the signed bytes around it.
+//!
+//! The key proves nothing about who signed, but a signature that does not match tells that the
+//! manifest was changed after it was signed.
+use base64::{
+    Engine as _,
+    alphabet::URL_SAFE,
+    engine::{
+        DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig, general_purpose::URL_SAFE_NO_PAD,
+    },
+};
+use serde::Deserialize;
+
+use crate::formats::docker::jws_key::Jwk;
+use crate::formats::docker::jws_key::KeyError;
+use crate::formats::docker::jws_key::PublicKey;
+
+/// An entry of `signatures`.
+#[derive(Debug, Clone, Deserialize)]
+pub struct Signature {
+    header: Header,
+    #[serde(rename = "signature")]
+    value: String,
+    protected: String,
+}
+
+#[derive(Debug, Clone, Default, Deserialize)]
+struct Header {
+    alg: Option<String>,
+    jwk: Option<Jwk>,
+    #[serde(default)]
+    x5c: Vec<String>,
+}
+
+#[derive(Deserialize)]
+struct Format {
+    #[serde(rename = "formatLength")]
+    length: Option<serde_json::Number>,
+    #[serde(rename = "formatTail")]
+    tail: Option<String>,
+}
+
+/// Why the signed bytes cannot be told.
+#[derive(Debug, thiserror::Error)]
+pub enum PayloadError {
+    /// The protected header is not base64url.
+    #[error("the protected header is not base64url")]
+    ProtectedBase64,
+    /// The protected header is not a JSON object of the right shape.
+    #[error("the protected header is not the JSON object it has to be")]
+    ProtectedJson(#[source] serde_json::Error),
+    /// A field is missing from the protected header.
+    #[error("the protected header has no {name}")]
+    Missing {
+        /// `formatLength` or `formatTail`.
+        name: &'static str,
+    },
+    /// `formatLength` is not a length within the file.
+    #[error("formatLength is {length}, the file has {size} bytes")]
+    Length {
+        /// The number as written.
+        length: String,
+        /// The size of the manifest file.
+        size: usize,
+    },
+    /// `formatTail` is not base64url.
+    #[error("formatTail is not base64url")]
+    TailBase64,
+    /// A later signature is over other bytes than the first.
+    #[error("signs other bytes than signature 1 does")]
+    Unequal,
+}
+
+/// What the check of a signature says.
+#[derive(Debug)]
+pub enum Verdict {
+    /// It is over the payload, by the key with this libtrust key ID.
+    Valid {
+        /// Twelve groups of four characters, joined by colons; computed from the key.
+        key_id: String,
+    },
+    /// It is not over the payload.
+    Invalid(InvalidSignature),
+    /// It cannot be checked.
+    Unsupported(UnsupportedSignature),
+}
+
+/// Why a signature is not valid.
+#[derive(Debug, thiserror::Error)]
+pub enum InvalidSignature {
+    /// The signature is over something else, or by another key.
+    #[error("the {algorithm} signature does not match the payload")]
+    Mismatch {
+        /// The JWS name of the algorithm.
+        algorithm: String,
+    },
+    /// The key ID in the header is another key's.
+    #[error("the key ID is {found}, the key's own is {expected}")]
+    KeyId {
+        /// Computed from the key.
+        expected: String,
+        /// In the header.
+        found: String,
+    },
+    /// The key is broken.
+    #[error("the key is not valid")]
+    Key(#[source] KeyError),
+    /// The signature itself is not base64url.
+    #[error("the signature is not base64url")]
+    Base64,
+}
+
+/// Why a signature cannot be checked.
+#[derive(Debug, thiserror::Error)]
+pub enum UnsupportedSignature {
+    /// No algorithm is named.
+    #[error("no algorithm is named")]
+    NoAlgorithm,
+    /// There is no key.
+    #[error("no key is given")]
+    NoKey,
+    /// The algorithm is unknown, or does not fit the key.
+    #[error("algorithm {algorithm:?} with {key} is not supported")]
+    Algorithm {
+        /// The JWS name of the algorithm.
+        algorithm: String,
+        /// The kind of key, such as `an RSA key of 2048 bits`.
+        key: String,
+    },
+    /// The kind of key is unknown.
+    #[error("the key is not supported")]
+    Key(#[source] KeyError),
+}
+
+impl Signature {
+    /// The bytes that are signed: the first `formatLength` bytes of `file`, the manifest as it is on
+    /// disk, and `formatTail`.
+    ///
+    /// # Errors
+    /// [`PayloadError`], but never [`PayloadError::Unequal`].
+    pub fn payload(&self, file: &[u8]) -> Result<Vec<u8>, PayloadError> {
+        let protected = base64_url(&self.protected).ok_or(PayloadError::ProtectedBase64)?;
+        let Format { length, tail } =
+            serde_json::from_slice(&protected).map_err(PayloadError::ProtectedJson)?;
+        let length = length.ok_or(PayloadError::Missing {
+            name: "formatLength",
+        })?;
+        let tail = tail.ok_or(PayloadError::Missing { name: "formatTail" })?;
+        let head = length
+            .as_u64()
+            .and_then(|length| file.get(..usize::try_from(length).ok()?));
+        let head = head.ok_or(PayloadError::Length {
+            length: length.to_string(),
+            size: file.len(),
+        })?;
+        let tail = base64_url(&tail).ok_or(PayloadError::TailBase64)?;
+        Ok([head, &tail].concat())
+    }
+
+    /// Whether this is a signature over `payload`.
+    ///
+    /// Algorithm and key may be in the header or, as JWS allows, in the protected header.
+    #[must_use]
+    pub fn verify(&self, payload: &[u8]) -> Verdict {
+        let protected = base64_url(&self.protected);
+        let protected: Header = protected
+            .and_then(|json| serde_json::from_slice(&json).ok())
+            .unwrap_or_default();
+        let Some(algorithm) = self.header.alg.as_ref().or(protected.alg.as_ref()) else {
+            return Verdict::Unsupported(UnsupportedSignature::NoAlgorithm);
+        };
+        let certificate = self.header.x5c.first().or(protected.x5c.first());
+        let jwk = self.header.jwk.as_ref().or(protected.jwk.as_ref());
+        let key = match (certificate, jwk) {
+            (Some(certificate), _) => PublicKey::from_certificate(certificate),
+            (None, Some(jwk)) => PublicKey::from_jwk(jwk),
+            (None, None) => return Verdict::Unsupported(UnsupportedSignature::NoKey),
+        };
+        let key = match key {
+            Ok(key) => key,
+            Err(error) if error.is_unsupported() => {
+                return Verdict::Unsupported(UnsupportedSignature::Key(error));
+            }
+            Err(error) => return Verdict::Invalid(InvalidSignature::Key(error)),
+        };
+        let key_id = key.id();
+        if let (None, Some(found)) = (certificate, jwk.and_then(Jwk::key_id))
+            && found != key_id
+        {
+            let found = found.to_owned();
+            return Verdict::Invalid(InvalidSignature::KeyId {
+                expected: key_id,
+                found,
+            });
+        }
+        let Some(signature) = base64_url(&self.value) else {
+            return Verdict::Invalid(InvalidSignature::Base64);
+        };
+        let message = format!("{}.{}", self.protected, URL_SAFE_NO_PAD.encode(payload));
+        match key.verify(algorithm, message.as_bytes(), &signature) {
+            Some(true) => Verdict::Valid { key_id },
+            Some(false) => Verdict::Invalid(InvalidSignature::Mismatch {
+                algorithm: algorithm.clone(),
+            }),
+            None => {
+                let (algorithm, key) = (algorithm.clone(), key.to_string());
+                Verdict::Unsupported(UnsupportedSignature::Algorithm { algorithm, key })
+            }
+        }
+    }
+}
+
+/// Base64url, padded or not. Like Go, this does not mind bits that are left over.
+pub(crate) fn base64_url(text: &str) -> Option<Vec<u8>> {
+    const LENIENT: GeneralPurposeConfig = GeneralPurposeConfig::new()
+        .with_decode_padding_mode(DecodePaddingMode::Indifferent)
+        .with_decode_allow_trailing_bits(true);
+    GeneralPurpose::new(&URL_SAFE, LENIENT).decode(text).ok()
+}
+
+#[cfg(test)]
+pub(crate) mod tests;

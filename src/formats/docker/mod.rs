@@ -1,0 +1,20 @@
+//! Docker's metadata from before schema 2, and the configs and manifests that are made of it.
+//!
+//! Docker and skopeo make these documents with Go's JSON encoder, so an image keeps the ID that they give it only if
+//! every byte is what Go would write.
+
+pub(crate) mod legacy;
+pub(crate) mod read_schema1;
+pub(crate) mod save;
+mod v1;
+
+pub use v1::{V1Config, V1Layer};
+
+mod go_json;
+mod go_struct;
+pub(crate) mod go_time;
+pub mod jws;
+mod jws_key;
+pub mod schema1;
+pub mod v1_config;
+pub mod v2s2;

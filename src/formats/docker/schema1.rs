@@ -1,0 +1,314 @@
+//! Docker's image manifest, [version 2 schema 1](https://distribution.github.io/distribution/spec/deprecated-schema-v1/).
+use std::collections::HashMap;
+
+use serde::{Deserialize, de::IgnoredAny};
+
+use crate::digest::DiffId;
+use crate::digest::Digest;
+use crate::formats::docker::go_json;
+use crate::formats::docker::go_struct::Field;
+use crate::formats::docker::go_struct::Struct;
+use crate::formats::docker::go_struct::Type;
+use crate::formats::docker::go_struct::Value;
+use crate::formats::docker::jws::PayloadError;
+use crate::formats::docker::jws::Signature;
+use crate::formats::docker::jws::Verdict;
+
+mod error;
+pub use error::Schema1Error;
+
+/// A manifest that was checked.
+#[derive(Debug)]
+pub struct Schema1 {
+    /// The repository; may be empty.
+    pub name: String,
+    /// The tag, if there is one.
+    pub tag: Option<String>,
+    /// The digest of the signed payload; of the file, if it is not signed.
+    pub digest: Digest,
+    /// What each signature's check says, in the order of the file.
+    pub signatures: Vec<Verdict>,
+    /// The layers, base first; never empty.
+    pub layers: Vec<Schema1Layer>,
+}
+
+/// A layer: an entry of `fsLayers` and its entry of `history`.
+#[derive(Debug)]
+pub struct Schema1Layer {
+    /// The v1 ID: 64 lower-case hex digits.
+    pub id: String,
+    /// The layer's blob.
+    pub blob: Digest,
+    /// The JSON in `v1Compatibility`.
+    pub v1: String,
+    /// Whether the layer is empty, if the metadata says.
+    pub throwaway: Option<bool>,
+    /// The size of the layer's files in bytes, if the metadata says.
+    pub size: Option<i64>,
+}
+
+/// Whether a layer is empty, by what the manifest says about it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Emptiness {
+    /// It is; the blob is not needed.
+    Yes,
+    /// It is not.
+    No,
+    /// It is if its content is only zeros, or if there is no blob.
+    ///
+    /// Docker up to 1.9 gave it `Size` 0, which is the size of the files in it: a layer that only
+    /// deletes files, or makes directories, has that too.
+    IfZerosOrMissing,
+    /// It is if its content is only zeros.
+    IfZeros,
+}
+
+/// A tar without entries, two blocks of zeros, compressed by Go's gzip.
+const EMPTY_GZIP: &str = "sha256:a3ed95caeb02ffe68cdd9fd84406680ae93d633cb16422d00e8a7c22955b46d4";
+/// The same, plain: what Docker up to 1.8 has in its manifests.
+const EMPTY_PLAIN: &str = "sha256:5f70bf18a086007016e948b04aed3b82103a36bea41755b6cddfaf10ace3c6ef";
+
+/// The size in bytes and the `diff_id` of one of the two well-known empty blobs, which need not be there to be known.
+#[must_use]
+pub fn empty_blob(blob: &Digest) -> Option<(u64, DiffId)> {
+    let size = match blob.to_string().as_str() {
+        EMPTY_GZIP => 32,
+        EMPTY_PLAIN => 1024,
+        _ => return None,
+    };
+    Some((size, DiffId(EMPTY_PLAIN.parse().ok()?)))
+}
+
+impl Schema1Layer {
+    /// Whether the layer is empty. Docker 1.10 and later say so; before, the content has to tell.
+    #[must_use]
+    pub fn emptiness(&self) -> Emptiness {
+        let blob = self.blob.to_string();
+        match self.throwaway {
+            Some(true) => Emptiness::Yes,
+            Some(false) => Emptiness::No,
+            None if blob == EMPTY_GZIP || blob == EMPTY_PLAIN => Emptiness::Yes,
+            None if self.size == Some(0) => Emptiness::IfZerosOrMissing,
+            None => Emptiness::IfZeros,
+        }
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Manifest {
+    schema_version: i64,
+    name: Option<String>,
+    tag: Option<String>,
+    #[serde(default)]
+    fs_layers: Vec<FsLayer>,
+    #[serde(default)]
+    history: Vec<History>,
+    config: Option<IgnoredAny>,
+    layers: Option<IgnoredAny>,
+    manifests: Option<IgnoredAny>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct FsLayer {
+    blob_sum: String,
+}
+
+#[derive(Deserialize)]
+struct History {
+    #[serde(rename = "v1Compatibility")]
+    v1: String,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Envelope {
+    schema_version: i64,
+    signatures: Option<Vec<Signature>>,
+}
+
+/// Reads and checks a manifest. With `ignore_signatures`, a signature that does not match, or that
+/// cannot be checked, is only noted; but all have to tell the same payload, for its digest is the
+/// manifest's.
+///
+/// Of a signed manifest the payload is read, so that nothing counts that is not signed.
+///
+/// # Errors
+/// [`Schema1Error`]
+pub fn parse(file: &[u8], ignore_signatures: bool) -> Result<Schema1, Schema1Error> {
+    let envelope: Envelope = serde_json::from_slice(file).map_err(Schema1Error::Json)?;
+    check_version(envelope.schema_version)?;
+    let signatures = envelope.signatures.unwrap_or_default();
+    let payload = payload(file, &signatures)?;
+    let signed = payload.as_deref().unwrap_or(file);
+    let manifest: Manifest = serde_json::from_slice(signed).map_err(match payload {
+        Some(_) => Schema1Error::PayloadJson,
+        None => Schema1Error::Json,
+    })?;
+    check_version(manifest.schema_version)?;
+    for (field, found) in [
+        ("config", &manifest.config),
+        ("layers", &manifest.layers),
+        ("manifests", &manifest.manifests),
+    ] {
+        if found.is_some() {
+            return Err(Schema1Error::Ambiguous { field });
+        }
+    }
+    let verdicts = verify(signed, &signatures, ignore_signatures)?;
+    Ok(Schema1 {
+        name: manifest.name.unwrap_or_default(),
+        tag: manifest.tag.filter(|tag| !tag.is_empty()),
+        digest: Digest::sha256(signed),
+        signatures: verdicts,
+        layers: layers(manifest.fs_layers, manifest.history)?,
+    })
+}
+
+fn check_version(found: i64) -> Result<(), Schema1Error> {
+    if found == 1 {
+        Ok(())
+    } else {
+        Err(Schema1Error::SchemaVersion { found })
+    }
+}
+
+/// The payload that all signatures agree on; None if there are no signatures.
+fn payload(file: &[u8], signatures: &[Signature]) -> Result<Option<Vec<u8>>, Schema1Error> {
+    let mut agreed = None;
+    for (signature, position) in signatures.iter().zip(1..) {
+        let failed = |source| Schema1Error::Payload {
+            position,
+            signatures: signatures.len(),
+            source,
+        };
+        let payload = signature.payload(file).map_err(failed)?;
+        if *agreed.get_or_insert_with(|| payload.clone()) != payload {
+            return Err(failed(PayloadError::Unequal));
+        }
+    }
+    Ok(agreed)
+}
+
+fn verify(
+    payload: &[u8],
+    signatures: &[Signature],
+    ignore: bool,
+) -> Result<Vec<Verdict>, Schema1Error> {
+    let count = signatures.len();
+    let verdicts =
+        signatures
+            .iter()
+            .zip(1..)
+            .map(|(signature, position)| match signature.verify(payload) {
+                Verdict::Invalid(source) if !ignore => Err(Schema1Error::Signature {
+                    position,
+                    signatures: count,
+                    source,
+                }),
+                Verdict::Unsupported(source) if !ignore => {
+                    Err(Schema1Error::UnsupportedSignature {
+                        position,
+                        signatures: count,
+                        source,
+                    })
+                }
+                verdict => Ok(verdict),
+            });
+    verdicts.collect()
+}
+
+/// What the manifest needs to know of the metadata.
+const V1: &[Field] = &[
+    Field::new("id", Type::String),
+    Field::new("parent", Type::String),
+    Field::new("throwaway", Type::BoolPointer),
+    Field::new("Size", Type::IntegerPointer),
+];
+
+/// The layers, base first, consecutive ones with the same ID made one. Of those the oldest counts.
+fn layers(
+    fs_layers: Vec<FsLayer>,
+    history: Vec<History>,
+) -> Result<Vec<Schema1Layer>, Schema1Error> {
+    if history.len() != fs_layers.len() {
+        return Err(Schema1Error::Lengths {
+            history: history.len(),
+            fs_layers: fs_layers.len(),
+        });
+    }
+    if history.is_empty() {
+        return Err(Schema1Error::NoHistory);
+    }
+    let mut layers: Vec<Schema1Layer> = Vec::with_capacity(history.len());
+    let mut positions = HashMap::new();
+    for (position, (fs_layer, History { v1 })) in
+        fs_layers.into_iter().zip(history).enumerate().rev()
+    {
+        let decoded = go_json::document(v1.as_bytes()).and_then(|v1| Struct::decode(V1, v1));
+        let decoded = decoded.map_err(|source| Schema1Error::V1 { position, source })?;
+        let blob = fs_layer
+            .blob_sum
+            .parse()
+            .map_err(|source| Schema1Error::BlobSum { position, source })?;
+        let (id, parent) = (decoded.text("id"), decoded.text("parent"));
+        if id.len() != 64
+            || !id
+                .bytes()
+                .all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
+        {
+            return Err(Schema1Error::Id {
+                position,
+                id: id.to_owned(),
+            });
+        }
+        let below = layers.last().map(|below| below.id.as_str());
+        if below == Some(id) {
+            continue;
+        }
+        if let Some(first) = positions.insert(id.to_owned(), position) {
+            return Err(Schema1Error::RepeatedId {
+                position,
+                first,
+                id: id.to_owned(),
+            });
+        }
+        match below {
+            None if !parent.is_empty() => {
+                return Err(Schema1Error::BaseParent {
+                    position,
+                    parent: parent.to_owned(),
+                });
+            }
+            Some(below) if below != parent => {
+                let (expected, found) = (below.to_owned(), parent.to_owned());
+                return Err(Schema1Error::Parent {
+                    position,
+                    expected,
+                    found,
+                });
+            }
+            _ => {}
+        }
+        let throwaway = match decoded.get("throwaway") {
+            Value::Bool(throwaway) => Some(*throwaway),
+            _ => None,
+        };
+        let size = match decoded.get("Size") {
+            Value::Integer(size) => Some(*size),
+            _ => None,
+        };
+        layers.push(Schema1Layer {
+            id: id.to_owned(),
+            blob,
+            v1,
+            throwaway,
+            size,
+        });
+    }
+    Ok(layers)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,152 @@
+//! The schema 2 manifest that `skopeo copy --format v2s2` writes for an image: what a pinned digest
+//! becomes where an image goes from schema 1 to schema 2.
+use crate::digest::Digest;
+use crate::formats::docker::go_json;
+
+/// A blob in a schema 2 manifest.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Schema2Descriptor {
+    /// What it says it is.
+    pub media_type: Schema2MediaType,
+    /// Its size in bytes.
+    pub size: u64,
+    /// Its digest.
+    pub digest: Digest,
+    /// Where a foreign layer can be had; empty for all others.
+    pub urls: Vec<String>,
+}
+
+/// The [media types](https://distribution.github.io/distribution/spec/manifest-v2-2/) of blobs.
+///
+/// skopeo gives every layer of a schema 1 manifest, and of a `docker save` archive, the type of a
+/// gzip layer, compressed or not. From an OCI layout it keeps them apart; zstd it refuses.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Schema2MediaType {
+    /// The image config.
+    Config,
+    /// A layer, gzip, or not known to be plain.
+    LayerGzip,
+    /// A plain layer.
+    Layer,
+    /// A foreign layer, gzip.
+    ForeignLayerGzip,
+    /// A foreign layer, plain.
+    ForeignLayer,
+}
+
+impl Schema2MediaType {
+    /// What skopeo makes of the media type of a layer in an OCI manifest; `None` where it refuses.
+    #[must_use]
+    pub fn of_oci(media_type: &str) -> Option<Schema2MediaType> {
+        Some(match media_type {
+            "application/vnd.oci.image.layer.v1.tar" => Self::Layer,
+            "application/vnd.oci.image.layer.v1.tar+gzip" => Self::LayerGzip,
+            "application/vnd.oci.image.layer.nondistributable.v1.tar" => Self::ForeignLayer,
+            "application/vnd.oci.image.layer.nondistributable.v1.tar+gzip" => {
+                Self::ForeignLayerGzip
+            }
+            _ => return None,
+        })
+    }
+
+    /// The media type as it is written.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Config => "application/vnd.docker.container.image.v1+json",
+            Self::LayerGzip => "application/vnd.docker.image.rootfs.diff.tar.gzip",
+            Self::Layer => "application/vnd.docker.image.rootfs.diff.tar",
+            Self::ForeignLayerGzip => "application/vnd.docker.image.rootfs.foreign.diff.tar.gzip",
+            Self::ForeignLayer => "application/vnd.docker.image.rootfs.foreign.diff.tar",
+        }
+    }
+}
+
+/// The bytes of the manifest; its digest is theirs. `layers` has the base first.
+#[must_use]
+pub fn schema2_manifest(config: &Schema2Descriptor, layers: &[Schema2Descriptor]) -> Vec<u8> {
+    let layers: Vec<_> = layers.iter().map(encoded).collect();
+    let mut layers_list = String::new();
+    go_json::list(layers.iter().map(String::as_str), &mut layers_list);
+    let media_type = go_json::quoted("application/vnd.docker.distribution.manifest.v2+json");
+    let mut out = String::new();
+    let members = [
+        ("schemaVersion", "2"),
+        ("mediaType", &media_type),
+        ("config", &encoded(config)),
+        (
+            "layers",
+            if layers.is_empty() {
+                "null"
+            } else {
+                &layers_list
+            },
+        ),
+    ];
+    go_json::object(members, &mut out);
+    out.into_bytes()
+}
+
+fn encoded(descriptor: &Schema2Descriptor) -> String {
+    let mut members = vec![
+        ("mediaType", go_json::quoted(descriptor.media_type.as_str())),
+        ("size", descriptor.size.to_string()),
+        ("digest", go_json::quoted(&descriptor.digest.to_string())),
+    ];
+    if !descriptor.urls.is_empty() {
+        let urls: Vec<_> = descriptor
+            .urls
+            .iter()
+            .map(|url| go_json::quoted(url))
+            .collect();
+        let mut list = String::new();
+        go_json::list(urls.iter().map(String::as_str), &mut list);
+        members.push(("urls", list));
+    }
+    let mut out = String::new();
+    go_json::object(
+        members.iter().map(|(name, value)| (*name, value.as_str())),
+        &mut out,
+    );
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn descriptor(media_type: Schema2MediaType, size: u64, urls: &[&str]) -> Schema2Descriptor {
+        let digest = format!("sha256:{}", "a".repeat(64)).parse().unwrap();
+        let urls = urls.iter().map(|url| (*url).to_owned()).collect();
+        Schema2Descriptor {
+            media_type,
+            size,
+            digest,
+            urls,
+        }
+    }
+
+    #[test]
+    fn a_foreign_layer_keeps_its_urls() {
+        let config = descriptor(Schema2MediaType::Config, 1, &[]);
+        let layer = descriptor(
+            Schema2MediaType::ForeignLayerGzip,
+            2,
+            &["https://example.invalid/?a&b"],
+        );
+        let expected = r#"{"schemaVersion":2,"mediaType":"application/vnd.docker.distribution.manifest.v2+json","config":{"mediaType":"application/vnd.docker.container.image.v1+json","size":1,"digest":"DIGEST"},"layers":[{"mediaType":"application/vnd.docker.image.rootfs.foreign.diff.tar.gzip","size":2,"digest":"DIGEST","urls":["https://example.invalid/?a\u0026b"]}]}"#;
+        let expected = expected.replace("DIGEST", &config.digest.to_string());
+        assert_eq!(
+            String::from_utf8(schema2_manifest(&config, &[layer])).unwrap(),
+            expected
+        );
+    }
+
+    /// As skopeo 1.9.3 writes an image of empty layers.
+    #[test]
+    fn no_layers_are_null() {
+        let config = descriptor(Schema2MediaType::Config, 163, &[]);
+        let manifest = String::from_utf8(schema2_manifest(&config, &[])).unwrap();
+        assert!(manifest.ends_with(r#""},"layers":null}"#), "{manifest}");
+    }
+}

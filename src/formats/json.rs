@@ -1,0 +1,12 @@
+//! Documents as JSON.
+
+/// Parses a document into a view of it.
+pub(crate) fn parse<'a, T: serde::Deserialize<'a>>(
+    document: &str,
+    bytes: &'a [u8],
+) -> crate::error::Result<T> {
+    serde_json::from_slice(bytes).map_err(|source| crate::error::Error::Json {
+        document: document.to_owned(),
+        source,
+    })
+}

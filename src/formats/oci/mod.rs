@@ -1,0 +1,5 @@
+//! OCI image layouts and the documents in them.
+
+pub(crate) mod documents;
+pub(crate) mod layout;
+pub(crate) mod tree;

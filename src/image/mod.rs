@@ -1,0 +1,260 @@
+//! What an input holds, as a tree: entries of an index, below them manifests and indexes, below those layers.
+//!
+//! Reading an input fills this with documents (as bytes) and with the places of blobs; no layer is read yet.
+
+mod descriptor;
+pub mod media_type;
+mod name;
+mod platform;
+
+pub use descriptor::{Descriptor, Document};
+pub use name::{fully_qualified, tagged_reference};
+pub use platform::Platform;
+
+use media_type::LayerKind;
+
+use serde_json::{Map, Value};
+
+use crate::digest::DiffId;
+use crate::digest::Digest;
+use crate::error::Place;
+use crate::formats::docker::V1Config;
+use crate::source::Content;
+
+/// The name of an image, on descriptors of `index.json` alone.
+pub const REF_NAME: &str = "org.opencontainers.image.ref.name";
+
+/// The fully qualified name that containerd and Docker read.
+pub const CONTAINERD_NAME: &str = "io.containerd.image.name";
+
+/// On an attestation's descriptor: the digest of the manifest that it is about.
+/// See <https://github.com/moby/buildkit/blob/master/docs/attestations/attestation-storage.md>.
+pub const REFERENCE_DIGEST: &str = "vnd.docker.reference.digest";
+
+/// Whether a manifest is an attestation: its descriptor says what it is about, and none of its layers is of a file system.
+///
+/// An annotation alone must not keep the layers of what engines run from being checked.
+pub(crate) fn is_attestation<'a>(
+    annotated: bool,
+    mut layer_media_types: impl Iterator<Item = &'a str>,
+) -> bool {
+    annotated && layer_media_types.all(|layer| media_type::layer_kind(layer) == LayerKind::Other)
+}
+
+/// The content of `oci-layout`.
+pub const LAYOUT_FILE: &[u8] = br#"{"imageLayoutVersion":"1.0.0"}"#;
+
+/// One image (or index, or artifact) with all the names that it has.
+#[derive(Debug, Clone)]
+pub struct Entry {
+    /// One for each descriptor that `index.json` gets for it. At least one; an image without a name has a nameless one.
+    pub references: Vec<Reference>,
+    /// The image itself.
+    pub node: Node,
+}
+
+/// A name of an entry, and what else its descriptor says.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Reference {
+    /// `org.opencontainers.image.ref.name`, as the input gives it.
+    pub name: Option<String>,
+    /// `io.containerd.image.name`, fully qualified.
+    pub containerd_name: Option<String>,
+    /// All other annotations of the descriptor.
+    pub annotations: Map<String, Value>,
+    /// `artifactType` of the descriptor.
+    pub artifact_type: Option<String>,
+}
+
+/// What a descriptor points to.
+#[derive(Debug, Clone)]
+pub enum Node {
+    /// An image or artifact.
+    Manifest(Box<Manifest>),
+    /// Several, for platforms or with attestations.
+    Index(Index),
+    /// A blob of an unknown media type, carried along as it is.
+    Blob(Blob),
+    /// Not in the input, or not all of it.
+    Absent {
+        /// As it was read.
+        descriptor: Descriptor,
+        /// Where the first blob that is not there belongs, outermost first: the layer.
+        places: Vec<Place>,
+        /// The name of that blob.
+        missing: String,
+    },
+}
+
+/// An index with what it points to.
+#[derive(Debug, Clone)]
+pub struct Index {
+    /// As it was read.
+    pub document: Document,
+    /// Its descriptors, each with what it points to.
+    pub children: Vec<(Descriptor, Node)>,
+}
+
+/// An image's (or artifact's) manifest with what it points to.
+#[derive(Debug, Clone)]
+pub struct Manifest {
+    /// As it was read; `None` when the input's format has no such document, or one that must be made anew.
+    pub document: Option<Document>,
+    /// Whether `document` lists the layers in an order that is not the config's.
+    pub reordered: bool,
+    /// The config.
+    pub config: Config,
+    /// The layers, the base first.
+    pub layers: Vec<Layer>,
+    /// The manifest that this one is about.
+    pub subject: Option<Digest>,
+    /// From the config; `None` for artifacts.
+    pub platform: Option<Platform>,
+    /// What this image was known as before.
+    pub known_as: KnownAs,
+}
+
+/// What an image was in formats that are no longer there after the conversion.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct KnownAs {
+    /// Its schema 1 manifest.
+    pub schema1: Option<Schema1Document>,
+}
+
+/// A schema 1 manifest as it was read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Schema1Document {
+    /// With signatures or without.
+    pub media_type: &'static str,
+    /// Of the signed payload; of the file, if it is not signed.
+    pub digest: Digest,
+    /// The file.
+    pub bytes: Vec<u8>,
+}
+
+/// A manifest's config.
+#[derive(Debug, Clone)]
+pub enum Config {
+    /// An image's, copied byte for byte.
+    Image(Document),
+    /// An artifact's, carried along.
+    Other(Blob),
+    /// To be made of v1 metadata once the `diff_ids` are known.
+    V1(V1Config),
+}
+
+/// A layer of a manifest.
+#[derive(Debug, Clone)]
+pub enum Layer {
+    /// A file system layer that is here.
+    Tar(TarLayer),
+    /// A file system layer with urls that is not here: its descriptor is carried on.
+    Absent {
+        /// As it was read.
+        descriptor: Descriptor,
+        /// From the config.
+        diff_id: Option<DiffId>,
+    },
+    /// Something else, carried along as it is.
+    Other(Blob),
+}
+
+/// A file system layer.
+#[derive(Debug, Clone)]
+pub struct TarLayer {
+    /// Where its bytes are, in whatever codec.
+    pub content: Content,
+    /// From the manifest; `None` when the input's format has none.
+    pub descriptor: Option<Descriptor>,
+    /// The digest that its bytes must have, from the descriptor or from a name made of it.
+    pub digest: Option<Digest>,
+    /// From the config; `None` when the config is yet to be made.
+    pub diff_id: Option<DiffId>,
+    /// Not to be distributed.
+    pub foreign: bool,
+}
+
+/// A blob that is carried along.
+#[derive(Debug, Clone)]
+pub struct Blob {
+    /// As it was read.
+    pub descriptor: Descriptor,
+    /// Its bytes.
+    pub content: Content,
+}
+
+impl Entry {
+    /// The name in messages: the first name, or the short digest.
+    #[must_use]
+    pub fn label(&self, number: usize) -> String {
+        let mut names = self.references.iter().filter_map(Reference::display_name);
+        names
+            .next()
+            .map_or_else(|| self.node.label(number), str::to_owned)
+    }
+}
+
+impl Reference {
+    /// The name that users know it by.
+    #[must_use]
+    pub fn display_name(&self) -> Option<&str> {
+        self.name.as_deref().or(self.containerd_name.as_deref())
+    }
+}
+
+impl Node {
+    /// The digest of the manifest or index as it was read.
+    #[must_use]
+    pub fn digest(&self) -> Option<Digest> {
+        match self {
+            Node::Manifest(manifest) => manifest.document.as_ref().map(|document| document.digest),
+            Node::Index(index) => Some(index.document.digest),
+            Node::Blob(blob) => Some(blob.descriptor.digest),
+            Node::Absent { descriptor, .. } => Some(descriptor.digest),
+        }
+    }
+
+    fn label(&self, number: usize) -> String {
+        let id = match self {
+            Node::Manifest(manifest) => manifest.image_id(),
+            other => other.digest(),
+        };
+        match id {
+            Some(id) => format!("@{number} ({})", id.short()),
+            None => format!("@{number}"),
+        }
+    }
+
+    /// Calls `visit` with this node and all below it, parents first.
+    pub fn walk<'a>(&'a self, visit: &mut dyn FnMut(&'a Node)) {
+        visit(self);
+        if let Node::Index(index) = self {
+            for (_, child) in &index.children {
+                child.walk(visit);
+            }
+        }
+    }
+
+    /// All manifests in this node.
+    #[must_use]
+    pub fn manifests(&self) -> Vec<&Manifest> {
+        let mut manifests = Vec::new();
+        self.walk(&mut |node| {
+            if let Node::Manifest(manifest) = node {
+                manifests.push(&**manifest);
+            }
+        });
+        manifests
+    }
+}
+
+impl Manifest {
+    /// The digest of the config, where it is known before the layers are read.
+    #[must_use]
+    pub fn image_id(&self) -> Option<Digest> {
+        match &self.config {
+            Config::Image(document) => Some(document.digest),
+            Config::Other(_) | Config::V1(_) => None,
+        }
+    }
+}

@@ -1,0 +1,100 @@
+//! The jobs of a plan, with what the cache has in place of what would be encoded.
+
+use std::collections::HashMap;
+
+use crate::cache::{Cache, EntryFolder, Found};
+use crate::compression::Encoding;
+use crate::layer::Action;
+use crate::layer::Job;
+use crate::layer::Outcome;
+use crate::report::CacheReport;
+
+/// For each layer that the cache has there are two jobs: at the planned job's place one that copies the entry, and behind
+/// all planned ones one that checks the input's layer, so that a cache hides no damage.
+pub(crate) struct CachedJobs {
+    pub jobs: Vec<Job>,
+    planned: usize,
+    /// How many planned jobs could have come from a cache.
+    encoded: usize,
+}
+
+impl CachedJobs {
+    /// `cache` is `None` where nothing is to be taken from it.
+    pub fn new(planned: &[Job], cache: Option<&Cache>) -> CachedJobs {
+        let mut jobs = planned.to_vec();
+        let mut checks = Vec::new();
+        let mut encoded = 0;
+        let mut folders: HashMap<Encoding, Option<EntryFolder>> = HashMap::new();
+        for job in &mut jobs {
+            let Action::Encode(encoding) = job.action else {
+                continue;
+            };
+            if encoding == Encoding::None {
+                continue;
+            }
+            encoded += 1;
+            let (Some(cache), Some(diff_id)) = (cache, job.diff_id) else {
+                continue;
+            };
+            let folder = folders
+                .entry(encoding)
+                .or_insert_with(|| cache.folder(encoding));
+            let found = folder
+                .as_ref()
+                .and_then(|folder| cache.find(folder, &diff_id));
+            if let Some(found) = found {
+                let copy = copy(job, encoding, found);
+                let check = Job {
+                    action: Action::Check,
+                    ..std::mem::replace(job, copy)
+                };
+                checks.push(check);
+            }
+        }
+        jobs.append(&mut checks);
+        CachedJobs {
+            planned: planned.len(),
+            jobs,
+            encoded,
+        }
+    }
+
+    /// The input bytes of all jobs.
+    pub fn bytes(&self) -> u64 {
+        self.jobs.iter().map(|job| job.content.size()).sum()
+    }
+
+    /// The outcomes of the planned jobs, as if all had been done.
+    pub fn outcomes(&self, mut outcomes: Vec<Outcome>) -> Vec<Outcome> {
+        outcomes.truncate(self.planned);
+        for (outcome, job) in outcomes.iter_mut().zip(&self.jobs) {
+            if job.entry.is_some() {
+                // Found in the input by the check.
+                outcome.diff_id = job.diff_id;
+            }
+        }
+        outcomes
+    }
+
+    pub fn report(&self) -> CacheReport {
+        CacheReport {
+            layers: self.encoded,
+            hits: self.jobs.len() - self.planned,
+        }
+    }
+}
+
+/// Copies an entry, checked by the digest of its name. An entry that somebody else may have put there is decoded too: a
+/// digest that fits would only prove that it is what they put there.
+fn copy(job: &Job, encoding: Encoding, found: Found) -> Job {
+    Job {
+        content: found.content,
+        codec: encoding.codec(),
+        action: Action::Keep {
+            decode: found.foreign,
+        },
+        digest: Some(found.digest),
+        entry: Some(found.path),
+        ..job.clone()
+    }
+}

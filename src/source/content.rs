@@ -1,0 +1,324 @@
+//! Bytes somewhere on disk: a member of an archive or a file of a folder, read by position and never extracted.
+
+use std::fs::File;
+use std::io::{self, Read};
+use std::num::NonZeroU64;
+use std::os::unix::fs::FileExt;
+use std::path::Path;
+use std::sync::Arc;
+
+use rustix::fs::{Advice, fadvise};
+
+use crate::error::Error;
+use crate::error::Result;
+use crate::fs::Dir;
+use crate::limits;
+
+/// The bytes of one file of an input. Cheap to clone; readers are independent of each other.
+#[derive(Debug, Clone)]
+pub struct Content {
+    source: Source,
+    size: u64,
+}
+
+#[derive(Debug, Clone)]
+enum Source {
+    /// Extents of an archive; what lies between them is zeros (a sparse member).
+    Archive {
+        file: Arc<File>,
+        extents: Arc<[Extent]>,
+    },
+    File(Arc<Path>),
+    /// A file of a folder that is open already; links are not followed.
+    Beneath {
+        folder: Arc<Dir>,
+        name: Arc<str>,
+    },
+    Memory(Arc<[u8]>),
+}
+
+/// A run of bytes of a member that is stored in the archive.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Extent {
+    /// Where in the member.
+    pub position: u64,
+    /// Where in the archive.
+    pub offset: u64,
+    pub length: u64,
+}
+
+/// Tells whether two contents are the same place on disk.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) enum ContentId {
+    Archive { file: usize, offset: u64, size: u64 },
+    File(Arc<Path>),
+    Memory(usize),
+}
+
+impl Content {
+    pub(crate) fn in_archive(file: Arc<File>, extents: Vec<Extent>, size: u64) -> Content {
+        Content {
+            source: Source::Archive {
+                file,
+                extents: extents.into(),
+            },
+            size,
+        }
+    }
+
+    /// A whole file that is open.
+    pub(crate) fn whole(file: File, size: u64) -> Content {
+        let all = Extent {
+            position: 0,
+            offset: 0,
+            length: size,
+        };
+        Content::in_archive(Arc::new(file), vec![all], size)
+    }
+
+    pub(crate) fn in_folder(path: &Path, size: u64) -> Content {
+        Content {
+            source: Source::File(path.into()),
+            size,
+        }
+    }
+
+    pub(crate) fn beneath(folder: Arc<Dir>, name: &str, size: u64) -> Content {
+        Content {
+            source: Source::Beneath {
+                folder,
+                name: name.into(),
+            },
+            size,
+        }
+    }
+
+    pub(crate) fn in_memory(bytes: &[u8]) -> Content {
+        Content {
+            size: bytes.len() as u64,
+            source: Source::Memory(bytes.into()),
+        }
+    }
+
+    /// Length in bytes.
+    #[must_use]
+    pub fn size(&self) -> u64 {
+        self.size
+    }
+
+    /// How many of its bytes are stored: all but the holes of a sparse member.
+    pub(crate) fn stored(&self) -> u64 {
+        match &self.source {
+            Source::Archive { extents, .. } => extents.iter().map(|extent| extent.length).sum(),
+            _ => self.size,
+        }
+    }
+
+    /// How many bytes of memory its map takes.
+    pub(crate) fn memory(&self) -> u64 {
+        match &self.source {
+            Source::Archive { extents, .. } => size_of_val(&**extents) as u64,
+            Source::File(path) => path.as_os_str().len() as u64,
+            Source::Beneath { name, .. } => name.len() as u64,
+            Source::Memory(bytes) => bytes.len() as u64,
+        }
+    }
+
+    pub(crate) fn id(&self) -> ContentId {
+        match &self.source {
+            Source::Archive { file, extents } => ContentId::Archive {
+                file: Arc::as_ptr(file) as usize,
+                offset: extents.first().map_or(0, |extent| extent.offset),
+                size: self.size,
+            },
+            Source::File(path) => ContentId::File(path.clone()),
+            Source::Beneath { folder, name } => ContentId::File(folder.path(name).into()),
+            Source::Memory(bytes) => ContentId::Memory(bytes.as_ptr() as usize),
+        }
+    }
+
+    /// The file that it is all of; `None` where it is a part of one or in memory, or the file cannot be opened, which
+    /// [`Content::reader`] then tells.
+    pub(crate) fn file(&self) -> Option<File> {
+        match &self.source {
+            Source::File(path) => File::open(path).ok(),
+            Source::Beneath { folder, name } => folder.open_file(name).ok()?,
+            Source::Archive { .. } | Source::Memory(_) => None,
+        }
+    }
+
+    /// Reads from the start.
+    pub(crate) fn reader(&self) -> Result<ContentReader> {
+        let open = match &self.source {
+            Source::Archive { file, extents } => Open::Archive {
+                file: file.clone(),
+                extents: extents.clone(),
+                current: 0,
+            },
+            Source::File(path) => {
+                let file = File::open(path).map_err(Error::io("open", &**path))?;
+                Open::File(file)
+            }
+            Source::Beneath { folder, name } => {
+                let missing = || Error::Missing {
+                    name: folder.path(name).display().to_string(),
+                };
+                Open::File(folder.open_file(name)?.ok_or_else(missing)?)
+            }
+            Source::Memory(bytes) => Open::Memory(bytes.clone()),
+        };
+        Ok(ContentReader {
+            open,
+            position: 0,
+            size: self.size,
+            ahead: 0,
+        })
+    }
+
+    /// The whole content, for documents.
+    ///
+    /// # Errors
+    /// [`Error::Limit`] above [`limits::DOCUMENT_BYTES`].
+    pub(crate) fn document(&self, name: &str) -> Result<Vec<u8>> {
+        limits::at_most(
+            format!("the size of {name} in bytes"),
+            self.size,
+            limits::DOCUMENT_BYTES,
+        )?;
+        // Grown step by step, it would take up to twice its size.
+        let mut bytes = Vec::with_capacity(usize::try_from(self.size).unwrap_or_default());
+        self.reader()?
+            .read_to_end(&mut bytes)
+            .map_err(Error::io("read", name))?;
+        Ok(bytes)
+    }
+
+    /// Up to `count` bytes of the beginning.
+    pub(crate) fn beginning(&self, count: u64) -> Result<Vec<u8>> {
+        let mut bytes = Vec::new();
+        self.reader()?
+            .take(count)
+            .read_to_end(&mut bytes)
+            .map_err(Error::io("read", "the beginning"))?;
+        Ok(bytes)
+    }
+}
+
+/// Reads a [`Content`] once, front to back. Ends exactly at its size, or fails.
+pub(crate) struct ContentReader {
+    open: Open,
+    position: u64,
+    size: u64,
+    /// Up to where the system was asked to read.
+    ahead: u64,
+}
+
+/// How much the system is asked to read at a time. By itself it gives up reading ahead where several layers of one
+/// archive are read in turn.
+const AHEAD: u64 = 4 << 20;
+const BEGINNING: u64 = 64 << 10;
+
+enum Open {
+    Archive {
+        file: Arc<File>,
+        extents: Arc<[Extent]>,
+        /// The first extent that ends behind `position`.
+        current: usize,
+    },
+    File(File),
+    Memory(Arc<[u8]>),
+}
+
+impl Read for ContentReader {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let left = usize::try_from(self.size - self.position).unwrap_or(usize::MAX);
+        let wanted = left.min(buffer.len());
+        if wanted == 0 {
+            return Ok(0);
+        }
+        let buffer = &mut buffer[..wanted];
+        let count = match &mut self.open {
+            Open::Archive {
+                file,
+                extents,
+                current,
+            } => read_extents(file, extents, current, self.position, buffer)?,
+            Open::File(file) => file.read(buffer)?,
+            Open::Memory(bytes) => {
+                let start = usize::try_from(self.position).map_err(io::Error::other)?;
+                buffer.copy_from_slice(&bytes[start..start + wanted]);
+                wanted
+            }
+        };
+        if count == 0 {
+            return Err(io::Error::new(
+                io::ErrorKind::UnexpectedEof,
+                "the file became shorter while it was read",
+            ));
+        }
+        self.position += count as u64;
+        self.read_ahead();
+        Ok(count)
+    }
+}
+
+impl ContentReader {
+    /// Asks for what comes next while less than half of [`AHEAD`] is left of what was asked for before.
+    fn read_ahead(&mut self) {
+        let from = self.ahead.max(self.position);
+        // Who wants the first bytes alone gets no more.
+        let beginning = self.position < BEGINNING;
+        if beginning || from >= self.size || from - self.position >= AHEAD / 2 {
+            return;
+        }
+        let (file, offset) = match &self.open {
+            Open::Archive {
+                file,
+                extents,
+                current,
+            } => match extents.get(*current) {
+                Some(extent)
+                    if (0..extent.length).contains(&from.wrapping_sub(extent.position)) =>
+                {
+                    (&**file, extent.offset + (from - extent.position))
+                }
+                _ => return,
+            },
+            Open::File(file) => (file, from),
+            Open::Memory(_) => return,
+        };
+        let length = AHEAD.min(self.size - from);
+        // A hint: without it the bytes come all the same.
+        let _ = fadvise(file, offset, NonZeroU64::new(length), Advice::WillNeed);
+        self.ahead = from + length;
+    }
+}
+
+fn read_extents(
+    file: &File,
+    extents: &[Extent],
+    current: &mut usize,
+    position: u64,
+    buffer: &mut [u8],
+) -> io::Result<usize> {
+    while extents
+        .get(*current)
+        .is_some_and(|extent| extent.position + extent.length <= position)
+    {
+        *current += 1;
+    }
+    let clamp = |length: u64| usize::try_from(length).unwrap_or(usize::MAX);
+    match extents.get(*current) {
+        Some(extent) if extent.position <= position => {
+            let within = position - extent.position;
+            let count = clamp(extent.length - within).min(buffer.len());
+            file.read_at(&mut buffer[..count], extent.offset + within)
+        }
+        next => {
+            let hole = next.map_or(u64::MAX, |extent| extent.position - position);
+            let count = clamp(hole).min(buffer.len());
+            buffer[..count].fill(0);
+            Ok(count)
+        }
+    }
+}

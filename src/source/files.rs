@@ -1,0 +1,302 @@
+//! The files of an input by name, whether it is an archive or a folder. Names are only keys here, never paths.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs::File;
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use walkdir::WalkDir;
+
+use super::content::Content;
+use crate::error::Error;
+use crate::error::Result;
+use crate::limits;
+use crate::tar::index as tar_index;
+
+/// What a name stands for.
+#[derive(Debug, Clone)]
+pub(crate) enum Entry {
+    File(Content),
+    /// A symbolic or hard link, resolved to a clean name from the root.
+    Link(String),
+    /// A folder or a device.
+    Other,
+}
+
+impl Entry {
+    /// About how many bytes of memory it takes besides its name.
+    pub fn memory(&self) -> u64 {
+        // Of the entry itself with its place in the map.
+        let own = 128;
+        own + match self {
+            Entry::File(content) => content.memory(),
+            Entry::Link(target) => target.len() as u64,
+            Entry::Other => 0,
+        }
+    }
+}
+
+/// All names of an input. They are clean: components joined by `/`, none of them empty, `.` or `..`.
+#[derive(Debug)]
+pub(crate) struct Files {
+    entries: BTreeMap<String, Entry>,
+    /// Names that an archive has more than once.
+    repeated: BTreeSet<String>,
+    /// How much of [`limits::METADATA_BYTES`] is used.
+    metadata: AtomicU64,
+}
+
+/// How deep a folder is searched: `blobs/sha256/<hex>` in a folder of its own is four.
+const FOLDER_DEPTH: usize = 5;
+
+impl Files {
+    fn new(entries: BTreeMap<String, Entry>, repeated: BTreeSet<String>) -> Files {
+        Files {
+            entries,
+            repeated,
+            metadata: AtomicU64::new(0),
+        }
+    }
+
+    /// The members of an uncompressed tar of `length` bytes.
+    pub fn in_archive(file: &Arc<File>, length: u64) -> Result<Files> {
+        let (files, result) = Files::in_damaged_archive(file, length);
+        result.map(|()| files)
+    }
+
+    /// The members of a tar that come before the first damage, and the damage.
+    pub fn in_damaged_archive(file: &Arc<File>, length: u64) -> (Files, Result<()>) {
+        let (index, result) = tar_index::index(file, length);
+        let files = Files::new(index.entries, index.repeated);
+        (files.without_common_folder(), result)
+    }
+
+    /// The files below a folder. Links are followed: what the user can read, the user may convert.
+    pub fn in_folder(folder: &Path) -> Result<Files> {
+        let mut entries = BTreeMap::new();
+        // A whole disk is not searched for what would have to be at its root.
+        let depth = if may_be_image(folder) {
+            FOLDER_DEPTH
+        } else {
+            1
+        };
+        let walk = WalkDir::new(folder)
+            .follow_links(true)
+            .min_depth(1)
+            .max_depth(depth);
+        for found in walk {
+            // A dangling link or an unreadable folder matters only when it is asked for; then it is missing.
+            let Ok(found) = found else { continue };
+            let Some(name) = found
+                .path()
+                .strip_prefix(folder)
+                .ok()
+                .and_then(Path::to_str)
+            else {
+                continue;
+            };
+            let entry = match found.metadata() {
+                Ok(metadata) if metadata.is_file() => {
+                    Entry::File(Content::in_folder(found.path(), metadata.len()))
+                }
+                _ => Entry::Other,
+            };
+            entries.insert(name.to_owned(), entry);
+            limits::at_most("the number of files", entries.len(), limits::MEMBERS)?;
+        }
+        Ok(Files::new(entries, BTreeSet::new()))
+    }
+
+    /// `tar cf image.tar image/` puts all into one folder; its name is of no interest.
+    fn without_common_folder(self) -> Files {
+        const MARKERS: [&str; 4] = ["manifest.json", "index.json", "oci-layout", "repositories"];
+        let has_marker = |folder: &str| {
+            let mut markers = MARKERS.iter();
+            markers.any(|marker| self.entries.contains_key(&format!("{folder}{marker}")))
+        };
+        let Some(first) = self.entries.keys().find_map(|name| name.split('/').next()) else {
+            return self;
+        };
+        let folder = format!("{first}/");
+        let common = self
+            .entries
+            .keys()
+            .all(|name| name == first || name.starts_with(&folder));
+        if !common || has_marker("") || !has_marker(&folder) {
+            return self;
+        }
+        let strip = |name: &str| name.strip_prefix(&folder).map(str::to_owned);
+        let entries = self.entries.iter().filter_map(|(name, entry)| {
+            let entry = match entry {
+                Entry::Link(target) => Entry::Link(strip(target).unwrap_or_else(|| target.clone())),
+                entry => entry.clone(),
+            };
+            Some((strip(name)?, entry))
+        });
+        Files::new(entries.collect(), self.repeated)
+    }
+
+    /// All names with the files and links behind them, in order.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.entries.keys().map(String::as_str)
+    }
+
+    /// Names that an archive has more than once, with all folders in front.
+    pub fn repeated(&self) -> impl Iterator<Item = &str> {
+        self.repeated.iter().map(String::as_str)
+    }
+
+    /// Whether there is a folder of this name, or something in it.
+    pub fn has_folder(&self, name: &str) -> bool {
+        let inside = format!("{name}/");
+        let mut behind = self.entries.range(inside.clone()..);
+        matches!(self.entries.get(name), Some(Entry::Other))
+            || behind
+                .next()
+                .is_some_and(|(first, _)| first.starts_with(&inside))
+    }
+
+    /// Whether the name is a file or a link.
+    pub fn has(&self, name: &str) -> bool {
+        matches!(
+            self.entries.get(name),
+            Some(Entry::File(_) | Entry::Link(_))
+        )
+    }
+
+    /// The file of a name as a document has it, links followed.
+    ///
+    /// # Errors
+    /// The name is not there or is no file, a link dangles or leads in a circle.
+    pub fn get(&self, name: &str) -> Result<&Content> {
+        let missing = || Error::Missing {
+            name: name.to_owned(),
+        };
+        self.find(name)?.ok_or_else(missing)
+    }
+
+    /// Like [`Files::get`]; `None` when the name itself is not there.
+    pub fn find(&self, name: &str) -> Result<Option<&Content>> {
+        let clean = clean_name(name);
+        // Windows daemons before 18.05 wrote "\" in Layers: https://github.com/moby/moby/pull/36813
+        let slashed = || clean_name(&name.replace('\\', "/"));
+        let Some(mut entry) = self
+            .entries
+            .get(&clean)
+            .or_else(|| self.entries.get(&slashed()))
+        else {
+            return Ok(None);
+        };
+        for _ in 0..limits::LINK_HOPS {
+            match entry {
+                Entry::File(content) => return Ok(Some(content)),
+                Entry::Other => {
+                    return Err(Error::NotAFile {
+                        name: name.to_owned(),
+                    });
+                }
+                Entry::Link(target) => {
+                    entry = self
+                        .entries
+                        .get(target)
+                        .ok_or_else(|| Error::DanglingLink {
+                            name: name.to_owned(),
+                            target: target.clone(),
+                        })?;
+                }
+            }
+        }
+        Err(Error::LinkCycle {
+            name: name.to_owned(),
+        })
+    }
+
+    /// The bytes of a document.
+    pub fn document(&self, name: &str) -> Result<Vec<u8>> {
+        self.read(self.get(name)?, name)
+    }
+
+    /// The bytes of a content that is a document; `name` is for the message.
+    pub fn read(&self, content: &Content, name: &str) -> Result<Vec<u8>> {
+        // One above the limit for documents has its own message.
+        self.charge(content.size().min(limits::DOCUMENT_BYTES))?;
+        content.document(name)
+    }
+
+    /// Counts metadata that is kept: the bytes of a document, or 0 for a layer or a name. The same document counts as
+    /// often as it is read: an archive of a few kilobytes may name it a thousand times.
+    pub fn charge(&self, bytes: u64) -> Result<()> {
+        let cost = bytes.max(limits::ENTRY_BYTES);
+        let found = self.metadata.fetch_add(cost, Ordering::Relaxed) + cost;
+        limits::at_most(
+            "the size of all metadata in bytes",
+            found,
+            limits::METADATA_BYTES,
+        )
+    }
+}
+
+/// Whether a folder has some JSON document, `repositories`, or a layer with v1 metadata at its root, as all formats do.
+fn may_be_image(folder: &Path) -> bool {
+    let Ok(found) = std::fs::read_dir(folder) else {
+        return true;
+    };
+    found.flatten().any(|entry| {
+        let path = entry.path();
+        path.extension()
+            .is_some_and(|extension| extension == "json")
+            || entry.file_name() == "oci-layout"
+            || entry.file_name() == "repositories"
+            || path.join("json").is_file()
+    })
+}
+
+/// A name without `.`, empty components and leading slashes; `..` stops at the root, as in a chroot.
+pub(crate) fn clean_name(name: &str) -> String {
+    let mut components: Vec<&str> = Vec::new();
+    for component in name.split('/') {
+        match component {
+            "" | "." => {}
+            ".." => {
+                components.pop();
+            }
+            component => components.push(component),
+        }
+    }
+    components.join("/")
+}
+
+/// Where the symbolic link at `name` points, from the root. Release candidates of Docker 1.12 wrote one `../` too many,
+/// which stops at the root.
+pub(crate) fn link_target(name: &str, target: &str) -> String {
+    if target.starts_with('/') {
+        return clean_name(target);
+    }
+    let folder = name.rsplit_once('/').map_or("", |(folder, _)| folder);
+    clean_name(&format!("{folder}/{target}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_clean_and_stay_below_the_root() {
+        for (name, clean) in [
+            ("./a//b/", "a/b"),
+            ("/a/./b", "a/b"),
+            ("../../a", "a"),
+            ("a/../../b", "b"),
+            ("", ""),
+        ] {
+            assert_eq!(clean_name(name), clean, "{name}");
+        }
+        assert_eq!(link_target("x/layer.tar", "../y/layer.tar"), "y/layer.tar");
+        assert_eq!(
+            link_target("x/layer.tar", "../../y/layer.tar"),
+            "y/layer.tar"
+        );
+        assert_eq!(link_target("layer.tar", "/y/layer.tar"), "y/layer.tar");
+    }
+}

@@ -1,0 +1,10 @@
+//! Opening an input: a file, a folder, a pipe; its files by name; their content at an offset.
+
+mod content;
+mod files;
+mod open;
+
+pub use content::Content;
+pub(crate) use content::{ContentId, ContentReader, Extent};
+pub(crate) use files::{Entry, Files, clean_name, link_target};
+pub(crate) use open::{Opened, open};

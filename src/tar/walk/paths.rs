@@ -1,0 +1,83 @@
+//! The paths in a layer's tar: which come twice, and which lead out of the root.
+
+use std::collections::HashSet;
+use std::hash::{BuildHasher, Hasher, RandomState};
+
+use crate::source::clean_name;
+
+/// How many paths are named in a message; the others are counted.
+const NAMED: usize = 3;
+
+/// How much of a path is named.
+const NAMED_CHARS: usize = 256;
+
+/// The paths seen so far, as keyed hashes: two of 2^20 paths have the same one with a chance of 2^-25.
+#[derive(Default)]
+pub(crate) struct Paths {
+    keys: RandomState,
+    pub seen: HashSet<u64>,
+    /// How many are remembered.
+    pub most: usize,
+    pub full: bool,
+    pub twice: Named,
+    pub outside: Named,
+}
+
+/// The first few of many paths, and their number.
+#[derive(Default)]
+pub(crate) struct Named {
+    first: Vec<String>,
+    pub count: usize,
+}
+
+impl Named {
+    pub fn add(&mut self, path: &str) {
+        self.count += 1;
+        if self.first.len() < NAMED {
+            let short: String = path.chars().take(NAMED_CHARS).collect();
+            let dots = if short.len() < path.len() { "…" } else { "" };
+            self.first.push(short + dots);
+        }
+    }
+
+    pub fn describe(&self) -> String {
+        let more = self.count - self.first.len();
+        let named = self.first.join(", ");
+        match more {
+            0 => named,
+            more => format!("{named} and {more} more"),
+        }
+    }
+}
+
+impl Paths {
+    /// `most`: how many are remembered, at 9 to 18 bytes each.
+    pub fn new(most: usize) -> Paths {
+        Paths {
+            most,
+            ..Paths::default()
+        }
+    }
+
+    pub fn add(&mut self, path: &[u8]) {
+        let components = || {
+            let components = path.split(|byte| *byte == b'/');
+            components.filter(|component| !matches!(*component, b"" | b"."))
+        };
+        if components().any(|component| component == b"..") {
+            self.outside.add(&String::from_utf8_lossy(path));
+        }
+        if self.seen.len() >= self.most {
+            self.full = true;
+            return;
+        }
+        let mut hasher = self.keys.build_hasher();
+        for component in components() {
+            hasher.write(component);
+            hasher.write_u8(b'/');
+        }
+        if !self.seen.insert(hasher.finish()) {
+            self.twice.add(&clean_name(&String::from_utf8_lossy(path)));
+        }
+    }
+}
