@@ -18,9 +18,9 @@ use tar_file::{TarBlob, TarOutput};
 
 use crate::digest::Digest;
 use crate::error::Error;
-use crate::error::Place;
 use crate::error::Result;
 use crate::error::ResultExt;
+use crate::findings::Place;
 use crate::fs::FreeSpace;
 use crate::image::Document;
 use crate::interrupt::Interrupt;
@@ -65,7 +65,7 @@ impl Target {
     }
 
     fn place(&self) -> Place {
-        Place::File(match self {
+        Place::input(match self {
             Target::Folder(path) | Target::Tar(path) => path.display().to_string(),
             Target::Stdout => "standard output".to_owned(),
         })
@@ -173,7 +173,7 @@ enum Blob<'a> {
 
 impl BlobWriter<'_> {
     /// Writes the next bytes. Where there are more of them than in the input, which may go on for long, only while there
-    /// is free_space. That happens with any codec: what xz and zstd find repeated over many megabytes, gzip does not, and a
+    /// is free space. That happens with any codec: what xz and zstd find repeated over many megabytes, gzip does not, and a
     /// sparse member has holes.
     pub fn write(&mut self, bytes: &[u8]) -> Result<()> {
         self.size += bytes.len() as u64;
