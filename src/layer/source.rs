@@ -4,6 +4,7 @@ use std::io::{self, BufRead, Read};
 
 use super::{Action, Job};
 use crate::compression::Codec;
+use crate::compression::DecodeError;
 use crate::compression::Decoder;
 use crate::digest::Digest;
 use crate::digest::Hasher;
@@ -67,10 +68,7 @@ impl Source {
             consumed: 0,
         };
         Ok(Source {
-            decoder: Decoder::new(codec, tap).map_err(|source| Error::Decode {
-                codec: codec.name(),
-                source,
-            })?,
+            decoder: Decoder::new(codec, tap).map_err(|error| damaged(codec, error))?,
             codec,
             chunk_size: job.action.chunk_size(),
             ended: false,
@@ -88,20 +86,8 @@ impl Source {
         match self.decoder.read_chunk(&mut decoded, self.chunk_size) {
             Ok(()) => self.ended = decoded.len() < self.chunk_size,
             // The capture is full.
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
-            Err(source) if self.codec == Codec::None => {
-                return Err(Error::Io {
-                    action: "read",
-                    path: "the layer".into(),
-                    source,
-                });
-            }
-            Err(source) => {
-                return Err(Error::Decode {
-                    codec: self.codec.name(),
-                    source,
-                });
-            }
+            Err(DecodeError::Read(error)) if error.kind() == io::ErrorKind::WouldBlock => {}
+            Err(error) => return Err(damaged(self.codec, error)),
         }
         self.length += decoded.len() as u64;
         if self.length > self.limit {
@@ -123,6 +109,16 @@ impl Source {
     /// The digest of the raw bytes, unless they were captured or are the decoded ones.
     pub fn finish(mut self) -> Option<Digest> {
         self.decoder.get_mut().hasher.take().map(Hasher::finish)
+    }
+}
+
+fn damaged(codec: Codec, error: DecodeError) -> Error {
+    match error {
+        DecodeError::Read(source) => Error::io("read", "the layer")(source),
+        error => Error::Decode {
+            codec: codec.name(),
+            source: error.into(),
+        },
     }
 }
 

@@ -11,6 +11,7 @@ use tar::Header;
 
 use super::files::Files;
 use crate::compression::Codec;
+use crate::compression::DecodeError;
 use crate::compression::Decoder;
 use crate::error::Error;
 use crate::error::Result;
@@ -143,11 +144,11 @@ fn spool(
     let file = tempfile::tempfile_in(temporary)
         .map_err(Error::io("make a temporary file in", temporary))?;
     let free_space = FreeSpace::new(temporary)?;
-    let damaged = |source| match codec {
-        Codec::None => Error::io("read", path)(source),
-        codec => Error::Decode {
+    let damaged = |error| match error {
+        DecodeError::Read(source) => Error::io("read", path)(source),
+        error => Error::Decode {
             codec: codec.name(),
-            source,
+            source: error.into(),
         },
     };
     let mut decoder = Decoder::new(codec, reader).map_err(damaged)?;

@@ -10,7 +10,6 @@ use zstd::zstd_safe::DCtx;
 
 use super::tap::Tap;
 use crate::compression::Codec;
-use crate::compression::naming_limit;
 use crate::limits;
 
 /// How many decoded bytes are handed on at a time.
@@ -116,3 +115,27 @@ fn next_member(codec: Codec, tap: &mut Tap<'_>) -> io::Result<Next> {
         tap.consume(4);
     }
 }
+
+/// The error of a decoder in words that name the limit, and of the kind [`io::ErrorKind::QuotaExceeded`], if it wants more
+/// memory than it may have.
+fn naming_limit(error: io::Error) -> io::Error {
+    let limit = |message| io::Error::new(io::ErrorKind::QuotaExceeded, message);
+    let cause = error.get_ref().and_then(|cause| cause.downcast_ref());
+    if cause == Some(&liblzma::stream::Error::MemLimit) {
+        let most = limits::XZ_MEMORY;
+        return limit(format!(
+            "it needs more memory than the limit of {most} bytes"
+        ));
+    }
+    if error.to_string() == zstd::zstd_safe::get_error_name(WINDOW_TOO_LARGE) {
+        let most = 1_u64 << limits::ZSTD_WINDOW_LOG;
+        return limit(format!(
+            "its window is larger than the limit of {most} bytes"
+        ));
+    }
+    error
+}
+
+/// libzstd's `ZSTD_error_frameParameter_windowTooLarge`, negative as its functions return it:
+/// <https://github.com/facebook/zstd/blob/v1.5.7/lib/zstd_errors.h>.
+const WINDOW_TOO_LARGE: usize = 0_usize.wrapping_sub(16);
