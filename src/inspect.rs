@@ -19,7 +19,7 @@ use crate::image::Index;
 use crate::image::Layer;
 use crate::image::Manifest;
 use crate::image::Node;
-use crate::layer::Job;
+use crate::layer;
 use crate::source::Content;
 
 use crate::image::Descriptor;
@@ -269,7 +269,7 @@ fn inspected_layer(layer: &Layer, created_by: Option<String>) -> Result<Inspecte
                 media_type,
                 digest: tar.digest,
                 size: tar.content.size(),
-                codec: Some(Job::sniff(&tar.content)?),
+                codec: Some(layer::sniff(&tar.content)?),
                 present: true,
                 diff_id: tar.diff_id,
                 created_by,

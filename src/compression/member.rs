@@ -1,23 +1,20 @@
 //! The decoders of one member or frame, each used again for the next where its library can.
 
 use bzip2::Decompress as Bunzip2;
-use flate2::{Decompress as Inflate, FlushDecompress};
 use liblzma::stream::{Action, Stream};
 use zstd::zstd_safe::{DCtx, DParameter, InBuffer, OutBuffer, ResetDirective, get_error_name};
 
 use super::Codec;
 use super::decode::DecodeError;
+use super::gzip::Gzip;
 use crate::limits;
-
-/// The base-2 logarithm of the largest window that deflate has.
-const DEFLATE_WINDOW_LOG: u8 = 15;
 
 /// libzstd's `ZSTD_error_frameParameter_windowTooLarge`, negative as its functions return it:
 /// <https://github.com/facebook/zstd/blob/v1.5.7/lib/zstd_errors.h>.
 const WINDOW_TOO_LARGE: usize = 0_usize.wrapping_sub(16);
 
 pub(super) enum Member {
-    Gzip(Inflate),
+    Gzip(Gzip),
     Zstd(DCtx<'static>),
     Bzip2(Bunzip2),
     Xz(Stream),
@@ -36,7 +33,7 @@ impl Member {
     pub fn new(codec: Codec) -> Result<Option<Member>, DecodeError> {
         Ok(Some(match codec {
             Codec::None => return Ok(None),
-            Codec::Gzip => Member::Gzip(Inflate::new_gzip(DEFLATE_WINDOW_LOG)),
+            Codec::Gzip => Member::Gzip(Gzip::new()),
             Codec::Zstd => {
                 let mut context = DCtx::try_create()
                     .ok_or_else(|| DecodeError::Limit("there is no memory for it".to_owned()))?;
@@ -52,7 +49,7 @@ impl Member {
     /// Makes ready for another member.
     pub fn restart(&mut self) -> Result<(), DecodeError> {
         match self {
-            Member::Gzip(inflate) => inflate.reset(true),
+            Member::Gzip(gzip) => gzip.restart(),
             Member::Zstd(context) => {
                 let reset = context.reset(ResetDirective::SessionOnly);
                 reset.map_err(zstd_error)?;
@@ -66,18 +63,7 @@ impl Member {
     /// Decodes what it can of `input`, which is empty at the end, into `output`.
     pub fn step(&mut self, input: &[u8], output: &mut [u8]) -> Result<Step, DecodeError> {
         match self {
-            Member::Gzip(inflate) => {
-                let before = (inflate.total_in(), inflate.total_out());
-                let status = inflate
-                    .decompress(input, output, FlushDecompress::None)
-                    .map_err(|error| {
-                        DecodeError::Damaged(
-                            error.message().unwrap_or("it is not valid").to_owned(),
-                        )
-                    })?;
-                let after = (inflate.total_in(), inflate.total_out());
-                Step::new(before, after, status == flate2::Status::StreamEnd)
-            }
+            Member::Gzip(gzip) => gzip.step(input, output),
             Member::Zstd(context) => {
                 let (mut source, mut target) = (InBuffer::around(input), OutBuffer::around(output));
                 let hint = context
@@ -115,7 +101,7 @@ impl Member {
 
 impl Step {
     /// From how much a decoder had consumed and produced before and after it.
-    fn new(before: (u64, u64), after: (u64, u64), ended: bool) -> Result<Step, DecodeError> {
+    pub fn new(before: (u64, u64), after: (u64, u64), ended: bool) -> Result<Step, DecodeError> {
         let length = |from: u64, to: u64| {
             usize::try_from(to - from)
                 .map_err(|_| DecodeError::Damaged("its decoder counts wrong".to_owned()))

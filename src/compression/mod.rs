@@ -2,6 +2,7 @@
 
 mod decode;
 mod encode;
+mod gzip;
 mod member;
 mod version;
 

@@ -1,7 +1,18 @@
 //! What to do about an error.
 
 use super::Error;
+use crate::findings::Code;
 use crate::formats::docker::schema1::Schema1Error;
+
+const DAMAGED: Option<&str> = Some("the input is damaged: copy or save it again");
+
+fn finding_hint(code: Code) -> Option<&'static str> {
+    match code {
+        Code::BlobDigest | Code::LayerDiffId => DAMAGED,
+        Code::LayerSize => Some("--max-layer-size allows more"),
+        _ => None,
+    }
+}
 
 impl Error {
     /// What the user can do about it, where that helps.
@@ -11,9 +22,8 @@ impl Error {
             Error::NoEndOfArchive { .. } | Error::Truncated { .. } => {
                 Some("copy or save it again, and compare the sizes")
             }
-            Error::DiffId { .. } | Error::DigestMismatch { .. } | Error::SizeMismatch { .. } => {
-                Some("the input is damaged: copy or save it again")
-            }
+            Error::Finding { finding } => finding_hint(finding.code),
+            Error::DigestMismatch { .. } | Error::SizeMismatch { .. } => DAMAGED,
             Error::Schema1 {
                 source: Schema1Error::Signature { .. },
             } => Some("--ignore-signatures takes it all the same"),
@@ -27,7 +37,6 @@ impl Error {
                 Some("--allow-missing or --platform leaves out what is missing")
             }
             Error::NameForMany { .. } => Some("select one with --image"),
-            Error::LayerTooLarge { .. } => Some("--max-layer-size allows more"),
             Error::NoRoom { .. } => Some("a tenth of what is free is left free for others"),
             Error::NoSuchImage { .. } => {
                 Some("select by a name, by @ and a number from 0, or by a digest")

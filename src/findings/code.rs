@@ -127,6 +127,7 @@ codes! {
     Error Stops LayerDiffId "layer-diff-id" "A layer's uncompressed bytes do not have the `diff_id` that the config says."
     Error Corrects LayerMediaType "layer-media-type" "A layer is not in the codec that its OCI media type says."
     Error Stops LayerDecode "layer-decode" "A layer's compressed stream is damaged or cut short."
+    Error Stops LayerSize "layer-size" "A layer is larger, when it is decoded, than the limit on layers."
     Error Stops LayerTrailingData "layer-trailing-data" "Something that is no further member or frame stands behind a layer's compressed stream."
     Error Warns LayerNotTar "layer-not-tar" "A layer's uncompressed bytes do not begin as a tar does."
     Error Warns LayerTarHeader "layer-tar-header" "A header in a layer's tar is damaged."
@@ -172,7 +173,7 @@ codes! {
     Note Warns SignatureDetached "signature-detached" "A detached signature is beside the image; an OCI layout has no place for it."
     Note Silent LayerTarNoEnd "layer-tar-no-end" "A layer's tar has no end-of-archive marker."
     Note Silent LayerEmptyFile "layer-empty-file" "A layer without files was saved as a file of no bytes."
-    Note Silent LayerManyPaths "layer-many-paths" "A layer has so many entries that only the first 1,048,576 were looked through for duplicates."
+    Note Silent LayerManyPaths "layer-many-paths" "A layer has so many entries that only the first 131,072 were looked through for duplicates."
     Note Silent DockerManifestIncomplete "docker-manifest-incomplete" "index.json leads to an image that manifest.json does not list, so engines that read only the latter do not see it."
 }
 

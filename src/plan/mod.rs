@@ -10,7 +10,7 @@ use crate::compression::Codec;
 use crate::compression::Compression;
 use crate::digest::DiffId;
 use crate::digest::Digest;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::findings::Code;
 use crate::findings::{Finding, Place};
 use crate::formats::Input;
@@ -20,8 +20,7 @@ use crate::image::Layer;
 use crate::image::Manifest;
 use crate::image::Node;
 use crate::image::TarLayer;
-use crate::layer::Action;
-use crate::layer::Job;
+use crate::layer::{self, Action, Job};
 use crate::select::Selected;
 use crate::source::Content;
 use crate::source::ContentId;
@@ -145,8 +144,8 @@ impl Plan {
         place: &Place,
     ) -> Result<()> {
         let content = content(layer);
-        let locate = |error: crate::error::Error| error.at(place.clone());
-        let codec = Job::sniff(&content).map_err(locate)?;
+        let locate = |error: Error| error.at(place.clone());
+        let codec = layer::sniff(&content).map_err(locate)?;
         let media_type = layer.descriptor.as_ref().map(|one| one.media_type.as_str());
         if let Some((code @ Code::LayerMediaType, message)) =
             media_type.and_then(|media_type| verify::codec_mismatch(media_type, codec))
@@ -168,8 +167,13 @@ impl Plan {
             content,
             entry: None,
         };
-        if codec == Codec::None && layer.diff_id.is_none() {
-            job.refuse_unknown_codec().map_err(locate)?;
+        if codec == Codec::None
+            && layer.diff_id.is_none()
+            && let Some(beginning) = layer::unknown_codec(&job.content).map_err(locate)?
+        {
+            let message = format!("unknown codec: {beginning}");
+            let finding = Finding::new(Code::LayerNotTar, place, message);
+            return Err(Error::finding(finding));
         }
         self.add(key(layer, action), job);
         Ok(())

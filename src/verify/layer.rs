@@ -11,7 +11,7 @@ use crate::error::Error;
 use crate::error::Result;
 use crate::findings::Code;
 use crate::interrupt::Interrupt;
-use crate::layer::Job;
+use crate::layer::sniff;
 use crate::limits;
 use crate::source::Content;
 use crate::tar::TarWalk;
@@ -103,7 +103,7 @@ fn read(question: &Question<'_>, advance: &dyn Fn(u64), interrupt: &Interrupt) -
             ..Outcome::default()
         });
     }
-    let codec = Job::sniff(question.content)?;
+    let codec = sniff(question.content)?;
     let decoded = question.diff_ids.iter().map(|diff_id| &diff_id.0);
     // The decoded bytes of a plain layer are its raw bytes: they are hashed once.
     let plain = codec == Codec::None;

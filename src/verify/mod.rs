@@ -25,7 +25,6 @@ use serde::Serialize;
 pub(crate) use compare::codec_mismatch;
 pub(crate) use config::errors as config_errors;
 
-use crate::convert::thread_pool;
 use crate::digest::Digest;
 use crate::error::Error;
 use crate::error::Result;
@@ -35,6 +34,7 @@ use crate::formats::Beside;
 use crate::formats::Detected;
 use crate::formats::Format;
 use crate::interrupt::Interrupt;
+use crate::layer::thread_pool;
 use crate::progress::Progress;
 use crate::source::Files;
 use crate::source::Opened;

@@ -19,7 +19,7 @@ use crate::image::Reference;
 use crate::image::Schema1Document;
 use crate::image::TarLayer;
 use crate::image::{V1Config, V1Layer};
-use crate::layer::Job;
+use crate::layer;
 use crate::source::Content;
 use crate::source::Files;
 
@@ -152,7 +152,7 @@ pub(crate) fn content(
 
 /// Whether the decoded content is only zeros: a tar of nothing. The first bytes of any other tar tell already.
 fn is_zeros(content: &Content, limit: u64) -> Result<bool> {
-    let codec = Job::sniff(content)?;
+    let codec = layer::sniff(content)?;
     let reader = std::io::BufReader::new(content.reader()?);
     let damaged = |error| match error {
         DecodeError::Read(source) => Error::io("read", "the layer")(source),
@@ -175,7 +175,9 @@ fn is_zeros(content: &Content, limit: u64) -> Result<bool> {
         }
         length += buffer.len() as u64;
         if length > limit {
-            return Err(Error::LayerTooLarge { limit });
+            let message = format!("the decoded layer is larger than the limit of {limit} bytes");
+            let finding = Finding::new(Code::LayerSize, &Place::default(), message);
+            return Err(Error::finding(finding));
         }
     }
 }
