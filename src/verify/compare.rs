@@ -3,18 +3,11 @@
 use std::collections::HashSet;
 
 use super::findings::{Findings, Image, LayerUse, Outcomes};
-use super::layer::of_algorithm;
 use crate::compression::Codec;
 use crate::digest::DiffId;
-use crate::digest::Digest;
 use crate::findings::Code;
 use crate::findings::Finding;
 use crate::image::media_type;
-
-/// The `diff_id` of the tar of no files: two zero blocks.
-fn empty_tar() -> DiffId {
-    DiffId(Digest::sha256(&[0; 1024]))
-}
 
 /// Compares `diff_ids`, their order and media types.
 pub(super) fn layers(findings: &mut Findings, outcomes: &Outcomes) {
@@ -38,7 +31,7 @@ pub(super) fn layers(findings: &mut Findings, outcomes: &Outcomes) {
         for layer in &image.layers {
             let Some(blob) = layer.blob else { continue };
             if swapped.is_none()
-                && let Some(problem) = diff_id(findings, layer, outcomes)
+                && let Some(problem) = diff_id(layer, outcomes)
                 && reported.insert((blob, problem.code, problem.expected.clone()))
             {
                 problems.push(problem);
@@ -55,9 +48,7 @@ pub(super) fn layers(findings: &mut Findings, outcomes: &Outcomes) {
 
 fn found(layer: &LayerUse, outcomes: &Outcomes) -> Option<(DiffId, DiffId)> {
     let expected = layer.diff_id?;
-    let outcome = outcomes.of(layer.blob?);
-    let found = of_algorithm(outcome.diff_ids.as_deref()?, &expected.0)?;
-    Some((expected, DiffId(found)))
+    Some((expected, outcomes.diff_id(layer.blob?, &expected)?))
 }
 
 /// Expected and found order, when the layers are the right ones in another order. All of them must have been read.
@@ -81,28 +72,13 @@ fn swapped(image: &Image, outcomes: &Outcomes) -> Option<(String, String)> {
         .then(|| (list(&expected), list(&found)))
 }
 
-fn diff_id(findings: &Findings, layer: &LayerUse, outcomes: &Outcomes) -> Option<Finding> {
-    let (expected, found) = found(layer, outcomes)?;
-    if expected == found {
-        return None;
-    }
-    if expected == empty_tar() && findings.size(layer.blob?) == 0 {
-        let message =
-            "the layer is a file of no bytes; the config says that it is a tar of no files";
-        return Some(Finding::new(Code::LayerEmptyFile, &layer.place, message));
-    }
-    Some(Finding::mismatch(
-        Code::LayerDiffId,
-        &layer.place,
-        "the diff_id",
-        &expected,
-        &found,
-    ))
+fn diff_id(layer: &LayerUse, outcomes: &Outcomes) -> Option<Finding> {
+    outcomes.diff_id_mismatch(layer.blob?, &layer.diff_id?, &layer.place)
 }
 
 fn media_type(layer: &LayerUse, outcomes: &Outcomes) -> Option<Finding> {
     let media_type = layer.media_type.as_deref()?;
-    let found = outcomes.of(layer.blob?).codec?;
+    let found = outcomes.codec(layer.blob?)?;
     let (code, message) = codec_mismatch(media_type, found)?;
     let declared = media_type::layer_codec(media_type)?;
     Some(Finding {

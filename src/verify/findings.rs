@@ -1,12 +1,12 @@
 //! What the readers of the formats hand on: problems found in documents, contents yet to be read, layers to compare.
 
 use std::collections::{BTreeSet, HashMap, HashSet};
+use std::ops::Range;
 
 use rayon::ThreadPool;
-use rayon::iter::{IndexedParallelIterator, IntoParallelIterator, ParallelIterator};
 
 use super::json;
-use super::layer::{self, Outcome, Question};
+use crate::compression::Codec;
 use crate::digest::DiffId;
 use crate::digest::Digest;
 use crate::error::Error;
@@ -15,6 +15,7 @@ use crate::findings::Code;
 use crate::findings::{Finding, Place};
 use crate::image::Platform;
 use crate::interrupt::Interrupt;
+use crate::layer::{self, Action, Examined, Job, Pipeline};
 use crate::limits;
 use crate::progress::Progress;
 use crate::source::Content;
@@ -73,11 +74,48 @@ struct Blob {
 }
 
 /// What the contents turned out to be.
-pub(super) struct Outcomes(Vec<Outcome>);
+pub(super) struct Outcomes {
+    examined: Vec<Examined>,
+    /// Which of them are a content's.
+    blobs: Vec<Range<usize>>,
+}
 
 impl Outcomes {
-    pub fn of(&self, blob: BlobNumber) -> &Outcome {
-        &self.0[blob.0]
+    fn of(&self, blob: BlobNumber) -> &[Examined] {
+        &self.examined[self.blobs[blob.0].clone()]
+    }
+
+    /// Of a layer that could be read.
+    pub fn codec(&self, blob: BlobNumber) -> Option<Codec> {
+        let mut examined = self.of(blob).iter();
+        let read = examined.find(|one| one.source_digest.is_some());
+        read.map(|one| one.codec)
+    }
+
+    /// The digest of the decoded bytes, by the same algorithm.
+    pub fn diff_id(&self, blob: BlobNumber, like: &DiffId) -> Option<DiffId> {
+        let mut found = self.of(blob).iter().filter_map(|one| one.diff_id);
+        found.find(|found| found.0.algorithm() == like.0.algorithm())
+    }
+
+    pub fn digest_mismatch(
+        &self,
+        blob: BlobNumber,
+        expected: &Digest,
+        place: &Place,
+    ) -> Option<Finding> {
+        let mut examined = self.of(blob).iter();
+        examined.find_map(|one| one.digest_mismatch(expected, place))
+    }
+
+    pub fn diff_id_mismatch(
+        &self,
+        blob: BlobNumber,
+        expected: &DiffId,
+        place: &Place,
+    ) -> Option<Finding> {
+        let mut examined = self.of(blob).iter();
+        examined.find_map(|one| one.diff_id_mismatch(expected, place))
     }
 }
 
@@ -238,50 +276,88 @@ impl Findings {
         self.documents.len() + self.blobs.len() - read_twice.count()
     }
 
-    /// The bytes of a content that is to be read, for the message of an empty layer.
-    pub fn size(&self, blob: BlobNumber) -> u64 {
-        self.blobs[blob.0].content.size()
-    }
-
-    /// Reads all contents, each once, and reports what is wrong with each in itself.
+    /// Reads all contents, and reports what is wrong with each in itself.
     pub fn read_contents(
         &mut self,
         pool: &ThreadPool,
         progress: &dyn Progress,
         interrupt: &Interrupt,
     ) -> Result<Outcomes> {
-        let bytes = self.blobs.iter().map(|blob| blob.content.size()).sum();
-        progress.total(self.blobs.len(), bytes);
-        // The largest first, so that none is what everybody waits for in the end.
-        let mut order: Vec<usize> = (0..self.blobs.len()).collect();
-        order.sort_by_key(|&number| std::cmp::Reverse(self.blobs[number].content.size()));
-        let read = |number: usize| {
-            let blob = &self.blobs[number];
-            let question = Question {
-                content: &blob.content,
-                digests: blob.digests.iter().copied().collect(),
-                layer: blob.layer,
-                diff_ids: blob.diff_ids.iter().copied().collect(),
-            };
-            progress.start(number, blob.content.size());
-            let outcome = layer::ask(
-                &question,
-                &|count| progress.advance(number, count),
-                interrupt,
-            )?;
-            progress.finish(number);
-            Ok((number, outcome))
-        };
-        // One by one, since a blob is far more work than handing it to a thread.
-        let outcomes: Result<Vec<(usize, Outcome)>> =
-            pool.install(|| order.into_par_iter().with_max_len(1).map(read).collect());
-        let mut outcomes = outcomes?;
-        outcomes.sort_unstable_by_key(|(number, _)| *number);
-        let outcomes: Vec<Outcome> = outcomes.into_iter().map(|(_, outcome)| outcome).collect();
-        for (blob, outcome) in self.blobs.iter().zip(&outcomes) {
-            self.problems.extend(own_problems(blob, outcome));
+        let mut jobs = Vec::new();
+        let mut blobs = Vec::new();
+        for blob in &self.blobs {
+            let first = jobs.len();
+            blob.add_jobs(&mut jobs);
+            blobs.push(first..jobs.len());
         }
-        Ok(Outcomes(outcomes))
+        let bytes = jobs.iter().map(|job| job.content.size()).sum();
+        progress.total(jobs.len(), bytes);
+        let pipeline = Pipeline {
+            pool,
+            progress,
+            interrupt,
+            layer_bytes: limits::LAYER_BYTES,
+        };
+        let outcomes = Outcomes {
+            examined: pipeline.examine(&jobs)?,
+            blobs,
+        };
+        for (number, blob) in self.blobs.iter().enumerate() {
+            let number = BlobNumber(number);
+            for examined in outcomes.of(number) {
+                // These are compared with all that is expected, and with a view to the order of an image's layers.
+                let compared = [Code::BlobDigest, Code::LayerDiffId, Code::LayerEmptyFile];
+                let findings = examined.findings.iter();
+                let own = findings.filter(|finding| !compared.contains(&finding.code));
+                self.problems.extend(own.cloned());
+            }
+            let digests = blob.digests.iter();
+            self.problems.extend(
+                digests.filter_map(|digest| outcomes.digest_mismatch(number, digest, &blob.place)),
+            );
+        }
+        Ok(outcomes)
+    }
+}
+
+impl Blob {
+    /// One job for each pair of algorithms, as there is one pass for each: nearly always one.
+    fn add_jobs(&self, jobs: &mut Vec<Job>) {
+        fn algorithms<D: Copy>(
+            digests: &BTreeSet<D>,
+            of: impl Fn(&D) -> &'static str,
+        ) -> Vec<Option<D>> {
+            let mut first: Vec<D> = Vec::new();
+            for digest in digests {
+                if !first.iter().any(|one| of(one) == of(digest)) {
+                    first.push(*digest);
+                }
+            }
+            if first.is_empty() {
+                vec![None]
+            } else {
+                first.into_iter().map(Some).collect()
+            }
+        }
+        // What cannot be read is found out when it is read.
+        let codec = if self.layer {
+            layer::sniff(&self.content).unwrap_or(Codec::None)
+        } else {
+            Codec::None
+        };
+        for digest in algorithms(&self.digests, Digest::algorithm) {
+            for diff_id in algorithms(&self.diff_ids, |diff_id| diff_id.0.algorithm()) {
+                jobs.push(Job {
+                    content: self.content.clone(),
+                    codec,
+                    action: Action::Check { decode: self.layer },
+                    digest,
+                    diff_id,
+                    place: self.place.clone(),
+                    entry: None,
+                });
+            }
+        }
     }
 }
 
@@ -297,34 +373,6 @@ pub(super) enum Found<'f> {
 pub(super) struct ReadDocument {
     pub value: serde_json::Value,
     pub bytes: Vec<u8>,
-}
-
-fn own_problems(blob: &Blob, outcome: &Outcome) -> Vec<Finding> {
-    let mut problems = Vec::new();
-    for expected in &blob.digests {
-        let found = outcome.digests.as_deref().unwrap_or_default();
-        match layer::of_algorithm(found, expected) {
-            Some(found) if found != *expected => {
-                let place = &blob.place;
-                problems.push(Finding::mismatch(
-                    Code::BlobDigest,
-                    place,
-                    "the digest",
-                    &expected,
-                    &found,
-                ));
-            }
-            _ => {}
-        }
-    }
-    // That a saved layer of no bytes has no end-of-archive marker is told in other words where it is compared.
-    let empty = blob.content.size() == 0;
-    for (code, message) in &outcome.problems {
-        if !(empty && *code == Code::LayerTarNoEnd) {
-            problems.push(Finding::new(*code, &blob.place, message.as_str()));
-        }
-    }
-    problems
 }
 
 #[cfg(test)]

@@ -8,12 +8,9 @@ mod config;
 mod docker;
 mod findings;
 mod json;
-mod layer;
 mod layout;
 mod manifest;
-mod members;
 mod shape;
-mod tap;
 mod tree;
 mod v1;
 
