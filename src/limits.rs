@@ -8,6 +8,14 @@ use crate::error::Result;
 /// Registries and engines refuse manifests over 4 MiB; a `manifest.json` of hundreds of images is larger.
 pub const DOCUMENT_BYTES: u64 = 8 << 20;
 
+/// The most values (objects, lists, strings, numbers and so on) in one JSON document.
+///
+/// What is kept of a value takes up to thirty times the bytes that it has in a document.
+pub const JSON_VALUES: usize = 1 << 20;
+
+/// How deep a JSON document may be nested: what `serde_json` reads.
+pub const JSON_DEPTH: usize = 127;
+
 /// The most members (or files of a folder) that are indexed.
 pub const MEMBERS: usize = 1 << 20;
 
@@ -52,6 +60,9 @@ pub const IMAGE_NAME_BYTES: u64 = 4096;
 
 /// The most layers of one image. Docker builds up to 127.
 pub const LAYERS: usize = 10_000;
+
+/// The most findings that are listed of one input.
+pub const FINDINGS: usize = 10_000;
 
 /// How deep indexes may be nested.
 pub const INDEX_DEPTH: usize = 8;

@@ -1,22 +1,20 @@
 //! What to do about an error.
 
 use super::Error;
-use crate::formats::docker::schema1::Schema1Error;
+use crate::findings::Code;
 
 impl Error {
     /// What the user can do about it, where that helps.
     #[must_use]
     pub fn hint(&self) -> Option<&'static str> {
         match self.fact() {
+            Error::Finding { finding } => of_finding(finding.code),
             Error::NoEndOfArchive { .. } | Error::Truncated { .. } => {
                 Some("copy or save it again, and compare the sizes")
             }
             Error::DiffId { .. } | Error::DigestMismatch { .. } | Error::SizeMismatch { .. } => {
                 Some("the input is damaged: copy or save it again")
             }
-            Error::Schema1 {
-                source: Schema1Error::Signature { .. },
-            } => Some("--ignore-signatures takes it all the same"),
             Error::NotALayout { .. } => {
                 Some("give another output, or remove this one if it is not needed")
             }
@@ -47,5 +45,21 @@ impl Error {
             ),
             _ => None,
         }
+    }
+}
+
+fn of_finding(code: Code) -> Option<&'static str> {
+    match code {
+        Code::ArchiveDamaged => Some("copy or save it again, and compare the sizes"),
+        Code::LayerDiffId | Code::BlobDigest | Code::BlobSize | Code::LayerDecode => {
+            Some("the input is damaged: copy or save it again")
+        }
+        Code::Schema1Signature | Code::Schema1Unverified => {
+            Some("use --ignore-signatures to convert it anyway")
+        }
+        Code::NotAnImage => {
+            Some("inputs are docker save archives, OCI layouts, dir: folders and schema 1 folders")
+        }
+        _ => None,
     }
 }

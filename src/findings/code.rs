@@ -117,6 +117,7 @@ codes! {
     Error Stops DescriptorSize "descriptor-size" "A descriptor's `size` is missing, negative, or no integer."
     Error Stops DescriptorData "descriptor-data" "A descriptor's `data` is not the base64 of the bytes that its digest names."
     Error Stops DescriptorField "descriptor-field" "`urls`, `annotations`, `artifactType` or `platform` of a descriptor, or the annotations of a document, are of the wrong shape."
+    Error Warns PlatformIncomplete "platform-incomplete" "A descriptor's `platform` lacks `os` or `architecture`."
     Error Warns ArtifactType "artifact-type" "A manifest with the empty config has no `artifactType`."
     Error Warns ConfigField "config-field" "A field of a config is of the wrong type, so engines refuse the config."
     Error Warns ConfigPlatform "config-platform" "A config has no `os` or no `architecture`."
@@ -139,7 +140,9 @@ codes! {
     Error Stops Schema1 "schema1" "A schema 1 manifest breaks a rule of its format."
     Error Stops Schema1Signature "schema1-signature" "A signature of a schema 1 manifest does not fit."
 
+
     Warning Warns JsonRepeatedKey "json-repeated-key" "An object has a key twice with the same value."
+    Warning Warns JsonSurrogate "json-surrogate" "A string has half of a surrogate pair: programs written in Go read U+FFFD, others refuse the document."
     Warning Warns LayersNull "layers-null" "`layers` of a manifest is null, which some readers refuse; Go writes it for an image without layers."
     Warning Warns ArchiveDuplicateMember "archive-duplicate-member" "The archive has two members of one name: some readers take the first, some the last."
     Warning Warns JsonKeyCase "json-key-case" "A key differs from one of the specification in case alone: programs written in Go, as engines are, take it for that one, and others do not."
@@ -147,6 +150,7 @@ codes! {
     Warning Warns RefName "ref-name" "A name does not fit the grammar of `org.opencontainers.image.ref.name`, or of tags in manifest.json."
     Warning Warns RefNameDuplicate "ref-name-duplicate" "One name is given to two different images."
     Warning Stops DigestAlgorithm "digest-algorithm" "A digest is of an algorithm other than sha256 and sha512, so the blob cannot be checked."
+    Warning Silent BlobAlgorithm "blob-algorithm" "A blob that nothing refers to is named by a digest of an algorithm other than sha256 and sha512, so it cannot be checked."
     Warning Silent BlobName "blob-name" "A file below `blobs` is not named as a blob is."
     Warning Warns PlatformMismatch "platform-mismatch" "A descriptor's platform is not that of the image's config."
     Warning Silent PlatformValue "platform-value" "An `os` or `architecture` is none that Go knows (SHOULD), as `x86_64` for `amd64`."
@@ -159,12 +163,15 @@ codes! {
     Warning Warns LayerPath "layer-path" "A path in a layer has `..` in it: engines refuse it."
     Warning Warns LayerTarAfterEnd "layer-tar-after-end" "Something other than zeros stands behind a layer's end-of-archive marker, where no reader looks."
     Warning Silent NullManifests "null-manifests" "`manifests` of an index.json beside a manifest.json is null, as Docker 25.0.0 to 25.0.2 wrote it."
+    Warning Warns Repositories "repositories" "`repositories` beside a manifest.json is damaged. Only engines before Docker 1.10 read it."
+    Warning Silent UnreferencedDamaged "unreferenced-damaged" "A blob that nothing refers to does not have the digest that names it."
     Warning Warns DockerManifestUnindexed "docker-manifest-unindexed" "manifest.json lists an image or a name that index.json does not lead to."
     Warning Silent LegacyId "legacy-id" "The v1 metadata of a layer has another `id` than its folder."
-    Warning Warns Schema1Unverified "schema1-unverified" "A signature of a schema 1 manifest is of an algorithm or key that cannot be checked."
+    Warning Stops Schema1Unverified "schema1-unverified" "A signature of a schema 1 manifest is of an algorithm or key that cannot be checked."
 
     Warning Warns Cache "cache" "The cache cannot be used, or an entry in it is damaged; the layers are encoded again."
 
+    Note Stops NoImages "no-images" "The input is a layout that lists no image at all."
     Note Silent UnreferencedBlob "unreferenced-blob" "Nothing that could be read refers to a blob."
     Note Silent SubjectMissing "subject-missing" "The manifest that a referrer is about is not there."
     Note Warns PlatformAbsent "platform-absent" "An index names a platform whose manifest or layers are not there, as when one platform was saved."
