@@ -59,8 +59,10 @@ pub(crate) fn as_go_reads<'v>(
             _ => Code::JsonKeyCase,
         };
         reading.note(code, place, message);
-        let value = object[found].clone();
-        object.to_mut()[known] = value;
+        if object.get(known).is_none() {
+            let value = object[found].clone();
+            object.to_mut()[known] = value;
+        }
     }
     object
 }

@@ -124,9 +124,7 @@ fn image(
     reached: &mut HashSet<String>,
 ) -> Node {
     let place = Place::image(label);
-    let chain = chain(reading, all, &place, top);
-    let is_whole = chain.is_some();
-    let chain = chain.unwrap_or_default();
+    let (chain, is_whole) = chain(reading, all, &place, top);
     let of = chain.len();
     let mut layers = Vec::with_capacity(of);
     let mut metadata = Vec::with_capacity(of);
@@ -175,13 +173,13 @@ fn image(
     }))
 }
 
-/// The layers of an image, the newest first; `None` where one is missing or they lead back to one, which is noted.
+/// The layers of an image, the newest first, and whether they are all: one may be missing, or lead back, which is noted.
 fn chain<'a>(
     reading: &mut Reading,
     all: &'a BTreeMap<String, Metadata>,
     place: &Place,
     top: &str,
-) -> Option<Vec<(&'a String, &'a Metadata)>> {
+) -> (Vec<(&'a String, &'a Metadata)>, bool) {
     let mut chain: Vec<(&String, &Metadata)> = Vec::new();
     let mut seen = HashSet::new();
     let mut next = Some(top);
@@ -193,15 +191,15 @@ fn chain<'a>(
             };
             let place = place.in_file(format!("{id}/json"));
             reading.note(Code::LegacyChain, &place, message);
-            return None;
+            return (chain, false);
         };
         if !seen.insert(id) {
             let place = place.in_file(format!("{id}/json"));
             reading.note(Code::LegacyChain, &place, CYCLE);
-            return None;
+            return (chain, false);
         }
         chain.push((id, layer));
         next = layer.parent.as_deref();
     }
-    Some(chain)
+    (chain, true)
 }

@@ -90,11 +90,12 @@ fn index(reading: &mut Reading, value: &Value, beside: Beside, place: &Place) ->
     };
     tree.attestations(&links, place);
     let mut entries: Vec<Entry> = Vec::new();
-    let mut positions: HashMap<Digest, usize> = HashMap::new();
+    // An attestation is read otherwise than an image.
+    let mut positions: HashMap<(Digest, bool), usize> = HashMap::new();
     for link in &links {
-        let digest = link.descriptor.digest;
+        let key = (link.descriptor.digest, link.is_about_another());
         let reference = reference(&link.descriptor);
-        if let Some(&position) = positions.get(&digest) {
+        if let Some(&position) = positions.get(&key) {
             tree.reading.entry = Some(position);
             let entry = &mut entries[position];
             let image = Place::image(entry.label(position));
@@ -107,7 +108,7 @@ fn index(reading: &mut Reading, value: &Value, beside: Beside, place: &Place) ->
         let position = entries.len();
         tree.reading.entry = Some(position);
         let node = entry_node(&mut tree, link, &reference, position, place);
-        positions.insert(digest, position);
+        positions.insert(key, position);
         entries.push(Entry {
             references: vec![reference],
             node,

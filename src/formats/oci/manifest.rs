@@ -73,9 +73,12 @@ fn layers(tree: &mut Tree, value: &Value, place: &Place) -> Option<(Vec<Link>, u
         tree.reading.note(Code::LayersNull, place, message);
         return Some((Vec::new(), 0));
     }
-    let links = tree.links(value, "layers", limits::LAYERS, place)?;
-    let listed = value["layers"].as_array().map_or(0, Vec::len);
-    if listed == 0 {
+    let listed = value.get("layers").and_then(Value::as_array);
+    let listed = listed.map_or(0, Vec::len);
+    let links = tree.links(value, "layers", limits::LAYERS, place);
+    // What is no list has been noted.
+    let links = if listed == 0 { Vec::new() } else { links? };
+    if value.get("layers").is_some_and(Value::is_array) && listed == 0 {
         let message = "the manifest has no layers";
         tree.reading.note(Code::LayersEmpty, place, message);
     }
