@@ -141,7 +141,7 @@ codes! {
     Error Stops Schema1Signature "schema1-signature" "A signature of a schema 1 manifest does not fit."
 
 
-    Warning Warns JsonRepeatedKey "json-repeated-key" "An object has a key twice with the same value."
+    Warning Warns JsonRepeatedKey "json-repeated-key" "An object has a key twice with the same value, or one that nobody reads."
     Warning Warns JsonSurrogate "json-surrogate" "A string has half of a surrogate pair: programs written in Go read U+FFFD, others refuse the document."
     Warning Warns LayersNull "layers-null" "`layers` of a manifest is null, which some readers refuse; Go writes it for an image without layers."
     Warning Warns ArchiveDuplicateMember "archive-duplicate-member" "The archive has two members of one name: some readers take the first, some the last."
@@ -171,7 +171,7 @@ codes! {
 
     Warning Warns Cache "cache" "The cache cannot be used, or an entry in it is damaged; the layers are encoded again."
 
-    Note Stops NoImages "no-images" "The input is a layout that lists no image at all."
+    Note Stops NoImages "no-images" "The input lists no image at all."
     Note Silent UnreferencedBlob "unreferenced-blob" "Nothing that could be read refers to a blob."
     Note Silent SubjectMissing "subject-missing" "The manifest that a referrer is about is not there."
     Note Warns PlatformAbsent "platform-absent" "An index names a platform whose manifest or layers are not there, as when one platform was saved."
@@ -180,6 +180,7 @@ codes! {
     Note Silent LayerTarNoEnd "layer-tar-no-end" "A layer's tar has no end-of-archive marker."
     Note Silent LayerEmptyFile "layer-empty-file" "A layer without files was saved as a file of no bytes."
     Note Silent LayerManyPaths "layer-many-paths" "A layer has so many entries that only the first 1,048,576 were looked through for duplicates."
+    Note Silent DockerManifestUnnamed "docker-manifest-unnamed" "manifest.json lists an image without a name that index.json does not lead to, as Docker 25 and later write it."
     Note Silent DockerManifestIncomplete "docker-manifest-incomplete" "index.json leads to an image that manifest.json does not list, so engines that read only the latter do not see it."
 }
 

@@ -136,9 +136,15 @@ fn compare(reading: &mut Reading, entries: &[Entry], items: &[Item], positions: 
         let Some(id) = item.id() else { continue };
         reading.entry = Some(position);
         let Some(indexed) = manifests.get(&id) else {
+            // Docker forgets images without a name, in every version so far.
+            let code = if item.tags.is_empty() {
+                Code::DockerManifestUnnamed
+            } else {
+                Code::DockerManifestUnindexed
+            };
             let message =
-                format!("index.json does not lead to its image {id}; both lists are read");
-            reading.note(Code::DockerManifestUnindexed, &item.place, message);
+                format!("index.json does not lead to its image {id}; the images of both are read");
+            reading.note(code, &item.place, message);
             continue;
         };
         layers(reading, item, indexed);
