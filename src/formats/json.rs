@@ -11,6 +11,7 @@ use serde::Deserializer;
 use serde::de::{DeserializeSeed, Error as _, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Number, Value};
 
+use super::keys;
 use crate::error::{Error, Result};
 use crate::findings::Code;
 use crate::limits;
