@@ -412,6 +412,6 @@ fn sizes_have_units() {
         let option = format!("--max-layer-size={size}");
         sandbox
             .convert(&["app.tar", "-o", "out", &option])
-            .is_wrong_usage("number of bytes");
+            .is_wrong_usage("expected a size such as 512M");
     }
 }
