@@ -191,7 +191,7 @@ pub enum Error {
 
     // Content.
     /// A layer's uncompressed bytes are not what the config says.
-    #[error("diff_id is {found}, the config says {expected}")]
+    #[error("diff_id is {found}, expected {expected}")]
     DiffId {
         /// From the config.
         expected: DiffId,
@@ -199,7 +199,7 @@ pub enum Error {
         found: DiffId,
     },
     /// A blob's bytes are not what its descriptor says.
-    #[error("digest of {what} is {found}, {expected} is expected")]
+    #[error("digest of {what} is {found}, expected {expected}")]
     DigestMismatch {
         /// Which blob or document.
         what: String,
@@ -209,7 +209,7 @@ pub enum Error {
         found: Digest,
     },
     /// A blob's size is not what its descriptor says.
-    #[error("size of {what} is {found}, the descriptor says {expected}")]
+    #[error("size of {what} is {found}, expected {expected}")]
     SizeMismatch {
         /// Which blob or document.
         what: String,

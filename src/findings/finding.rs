@@ -147,7 +147,7 @@ impl Problem {
     ) -> Problem {
         let (expected, found) = (expected.to_string(), found.to_string());
         Problem {
-            message: format!("{what} is {found}, {expected} is expected"),
+            message: format!("{what} is {found}, expected {expected}"),
             expected: Some(expected),
             found: Some(found),
             ..Problem::new(code, place, "")

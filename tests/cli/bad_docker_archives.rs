@@ -174,7 +174,7 @@ fn archives_that_are_cut_or_damaged() {
     let number = [tar::pax(&[("size", "many".to_owned())]), whole.clone()].concat();
     refuses(
         &number,
-        "ocify: app.tar: damaged tar header at byte 1024: size is \"many\", a number is expected\n",
+        "ocify: app.tar: damaged tar header at byte 1024: size is \"many\", expected a number\n",
     );
     let mut gzip = codec::gzip(&whole);
     gzip.extend(b"garbage behind the end");
@@ -369,7 +369,7 @@ fn configs() {
     refuses(
         &archive().with(name, other.config.clone()).tar(),
         &format!(
-            "{app}digest of config {name} is {}, {} is expected\n{DAMAGED}",
+            "{app}digest of config {name} is {}, expected {}\n{DAMAGED}",
             other.id(),
             image.id(),
         ),
@@ -388,7 +388,7 @@ fn layers_that_are_not_what_the_config_says() {
         refuses(
             &with(encode(&wrong.tar)),
             &format!(
-                "{app}diff_id is {}, the config says {expected}\n{DAMAGED}",
+                "{app}diff_id is {}, expected {expected}\n{DAMAGED}",
                 wrong.diff_id()
             ),
         );
@@ -396,7 +396,7 @@ fn layers_that_are_not_what_the_config_says() {
     refuses(
         &with(Vec::new()),
         &format!(
-            "{app}diff_id is {}, the config says {expected}\n{DAMAGED}",
+            "{app}diff_id is {}, expected {expected}\n{DAMAGED}",
             sha256(b"")
         ),
     );

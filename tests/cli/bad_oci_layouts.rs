@@ -50,7 +50,7 @@ fn the_layout_file() {
         &layout
             .files()
             .with("oci-layout", r#"{"imageLayoutVersion":"2.0.0"}"#),
-        "ocify: app: oci-layout: its version is \"2.0.0\", 1.0.0 is known\n",
+        "ocify: app: oci-layout: imageLayoutVersion is \"2.0.0\", expected \"1.0.0\"\n",
     );
     refuses(
         &layout.files().with("oci-layout", "{}"),
@@ -103,7 +103,7 @@ fn blobs_that_are_missing_or_others() {
         refuses(
             &layout.files().with(&path, bytes),
             &format!(
-                "ocify: app: app:1.0: {place}size of {path} is {}, the descriptor says {size}\n{DAMAGED}",
+                "ocify: app: app:1.0: {place}size of {path} is {}, expected {size}\n{DAMAGED}",
                 size + 1
             ),
         );
@@ -115,7 +115,7 @@ fn blobs_that_are_missing_or_others() {
         refuses(
             &layout.files().with(&path, bytes.clone()),
             &format!(
-                "ocify: app: app:1.0: digest of {path} is {}, {} is expected\n{DAMAGED}",
+                "ocify: app: app:1.0: digest of {path} is {}, expected {}\n{DAMAGED}",
                 sha256(&bytes),
                 digest(changed),
             ),
@@ -130,7 +130,7 @@ fn blobs_that_are_missing_or_others() {
     refuses(
         &layout.files().with(&path, bytes.clone()),
         &format!(
-            "ocify: app: app:1.0: layer 2 of 2: digest of the blob is {}, {} is expected\n{DAMAGED}",
+            "ocify: app: app:1.0: layer 2 of 2: digest of the blob is {}, expected {}\n{DAMAGED}",
             sha256(&bytes),
             digest(layer),
         ),
@@ -151,7 +151,7 @@ fn layers_unlike_their_diff_ids() {
     refuses(
         &layout.files(),
         &format!(
-            "ocify: app: app:1.0: layer 2 of 2: diff_id is {}, the config says {expected}\n{DAMAGED}",
+            "ocify: app: app:1.0: layer 2 of 2: diff_id is {}, expected {expected}\n{DAMAGED}",
             wrong.diff_id()
         ),
     );
@@ -325,7 +325,7 @@ fn indexes_that_are_too_deep_or_lead_back() {
     refuses(
         &layout.files().with(&path, bytes.clone()),
         &format!(
-            "ocify: app: circle: digest of {path} is {}, {} is expected\n{DAMAGED}",
+            "ocify: app: circle: digest of {path} is {}, expected {}\n{DAMAGED}",
             sha256(bytes.as_bytes()),
             sha256(b"itself"),
         ),

@@ -185,7 +185,7 @@ fn configs() {
         (
             json!({"history": [{"created_by": "a"}, {"created_by": "b"}]}),
             Some(
-                "the number of history entries that made a layer is 2, 1 is expected (history-excess",
+                "the number of history entries that made a layer is 2, expected 1 (history-excess",
             ),
         ),
         (

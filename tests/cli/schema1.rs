@@ -180,7 +180,7 @@ fn manifests_that_break_a_rule() {
         ),
         (
             edited(|manifest| edit_v1(manifest, 0, |v1| v1["parent"] = json!(zeros))),
-            format!("parent of history[0] is {zeros:?}, the next id is {middle}"),
+            format!("parent of history[0] is {zeros:?}, expected {middle}, the next id"),
         ),
         (
             edited(|manifest| edit_v1(manifest, 2, |v1| v1["parent"] = json!(zeros))),
@@ -285,7 +285,7 @@ fn blobs_that_are_missing_or_others() {
     refuses(
         &files.with(&middle, other.clone()),
         &format!(
-            "{app}digest of the blob is {}, sha256:{middle} is expected\nhint: the input is damaged: copy or save it \
+            "{app}digest of the blob is {}, expected sha256:{middle}\nhint: the input is damaged: copy or save it \
              again\n",
             sha256(&other)
         ),

@@ -35,7 +35,10 @@ pub(crate) fn read(files: &Files, warnings: &mut Vec<String>) -> Result<Vec<Entr
     if layout.version != "1.0.0" {
         return Err(Error::document(
             "oci-layout",
-            format!("its version is {:?}, 1.0.0 is known", layout.version),
+            format!(
+                "imageLayoutVersion is {:?}, expected \"1.0.0\"",
+                layout.version
+            ),
         ));
     }
     let bytes = files.document(INDEX)?;

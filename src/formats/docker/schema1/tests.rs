@@ -220,11 +220,11 @@ fn bad_manifests_are_told_with_the_place() {
         ),
         (
             |m| v1(m, 0, &json!({"id": id("c"), "parent": "x"})),
-            "parent of history[0] is \"x\", the next id is bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb",
+            "parent of history[0] is \"x\", expected bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb, the next id",
         ),
         (
             |m| v1(m, 1, &json!({"id": id("b")})),
-            "parent of history[1] is \"\", the next id is aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa",
+            "parent of history[1] is \"\", expected aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa, the next id",
         ),
         (
             |m| v1(m, 0, &json!({"id": id("a"), "parent": id("b")})),
