@@ -6,7 +6,7 @@ use crate::findings::Code;
 /// Of something that the output has just as the input has it.
 pub(crate) fn copied(places: &[Place], code: Code, message: &str) -> String {
     format!(
-        "{}: {message} ({code}; copied as it is)",
+        "{}: {message} ({code}; copied unchanged)",
         Place::path(places)
     )
 }
@@ -14,7 +14,7 @@ pub(crate) fn copied(places: &[Place], code: Code, message: &str) -> String {
 /// Of something that the output has right.
 pub(crate) fn mended(places: &[Place], code: Code, message: &str) -> String {
     format!(
-        "{}: {message} ({code}; mended in the output)",
+        "{}: {message} ({code}; corrected in the output)",
         Place::path(places)
     )
 }

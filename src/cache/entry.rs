@@ -127,7 +127,7 @@ mod tests {
         let warnings = cache.take_warnings();
         assert_eq!(warnings.len(), 1, "{warnings:?}");
         assert!(
-            warnings[0].starts_with("the cache takes no more layers: cannot write ")
+            warnings[0].starts_with("no more layers are added to the cache: cannot write ")
                 && warnings[0].ends_with(": No space left on device (os error 28)"),
             "{warnings:?}"
         );

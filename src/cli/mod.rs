@@ -59,7 +59,7 @@ pub fn run() -> ExitCode {
         Err(Failure::Reported) => Exit::Failed.into(),
         Err(Failure::Usage(message)) => {
             eprintln!("ocify: {}", escape(&message));
-            eprintln!("hint: see ocify --help");
+            eprintln!("hint: see `ocify --help`");
             Exit::Usage.into()
         }
         Err(Failure::Failed(error)) => {

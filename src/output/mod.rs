@@ -173,7 +173,7 @@ enum Blob<'a> {
 
 impl BlobWriter<'_> {
     /// Writes the next bytes. Where there are more of them than in the input, which may go on for long, only while there
-    /// is free_space. That happens with any codec: what xz and zstd find repeated over many megabytes, gzip does not, and a
+    /// is free space. That happens with any codec: what xz and zstd find repeated over many megabytes, gzip does not, and a
     /// sparse member has holes.
     pub fn write(&mut self, bytes: &[u8]) -> Result<()> {
         self.size += bytes.len() as u64;

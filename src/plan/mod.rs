@@ -128,7 +128,7 @@ impl Plan {
                 Layer::Other(blob) => self.add_blob(blob, places),
                 Layer::Absent { descriptor, .. } => {
                     self.warnings.push(format!(
-                        "{}: {} is a foreign layer that is not here: only its urls are carried on",
+                        "{}: {} is a foreign layer that is not in the input: only its urls are kept",
                         Place::path(places),
                         descriptor.digest
                     ));

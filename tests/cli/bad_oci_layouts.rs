@@ -9,7 +9,7 @@ use crate::support::oci::{self, Layout, blob_path, digest, named};
 use crate::support::sandbox::Sandbox;
 use crate::support::{codec, sha256};
 
-const DAMAGED: &str = "hint: the input is damaged: copy or save it again\n";
+const DAMAGED: &str = "hint: copy or save the input again: it is damaged\n";
 
 /// Converting the folder `app` fails with these lines and leaves nothing behind.
 #[track_caller]
@@ -54,12 +54,12 @@ fn the_layout_file() {
     );
     refuses(
         &layout.files().with("oci-layout", "{}"),
-        "ocify: app: oci-layout is not the JSON that it should be: missing field `imageLayoutVersion` at line 1 column 2\n",
+        "ocify: app: cannot parse oci-layout: missing field `imageLayoutVersion` at line 1 column 2\n",
     );
     refuses(
         &Layout::default().files(),
-        "ocify: app: no image in here: index.json lists none\n\
-         hint: inputs are docker save archives, OCI layouts, dir: folders and schema 1 folders\n",
+        "ocify: app: not a container image: index.json lists no images\n\
+         hint: pass a docker save archive, an OCI layout, a dir: folder or a schema 1 folder\n",
     );
     refuses(
         &layout.files().without("oci-layout"),
@@ -67,14 +67,14 @@ fn the_layout_file() {
     );
     refuses(
         &layout.files().with("index.json", "[]x"),
-        "ocify: app: index.json is not the JSON that it should be: trailing characters at line 1 column 3\n",
+        "ocify: app: cannot parse index.json: trailing characters at line 1 column 3\n",
     );
 }
 
 #[test]
 fn blobs_that_are_missing_or_others() {
     let (layout, descriptor, manifest) = image();
-    let hint = "hint: --allow-missing or --platform leaves out what is missing\n";
+    let hint = "hint: use `--allow-missing` or `--platform` to leave out what is missing\n";
     for missing in [&descriptor, &manifest["config"], &manifest["layers"][1]] {
         let layer = missing == &manifest["layers"][1];
         let place = if layer { "layer 2 of 2: " } else { "" };
@@ -215,9 +215,7 @@ fn descriptors_that_must_not_be() {
     let refused = |files: &Files, reason: &str| {
         let run = Sandbox::with_folder(files).convert(&["app", "-o", "out"]);
         assert_eq!(run.status.code(), Some(1));
-        let start = format!(
-            "ocify: app: index.json is not the JSON that it should be: {reason} at line 1 column "
-        );
+        let start = format!("ocify: app: cannot parse index.json: {reason} at line 1 column ");
         let column = run
             .stderr
             .strip_prefix(&start)
@@ -339,7 +337,7 @@ fn configs_of_something_else() {
     layout.add(named(&image, "app:1.0"));
     refuses(
         &layout.files(),
-        "ocify: app: app:1.0: the config has no rootfs with diff_ids\n",
+        "ocify: app: app:1.0: the config lacks rootfs.diff_ids\n",
     );
     let (files, descriptor) = with_manifest(|manifest| {
         manifest.as_object_mut().unwrap().shift_remove("config");

@@ -109,7 +109,7 @@ fn a_damaged_entry_is_replaced() {
             let warning = &run.stderr;
             assert_eq!(run.status.code(), Some(0), "{what}: {warning}");
             assert!(
-                warning.starts_with("ocify: warning: dropped from the cache"),
+                warning.starts_with("ocify: warning: removed from the cache"),
                 "{what}: {warning}"
             );
             assert_eq!(warning.lines().count(), 1, "{what}: {warning}");
@@ -214,7 +214,7 @@ fn what_others_could_have_put_there_is_decoded() {
         let found = Layer::new("forged").diff_id();
         assert!(
             run.stderr
-                .starts_with("ocify: warning: dropped from the cache, ")
+                .starts_with("ocify: warning: removed from the cache, ")
                 && run
                     .stderr
                     .contains(&format!("{name}: diff_id is {found}, ")),
@@ -244,7 +244,7 @@ fn links_in_place_of_the_cache_s_own_folders_are_not_followed() {
     let run = sandbox.convert(&[&["app.tar", "-o", "out"][..], &args].concat());
     assert_eq!(run.status.code(), Some(0));
     assert!(
-        run.stderr.contains("warning: the cache cannot be read: "),
+        run.stderr.contains("warning: cannot read the cache: "),
         "{}",
         run.stderr
     );

@@ -70,7 +70,7 @@ fn wrong_usage_is_exit_status_2() {
         ),
         (
             &["convert", "app.tar", "-o", "-", "--json"],
-            "--json and the tar cannot both go to standard output",
+            "`--json` and the tar cannot both go to standard output",
         ),
     ] {
         sandbox.run(args).is_wrong_usage(part);

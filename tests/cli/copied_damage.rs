@@ -11,7 +11,7 @@ use crate::support::tar::{self, Member};
 use crate::support::{codec, oci, schema1};
 
 fn warning(place: &str, message: &str) -> String {
-    format!("ocify: warning: {place}: {message}; copied as it is)\n")
+    format!("ocify: warning: {place}: {message}; copied unchanged)\n")
 }
 
 fn of_top(message: &str) -> String {

@@ -36,7 +36,7 @@ fn an_image_that_calls_itself_an_attestation() {
         &layout.listing(disguised).files(),
         &format!(
             "ocify: app: app: layer 1 of 1: diff_id is {}, expected {}\n\
-             hint: the input is damaged: copy or save it again\n",
+             hint: copy or save the input again: it is damaged\n",
             sha256(&layer.tar),
             sha256(&said.tar),
         ),

@@ -392,7 +392,7 @@ fn size_of_a_decoded_layer() {
             convert(size, &format!("out-{number}-{compression}")).succeeds();
             convert(size - 1, "refused").fails(&format!(
                 "ocify: app.tar: app:1.0: layer 1 of 1: the decoded layer is larger than the limit of {} bytes\n\
-                 hint: --max-layer-size allows more\n",
+                 hint: use `--max-layer-size` to allow more\n",
                 size - 1
             ));
         }

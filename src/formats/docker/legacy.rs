@@ -86,7 +86,7 @@ pub(crate) fn read(files: &Files) -> Result<Vec<Entry>> {
         return match parents.keys().next() {
             Some(id) => Err(parent_cycle(id)),
             None => Err(Error::NotAnImage {
-                found: "repositories names none".to_owned(),
+                found: "repositories lists no images".to_owned(),
             }),
         };
     }

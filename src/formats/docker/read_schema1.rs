@@ -44,7 +44,9 @@ pub(crate) fn read(
         match verdict {
             Verdict::Valid { .. } => {}
             Verdict::Invalid(_) | Verdict::Unsupported(_) => {
-                warnings.push("the manifest's signature does not fit and was ignored".to_owned());
+                warnings.push(
+                    "the signature of the manifest does not verify and was ignored".to_owned(),
+                );
             }
         }
     }

@@ -51,7 +51,7 @@ pub(crate) fn read(files: &Files) -> Result<Vec<Entry>> {
     let items = items(files)?;
     if items.is_empty() {
         return Err(Error::NotAnImage {
-            found: "manifest.json lists none".to_owned(),
+            found: "manifest.json lists no images".to_owned(),
         });
     }
     let entries = items.iter().enumerate();

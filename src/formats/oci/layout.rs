@@ -97,7 +97,7 @@ fn tell_names_apart(entries: &mut [Entry], warnings: &mut Vec<String>) {
     }
     for (name, count) in count {
         if count > 1 {
-            warnings.push(format!("the name {name} stands for {count} images"));
+            warnings.push(format!("{count} images are named {name}"));
         }
     }
 }
