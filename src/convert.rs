@@ -12,6 +12,7 @@ use crate::digest_map::DigestMap;
 use crate::digest_map::StagedMap;
 use crate::error::Error;
 use crate::error::Result;
+use crate::findings::{Code, Finding, Place};
 use crate::formats::Format;
 use crate::formats::Input;
 use crate::formats::ReadOptions;
@@ -194,14 +195,15 @@ pub(crate) fn thread_pool(threads: Option<usize>) -> Result<rayon::ThreadPool> {
         })
 }
 
-fn input_warnings(inputs: &[Input]) -> Vec<String> {
+fn input_warnings(inputs: &[Input]) -> Vec<Finding> {
     let warnings = inputs.iter().flat_map(|input| {
-        let own = input.warnings.iter().cloned();
+        let place = Place::input(input.name.clone());
         let signatures = input.signatures.iter().map(|name| {
-            format!("{name} is not converted: a layout has no place for detached signatures")
+            let message = "a layout has no place for detached signatures";
+            Finding::new(Code::SignatureDetached, &Place::file(name), message)
         });
-        own.chain(signatures)
-            .map(|warning| format!("{}: {warning}", input.name))
+        let all = input.warnings.iter().cloned().chain(signatures);
+        all.map(move |finding| finding.at(&place))
     });
     warnings.collect()
 }

@@ -7,9 +7,9 @@ use serde_json::{Value, json};
 
 use crate::digest::Digest;
 use crate::error::Error;
-use crate::error::Place;
 use crate::error::Result;
 use crate::error::ResultExt;
+use crate::findings::Place;
 use crate::fs::StagedFile;
 use crate::image::media_type;
 use crate::interrupt::Interrupt;
@@ -113,7 +113,7 @@ impl DigestMap {
     }
 
     fn place(&self) -> Place {
-        Place::File(self.path.display().to_string())
+        Place::input(self.path.display().to_string())
     }
 
     fn content(&self, entries: &[EntryReport]) -> String {

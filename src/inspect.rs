@@ -8,9 +8,9 @@ use crate::compression::Codec;
 use crate::digest::DiffId;
 use crate::digest::Digest;
 use crate::error::Error;
-use crate::error::Place;
 use crate::error::Result;
 use crate::error::ResultExt;
+use crate::findings::{Finding, Place};
 use crate::formats::Format;
 use crate::formats::Input;
 use crate::image::Blob;
@@ -22,12 +22,11 @@ use crate::image::Node;
 use crate::layer::Job;
 use crate::source::Content;
 
-use crate::formats::ConfigView;
-use crate::formats::HistoryEntry;
 use crate::image::Descriptor;
 use crate::image::Document;
 use crate::image::Platform;
 use crate::image::REFERENCE_DIGEST;
+use crate::image::{ConfigView, HistoryEntry};
 use crate::select::ImageSelector;
 use crate::select::Selected;
 use crate::select::Selection;
@@ -46,7 +45,7 @@ pub struct Inspection {
     /// Files with detached signatures.
     pub signatures: Vec<String>,
     /// What the user should know.
-    pub warnings: Vec<String>,
+    pub warnings: Vec<Finding>,
 }
 
 /// An image, index or artifact with its names.
@@ -148,7 +147,7 @@ pub struct InspectedLayer {
 pub fn inspect(input: &Input, images: &[ImageSelector]) -> Result<Inspection> {
     let entries = select(input, images)?.into_iter().map(|selected| {
         let references = selected.entry.references.iter();
-        let node = node(&selected.entry.node, None).at(|| Place::Image(selected.label.clone()))?;
+        let node = node(&selected.entry.node, None).at(|| Place::image(selected.label.clone()))?;
         Ok(InspectedEntry {
             position: selected.position,
             names: references
@@ -175,7 +174,7 @@ fn select(input: &Input, images: &[ImageSelector]) -> Result<Vec<Selected>> {
 }
 
 fn place(input: &Input) -> Place {
-    Place::File(input.name.clone())
+    Place::input(input.name.clone())
 }
 
 /// `descriptor` is the one that led here.
@@ -197,14 +196,9 @@ fn node(node: &Node, descriptor: Option<&Descriptor>) -> Result<InspectedNode> {
 
 fn manifest(manifest: &Manifest, descriptor: Option<&Descriptor>) -> Result<InspectedNode> {
     let view = match &manifest.config {
-        Config::Image(document) => {
-            ConfigView::parse(&format!("config {}", document.digest), &document.bytes)?
-        }
-        Config::V1(v1) => {
-            // History and time come from the metadata alone, so any diff_ids will do.
-            let any = DiffId(Digest::sha256(b""));
-            ConfigView::parse("v1", &v1.config(&vec![any; manifest.layers.len()])?)?
-        }
+        Config::Image(config) => &config.view,
+        Config::V1 { view, .. } => view,
+        Config::Unreadable => return Err(Error::NoRootfs),
         Config::Other(config) => {
             let document = manifest.document.as_ref();
             let document = document.ok_or(Error::NoManifest { has_config: false })?;
@@ -226,7 +220,7 @@ fn index(index: &Index) -> Result<InspectedIndex> {
     })
 }
 
-fn image(manifest: &Manifest, view: ConfigView) -> Result<InspectedImage> {
+fn image(manifest: &Manifest, view: &ConfigView) -> Result<InspectedImage> {
     let schema1 = manifest.known_as.schema1.as_ref().map(|schema1| {
         Descriptor::new(
             schema1.media_type,
@@ -235,25 +229,21 @@ fn image(manifest: &Manifest, view: ConfigView) -> Result<InspectedImage> {
         )
     });
     let document = manifest.document.as_ref().map(Document::descriptor);
-    let history = view.history.as_deref().unwrap_or_default();
+    let history = view.history.as_slice();
     let made: Vec<&HistoryEntry> = history.iter().filter(|entry| !entry.empty_layer).collect();
     // Otherwise nothing says which line is whose.
     let fits = made.len() == manifest.layers.len();
     let layers = manifest.layers.iter().enumerate().map(|(number, layer)| {
         let line = made.get(number).filter(|_| fits);
         let of = manifest.layers.len();
-        inspected_layer(layer, line.and_then(|entry| entry.created_by.clone())).at(|| {
-            Place::Layer {
-                number: number + 1,
-                of,
-            }
-        })
+        inspected_layer(layer, line.and_then(|entry| entry.created_by.clone()))
+            .at(|| Place::layer(number + 1, of))
     });
     Ok(InspectedImage {
         manifest: document.or(schema1),
         image_id: manifest.image_id(),
-        platform: manifest.platform.clone(),
-        created: view.created,
+        platform: manifest.platform().cloned(),
+        created: view.created.clone(),
         layers: layers.collect::<Result<_>>()?,
         subject: manifest.subject,
     })
@@ -290,7 +280,7 @@ fn inspected_layer(layer: &Layer, created_by: Option<String>) -> Result<Inspecte
             diff_id,
         } => InspectedLayer {
             diff_id: *diff_id,
-            ..of_blob(descriptor, None)
+            ..of_blob(descriptor.as_ref().ok_or(Error::NoRootfs)?, None)
         },
         Layer::Other(blob) => of_blob(&blob.descriptor, Some(&blob.content)),
     })

@@ -25,8 +25,8 @@ use crate::compression::encoder_version;
 use crate::digest::DiffId;
 use crate::digest::Digest;
 use crate::error::Error;
-use crate::error::Place;
 use crate::error::Result;
+use crate::findings::{Code, Finding, Place};
 use crate::fs::Dir;
 use crate::fs::FreeSpace;
 use crate::fs::staging;
@@ -62,7 +62,7 @@ pub(crate) struct Cache {
     stored: Mutex<Vec<(String, String)>>,
     /// Set when nothing more can be put there.
     closed: AtomicBool,
-    warnings: Mutex<Vec<String>>,
+    warnings: Mutex<Vec<Finding>>,
 }
 
 /// An entry that is there.
@@ -183,23 +183,23 @@ impl Cache {
         }
     }
 
-    fn warn(&self, warning: String) {
-        lock(&self.warnings).push(warning);
+    fn warn(&self, message: String) {
+        lock(&self.warnings).push(Finding::new(Code::Cache, &Place::default(), message));
     }
 
     /// What went wrong so far.
-    pub fn take_warnings(&self) -> Vec<String> {
+    pub fn take_warnings(&self) -> Vec<Finding> {
         std::mem::take(&mut *lock(&self.warnings))
     }
 
     /// Whether a conversion that failed may work without the cache's help: one of its entries was damaged, or the disk
     /// is full and the cache may have to do with it. Either is put right here.
     pub fn gives_way(&self, error: &Error, target: &Target) -> bool {
-        if let Some(Place::CacheEntry(path)) = error.places().last() {
+        if let Error::CacheEntry { path, source } = error.fact() {
             self.warn(format!(
                 "removed from the cache, and all layers are converted again: {}: {}",
                 path.display(),
-                error.fact().chain()
+                source.fact().chain()
             ));
             self.drop_entry(path);
             return true;

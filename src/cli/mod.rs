@@ -14,7 +14,7 @@ use std::io::{self, Write};
 use std::process::ExitCode;
 
 use clap::Parser;
-use ocify::{Error, Interrupt};
+use ocify::{Error, Finding, Interrupt};
 
 use args::{Args, Command};
 use escape::escape;
@@ -115,10 +115,10 @@ fn report(error: &Error) {
     }
 }
 
-fn warn(warnings: &[String], quiet: bool) {
+fn warn(warnings: &[Finding], quiet: bool) {
     if !quiet {
         for warning in warnings {
-            eprintln!("ocify: warning: {}", escape(warning));
+            eprintln!("ocify: warning: {}", escape(&warning.as_warning()));
         }
     }
 }

@@ -6,11 +6,11 @@ mod place;
 use std::io;
 use std::path::PathBuf;
 
-pub use place::Place;
 pub(crate) use place::ResultExt;
 
 use crate::digest::DiffId;
 use crate::digest::Digest;
+use crate::findings::{Finding, Place};
 
 /// What the library's functions return.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -26,7 +26,7 @@ pub enum Error {
     #[error("{place}")]
     At {
         /// The input, image, layer or file.
-        place: Place,
+        place: Box<Place>,
         /// What happened there.
         source: Box<Error>,
     },
@@ -39,6 +39,20 @@ pub enum Error {
         path: PathBuf,
         /// The system's words.
         source: io::Error,
+    },
+    /// Something is wrong with an input.
+    #[error("{}", .finding.message)]
+    Finding {
+        /// What it is; its place is around this error.
+        finding: Box<Finding>,
+    },
+    /// Something is wrong with an entry of the cache, not with an input.
+    #[error("cache entry {}", .path.display())]
+    CacheEntry {
+        /// The entry's file.
+        path: PathBuf,
+        /// What is wrong with it.
+        source: Box<Error>,
     },
     /// A signal or the caller asked to stop.
     #[error("interrupted")]
@@ -339,6 +353,13 @@ impl Error {
             path: path.into(),
             source,
         }
+    }
+
+    /// What is wrong with an input, with its place.
+    pub(crate) fn finding(mut finding: Finding) -> Error {
+        let place = std::mem::take(&mut finding.place);
+        let finding = Box::new(finding);
+        Error::Finding { finding }.at(place)
     }
 
     /// What is wrong with a document, as its own words.

@@ -1,59 +1,62 @@
-//! A view of an image's config.
+//! Reading an image's config.
 
 use serde::Deserialize;
 
 use super::parse;
 use crate::digest::DiffId;
-use crate::error::Error;
-use crate::error::Result;
-use crate::image::Platform;
+use crate::error::{Error, Result};
+use crate::image::{ConfigView, HistoryEntry, Platform};
 
-/// The fields of a config that matter for a conversion.
-/// <https://github.com/opencontainers/image-spec/blob/v1.1.1/config.md>
-#[derive(Debug, Clone, Deserialize)]
-pub struct ConfigView {
-    /// What the image runs on.
+#[derive(Deserialize)]
+struct View {
     #[serde(flatten)]
-    pub platform: Platform,
-    /// When the image was made, RFC 3339.
+    platform: Platform,
     #[serde(default)]
-    pub created: Option<String>,
+    created: Option<String>,
     #[serde(default)]
     rootfs: Option<RootFs>,
-    /// How the layers came about, the oldest first; with entries that made no layer.
     #[serde(default)]
-    pub history: Option<Vec<HistoryEntry>>,
+    history: Option<Vec<History>>,
 }
 
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Deserialize)]
 struct RootFs {
     #[serde(default)]
     diff_ids: Option<Vec<DiffId>>,
 }
 
-/// One line of a config's history.
-#[derive(Debug, Clone, Deserialize)]
-pub struct HistoryEntry {
-    /// The command.
+#[derive(Deserialize)]
+struct History {
     #[serde(default)]
-    pub created_by: Option<String>,
-    /// Whether it made no layer.
+    created_by: Option<String>,
     #[serde(default)]
-    pub empty_layer: bool,
+    empty_layer: bool,
 }
 
-impl ConfigView {
-    /// Parses the bytes of a config; `name` is for the message.
-    pub fn parse(name: &str, bytes: &[u8]) -> Result<ConfigView> {
-        parse(name, bytes)
-    }
+/// Parses the bytes of a config; `name` is for the message.
+pub(crate) fn parse_config(name: &str, bytes: &[u8]) -> Result<ConfigView> {
+    let view: View = parse(name, bytes)?;
+    let is_known =
+        |platform: &Platform| !platform.os.is_empty() && !platform.architecture.is_empty();
+    Ok(ConfigView {
+        platform: Some(view.platform).filter(is_known),
+        created: view.created,
+        diff_ids: view
+            .rootfs
+            .map(|rootfs| rootfs.diff_ids.unwrap_or_default()),
+        history: view
+            .history
+            .unwrap_or_default()
+            .into_iter()
+            .map(|entry| HistoryEntry {
+                created_by: entry.created_by,
+                empty_layer: entry.empty_layer,
+            })
+            .collect(),
+    })
+}
 
-    /// The digests of the uncompressed layers, the base first.
-    ///
-    /// # Errors
-    /// [`Error::NoRootfs`] when there are none at all; an image of no layers has an empty list or `null`.
-    pub fn diff_ids(&self) -> Result<&[DiffId]> {
-        let rootfs = self.rootfs.as_ref().ok_or(Error::NoRootfs)?;
-        Ok(rootfs.diff_ids.as_deref().unwrap_or_default())
-    }
+/// The `diff_ids` of a config that must have some.
+pub(crate) fn diff_ids(view: &ConfigView) -> Result<&[DiffId]> {
+    view.diff_ids.as_deref().ok_or(Error::NoRootfs)
 }

@@ -10,9 +10,9 @@ use super::docker::read_schema1;
 use super::oci::tree::{Places, Tree};
 use super::{Format, ReadOptions};
 use crate::digest::Digest;
-use crate::error::Place;
 use crate::error::Result;
 use crate::error::ResultExt;
+use crate::findings::{Finding, Place};
 use crate::image::Entry;
 use crate::image::Reference;
 use crate::source::Files;
@@ -62,7 +62,7 @@ pub(crate) fn read(
     files: &Files,
     name: &str,
     options: &ReadOptions,
-    warnings: &mut Vec<String>,
+    warnings: &mut Vec<Finding>,
 ) -> Result<Read> {
     let bytes = files.document(name)?;
     let view: VersionView = crate::formats::parse(name, &bytes)?;
@@ -74,7 +74,7 @@ pub(crate) fn read(
         let mut tree = Tree::new(files, &places);
         let node = tree
             .document(Document::new("", bytes), &Map::new(), 0)
-            .at(|| Place::Image("@0".to_owned()))?;
+            .at(|| Place::image("@0".to_owned()))?;
         warnings.append(&mut tree.warnings);
         let entry = Entry {
             references: vec![Reference::default()],

@@ -14,7 +14,7 @@ use std::path::Path;
 use serde::{Serialize, Serializer};
 
 pub(crate) use beside::Beside;
-pub use config::{ConfigView, HistoryEntry};
+pub(crate) use config::{diff_ids, parse_config};
 pub(crate) use dir::is_schema1;
 pub(crate) use docker::read_schema1::content as schema1_content;
 pub(crate) use docker::save::digest_in_name;
@@ -23,9 +23,9 @@ pub(crate) use oci::documents::own_media_type;
 pub(crate) use oci::tree::{Blobs, Places};
 
 use crate::error::Error;
-use crate::error::Place;
 use crate::error::Result;
 use crate::error::ResultExt;
+use crate::findings::{Finding, Place};
 use crate::image::Entry;
 use crate::interrupt::Interrupt;
 use crate::limits;
@@ -41,7 +41,7 @@ pub struct Input {
     /// Its images, in its own order.
     pub entries: Vec<Entry>,
     /// What the user should know of it.
-    pub warnings: Vec<String>,
+    pub warnings: Vec<Finding>,
     /// Files that belong to the images but have no place in a layout: detached signatures.
     pub signatures: Vec<String>,
     pub(crate) files: Files,
@@ -119,7 +119,7 @@ impl Input {
                 None => read(name.clone(), opened, options),
             }
         };
-        open().at(|| Place::File(name.clone()))
+        open().at(|| Place::input(name.clone()))
     }
 
     /// Whether `files` look like an OCI layout.

@@ -2,14 +2,18 @@
 //!
 //! Reading an input fills this with documents (as bytes) and with the places of blobs; no layer is read yet.
 
+mod config;
 mod descriptor;
 pub mod media_type;
 mod name;
 mod platform;
+mod v1;
 
+pub use config::{ConfigView, HistoryEntry, ImageConfig};
 pub use descriptor::{Descriptor, Document};
 pub use name::{fully_qualified, tagged_reference};
 pub use platform::Platform;
+pub use v1::{V1Config, V1Layer};
 
 use media_type::LayerKind;
 
@@ -17,8 +21,7 @@ use serde_json::{Map, Value};
 
 use crate::digest::DiffId;
 use crate::digest::Digest;
-use crate::error::Place;
-use crate::formats::docker::V1Config;
+use crate::findings::Place;
 use crate::source::Content;
 
 /// The name of an image, on descriptors of `index.json` alone.
@@ -79,9 +82,7 @@ pub enum Node {
     Absent {
         /// As it was read.
         descriptor: Descriptor,
-        /// Where the first blob that is not there belongs, outermost first: the layer.
-        places: Vec<Place>,
-        /// The name of that blob.
+        /// The file that it would be.
         missing: String,
     },
 }
@@ -108,8 +109,8 @@ pub struct Manifest {
     pub layers: Vec<Layer>,
     /// The manifest that this one is about.
     pub subject: Option<Digest>,
-    /// From the config; `None` for artifacts.
-    pub platform: Option<Platform>,
+    /// `artifactType`, if it is not empty.
+    pub artifact_type: Option<String>,
     /// What this image was known as before.
     pub known_as: KnownAs,
 }
@@ -136,11 +137,18 @@ pub struct Schema1Document {
 #[derive(Debug, Clone)]
 pub enum Config {
     /// An image's, copied byte for byte.
-    Image(Document),
+    Image(ImageConfig),
     /// An artifact's, carried along.
     Other(Blob),
     /// To be made of v1 metadata once the `diff_ids` are known.
-    V1(V1Config),
+    V1 {
+        /// The metadata.
+        metadata: V1Config,
+        /// What the config will say, but for the `diff_ids`.
+        view: ConfigView,
+    },
+    /// Not in the input or not readable, which is a finding that stops a conversion.
+    Unreadable,
 }
 
 /// A layer of a manifest.
@@ -148,10 +156,11 @@ pub enum Config {
 pub enum Layer {
     /// A file system layer that is here.
     Tar(TarLayer),
-    /// A file system layer with urls that is not here: its descriptor is carried on.
+    /// A file system layer that is not here. If it may be had from elsewhere, its descriptor is carried over; else that is
+    /// a finding that stops a conversion.
     Absent {
-        /// As it was read.
-        descriptor: Descriptor,
+        /// As it was read; `None` where the input's format has none.
+        descriptor: Option<Descriptor>,
         /// From the config.
         diff_id: Option<DiffId>,
     },
@@ -164,6 +173,8 @@ pub enum Layer {
 pub struct TarLayer {
     /// Where its bytes are, in whatever codec.
     pub content: Content,
+    /// The name of that file, as the document that refers to it has it.
+    pub file: String,
     /// From the manifest; `None` when the input's format has none.
     pub descriptor: Option<Descriptor>,
     /// The digest that its bytes must have, from the descriptor or from a name made of it.
@@ -181,6 +192,8 @@ pub struct Blob {
     pub descriptor: Descriptor,
     /// Its bytes.
     pub content: Content,
+    /// The name of that file.
+    pub file: String,
 }
 
 impl Entry {
@@ -249,12 +262,22 @@ impl Node {
 }
 
 impl Manifest {
+    /// What the image runs on, from the config; `None` for artifacts, and where the config does not say.
+    #[must_use]
+    pub fn platform(&self) -> Option<&Platform> {
+        match &self.config {
+            Config::Image(config) => config.view.platform.as_ref(),
+            Config::V1 { view, .. } => view.platform.as_ref(),
+            Config::Other(_) | Config::Unreadable => None,
+        }
+    }
+
     /// The digest of the config, where it is known before the layers are read.
     #[must_use]
     pub fn image_id(&self) -> Option<Digest> {
         match &self.config {
-            Config::Image(document) => Some(document.digest),
-            Config::Other(_) | Config::V1(_) => None,
+            Config::Image(config) => Some(config.document.digest),
+            Config::Other(_) | Config::V1 { .. } | Config::Unreadable => None,
         }
     }
 }

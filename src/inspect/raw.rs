@@ -2,9 +2,9 @@
 
 use super::{place, select};
 use crate::error::Error;
-use crate::error::Place;
 use crate::error::Result;
 use crate::error::ResultExt;
+use crate::findings::Place;
 use crate::formats::Input;
 use crate::image::Blob;
 use crate::image::Config;
@@ -43,9 +43,9 @@ pub fn raw_manifest(input: &Input, images: &[ImageSelector]) -> Result<Vec<u8>> 
 pub fn raw_config(input: &Input, images: &[ImageSelector]) -> Result<Vec<u8>> {
     let bytes = |node: &Node| match node {
         Node::Manifest(manifest) => match &manifest.config {
-            Config::Image(document) => Ok(document.bytes.clone()),
+            Config::Image(config) => Ok(config.document.bytes.clone()),
             Config::Other(blob) => verified(blob),
-            Config::V1(_) => Err(Error::NoConfig),
+            Config::V1 { .. } | Config::Unreadable => Err(Error::NoConfig),
         },
         Node::Index(index) => Err(Error::SeveralImages {
             available: index.children.iter().map(child_label).collect(),
@@ -90,7 +90,7 @@ fn one<T>(
         return Err(error.at(place(input)));
     };
     take(&one.entry.node)
-        .at(|| Place::Image(one.label.clone()))
+        .at(|| Place::image(one.label.clone()))
         .at(|| place(input))
 }
 

@@ -18,9 +18,9 @@ use tar_file::{TarBlob, TarOutput};
 
 use crate::digest::Digest;
 use crate::error::Error;
-use crate::error::Place;
 use crate::error::Result;
 use crate::error::ResultExt;
+use crate::findings::Place;
 use crate::fs::FreeSpace;
 use crate::image::Document;
 use crate::interrupt::Interrupt;
@@ -65,7 +65,7 @@ impl Target {
     }
 
     fn place(&self) -> Place {
-        Place::File(match self {
+        Place::input(match self {
             Target::Folder(path) | Target::Tar(path) => path.display().to_string(),
             Target::Stdout => "standard output".to_owned(),
         })

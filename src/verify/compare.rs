@@ -8,7 +8,7 @@ use crate::compression::Codec;
 use crate::digest::DiffId;
 use crate::digest::Digest;
 use crate::findings::Code;
-use crate::findings::Problem;
+use crate::findings::Finding;
 use crate::image::media_type;
 
 /// The `diff_id` of the tar of no files: two zero blocks.
@@ -24,10 +24,10 @@ pub(super) fn layers(findings: &mut Findings, outcomes: &Outcomes) {
     for image in &findings.images {
         let swapped = swapped(image, outcomes);
         if let Some((expected, found)) = swapped.clone() {
-            let problem = Problem {
+            let problem = Finding {
                 expected: Some(expected),
                 found: Some(found),
-                ..Problem::new(
+                ..Finding::new(
                     Code::LayerOrder,
                     &image.place,
                     "the layers are in another order than the config's diff_ids",
@@ -81,7 +81,7 @@ fn swapped(image: &Image, outcomes: &Outcomes) -> Option<(String, String)> {
         .then(|| (list(&expected), list(&found)))
 }
 
-fn diff_id(findings: &Findings, layer: &LayerUse, outcomes: &Outcomes) -> Option<Problem> {
+fn diff_id(findings: &Findings, layer: &LayerUse, outcomes: &Outcomes) -> Option<Finding> {
     let (expected, found) = found(layer, outcomes)?;
     if expected == found {
         return None;
@@ -89,9 +89,9 @@ fn diff_id(findings: &Findings, layer: &LayerUse, outcomes: &Outcomes) -> Option
     if expected == empty_tar() && findings.size(layer.blob?) == 0 {
         let message =
             "the layer is a file of no bytes; the config says that it is a tar of no files";
-        return Some(Problem::new(Code::LayerEmptyFile, &layer.place, message));
+        return Some(Finding::new(Code::LayerEmptyFile, &layer.place, message));
     }
-    Some(Problem::mismatch(
+    Some(Finding::mismatch(
         Code::LayerDiffId,
         &layer.place,
         "the diff_id",
@@ -100,14 +100,14 @@ fn diff_id(findings: &Findings, layer: &LayerUse, outcomes: &Outcomes) -> Option
     ))
 }
 
-fn media_type(layer: &LayerUse, outcomes: &Outcomes) -> Option<Problem> {
+fn media_type(layer: &LayerUse, outcomes: &Outcomes) -> Option<Finding> {
     let media_type = layer.media_type.as_deref()?;
     let found = outcomes.of(layer.blob?).codec?;
     let (code, message) = codec_mismatch(media_type, found)?;
     let declared = media_type::layer_codec(media_type)?;
-    Some(Problem {
+    Some(Finding {
         message,
-        ..Problem::mismatch(code, &layer.place, "", &declared, &found)
+        ..Finding::mismatch(code, &layer.place, "", &declared, &found)
     })
 }
 

@@ -9,7 +9,7 @@ use super::json::{self, field, text};
 use super::shape;
 use crate::digest::DiffId;
 use crate::findings::Code;
-use crate::findings::{Location, Severity};
+use crate::findings::{Place, Severity};
 use crate::formats::docker::go_time;
 use crate::image::Platform;
 
@@ -105,7 +105,7 @@ const HISTORY_FIELDS: &[(&str, Shape)] = &[
 pub(crate) fn errors(config: &[u8]) -> Vec<(Code, String)> {
     let mut findings = Findings::default();
     if let Some(config) = json::parse(config).value {
-        check(&mut findings, &config, &Location::default());
+        check(&mut findings, &config, &Place::default());
     }
     let problems = findings.problems.into_iter();
     problems
@@ -115,7 +115,7 @@ pub(crate) fn errors(config: &[u8]) -> Vec<(Code, String)> {
 }
 
 /// Checks a config.
-pub(super) fn check(findings: &mut Findings, config: &Value, place: &Location) -> ConfigFacts {
+pub(super) fn check(findings: &mut Findings, config: &Value, place: &Place) -> ConfigFacts {
     if !config.is_object() {
         findings.problem(Code::ConfigField, place, "the config is no object");
         return ConfigFacts {
@@ -160,7 +160,7 @@ fn fields(
     object: &Value,
     prefix: &str,
     fields: &[(&'static str, Shape)],
-    place: &Location,
+    place: &Place,
 ) {
     let known: Vec<&str> = fields.iter().map(|(key, _)| *key).collect();
     let what = match prefix.strip_suffix('.') {
@@ -187,11 +187,7 @@ fn platform(config: &Value) -> Platform {
     }
 }
 
-fn diff_ids(
-    findings: &mut Findings,
-    config: &Value,
-    place: &Location,
-) -> Option<Vec<Option<DiffId>>> {
+fn diff_ids(findings: &mut Findings, config: &Value, place: &Place) -> Option<Vec<Option<DiffId>>> {
     let Some(rootfs) = field(config, "rootfs") else {
         findings.problem(Code::ConfigRootfs, place, "the config has no rootfs");
         return None;
@@ -234,7 +230,7 @@ fn diff_ids(
 /// Docker refuses a config whose history has more layers than rootfs
 /// (<https://github.com/moby/moby/blob/v28.5.2/image/store.go>, "too many non-empty layers in History section"), and
 /// images are built on by counting along it.
-fn history_count(findings: &mut Findings, config: &Value, layers: usize, place: &Location) {
+fn history_count(findings: &mut Findings, config: &Value, layers: usize, place: &Place) {
     let Some(history) = config.get("history").and_then(Value::as_array) else {
         return;
     };
@@ -245,7 +241,7 @@ fn history_count(findings: &mut Findings, config: &Value, layers: usize, place: 
         std::cmp::Ordering::Less if !history.is_empty() => Code::HistoryShort,
         _ => return,
     };
-    findings.add(crate::findings::Problem::mismatch(
+    findings.add(crate::findings::Finding::mismatch(
         code,
         place,
         "the number of history entries that made a layer",

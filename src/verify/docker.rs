@@ -12,7 +12,7 @@ use super::shape;
 use crate::digest::DiffId;
 use crate::digest::Digest;
 use crate::findings::Code;
-use crate::findings::{Location, Problem};
+use crate::findings::{Finding, Place};
 use crate::formats::digest_in_name;
 use crate::limits;
 use crate::source::Files;
@@ -28,7 +28,7 @@ const MANIFEST: &str = "manifest.json";
 
 /// An image of manifest.json.
 pub(super) struct Item {
-    pub place: Location,
+    pub place: Place,
     pub tags: Vec<String>,
     /// Its number among all images that were found.
     pub image: usize,
@@ -36,7 +36,7 @@ pub(super) struct Item {
 
 /// Checks manifest.json and the images that it lists.
 pub(super) fn check(findings: &mut Findings, files: &Files) -> Vec<Item> {
-    let place = Location::file(MANIFEST);
+    let place = Place::file(MANIFEST);
     let Found::Here(content) = findings.find(files, MANIFEST, &place) else {
         return Vec::new();
     };
@@ -67,12 +67,12 @@ pub(super) fn check(findings: &mut Findings, files: &Files) -> Vec<Item> {
 fn item(findings: &mut Findings, files: &Files, number: usize, value: &Value) -> Option<Item> {
     let known = keys::SAVED_IMAGE;
     let entry = format!("[{number}]");
-    shape::keys(findings, value, known, &entry, &Location::file(MANIFEST));
+    shape::keys(findings, value, known, &entry, &Place::file(MANIFEST));
     let tags = texts(findings, value, number, "RepoTags");
     let label = tags
         .first()
         .map_or_else(|| format!("@{number}"), Clone::clone);
-    let image = Location::image(label);
+    let image = Place::image(label);
     let place = image.in_file(MANIFEST);
     for tag in &tags {
         if crate::image::tagged_reference(tag).is_none() {
@@ -96,7 +96,7 @@ fn item(findings: &mut Findings, files: &Files, number: usize, value: &Value) ->
         && diff_ids.len() != names.len()
     {
         let what = "the number of layers";
-        let problem = Problem::mismatch(
+        let problem = Finding::mismatch(
             Code::LayerCount,
             &place,
             what,
@@ -136,7 +136,7 @@ fn texts(findings: &mut Findings, value: &Value, number: usize, key: &str) -> Ve
         .and_then(|list| list.iter().map(text).collect());
     texts.unwrap_or_else(|| {
         let message = format!("[{number}].{key} is no list of strings");
-        findings.problem(Code::DockerManifest, &Location::file(MANIFEST), message);
+        findings.problem(Code::DockerManifest, &Place::file(MANIFEST), message);
         Vec::new()
     })
 }
@@ -145,7 +145,7 @@ fn read_config(
     findings: &mut Findings,
     files: &Files,
     name: &str,
-    image: &Location,
+    image: &Place,
 ) -> (Option<Digest>, Option<config::ConfigFacts>) {
     let place = image.in_file(name);
     let content = match findings.find(files, name, &place) {
@@ -169,7 +169,7 @@ fn layer(
     files: &Files,
     item: &Value,
     diff_id: Option<DiffId>,
-    place: &Location,
+    place: &Place,
     name: &str,
 ) -> LayerUse {
     let digest = clean_name(name)
@@ -198,7 +198,7 @@ fn layer(
 }
 
 /// Checks the descriptors of `LayerSources`, and the blobs of these digests that are here.
-fn sources(findings: &mut Findings, files: &Files, number: usize, item: &Value, place: &Location) {
+fn sources(findings: &mut Findings, files: &Files, number: usize, item: &Value, place: &Place) {
     let Some(sources) = field(item, "LayerSources") else {
         return;
     };
@@ -217,7 +217,7 @@ fn sources(findings: &mut Findings, files: &Files, number: usize, item: &Value, 
         {
             let what = format!("size of {what}");
             let found = content.size();
-            findings.add(Problem::mismatch(
+            findings.add(Finding::mismatch(
                 Code::BlobSize,
                 place,
                 &what,
@@ -277,7 +277,7 @@ pub(super) fn compare(findings: &mut Findings, entries: &[IndexEntry], items: &[
             .find(|image| image.id == Some(id));
         let Some(indexed) = indexed else {
             let message = format!("index.json does not lead to its image {id}");
-            problems.push(Problem::new(
+            problems.push(Finding::new(
                 Code::DockerManifestUnindexed,
                 &item.place,
                 message,
@@ -294,10 +294,10 @@ pub(super) fn compare(findings: &mut Findings, entries: &[IndexEntry], items: &[
                 let texts: Vec<String> = digests.iter().map(ToString::to_string).collect();
                 texts.join(" ")
             };
-            problems.push(Problem {
+            problems.push(Finding {
                 expected: Some(list(&there)),
                 found: Some(list(&here)),
-                ..Problem::new(
+                ..Finding::new(
                     Code::DockerManifestMismatch,
                     &item.place,
                     "its layers are not those that index.json leads to",
@@ -317,7 +317,7 @@ pub(super) fn compare(findings: &mut Findings, entries: &[IndexEntry], items: &[
         };
         if !ids.is_empty() && !ids.iter().any(listed) {
             let message = "manifest.json does not list it";
-            problems.push(Problem::new(
+            problems.push(Finding::new(
                 Code::DockerManifestIncomplete,
                 &entry.place,
                 message,
@@ -333,7 +333,7 @@ fn name(
     tag: &str,
     id: Digest,
     entries: &[(&IndexEntry, Vec<Digest>)],
-) -> Option<Problem> {
+) -> Option<Finding> {
     let full = crate::image::fully_qualified(tag);
     let mut named = entries
         .iter()
@@ -347,7 +347,7 @@ fn name(
         .peekable();
     if named.peek().is_none() {
         let message = format!("index.json does not have the name {tag}");
-        return Some(Problem::new(
+        return Some(Finding::new(
             Code::DockerManifestUnindexed,
             &item.place,
             message,
@@ -357,7 +357,7 @@ fn name(
         return None;
     }
     let message = format!("index.json gives the name {tag} to another image");
-    Some(Problem::new(
+    Some(Finding::new(
         Code::DockerManifestMismatch,
         &item.place,
         message,
@@ -378,14 +378,14 @@ pub(super) fn other_files(findings: &mut Findings, files: &Files) {
         };
         if (config || layer) && !findings.is_known(content) {
             let message = "no image has it";
-            findings.problem(Code::UnreferencedBlob, &Location::file(name), message);
+            findings.problem(Code::UnreferencedBlob, &Place::file(name), message);
         }
     }
 }
 
 /// Checks `repositories`, if there is one. Gives `repository:tag` and the ID of the newest layer of each.
 pub(super) fn repositories(findings: &mut Findings, files: &Files) -> Vec<(String, String)> {
-    let place = Location::file("repositories");
+    let place = Place::file("repositories");
     let Found::Here(content) = findings.find(files, "repositories", &place) else {
         return Vec::new();
     };

@@ -12,7 +12,7 @@ use crate::digest::Digest;
 use crate::error::Error;
 use crate::error::Result;
 use crate::findings::Code;
-use crate::findings::{Location, Problem};
+use crate::findings::{Finding, Place};
 use crate::image::Platform;
 use crate::interrupt::Interrupt;
 use crate::limits;
@@ -24,7 +24,7 @@ use crate::source::Files;
 /// Collected while the documents are read.
 #[derive(Default)]
 pub(super) struct Findings {
-    pub problems: Vec<Problem>,
+    pub problems: Vec<Finding>,
     pub images: Vec<Image>,
     blobs: Vec<Blob>,
     positions: HashMap<ContentId, usize>,
@@ -36,7 +36,7 @@ pub(super) struct Findings {
 /// An image whose layers are to be compared with its config.
 #[derive(Debug)]
 pub(super) struct Image {
-    pub place: Location,
+    pub place: Place,
     /// Of the config.
     pub id: Option<Digest>,
     /// Of the config.
@@ -47,7 +47,7 @@ pub(super) struct Image {
 /// A layer of an image.
 #[derive(Debug)]
 pub(super) struct LayerUse {
-    pub place: Location,
+    pub place: Place,
     /// From the manifest, or from a name made of it.
     pub digest: Option<Digest>,
     /// From the config.
@@ -66,7 +66,7 @@ pub(super) struct BlobNumber(usize);
 struct Blob {
     content: Content,
     /// Of its first use.
-    place: Location,
+    place: Place,
     digests: BTreeSet<Digest>,
     layer: bool,
     diff_ids: BTreeSet<DiffId>,
@@ -82,16 +82,16 @@ impl Outcomes {
 }
 
 impl Findings {
-    pub fn add(&mut self, problem: Problem) {
+    pub fn add(&mut self, problem: Finding) {
         self.problems.push(problem);
     }
 
-    pub fn problem(&mut self, code: Code, place: &Location, message: impl Into<String>) {
-        self.add(Problem::new(code, place, message));
+    pub fn problem(&mut self, code: Code, place: &Place, message: impl Into<String>) {
+        self.add(Finding::new(code, place, message));
     }
 
     /// The file of a name; `None` when it is not there. A link that leads nowhere is a problem.
-    pub fn find<'f>(&mut self, files: &'f Files, name: &str, place: &Location) -> Found<'f> {
+    pub fn find<'f>(&mut self, files: &'f Files, name: &str, place: &Place) -> Found<'f> {
         match files.find(name) {
             Ok(Some(content)) => Found::Here(content),
             Ok(None) => Found::Absent,
@@ -107,7 +107,7 @@ impl Findings {
         &mut self,
         content: &Content,
         expected: Option<&Digest>,
-        place: &Location,
+        place: &Place,
     ) -> Option<ReadDocument> {
         self.documents.insert(content.id());
         // One above the limit for documents has its own message.
@@ -133,7 +133,7 @@ impl Findings {
         if let Some(expected) = expected {
             let found = expected.same_algorithm(&bytes);
             if found != *expected {
-                self.add(Problem::mismatch(
+                self.add(Finding::mismatch(
                     Code::BlobDigest,
                     place,
                     "the digest",
@@ -150,7 +150,7 @@ impl Findings {
     }
 
     /// Counts metadata, as converting does: a document may be small and be named a thousand times. Whether it may be read.
-    fn charge(&mut self, bytes: u64, place: &Location) -> bool {
+    fn charge(&mut self, bytes: u64, place: &Place) -> bool {
         let limit = limits::METADATA_BYTES;
         let before = self.metadata;
         self.metadata = before.saturating_add(bytes);
@@ -164,7 +164,7 @@ impl Findings {
     }
 
     /// Counts the layers of an image. Whether they may be read.
-    pub fn charge_layers(&mut self, count: usize, place: &Location) -> bool {
+    pub fn charge_layers(&mut self, count: usize, place: &Place) -> bool {
         if count > limits::LAYERS {
             let message = format!("it has {count} layers, more than {}", limits::LAYERS);
             self.problem(Code::Limit, place, message);
@@ -174,7 +174,7 @@ impl Findings {
     }
 
     /// Whether the names of a document's images are within their limits.
-    pub fn names<'n>(&mut self, names: impl Iterator<Item = &'n str>, place: &Location) {
+    pub fn names<'n>(&mut self, names: impl Iterator<Item = &'n str>, place: &Place) {
         let mut count = 0;
         for name in names {
             count += 1;
@@ -192,12 +192,7 @@ impl Findings {
     }
 
     /// Wants a content to be read and its digest compared.
-    pub fn blob(
-        &mut self,
-        content: &Content,
-        digest: Option<Digest>,
-        place: &Location,
-    ) -> BlobNumber {
+    pub fn blob(&mut self, content: &Content, digest: Option<Digest>, place: &Place) -> BlobNumber {
         let next = self.blobs.len();
         let position = *self.positions.entry(content.id()).or_insert(next);
         if position == next {
@@ -219,7 +214,7 @@ impl Findings {
         content: &Content,
         digest: Option<Digest>,
         diff_id: Option<DiffId>,
-        place: &Location,
+        place: &Place,
     ) -> BlobNumber {
         let number = self.blob(content, digest, place);
         let blob = &mut self.blobs[number.0];
@@ -304,14 +299,14 @@ pub(super) struct ReadDocument {
     pub bytes: Vec<u8>,
 }
 
-fn own_problems(blob: &Blob, outcome: &Outcome) -> Vec<Problem> {
+fn own_problems(blob: &Blob, outcome: &Outcome) -> Vec<Finding> {
     let mut problems = Vec::new();
     for expected in &blob.digests {
         let found = outcome.digests.as_deref().unwrap_or_default();
         match layer::of_algorithm(found, expected) {
             Some(found) if found != *expected => {
                 let place = &blob.place;
-                problems.push(Problem::mismatch(
+                problems.push(Finding::mismatch(
                     Code::BlobDigest,
                     place,
                     "the digest",
@@ -326,7 +321,7 @@ fn own_problems(blob: &Blob, outcome: &Outcome) -> Vec<Problem> {
     let empty = blob.content.size() == 0;
     for (code, message) in &outcome.problems {
         if !(empty && *code == Code::LayerTarNoEnd) {
-            problems.push(Problem::new(*code, &blob.place, message.as_str()));
+            problems.push(Finding::new(*code, &blob.place, message.as_str()));
         }
     }
     problems
@@ -341,7 +336,7 @@ mod tests {
     fn a_document_that_cannot_be_read() {
         let content = Content::in_folder(std::path::Path::new("/nowhere/at/all.json"), 2);
         let mut findings = Findings::default();
-        let place = Location::file("all.json");
+        let place = Place::file("all.json");
         assert!(findings.document(&content, None, &place).is_none());
         let found: Vec<(Code, &str)> = findings
             .problems

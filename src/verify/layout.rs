@@ -12,7 +12,7 @@ use super::shape::{self, Link};
 use super::tree::{Presence, Tree};
 use crate::digest::Digest;
 use crate::findings::Code;
-use crate::findings::Location;
+use crate::findings::Place;
 use crate::formats::Blobs;
 use crate::image::CONTAINERD_NAME;
 use crate::image::REF_NAME;
@@ -25,7 +25,7 @@ const LAYOUT: &str = "oci-layout";
 /// An entry of index.json.
 pub(super) struct IndexEntry {
     pub link: Link,
-    pub place: Location,
+    pub place: Place,
     /// Numbers of the images that it leads to.
     pub images: Vec<usize>,
 }
@@ -34,10 +34,10 @@ pub(super) struct IndexEntry {
 pub(super) fn check(findings: &mut Findings, files: &Files, docker: bool) -> Vec<IndexEntry> {
     version(findings, files);
     if !files.has_folder("blobs") {
-        let place = Location::file("blobs");
+        let place = Place::file("blobs");
         findings.problem(Code::LayoutBlobs, &place, "there is no folder blobs");
     }
-    let place = Location::file(INDEX);
+    let place = Place::file(INDEX);
     let document = match findings.find(files, INDEX, &place) {
         Found::Here(content) => findings.document(content, None, &place),
         Found::Absent => {
@@ -53,7 +53,7 @@ pub(super) fn check(findings: &mut Findings, files: &Files, docker: bool) -> Vec
 }
 
 fn version(findings: &mut Findings, files: &Files) {
-    let place = Location::file(LAYOUT);
+    let place = Place::file(LAYOUT);
     match findings.find(files, LAYOUT, &place) {
         Found::Here(content) => {
             if let Some(document) = findings.document(content, None, &place)
@@ -71,7 +71,7 @@ fn version(findings: &mut Findings, files: &Files) {
 }
 
 fn index(findings: &mut Findings, files: &Files, value: &Value, docker: bool) -> Vec<IndexEntry> {
-    let place = Location::file(INDEX);
+    let place = Place::file(INDEX);
     let mut tree = Tree::new(findings, files, &Blobs);
     if tree.form(value, media_type::INDEX, &place).is_none() {
         return Vec::new();
@@ -90,7 +90,7 @@ fn index(findings: &mut Findings, files: &Files, value: &Value, docker: bool) ->
             .annotation(REF_NAME)
             .or(link.annotation(CONTAINERD_NAME))
             .map_or_else(|| format!("@{number}"), str::to_owned);
-        let image = Location::image(name);
+        let image = Place::image(name);
         let images = match tree.node(&link, &image, 0) {
             Presence::Here(images) => images,
             Presence::Absent(problems) => {
@@ -117,7 +117,7 @@ fn names(findings: &mut Findings, entries: &[IndexEntry]) {
         name.or(link.annotation(CONTAINERD_NAME))
             .unwrap_or_default()
     });
-    findings.names(all, &Location::file(INDEX));
+    findings.names(all, &Place::file(INDEX));
     let mut known: HashMap<(&str, Option<&str>), Digest> = HashMap::new();
     for IndexEntry { link, place, .. } in entries {
         let Some(name) = link.annotation(REF_NAME) else {
@@ -143,7 +143,7 @@ pub(super) fn other_blobs(findings: &mut Findings, files: &Files) {
         let Some(path) = name.strip_prefix("blobs/") else {
             continue;
         };
-        let place = Location::file(name);
+        let place = Place::file(name);
         let Ok(Some(content)) = files.find(name) else {
             continue;
         };

@@ -9,7 +9,7 @@ use super::shape::{self, Link};
 use super::tree::{Presence, Tree};
 use crate::digest::DiffId;
 use crate::findings::Code;
-use crate::findings::{Location, Problem};
+use crate::findings::{Finding, Place};
 use crate::limits;
 use crate::source::Content;
 
@@ -24,7 +24,7 @@ enum Elsewhere {
 }
 
 impl<'a> Tree<'a> {
-    pub fn subject(&mut self, value: &Value, place: &Location, depth: usize) {
+    pub fn subject(&mut self, value: &Value, place: &Place, depth: usize) {
         let Some(subject) = field(value, "subject") else {
             return;
         };
@@ -46,7 +46,7 @@ impl<'a> Tree<'a> {
         &mut self,
         value: &Value,
         link: Option<&Link>,
-        place: &Location,
+        place: &Place,
         depth: usize,
     ) -> Presence {
         self.subject(value, place, depth);
@@ -97,7 +97,7 @@ impl<'a> Tree<'a> {
     }
 
     /// What is no image: its blobs are checked by their digests alone.
-    fn artifact(&mut self, value: &Value, layers: &[Link], place: &Location) {
+    fn artifact(&mut self, value: &Value, layers: &[Link], place: &Place) {
         let mut quiet = Findings::default();
         let config = value
             .get("config")
@@ -110,7 +110,7 @@ impl<'a> Tree<'a> {
     }
 
     /// The problems of a manifest none of whose layers is here, though at least one should be.
-    fn all_absent(&self, layers: &[Link], place: &Location) -> Option<Vec<Problem>> {
+    fn all_absent(&self, layers: &[Link], place: &Place) -> Option<Vec<Finding>> {
         let of = layers.len();
         let mut problems = Vec::new();
         for (position, link) in layers.iter().enumerate() {
@@ -120,13 +120,13 @@ impl<'a> Tree<'a> {
             }
             if !link.urls {
                 let place = place.at_layer(position, of).in_file(name);
-                problems.push(Problem::new(Code::MissingBlob, &place, "it is missing"));
+                problems.push(Finding::new(Code::MissingBlob, &place, "it is missing"));
             }
         }
         (!problems.is_empty()).then_some(problems)
     }
 
-    fn image(&mut self, config: &Link, layers: &[Link], listed: usize, place: &Location) -> Image {
+    fn image(&mut self, config: &Link, layers: &[Link], listed: usize, place: &Place) -> Image {
         let facts = self.config(config, place);
         let diff_ids = facts.as_ref().and_then(|facts| facts.diff_ids.as_deref());
         let is_tar = |link: &Link| media_type::layer_kind(&link.media_type) != LayerKind::Other;
@@ -134,7 +134,7 @@ impl<'a> Tree<'a> {
         let same_count = diff_ids.is_some_and(|diff_ids| diff_ids.len() == listed);
         if let (Some(diff_ids), false, true) = (diff_ids, same_count, all_tar) {
             let what = "the number of layers";
-            self.findings.add(Problem::mismatch(
+            self.findings.add(Finding::mismatch(
                 Code::LayerCount,
                 place,
                 what,
@@ -158,7 +158,7 @@ impl<'a> Tree<'a> {
         }
     }
 
-    fn config(&mut self, link: &Link, place: &Location) -> Option<ConfigFacts> {
+    fn config(&mut self, link: &Link, place: &Place) -> Option<ConfigFacts> {
         let (content, place) = self.content(link, place, Elsewhere::No)?;
         let document = self
             .findings
@@ -166,7 +166,7 @@ impl<'a> Tree<'a> {
         Some(config::check(self.findings, &document.value, &place))
     }
 
-    fn layer(&mut self, link: &Link, diff_id: Option<DiffId>, place: &Location) -> LayerUse {
+    fn layer(&mut self, link: &Link, diff_id: Option<DiffId>, place: &Place) -> LayerUse {
         let mut found = LayerUse {
             place: place.in_file(self.places.blob(&link.digest)),
             digest: Some(link.digest),
@@ -197,9 +197,9 @@ impl<'a> Tree<'a> {
     fn content(
         &mut self,
         link: &Link,
-        place: &Location,
+        place: &Place,
         elsewhere: Elsewhere,
-    ) -> Option<(&'a Content, Location)> {
+    ) -> Option<(&'a Content, Place)> {
         let name = self.places.blob(&link.digest);
         let place = place.in_file(&name);
         match self.findings.find(self.files, &name, &place) {
@@ -222,11 +222,11 @@ impl<'a> Tree<'a> {
         }
     }
 
-    pub fn size(&mut self, link: &Link, content: &Content, place: &Location) {
+    pub fn size(&mut self, link: &Link, content: &Content, place: &Place) {
         if let Some(expected) = link.size
             && expected != content.size()
         {
-            let problem = Problem::mismatch(
+            let problem = Finding::mismatch(
                 Code::BlobSize,
                 place,
                 "the size",

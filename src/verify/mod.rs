@@ -22,15 +22,14 @@ use std::path::Path;
 
 use serde::Serialize;
 
-pub use crate::findings::{Code, LayerNumber, Location, Problem, Severity};
 pub(crate) use compare::codec_mismatch;
 pub(crate) use config::errors as config_errors;
 
 use crate::convert::thread_pool;
 use crate::digest::Digest;
 use crate::error::Error;
-use crate::error::Place;
 use crate::error::Result;
+use crate::findings::{Code, Finding, Place, Severity};
 use crate::formats as input;
 use crate::formats::Beside;
 use crate::formats::Detected;
@@ -61,7 +60,7 @@ pub struct Verification {
     /// How many distinct documents and blobs were read.
     pub blobs: usize,
     /// The errors first, then warnings, then notes.
-    pub problems: Vec<Problem>,
+    pub problems: Vec<Finding>,
 }
 
 impl Verification {
@@ -95,15 +94,15 @@ pub fn verify(
     let pool = thread_pool(options.threads)?;
     let name = input::name(path);
     let mut findings = Findings::default();
-    let at_input = |error: Error| error.at(Place::File(name.clone()));
+    let at_input = |error: Error| error.at(Place::input(name.clone()));
     let (format, files) = match crate::source::open(path, &std::env::temp_dir(), interrupt) {
         Ok(opened) => check_documents(&mut findings, opened),
         Err(error @ (Error::Empty | Error::NotAnImage { .. })) => {
-            findings.problem(Code::NotAnImage, &Location::default(), error.to_string());
+            findings.problem(Code::NotAnImage, &Place::default(), error.to_string());
             (None, None)
         }
         Err(error @ Error::Limit { .. }) => {
-            findings.problem(Code::Limit, &Location::default(), error.to_string());
+            findings.problem(Code::Limit, &Place::default(), error.to_string());
             (None, None)
         }
         Err(error) => return Err(at_input(error)),
@@ -138,18 +137,18 @@ fn check_documents(findings: &mut Findings, opened: Opened) -> (Option<Format>, 
         };
         let cause = std::error::Error::source(&damage).map(|source| format!(": {source}"));
         let message = format!("{damage}{}", cause.unwrap_or_default());
-        findings.problem(code, &Location::default(), message);
+        findings.problem(code, &Place::default(), message);
     }
     for name in files.repeated() {
         let message = "the archive has two members of this name";
-        findings.problem(Code::ArchiveDuplicateMember, &Location::file(name), message);
+        findings.problem(Code::ArchiveDuplicateMember, &Place::file(name), message);
     }
     let format = match input::detect(&files, manifest) {
         Ok(detected) => Some(check_format(findings, &files, detected)),
         // What tells of an image is at the end of many archives.
         Err(_) if damaged => None,
         Err(error) => {
-            findings.problem(Code::NotAnImage, &Location::default(), error.to_string());
+            findings.problem(Code::NotAnImage, &Place::default(), error.to_string());
             None
         }
     };
@@ -187,7 +186,7 @@ fn check_format(findings: &mut Findings, files: &Files, detected: Detected) -> F
 
 /// A manifest with its blobs beside it.
 fn check_manifest(findings: &mut Findings, files: &Files, name: &str) -> Format {
-    let place = Location::file(name);
+    let place = Place::file(name);
     let Found::Here(content) = findings.find(files, name, &place) else {
         return Format::Dir;
     };
@@ -200,7 +199,7 @@ fn check_manifest(findings: &mut Findings, files: &Files, name: &str) -> Format 
     } else {
         let places = Beside { files };
         let mut tree = Tree::new(findings, files, &places);
-        let place = Location::image("@0").in_file(name);
+        let place = Place::image("@0").in_file(name);
         if let Presence::Absent(problems) = tree.document(&document.value, None, &place, 0) {
             findings.problems.extend(problems);
         }
@@ -220,7 +219,7 @@ fn other_files(findings: &mut Findings, files: &Files) {
         if let Ok(Some(content)) = files.find(name)
             && !findings.is_known(content)
         {
-            let place = Location::file(name);
+            let place = Place::file(name);
             let message = "nothing that could be read refers to it";
             findings.problem(Code::UnreferencedBlob, &place, message);
             findings.blob(content, Some(digest), &place);
@@ -239,9 +238,9 @@ fn image_count(findings: &Findings) -> usize {
 }
 
 /// By severity, otherwise as they were found. What is wrong with a file that two images have is said once.
-fn in_order(problems: Vec<Problem>) -> Vec<Problem> {
+fn in_order(problems: Vec<Finding>) -> Vec<Finding> {
     let mut known = HashSet::new();
-    let mut problems: Vec<Problem> = problems
+    let mut problems: Vec<Finding> = problems
         .into_iter()
         .filter(|problem| {
             let file = &problem.place.file;

@@ -11,7 +11,7 @@ use super::json::{field, text};
 use crate::digest::Digest;
 use crate::digest::DigestError;
 use crate::findings::Code;
-use crate::findings::Location;
+use crate::findings::Place;
 use crate::formats::keys;
 use crate::image::Platform;
 use crate::image::REFERENCE_DIGEST;
@@ -45,7 +45,7 @@ pub(super) fn link(
     findings: &mut Findings,
     value: &Value,
     what: &str,
-    place: &Location,
+    place: &Place,
 ) -> Option<Link> {
     if !value.is_object() {
         findings.problem(
@@ -96,7 +96,7 @@ pub(super) fn keys(
     value: &Value,
     known: &[&'static str],
     what: &str,
-    place: &Location,
+    place: &Place,
 ) {
     for (found, known) in keys::in_other_case(value, known) {
         let message = format!("key {found:?} of {what} is {known:?} to some readers");
@@ -114,7 +114,7 @@ fn digest_of(
     value: &Value,
     data: Option<&[u8]>,
     what: &str,
-    place: &Location,
+    place: &Place,
 ) -> Option<Digest> {
     let digest = digest(findings, value, what, place)?;
     if data.is_some_and(|data| digest.same_algorithm(data) != digest) {
@@ -124,7 +124,7 @@ fn digest_of(
     Some(digest)
 }
 
-fn digest(findings: &mut Findings, value: &Value, what: &str, place: &Location) -> Option<Digest> {
+fn digest(findings: &mut Findings, value: &Value, what: &str, place: &Place) -> Option<Digest> {
     let Some(digest) = text(value, "digest") else {
         findings.problem(
             Code::DescriptorDigest,
@@ -147,7 +147,7 @@ fn digest(findings: &mut Findings, value: &Value, what: &str, place: &Location) 
     }
 }
 
-fn urls(findings: &mut Findings, value: &Value, what: &str, place: &Location) -> bool {
+fn urls(findings: &mut Findings, value: &Value, what: &str, place: &Place) -> bool {
     let Some(urls) = field(value, "urls") else {
         return false;
     };
@@ -160,7 +160,7 @@ fn urls(findings: &mut Findings, value: &Value, what: &str, place: &Location) ->
     strings && urls.is_some_and(|urls| !urls.is_empty())
 }
 
-fn data(findings: &mut Findings, value: &Value, what: &str, place: &Location) -> Option<Vec<u8>> {
+fn data(findings: &mut Findings, value: &Value, what: &str, place: &Place) -> Option<Vec<u8>> {
     let data = field(value, "data")?;
     let decoded = data.as_str().and_then(|data| STANDARD.decode(data).ok());
     if decoded.is_none() {
@@ -171,12 +171,7 @@ fn data(findings: &mut Findings, value: &Value, what: &str, place: &Location) ->
 }
 
 /// <https://github.com/opencontainers/image-spec/blob/v1.1.1/image-index.md#image-index-property-descriptions>
-fn platform(
-    findings: &mut Findings,
-    value: &Value,
-    what: &str,
-    place: &Location,
-) -> Option<Platform> {
+fn platform(findings: &mut Findings, value: &Value, what: &str, place: &Place) -> Option<Platform> {
     let value = field(value, "platform")?;
     let name = format!("platform of {what}");
     keys(findings, value, keys::PLATFORM, &name, place);
@@ -210,7 +205,7 @@ pub(super) fn platform_values(
     findings: &mut Findings,
     platform: &Platform,
     what: &str,
-    place: &Location,
+    place: &Place,
 ) {
     let values = [
         ("os", &platform.os, SYSTEMS),
@@ -229,7 +224,7 @@ pub(super) fn annotations(
     findings: &mut Findings,
     value: &Value,
     what: &str,
-    place: &Location,
+    place: &Place,
 ) -> Map<String, Value> {
     let Some(annotations) = field(value, "annotations") else {
         return Map::new();

@@ -9,7 +9,7 @@ use super::json::field;
 use super::shape::{self, Link};
 use crate::digest::Digest;
 use crate::findings::Code;
-use crate::findings::{Location, Problem};
+use crate::findings::{Finding, Place};
 use crate::formats::Places;
 use crate::formats::keys;
 use crate::formats::own_media_type;
@@ -35,7 +35,7 @@ pub(super) enum Presence {
     /// With the numbers of the images in it.
     Here(Vec<usize>),
     /// It, or all of its layers, are missing. Whether these are problems depends on what is beside it.
-    Absent(Vec<Problem>),
+    Absent(Vec<Finding>),
 }
 
 impl<'a> Tree<'a> {
@@ -50,14 +50,14 @@ impl<'a> Tree<'a> {
     }
 
     /// Reads what a descriptor points to. `place` is the image, `depth` the number of indexes above it.
-    pub fn node(&mut self, link: &Link, place: &Location, depth: usize) -> Presence {
+    pub fn node(&mut self, link: &Link, place: &Place, depth: usize) -> Presence {
         let name = self.places.document(&link.digest);
         let place = place.in_file(&name);
         let content = match self.findings.find(self.files, &name, &place) {
             Found::Here(content) => content,
             Found::Absent => {
                 let message = "it is missing";
-                return Presence::Absent(vec![Problem::new(Code::MissingBlob, &place, message)]);
+                return Presence::Absent(vec![Finding::new(Code::MissingBlob, &place, message)]);
             }
             Found::Broken => return Presence::Here(Vec::new()),
         };
@@ -98,7 +98,7 @@ impl<'a> Tree<'a> {
         &mut self,
         value: &Value,
         link: Option<&Link>,
-        place: &Location,
+        place: &Place,
         depth: usize,
     ) -> Presence {
         let given = link.map_or("", |link| link.media_type.as_str());
@@ -111,7 +111,7 @@ impl<'a> Tree<'a> {
 
     /// What manifests and indexes have in common. Which of the two it is, by the media type that led to it (if it is not
     /// empty), its own, or its fields; `None` when it is neither.
-    pub fn form(&mut self, value: &Value, given: &str, place: &Location) -> Option<Kind> {
+    pub fn form(&mut self, value: &Value, given: &str, place: &Place) -> Option<Kind> {
         if !value.is_object() {
             let message = "it is no object";
             self.findings.problem(Code::DocumentField, place, message);
@@ -150,7 +150,7 @@ impl<'a> Tree<'a> {
     }
 
     /// Checks a document's own media type. What it is by its descriptor or else by itself.
-    fn kind(&mut self, value: &Value, given: &str, place: &Location) -> Option<Kind> {
+    fn kind(&mut self, value: &Value, given: &str, place: &Place) -> Option<Kind> {
         match field(value, "mediaType") {
             None => {
                 let message = "it has no mediaType";
@@ -172,23 +172,23 @@ impl<'a> Tree<'a> {
         known(given)
     }
 
-    fn media_type_mismatch(&mut self, given: &str, own: &str, place: &Location) {
+    fn media_type_mismatch(&mut self, given: &str, own: &str, place: &Place) {
         let what = "its mediaType";
-        let problem = Problem::mismatch(Code::MediaTypeMismatch, place, what, &given, &own);
+        let problem = Finding::mismatch(Code::MediaTypeMismatch, place, what, &given, &own);
         self.findings.add(problem);
     }
 
     /// Whether the descriptors of one digest agree about what it is. Tells whether this is the first of them.
-    fn one_media_type(&mut self, link: &Link, place: &Location) -> bool {
+    fn one_media_type(&mut self, link: &Link, place: &Place) -> bool {
         let is_first = !self.media_types.contains_key(&link.digest);
         let known = self.media_types.entry(link.digest);
         let first = known.or_insert_with(|| link.media_type.clone());
         if *first != link.media_type {
             let said = &link.media_type;
-            let problem = Problem {
+            let problem = Finding {
                 expected: Some(first.clone()),
                 found: Some(said.clone()),
-                ..Problem::new(
+                ..Finding::new(
                     Code::MediaTypeMismatch,
                     place,
                     format!("one descriptor says that its mediaType is {first}, another {said}"),
@@ -199,7 +199,7 @@ impl<'a> Tree<'a> {
         is_first
     }
 
-    fn index(&mut self, value: &Value, place: &Location, depth: usize) -> Vec<usize> {
+    fn index(&mut self, value: &Value, place: &Place, depth: usize) -> Vec<usize> {
         if depth >= limits::INDEX_DEPTH {
             let message = format!("indexes are nested deeper than {}", limits::INDEX_DEPTH);
             self.findings.problem(Code::Limit, place, message);
@@ -209,7 +209,7 @@ impl<'a> Tree<'a> {
         let links = self.links(value, "manifests", place);
         self.attestations(&links, place);
         let mut images = Vec::new();
-        let mut absent: Vec<(Location, Vec<Problem>)> = Vec::new();
+        let mut absent: Vec<(Place, Vec<Finding>)> = Vec::new();
         let mut present = false;
         for link in &links {
             let label = match &link.platform {
@@ -231,7 +231,7 @@ impl<'a> Tree<'a> {
         for (child, problems) in absent {
             if present {
                 let file = problems[0].place.file.clone();
-                let child = Location { file, ..child };
+                let child = Place { file, ..child };
                 let message = "the index names a platform that is not here";
                 self.findings.problem(Code::PlatformAbsent, &child, message);
             } else {
@@ -242,7 +242,7 @@ impl<'a> Tree<'a> {
     }
 
     /// The descriptors of a list, as far as they can be read.
-    pub fn links(&mut self, value: &Value, key: &str, place: &Location) -> Vec<Link> {
+    pub fn links(&mut self, value: &Value, key: &str, place: &Place) -> Vec<Link> {
         let Some(list) = value.get(key).and_then(Value::as_array) else {
             let message = format!("{key} is missing or no list");
             self.findings.problem(Code::DocumentField, place, message);
@@ -258,7 +258,7 @@ impl<'a> Tree<'a> {
 
     /// An attestation names the manifest beside it that it is about.
     /// <https://github.com/moby/buildkit/blob/v0.25.0/docs/attestations/attestation-storage.md>
-    pub fn attestations(&mut self, links: &[Link], place: &Location) {
+    pub fn attestations(&mut self, links: &[Link], place: &Place) {
         for link in links {
             let Some(about) = link.annotation(REFERENCE_DIGEST) else {
                 continue;
@@ -275,7 +275,7 @@ impl<'a> Tree<'a> {
     }
 
     /// Compares the platform of a descriptor with that of the image's config.
-    pub fn compare_platform(&mut self, link: &Link, image: usize, place: &Location) {
+    pub fn compare_platform(&mut self, link: &Link, image: usize, place: &Place) {
         let Some(image) = self.findings.images.get(image) else {
             return;
         };
@@ -285,12 +285,12 @@ impl<'a> Tree<'a> {
         let variant =
             said.variant.is_none() || found.variant.is_none() || said.variant == found.variant;
         if said.os != found.os || said.architecture != found.architecture || !variant {
-            let place = Location {
+            let place = Place {
                 file: place.file.clone(),
                 ..image.place.clone()
             };
             let what = "the platform of the config";
-            let problem = Problem::mismatch(Code::PlatformMismatch, &place, what, &said, &found);
+            let problem = Finding::mismatch(Code::PlatformMismatch, &place, what, &said, &found);
             self.findings.add(problem);
         }
     }

@@ -10,16 +10,16 @@ use crate::digest::DiffId;
 use crate::digest::Digest;
 use crate::error::Error;
 use crate::findings::Code;
-use crate::findings::Location;
+use crate::findings::Place;
 use crate::formats::Beside;
-use crate::formats::docker::V1Config;
-use crate::formats::docker::V1Layer;
 use crate::formats::docker::jws::Verdict;
 use crate::formats::docker::schema1;
 use crate::formats::docker::schema1::Emptiness;
 use crate::formats::docker::schema1::Schema1;
 use crate::formats::docker::schema1::Schema1Layer;
 use crate::formats::schema1_content;
+use crate::image::V1Config;
+use crate::image::V1Layer;
 use crate::limits;
 use crate::source::Files;
 
@@ -33,7 +33,7 @@ struct Metadata {
 pub(super) fn check_legacy(findings: &mut Findings, files: &Files) {
     let tags = docker::repositories(findings, files);
     let names = tags.iter().map(|(name, _)| name.as_str());
-    findings.names(names, &Location::file("repositories"));
+    findings.names(names, &Place::file("repositories"));
     let layers = metadata(findings, files);
     let parents: BTreeSet<&str> = layers
         .values()
@@ -57,7 +57,7 @@ pub(super) fn check_legacy(findings: &mut Findings, files: &Files) {
         legacy_image(findings, files, &layers, (label, top), &mut reached);
     }
     for id in layers.keys().filter(|id| !reached.contains(*id)) {
-        let place = Location::file(format!("{id}/json"));
+        let place = Place::file(format!("{id}/json"));
         findings.problem(Code::LegacyChain, &place, "its parents lead back to itself");
     }
 }
@@ -68,7 +68,7 @@ fn metadata(findings: &mut Findings, files: &Files) -> BTreeMap<String, Metadata
         let Some(id) = name.strip_suffix("/json").filter(|id| !id.contains('/')) else {
             continue;
         };
-        let place = Location::file(name);
+        let place = Place::file(name);
         let Found::Here(content) = findings.find(files, name, &place) else {
             continue;
         };
@@ -97,7 +97,7 @@ fn legacy_image(
     (label, top): (&str, &str),
     reached: &mut BTreeSet<String>,
 ) {
-    let image = Location::image(label);
+    let image = Place::image(label);
     let mut chain: Vec<(&String, &Metadata)> = Vec::new();
     let mut next = Some(top);
     let mut whole = true;
@@ -153,7 +153,7 @@ fn legacy_image(
 }
 
 /// A layer whose digest and `diff_id` nothing says.
-fn unnamed(place: Location, blob: Option<super::findings::BlobNumber>) -> LayerUse {
+fn unnamed(place: Place, blob: Option<super::findings::BlobNumber>) -> LayerUse {
     LayerUse {
         place,
         digest: None,
@@ -164,9 +164,9 @@ fn unnamed(place: Location, blob: Option<super::findings::BlobNumber>) -> LayerU
 }
 
 /// Makes the config that a conversion makes, with any `diff_ids`, and checks it as any other.
-fn check_config(findings: &mut Findings, v1: &V1Config, layers: usize, place: &Location) {
+fn check_config(findings: &mut Findings, v1: &V1Config, layers: usize, place: &Place) {
     let diff_ids = vec![DiffId(Digest::sha256(b"")); layers];
-    let bytes = match v1.config(&diff_ids) {
+    let bytes = match crate::formats::docker::config_of_v1(v1, &diff_ids) {
         Ok(bytes) => bytes,
         Err(error) => {
             let cause = std::error::Error::source(&error).map(ToString::to_string);
@@ -186,7 +186,7 @@ fn check_config(findings: &mut Findings, v1: &V1Config, layers: usize, place: &L
 
 /// Checks a schema 1 manifest and its blobs. `name` is its file.
 pub(super) fn check_schema1(findings: &mut Findings, files: &Files, name: &str, bytes: &[u8]) {
-    let file = Location::file(name);
+    let file = Place::file(name);
     let manifest = match schema1::parse(bytes, true) {
         Ok(manifest) => manifest,
         Err(error) => return findings.problem(Code::Schema1, &file, error.to_string()),
@@ -211,8 +211,8 @@ fn schema1_image(findings: &mut Findings, files: &Files, manifest: &Schema1) {
         (name, Some(tag)) => format!("{name}:{tag}"),
         (name, None) => name.clone(),
     };
-    findings.names(std::iter::once(label.as_str()), &Location::image("@0"));
-    let image = Location::image(label);
+    findings.names(std::iter::once(label.as_str()), &Place::image("@0"));
+    let image = Place::image(label);
     let of = manifest.layers.len();
     let mut layers = Vec::new();
     let mut metadata = Vec::new();
@@ -244,7 +244,7 @@ fn schema1_layer(
     findings: &mut Findings,
     files: &Files,
     layer: &Schema1Layer,
-    place: &Location,
+    place: &Place,
 ) -> (LayerUse, bool) {
     let name = (Beside { files }).blob(&layer.blob);
     let place = place.in_file(name.clone().unwrap_or_else(|| layer.blob.hex()));

@@ -7,11 +7,11 @@ use std::collections::{BTreeMap, HashSet};
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
-use super::v1::{V1Config, V1Layer};
+use super::view_of_v1;
 use crate::error::Error;
-use crate::error::Place;
 use crate::error::Result;
 use crate::error::ResultExt;
+use crate::findings::Place;
 use crate::image::Config;
 use crate::image::Entry;
 use crate::image::KnownAs;
@@ -20,6 +20,7 @@ use crate::image::Manifest;
 use crate::image::Node;
 use crate::image::Reference;
 use crate::image::TarLayer;
+use crate::image::{V1Config, V1Layer};
 use crate::limits;
 use crate::source::Files;
 
@@ -61,7 +62,7 @@ pub(crate) fn read(files: &Files) -> Result<Vec<Entry>> {
             entry.references.push(reference);
             continue;
         }
-        let (chain, node) = image(files, &parents, &id).at(|| Place::Image(name))?;
+        let (chain, node) = image(files, &parents, &id).at(|| Place::image(name))?;
         reached.extend(chain);
         let entry = Entry {
             references: vec![reference],
@@ -74,7 +75,7 @@ pub(crate) fn read(files: &Files) -> Result<Vec<Entry>> {
         if has_child.contains(id) || reached.contains(id) {
             continue;
         }
-        let (_, node) = image(files, &parents, id).at(|| Place::Image(id.clone()))?;
+        let (_, node) = image(files, &parents, id).at(|| Place::image(id.clone()))?;
         let entry = Entry {
             references: vec![Reference::default()],
             node,
@@ -174,13 +175,13 @@ fn image(
     let mut layers = Vec::with_capacity(of);
     let mut metadata = Vec::with_capacity(of);
     for (position, id) in chain.iter().rev().enumerate() {
-        let content = files.get(&format!("{id}/layer.tar")).at(|| Place::Layer {
-            number: position + 1,
-            of,
-        })?;
+        let content = files
+            .get(&format!("{id}/layer.tar"))
+            .at(|| Place::layer(position + 1, of))?;
         files.charge(0)?;
         layers.push(Layer::Tar(TarLayer {
             content: content.clone(),
+            file: format!("{id}/layer.tar"),
             descriptor: None,
             digest: None,
             diff_id: None,
@@ -197,9 +198,12 @@ fn image(
         reordered: false,
         layers,
         subject: None,
-        platform: config.platform(),
+        artifact_type: None,
         known_as: KnownAs::default(),
-        config: Config::V1(config),
+        config: Config::V1 {
+            view: view_of_v1(&config)?,
+            metadata: config,
+        },
     };
     Ok((chain, Node::Manifest(Box::new(manifest))))
 }

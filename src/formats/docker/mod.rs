@@ -8,7 +8,8 @@ pub(crate) mod read_schema1;
 pub(crate) mod save;
 mod v1;
 
-pub use v1::{V1Config, V1Layer};
+pub use v1::config_of_v1;
+pub(crate) use v1::view_of_v1;
 
 mod go_json;
 mod go_struct;

@@ -2,13 +2,13 @@
 
 use std::io::Read;
 
-use super::v1::{V1Config, V1Layer};
+use super::view_of_v1;
 use crate::compression::Codec;
 use crate::compression::Decoder;
 use crate::error::Error;
-use crate::error::Place;
 use crate::error::Result;
 use crate::error::ResultExt;
+use crate::findings::{Code, Finding, Place};
 use crate::formats::Beside;
 use crate::formats::ReadOptions;
 use crate::image::Config;
@@ -20,6 +20,7 @@ use crate::image::Node;
 use crate::image::Reference;
 use crate::image::Schema1Document;
 use crate::image::TarLayer;
+use crate::image::{V1Config, V1Layer};
 use crate::layer::Job;
 use crate::source::Content;
 use crate::source::Files;
@@ -36,7 +37,7 @@ pub(crate) fn read(
     files: &Files,
     bytes: &[u8],
     options: &ReadOptions,
-    warnings: &mut Vec<String>,
+    warnings: &mut Vec<Finding>,
 ) -> Result<Entry> {
     let manifest = schema1::parse(bytes, options.ignore_signatures)
         .map_err(|source| Error::Schema1 { source })?;
@@ -44,15 +45,18 @@ pub(crate) fn read(
         match verdict {
             Verdict::Valid { .. } => {}
             Verdict::Invalid(_) | Verdict::Unsupported(_) => {
-                warnings.push(
-                    "the signature of the manifest does not verify and was ignored".to_owned(),
-                );
+                let message = "the signature of the manifest does not verify and was ignored";
+                warnings.push(Finding::new(
+                    Code::Schema1Signature,
+                    &Place::default(),
+                    message,
+                ));
             }
         }
     }
     let name = name(&manifest);
     let label = name.clone().unwrap_or_else(|| "@0".to_owned());
-    let image = image(files, &manifest, bytes, options).at(|| Place::Image(label))?;
+    let image = image(files, &manifest, bytes, options).at(|| Place::image(label))?;
     Ok(Entry {
         references: vec![Reference {
             containerd_name: name.as_deref().map(crate::image::fully_qualified),
@@ -81,10 +85,8 @@ fn image(
     let mut layers = Vec::new();
     let mut metadata = Vec::with_capacity(of);
     for (position, layer) in manifest.layers.iter().enumerate() {
-        let content = content(files, layer, options.layer_bytes).at(|| Place::Layer {
-            number: position + 1,
-            of,
-        })?;
+        let content =
+            content(files, layer, options.layer_bytes).at(|| Place::layer(position + 1, of))?;
         metadata.push(V1Layer {
             json: layer.v1.clone().into_bytes(),
             empty: content.is_none(),
@@ -92,6 +94,7 @@ fn image(
         layers.extend(content.map(|content| {
             Layer::Tar(TarLayer {
                 content,
+                file: layer.blob.hex(),
                 descriptor: None,
                 digest: Some(layer.blob),
                 diff_id: None,
@@ -105,7 +108,7 @@ fn image(
         reordered: false,
         layers,
         subject: None,
-        platform: config.platform(),
+        artifact_type: None,
         known_as: KnownAs {
             schema1: Some(Schema1Document {
                 media_type: if manifest.signatures.is_empty() {
@@ -117,7 +120,10 @@ fn image(
                 bytes: bytes.to_vec(),
             }),
         },
-        config: Config::V1(config),
+        config: Config::V1 {
+            view: view_of_v1(&config)?,
+            metadata: config,
+        },
     })
 }
 

@@ -10,9 +10,9 @@ use serde_json::Value;
 use crate::digest::DiffId;
 use crate::digest::Digest;
 use crate::error::Error;
-use crate::error::Place;
 use crate::error::Result;
 use crate::error::ResultExt;
+use crate::findings::{Finding, Place};
 use crate::formats::oci::layout;
 use crate::image::Config;
 use crate::image::Entry;
@@ -25,9 +25,10 @@ use crate::image::TarLayer;
 use crate::limits;
 use crate::source::{Files, clean_name};
 
-use crate::formats::ConfigView;
+use crate::formats::{diff_ids, parse_config};
 use crate::image::Descriptor;
 use crate::image::Document;
+use crate::image::ImageConfig;
 use crate::image::media_type;
 
 const MANIFEST: &str = "manifest.json";
@@ -65,7 +66,7 @@ pub(crate) fn read(files: &Files) -> Result<Vec<Entry>> {
 /// index.json governs where it reaches what manifest.json lists: there are the original manifests. But its names are
 /// only tags, so names come from manifest.json, and so do images that the index leaves out (Docker 25.0 to 29 forget
 /// untagged ones: <https://github.com/moby/moby/issues/47065>).
-pub(crate) fn read_with_layout(files: &Files, warnings: &mut Vec<String>) -> Result<Vec<Entry>> {
+pub(crate) fn read_with_layout(files: &Files, warnings: &mut Vec<Finding>) -> Result<Vec<Entry>> {
     let items = items(files)?;
     let mut entries = layout::read(files, warnings)?;
     let mut ids: HashMap<Digest, usize> = HashMap::new();
@@ -77,7 +78,7 @@ pub(crate) fn read_with_layout(files: &Files, warnings: &mut Vec<String>) -> Res
         }
     }
     for (number, item) in items.iter().enumerate() {
-        let config = config(files, item).at(|| Place::Image(label(number, item)))?;
+        let config = config(files, item).at(|| Place::image(label(number, item)))?;
         match ids.get(&config.digest) {
             Some(position) => rename(&mut entries[*position], item),
             None => entries.push(entry(files, number, item)?),
@@ -140,7 +141,7 @@ fn entry(files: &Files, number: usize, item: &Item) -> Result<Entry> {
             node: Node::Manifest(Box::new(manifest(files, item)?)),
         })
     };
-    read().at(|| Place::Image(label(number, item)))
+    read().at(|| Place::image(label(number, item)))
 }
 
 /// A reference for each tag; a nameless one when there is none.
@@ -183,8 +184,8 @@ pub(crate) fn digest_in_name(name: &str) -> Option<Digest> {
 
 fn manifest(files: &Files, item: &Item) -> Result<Manifest> {
     let config = config(files, item)?;
-    let view = ConfigView::parse(&format!("config {}", item.config), &config.bytes)?;
-    let diff_ids = view.diff_ids()?;
+    let view = parse_config(&format!("config {}", item.config), &config.bytes)?;
+    let diff_ids = diff_ids(&view)?;
     let names = item.layers.as_deref().unwrap_or_default();
     if names.len() != diff_ids.len() {
         return Err(Error::LayerCount {
@@ -195,19 +196,19 @@ fn manifest(files: &Files, item: &Item) -> Result<Manifest> {
     limits::at_most("the number of layers", names.len(), limits::LAYERS)?;
     let layers = names.iter().zip(diff_ids).enumerate();
     let layers = layers.map(|(number, (name, diff_id))| {
-        layer(files, item, name, *diff_id).at(|| Place::Layer {
-            number: number + 1,
-            of: names.len(),
-        })
+        layer(files, item, name, *diff_id).at(|| Place::layer(number + 1, names.len()))
     });
     Ok(Manifest {
         document: None,
         reordered: false,
         layers: layers.collect::<Result<_>>()?,
         subject: None,
-        platform: Some(view.platform),
+        artifact_type: None,
         known_as: KnownAs::default(),
-        config: Config::Image(config),
+        config: Config::Image(ImageConfig {
+            document: config,
+            view,
+        }),
     })
 }
 
@@ -220,6 +221,7 @@ fn layer(files: &Files, item: &Item, name: &str, diff_id: DiffId) -> Result<Laye
     match files.find(name)? {
         Some(content) => Ok(Layer::Tar(TarLayer {
             content: content.clone(),
+            file: name.to_owned(),
             descriptor: None,
             digest: clean_name(name)
                 .strip_prefix("blobs/sha256/")
@@ -230,7 +232,7 @@ fn layer(files: &Files, item: &Item, name: &str, diff_id: DiffId) -> Result<Laye
         None => match source {
             // Docker leaves out what its licence forbids to distribute, but tells where it may be had.
             Some(descriptor) if descriptor.is_elsewhere() => Ok(Layer::Absent {
-                descriptor,
+                descriptor: Some(descriptor),
                 diff_id: Some(diff_id),
             }),
             _ => Err(Error::Missing {

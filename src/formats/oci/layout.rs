@@ -10,9 +10,9 @@ use serde_json::Value;
 use super::documents::{ManifestView, check_data, refuse_both, refuse_keys_in_other_case};
 use super::tree::{Blobs, Tree};
 use crate::error::Error;
-use crate::error::Place;
 use crate::error::Result;
 use crate::error::ResultExt;
+use crate::findings::{Code, Finding, Place};
 use crate::image::Entry;
 use crate::image::Reference;
 use crate::source::Files;
@@ -30,7 +30,7 @@ struct LayoutView {
 }
 
 /// Reads a layout.
-pub(crate) fn read(files: &Files, warnings: &mut Vec<String>) -> Result<Vec<Entry>> {
+pub(crate) fn read(files: &Files, warnings: &mut Vec<Finding>) -> Result<Vec<Entry>> {
     let layout: LayoutView = crate::formats::parse("oci-layout", &files.document("oci-layout")?)?;
     if layout.version != "1.0.0" {
         return Err(Error::document(
@@ -66,7 +66,7 @@ pub(crate) fn read(files: &Files, warnings: &mut Vec<String>) -> Result<Vec<Entr
         let label = reference
             .display_name()
             .map_or_else(|| format!("@{}", entries.len()), str::to_owned);
-        let node = tree.node(descriptor, 0).at(|| Place::Image(label))?;
+        let node = tree.node(descriptor, 0).at(|| Place::image(label))?;
         entries.push(Entry {
             references: vec![reference],
             node,
@@ -79,7 +79,7 @@ pub(crate) fn read(files: &Files, warnings: &mut Vec<String>) -> Result<Vec<Entr
 
 /// What containerd exports has the tag alone as ref.name, so that `latest` may stand for several images. Their full
 /// names then take its place. Where there are none, nothing can be done: the specification does not forbid it.
-fn tell_names_apart(entries: &mut [Entry], warnings: &mut Vec<String>) {
+fn tell_names_apart(entries: &mut [Entry], warnings: &mut Vec<Finding>) {
     let mut count: BTreeMap<String, usize> = BTreeMap::new();
     for reference in entries.iter().flat_map(|entry| &entry.references) {
         if let Some(name) = &reference.name {
@@ -97,7 +97,12 @@ fn tell_names_apart(entries: &mut [Entry], warnings: &mut Vec<String>) {
     }
     for (name, count) in count {
         if count > 1 {
-            warnings.push(format!("{count} images are named {name}"));
+            let message = format!("{count} images are named {name}");
+            warnings.push(Finding::new(
+                Code::RefNameDuplicate,
+                &Place::default(),
+                message,
+            ));
         }
     }
 }

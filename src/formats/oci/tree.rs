@@ -11,9 +11,9 @@ use super::documents::{
 use crate::digest::DiffId;
 use crate::digest::Digest;
 use crate::error::Error;
-use crate::error::Place;
 use crate::error::Result;
 use crate::error::ResultExt;
+use crate::findings::{Code, Finding, Place};
 use crate::image::Blob;
 use crate::image::Config;
 use crate::image::Index;
@@ -28,9 +28,10 @@ use crate::image::media_type::LayerKind;
 use crate::limits;
 use crate::source::Files;
 
-use crate::formats::ConfigView;
+use crate::formats::{diff_ids, parse_config};
 use crate::image::Descriptor;
 use crate::image::Document;
+use crate::image::ImageConfig;
 use crate::image::REFERENCE_DIGEST;
 
 /// Where the blobs and documents of a tree are: in a layout's `blobs`, or beside each other as in `dir:`.
@@ -59,7 +60,7 @@ pub(crate) struct Tree<'a> {
     count: usize,
     /// What descriptors say of each manifest, index or blob that they list.
     media_types: HashMap<Digest, String>,
-    pub warnings: Vec<String>,
+    pub warnings: Vec<Finding>,
 }
 
 impl<'a> Tree<'a> {
@@ -99,7 +100,6 @@ impl<'a> Tree<'a> {
         if self.files.find(&name)?.is_none() {
             return Ok(Node::Absent {
                 descriptor,
-                places: Vec::new(),
                 missing: name,
             });
         }
@@ -122,7 +122,6 @@ impl<'a> Tree<'a> {
             // Docker and others save one platform of an image and the index of all.
             Err(error) => match error.fact() {
                 Error::Missing { name } => Ok(Node::Absent {
-                    places: error.places(),
                     missing: name.clone(),
                     descriptor,
                 }),
@@ -193,7 +192,7 @@ impl<'a> Tree<'a> {
                 .map_or_else(|| descriptor.digest.to_string(), ToString::to_string);
             let node = self
                 .node(descriptor.clone(), depth + 1)
-                .at(|| Place::Image(label))?;
+                .at(|| Place::image(label))?;
             children.push((descriptor, node));
         }
         Ok(Node::Index(Index { document, children }))
@@ -226,7 +225,7 @@ impl<'a> Tree<'a> {
                 document: Some(document),
                 reordered: false,
                 subject,
-                platform: None,
+                artifact_type: None,
                 known_as: KnownAs::default(),
             });
         }
@@ -237,17 +236,20 @@ impl<'a> Tree<'a> {
             media_type: config.media_type,
             digest: config.digest,
         };
-        let view = ConfigView::parse(&config_name, &config.bytes)?;
-        let diff_ids = view.diff_ids()?;
+        let view = parse_config(&config_name, &config.bytes)?;
+        let diff_ids = diff_ids(&view)?;
         let (descriptors, reordered) = self.in_order(descriptors, diff_ids, document.digest);
         Ok(Manifest {
             layers: self.layers(descriptors, diff_ids)?,
             document: Some(document),
             reordered,
             subject,
-            platform: Some(view.platform),
+            artifact_type: None,
             known_as: KnownAs::default(),
-            config: Config::Image(config),
+            config: Config::Image(ImageConfig {
+                document: config,
+                view,
+            }),
         })
     }
 
@@ -269,9 +271,10 @@ impl<'a> Tree<'a> {
         if digests == wanted || sorted(&digests) != sorted(&wanted) {
             return (descriptors, false);
         }
-        self.warnings.push(format!(
-            "manifest {manifest} lists its layers in another order than its config: the config's order is used"
-        ));
+        let message =
+            format!("manifest {manifest} lists its layers in another order than its config");
+        self.warnings
+            .push(Finding::new(Code::LayerOrder, &Place::default(), message));
         let find = |digest: &Digest| descriptors.iter().find(|layer| layer.digest == *digest);
         let ordered = wanted.iter().filter_map(find).cloned().collect();
         (ordered, true)
@@ -293,10 +296,7 @@ impl<'a> Tree<'a> {
         let layers = layers.map(|(number, descriptor)| {
             let diff_id = diff_ids.get(number).filter(|_| count == diff_ids.len());
             self.layer(descriptor, diff_id.copied())
-                .at(|| Place::Layer {
-                    number: number + 1,
-                    of: count,
-                })
+                .at(|| Place::layer(number + 1, count))
         });
         layers.collect()
     }
@@ -311,7 +311,7 @@ impl<'a> Tree<'a> {
         let Some(content) = self.files.find(&name)? else {
             return if descriptor.is_elsewhere() {
                 Ok(Layer::Absent {
-                    descriptor,
+                    descriptor: Some(descriptor),
                     diff_id,
                 })
             } else {
@@ -321,6 +321,7 @@ impl<'a> Tree<'a> {
         check_size(&name, descriptor.size, content.size())?;
         Ok(Layer::Tar(TarLayer {
             content: content.clone(),
+            file: name,
             digest: Some(descriptor.digest),
             diff_id,
             foreign: kind == LayerKind::Foreign,
@@ -336,6 +337,7 @@ impl<'a> Tree<'a> {
         Ok(Blob {
             descriptor,
             content,
+            file: name,
         })
     }
 
