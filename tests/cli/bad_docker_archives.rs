@@ -346,11 +346,13 @@ fn configs() {
     ] {
         let (archive_, name) = config(|config| config["rootfs"]["diff_ids"][0] = json!(bad));
         let reason = match bad {
-            "x" => "digest \"x\" has no algorithm".to_owned(),
+            "x" => "digest \"x\" lacks an algorithm".to_owned(),
             "md5:d41d8cd98f00b204e9800998ecf8427e" => {
-                format!("digest {bad:?} has an algorithm that is neither sha256 nor sha512")
+                format!(
+                    "the algorithm of digest {bad:?} is not supported, expected sha256 or sha512"
+                )
             }
-            _ => format!("digest {bad:?} is not 64 lower-case hex digits"),
+            _ => format!("digest {bad:?} is malformed, expected 64 lower-case hex digits"),
         };
         // Where in the document it is: on its one line, behind the value or the object that it is in.
         let sandbox = Sandbox::new();

@@ -234,17 +234,17 @@ fn descriptors_that_must_not_be() {
         .to_uppercase()
         .replace("SHA256", "sha256");
     for bad in [upper.as_str(), "sha256:../../../../etc/passwd", "sha256:"] {
-        let reason = format!("digest {bad:?} is not 64 lower-case hex digits");
+        let reason = format!("digest {bad:?} is malformed, expected 64 lower-case hex digits");
         refused(&with("digest", json!(bad)), &reason);
     }
-    let reason = "digest \"md5:d41d8cd98f00b204e9800998ecf8427e\" has an algorithm that is neither sha256 nor sha512";
+    let reason = "the algorithm of digest \"md5:d41d8cd98f00b204e9800998ecf8427e\" is not supported, expected sha256 or sha512";
     refused(
         &with("digest", json!("md5:d41d8cd98f00b204e9800998ecf8427e")),
         reason,
     );
     refused(
         &with("digest", json!("../../etc/passwd")),
-        "digest \"../../etc/passwd\" has no algorithm",
+        "digest \"../../etc/passwd\" lacks an algorithm",
     );
 }
 

@@ -217,7 +217,7 @@ fn a_map_that_cannot_be_written_is_found_out_first() {
     fs::create_dir(sandbox.path("folder.csv")).unwrap();
     let before = sandbox.snapshot();
     let run = |map| sandbox.convert(&["app", "-o", "output", "--digest-map", map]);
-    run("map.txt").is_wrong_usage("map.txt does not end in .csv or .json");
+    run("map.txt").is_wrong_usage("map.txt does not end with .csv or .json");
     run("nowhere/map.csv").fails(
         "ocify: nowhere/map.csv: cannot open nowhere: No such file or directory (os error 2)\n",
     );

@@ -199,7 +199,7 @@ fn manifests_that_break_a_rule() {
         ),
         (
             edited(|manifest| manifest["fsLayers"][0]["blobSum"] = json!("sha256:../../x")),
-            "blobSum of fsLayers[0]: digest \"sha256:../../x\" is not 64 lower-case hex digits"
+            "blobSum of fsLayers[0]: digest \"sha256:../../x\" is malformed, expected 64 lower-case hex digits"
                 .to_owned(),
         ),
         (

@@ -188,11 +188,11 @@ fn bad_manifests_are_told_with_the_place() {
         ),
         (
             |m| m["fsLayers"][1]["blobSum"] = "sha256:AB".into(),
-            "blobSum of fsLayers[1]: digest \"sha256:AB\" is not 64 lower-case hex digits",
+            "blobSum of fsLayers[1]: digest \"sha256:AB\" is malformed, expected 64 lower-case hex digits",
         ),
         (
             |m| m["fsLayers"][0]["blobSum"] = "sha256:../x".into(),
-            "blobSum of fsLayers[0]: digest \"sha256:../x\" is not 64 lower-case hex digits",
+            "blobSum of fsLayers[0]: digest \"sha256:../x\" is malformed, expected 64 lower-case hex digits",
         ),
         (
             |m| m["history"][1]["v1Compatibility"] = "{".into(),
