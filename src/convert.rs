@@ -1,6 +1,6 @@
 //! The whole story, from inputs to output.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
 
 use serde_json::Value;
@@ -12,7 +12,7 @@ use crate::digest_map::DigestMap;
 use crate::digest_map::StagedMap;
 use crate::error::Error;
 use crate::error::Result;
-use crate::findings::{Code, Finding, Place};
+use crate::findings::{Code, Finding};
 use crate::formats::Format;
 use crate::formats::Input;
 use crate::formats::ReadOptions;
@@ -88,9 +88,11 @@ pub fn convert(
         .iter()
         .map(|path| Input::open(path, &temporary, &options.read, interrupt))
         .collect::<Result<_>>()?;
-    let mut warnings = input_warnings(&inputs);
-
+    // What concerns whole inputs comes first: of an archive that is cut short nothing can be selected.
+    findings(&inputs, &[])?;
+    let mut warnings = Vec::new();
     let selected = options.selection.apply(&inputs, &mut warnings)?;
+    warnings.splice(..0, findings(&inputs, &selected)?);
     let mut plan = Plan::new(&inputs, &selected, options.compression, options.check)?;
     warnings.append(&mut plan.warnings);
     let mut digest_map = match &options.digest_map {
@@ -195,17 +197,22 @@ pub(crate) fn thread_pool(threads: Option<usize>) -> Result<rayon::ThreadPool> {
         })
 }
 
-fn input_warnings(inputs: &[Input]) -> Vec<Finding> {
-    let warnings = inputs.iter().flat_map(|input| {
-        let place = Place::input(input.name.clone());
-        let signatures = input.signatures.iter().map(|name| {
-            let message = "a layout has no place for detached signatures";
-            Finding::new(Code::SignatureDetached, &Place::file(name), message)
-        });
-        let all = input.warnings.iter().cloned().chain(signatures);
-        all.map(move |finding| finding.at(&place))
-    });
-    warnings.collect()
+/// What is to be said of the selected images of the inputs.
+///
+/// # Errors
+/// The first finding that stops a conversion.
+fn findings(inputs: &[Input], selected: &[Selected]) -> Result<Vec<Finding>> {
+    let selected: HashSet<(usize, usize)> = selected
+        .iter()
+        .map(|one| (one.input, one.position))
+        .collect();
+    let mut warnings = Vec::new();
+    for (number, input) in inputs.iter().enumerate() {
+        warnings.extend(input.warnings(|entry| selected.contains(&(number, entry)))?);
+    }
+    // What the selection leaves out is told by it.
+    warnings.retain(|finding| finding.code != Code::PlatformAbsent);
+    Ok(warnings)
 }
 
 /// The descriptor that index.json gets for one name of an image.
@@ -263,7 +270,7 @@ fn refuse_shared_names(
             let first = *seen.entry(name).or_insert(position);
             let input = selected[position].input;
             let allowed =
-                selected[first].input == input && inputs[input].format == Format::OciLayout;
+                selected[first].input == input && inputs[input].format == Some(Format::OciLayout);
             if entries[first].digest != entry.digest && !allowed {
                 let place = |entry: &EntryReport| format!("{} in {}", entry.digest, entry.input);
                 return Err(Error::NameConflict {

@@ -2,6 +2,8 @@
 
 mod raw;
 
+use std::collections::HashSet;
+
 use serde::Deserialize;
 
 use crate::compression::Codec;
@@ -10,7 +12,7 @@ use crate::digest::Digest;
 use crate::error::Error;
 use crate::error::Result;
 use crate::error::ResultExt;
-use crate::findings::{Finding, Place};
+use crate::findings::{Code, Finding, Place, Response};
 use crate::formats::Format;
 use crate::formats::Input;
 use crate::image::Blob;
@@ -19,7 +21,6 @@ use crate::image::Index;
 use crate::image::Layer;
 use crate::image::Manifest;
 use crate::image::Node;
-use crate::layer::Job;
 use crate::source::Content;
 
 use crate::image::Descriptor;
@@ -39,12 +40,14 @@ pub struct Inspection {
     /// The input as it was named.
     pub input: String,
     /// What it is.
-    pub format: Format,
+    pub format: Option<Format>,
     /// The selected images, indexes and artifacts, in its own order.
     pub entries: Vec<InspectedEntry>,
     /// Files with detached signatures.
     pub signatures: Vec<String>,
-    /// What the user should know.
+    /// What is wrong with the metadata, and stops a conversion.
+    pub errors: Vec<Finding>,
+    /// What else is worth knowing of it.
     pub warnings: Vec<Finding>,
 }
 
@@ -143,9 +146,25 @@ pub struct InspectedLayer {
 /// What is in an input. `images` selects some of it; empty is all.
 ///
 /// # Errors
-/// [`Error::NoSuchImage`]; an I/O error.
+/// [`Error::NoSuchImage`]; an I/O error; what is wrong with an input in which nothing could be found.
 pub fn inspect(input: &Input, images: &[ImageSelector]) -> Result<Inspection> {
-    let entries = select(input, images)?.into_iter().map(|selected| {
+    if input.entries.is_empty() {
+        input.warnings(|_| true)?;
+    }
+    let selected = select(input, images)?;
+    let positions: HashSet<usize> = selected.iter().map(|one| one.position).collect();
+    let (mut errors, mut warnings) = (Vec::new(), Vec::new());
+    for (response, finding) in input.about(|entry| positions.contains(&entry)) {
+        match response {
+            Response::Stops => errors.push(finding),
+            // What is absent is shown as that.
+            Response::Warns | Response::Corrects if finding.code != Code::PlatformAbsent => {
+                warnings.push(finding);
+            }
+            _ => {}
+        }
+    }
+    let entries = selected.into_iter().map(|selected| {
         let references = selected.entry.references.iter();
         let node = node(&selected.entry.node, None).at(|| Place::image(selected.label.clone()))?;
         Ok(InspectedEntry {
@@ -161,7 +180,8 @@ pub fn inspect(input: &Input, images: &[ImageSelector]) -> Result<Inspection> {
         input: input.name.clone(),
         format: input.format,
         signatures: input.signatures.clone(),
-        warnings: input.warnings.clone(),
+        warnings,
+        errors,
     })
 }
 
@@ -269,7 +289,7 @@ fn inspected_layer(layer: &Layer, created_by: Option<String>) -> Result<Inspecte
                 media_type,
                 digest: tar.digest,
                 size: tar.content.size(),
-                codec: Some(Job::sniff(&tar.content)?),
+                codec: Some(tar.content.codec()?),
                 present: true,
                 diff_id: tar.diff_id,
                 created_by,

@@ -8,6 +8,14 @@ use crate::error::Result;
 /// Registries and engines refuse manifests over 4 MiB; a `manifest.json` of hundreds of images is larger.
 pub const DOCUMENT_BYTES: u64 = 8 << 20;
 
+/// Maximum number of values (objects, lists, strings, numbers and so on) in one JSON document.
+///
+/// What is kept of a value takes up to thirty times its size in the document.
+pub const JSON_VALUES: usize = 1 << 20;
+
+/// Maximum depth of a JSON document, which is the limit of `serde_json`.
+pub const JSON_DEPTH: usize = 127;
+
 /// Maximum number of members of an archive, or files of a folder.
 pub const MEMBERS: usize = 1 << 20;
 
@@ -52,6 +60,9 @@ pub const IMAGE_NAME_BYTES: u64 = 4096;
 
 /// Maximum number of layers of one image. Docker builds up to 127.
 pub const LAYERS: usize = 10_000;
+
+/// Maximum number of findings that are listed for one input.
+pub const FINDINGS: usize = 10_000;
 
 /// Maximum depth of nested indexes.
 pub const INDEX_DEPTH: usize = 8;

@@ -1,22 +1,20 @@
 //! What to do about an error.
 
 use super::Error;
-use crate::formats::docker::schema1::Schema1Error;
+use crate::findings::Code;
 
 impl Error {
     /// What the user can do about it, where that helps.
     #[must_use]
     pub fn hint(&self) -> Option<&'static str> {
         match self.fact() {
+            Error::Finding { finding } => of_finding(finding.code),
             Error::NoEndOfArchive { .. } | Error::Truncated { .. } => {
                 Some("copy or save the input again, and compare the sizes")
             }
             Error::DiffId { .. } | Error::DigestMismatch { .. } | Error::SizeMismatch { .. } => {
                 Some("copy or save the input again: it is damaged")
             }
-            Error::Schema1 {
-                source: Schema1Error::Signature { .. },
-            } => Some("use `--ignore-signatures` to convert it anyway"),
             Error::NotALayout { .. } => {
                 Some("choose another output, or remove this one if it is not needed")
             }
@@ -51,5 +49,21 @@ impl Error {
             ),
             _ => None,
         }
+    }
+}
+
+fn of_finding(code: Code) -> Option<&'static str> {
+    match code {
+        Code::ArchiveDamaged => Some("copy or save the input again, and compare the sizes"),
+        Code::LayerDiffId | Code::BlobDigest | Code::BlobSize | Code::LayerDecode => {
+            Some("copy or save the input again: it is damaged")
+        }
+        Code::Schema1Signature | Code::Schema1Unverified => {
+            Some("use --ignore-signatures to convert it anyway")
+        }
+        Code::NotAnImage => {
+            Some("pass a docker save archive, an OCI layout, a dir: folder or a schema 1 folder")
+        }
+        _ => None,
     }
 }

@@ -117,6 +117,7 @@ codes! {
     Error Stops DescriptorSize "descriptor-size" "A descriptor's `size` is missing, negative, or not an integer."
     Error Stops DescriptorData "descriptor-data" "A descriptor's `data` is not the base64 encoding of the content that its digest identifies."
     Error Stops DescriptorField "descriptor-field" "`urls`, `annotations`, `artifactType` or `platform` of a descriptor, or the annotations of a document, are malformed."
+    Error Warns PlatformIncomplete "platform-incomplete" "A descriptor's `platform` lacks `os` or `architecture`."
     Error Warns ArtifactType "artifact-type" "A manifest with the empty config lacks `artifactType`."
     Error Warns ConfigField "config-field" "A field of a config has the wrong type; engines refuse such a config."
     Error Warns ConfigPlatform "config-platform" "A config lacks `os` or `architecture`."
@@ -139,7 +140,9 @@ codes! {
     Error Stops Schema1 "schema1" "A schema 1 manifest breaks a rule of its format."
     Error Stops Schema1Signature "schema1-signature" "A signature of a schema 1 manifest does not verify."
 
+
     Warning Warns JsonRepeatedKey "json-repeated-key" "An object contains a key twice, with the same value."
+    Warning Warns JsonSurrogate "json-surrogate" "A string contains half of a surrogate pair: programs written in Go read U+FFFD, others refuse the document."
     Warning Warns LayersNull "layers-null" "`layers` of a manifest is null, which some readers refuse; Go writes it for an image without layers."
     Warning Warns ArchiveDuplicateMember "archive-duplicate-member" "The archive has two members with the same name: some readers take the first, others the last."
     Warning Warns JsonKeyCase "json-key-case" "A key differs from one of the specification only in case: programs written in Go, such as engines, accept it, and others do not."
@@ -147,6 +150,7 @@ codes! {
     Warning Warns RefName "ref-name" "A name does not match the grammar of `org.opencontainers.image.ref.name`, or that of tags in manifest.json."
     Warning Warns RefNameDuplicate "ref-name-duplicate" "Two different images have the same name."
     Warning Stops DigestAlgorithm "digest-algorithm" "A digest uses an algorithm other than sha256 and sha512, so the blob cannot be checked."
+    Warning Silent BlobAlgorithm "blob-algorithm" "The name of an unreferenced blob is a digest with an algorithm other than sha256 and sha512, so the blob cannot be checked."
     Warning Silent BlobName "blob-name" "A file below `blobs` does not have the name of a blob."
     Warning Warns PlatformMismatch "platform-mismatch" "A descriptor's platform differs from that of the image's config."
     Warning Silent PlatformValue "platform-value" "An `os` or `architecture` is not one that Go defines (SHOULD), such as `x86_64` in place of `amd64`."
@@ -159,12 +163,15 @@ codes! {
     Warning Warns LayerPath "layer-path" "A path in a layer contains `..`; engines refuse it."
     Warning Warns LayerTarAfterEnd "layer-tar-after-end" "A layer's end-of-archive marker is followed by data other than zeros, which no reader looks at."
     Warning Silent NullManifests "null-manifests" "`manifests` is null in an index.json next to a manifest.json, as Docker 25.0.0 to 25.0.2 wrote it."
+    Warning Warns Repositories "repositories" "`repositories` next to a manifest.json is damaged. Only engines before Docker 1.10 read it."
+    Warning Silent UnreferencedDamaged "unreferenced-damaged" "The content of an unreferenced blob does not match its digest."
     Warning Warns DockerManifestUnindexed "docker-manifest-unindexed" "manifest.json lists an image or a name that index.json does not lead to."
     Warning Silent LegacyId "legacy-id" "The `id` in the v1 metadata of a layer differs from the name of its folder."
-    Warning Warns Schema1Unverified "schema1-unverified" "A signature of a schema 1 manifest uses an algorithm or key that cannot be checked."
+    Warning Stops Schema1Unverified "schema1-unverified" "A signature of a schema 1 manifest uses an algorithm or key that cannot be checked."
 
     Warning Warns Cache "cache" "The cache cannot be used, or one of its entries is damaged; the layers are encoded again."
 
+    Note Stops NoImages "no-images" "The input is a layout that lists no images."
     Note Silent UnreferencedBlob "unreferenced-blob" "No readable document refers to a blob."
     Note Silent SubjectMissing "subject-missing" "The manifest that is the `subject` of a referrer is missing."
     Note Warns PlatformAbsent "platform-absent" "An index lists a platform whose manifest or layers are missing, as when only one platform was saved."

@@ -55,8 +55,15 @@ impl Descriptor {
 
     /// Whether there is a place where else the blob may be had.
     #[must_use]
-    pub fn is_elsewhere(&self) -> bool {
+    pub fn has_urls(&self) -> bool {
         self.urls.as_ref().is_some_and(|urls| !urls.is_empty())
+    }
+
+    /// What it is called below an index: its platform or digest.
+    #[must_use]
+    pub fn label(&self) -> String {
+        let platform = self.platform.as_ref();
+        platform.map_or_else(|| self.digest.to_string(), ToString::to_string)
     }
 
     /// The value of an annotation.

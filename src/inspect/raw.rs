@@ -89,6 +89,7 @@ fn one<T>(
         };
         return Err(error.at(place(input)));
     };
+    input.warnings(|entry| entry == one.position)?;
     take(&one.entry.node)
         .at(|| Place::image(one.label.clone()))
         .at(|| place(input))
@@ -106,7 +107,7 @@ fn child_label((descriptor, _): &(Descriptor, Node)) -> String {
 fn verified(blob: &Blob) -> Result<Vec<u8>> {
     let expected = blob.descriptor.digest;
     let what = format!("blob {expected}");
-    let bytes = blob.content.document(&what)?;
+    let bytes = blob.content.document()?;
     let found = expected.same_algorithm(&bytes);
     if found != expected {
         return Err(Error::DigestMismatch {

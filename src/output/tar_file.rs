@@ -253,7 +253,10 @@ impl TarOutput {
             })?;
             blob.finish(&digest)?;
         }
-        input.files.document("index.json")
+        input
+            .files
+            .get("index.json")
+            .and_then(|content| input.files.read(content))
     }
 
     /// Writes index.json, manifest.json and the end-of-archive marker.

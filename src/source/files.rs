@@ -38,7 +38,7 @@ impl Entry {
 }
 
 /// All names of an input. They are clean: components joined by `/`, none of them empty, `.` or `..`.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(crate) struct Files {
     entries: BTreeMap<String, Entry>,
     /// Names that an archive has more than once.
@@ -212,16 +212,11 @@ impl Files {
         })
     }
 
-    /// The bytes of a document.
-    pub fn document(&self, name: &str) -> Result<Vec<u8>> {
-        self.read(self.get(name)?, name)
-    }
-
-    /// The bytes of a content that is a document; `name` is for the message.
-    pub fn read(&self, content: &Content, name: &str) -> Result<Vec<u8>> {
+    /// The bytes of a content that is a document.
+    pub fn read(&self, content: &Content) -> Result<Vec<u8>> {
         // One above the limit for documents has its own message.
         self.charge(content.size().min(limits::DOCUMENT_BYTES))?;
-        content.document(name)
+        content.document()
     }
 
     /// Counts metadata that is kept: the bytes of a document, or 0 for a layer or a name. The same document counts as
