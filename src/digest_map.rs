@@ -51,7 +51,7 @@ enum Form {
 
 /// Why a path is no place for a digest map.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{} does not end in .csv or .json", .0.display())]
+#[error("{} does not end with .csv or .json", .0.display())]
 pub struct DigestMapError(PathBuf);
 
 impl DigestMap {

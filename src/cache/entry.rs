@@ -129,7 +129,7 @@ mod tests {
         assert!(
             warnings[0]
                 .message
-                .starts_with("the cache takes no more layers: cannot write ")
+                .starts_with("no more layers are added to the cache: cannot write ")
                 && warnings[0]
                     .message
                     .ends_with(": No space left on device (os error 28)"),

@@ -82,7 +82,7 @@ impl Cache {
     pub fn open(options: &CacheOptions, target: &Target, interrupt: &Interrupt) -> Result<Cache> {
         let path = &options.folder;
         refuse_inside(path, target)?;
-        std::fs::create_dir_all(path).map_err(Error::io("make the cache", path))?;
+        std::fs::create_dir_all(path).map_err(Error::io("create the cache", path))?;
         let root = Dir::open(path)?;
         staging::remove_stale(&root, STAGED, |_| Ok(()));
         Ok(Cache {
@@ -114,7 +114,7 @@ impl Cache {
             }))
         };
         open().unwrap_or_else(|error: Error| {
-            self.warn(format!("the cache cannot be read: {}", error.chain()));
+            self.warn(format!("cannot read the cache: {}", error.chain()));
             None
         })
     }
@@ -130,10 +130,10 @@ impl Cache {
         let path = folder.folder.path(&name);
         let open = || {
             let Some(file) = folder.folder.open_file(&name)? else {
-                // Another run has removed it meanwhile, to make free_space.
+                // Another run has removed it meanwhile, to free space.
                 return Ok(None);
             };
-            let metadata = file.metadata().map_err(Error::io("look at", &path))?;
+            let metadata = file.metadata().map_err(Error::io("examine", &path))?;
             if !metadata.is_file() {
                 return Err(Error::NotAFile {
                     name: path.display().to_string(),
@@ -156,7 +156,7 @@ impl Cache {
                 })
             }
             Err(error) => {
-                self.warn(format!("dropped from the cache: {}", error.chain()));
+                self.warn(format!("removed from the cache: {}", error.chain()));
                 discard(&folder.folder, &name);
                 None
             }
@@ -176,7 +176,10 @@ impl Cache {
     /// Puts nothing more there, and says so once.
     fn close(&self, error: &Error) {
         if !self.closed.swap(true, Ordering::Relaxed) {
-            self.warn(format!("the cache takes no more layers: {}", error.chain()));
+            self.warn(format!(
+                "no more layers are added to the cache: {}",
+                error.chain()
+            ));
         }
     }
 
@@ -194,7 +197,7 @@ impl Cache {
     pub fn gives_way(&self, error: &Error, target: &Target) -> bool {
         if let Error::CacheEntry { path, source } = error.fact() {
             self.warn(format!(
-                "dropped from the cache, and all layers are done again: {}: {}",
+                "removed from the cache, and all layers are converted again: {}: {}",
                 path.display(),
                 source.fact().chain()
             ));

@@ -155,7 +155,7 @@ impl Text {
         }
         match &image.image_id {
             Some(id) => self.field(indent, "image ID", &id.short()),
-            None => self.field(indent, "image ID", "none before a conversion"),
+            None => self.field(indent, "image ID", "none until it is converted"),
         }
         if let Some(subject) = &image.subject {
             self.field(indent, "about", &subject.short());

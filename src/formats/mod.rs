@@ -407,8 +407,7 @@ fn describe(files: &Files) -> String {
             .iter()
             .any(|name| name.split('/').next() == Some(folder))
     }) {
-        return "it is the file system of a container or a machine (docker export, a root file \
-                system), without the metadata of an image"
+        return "it is a root file system without the metadata of an image, for example from docker export"
             .to_owned();
     }
     let is_archive = |name: &&&str| {
@@ -417,10 +416,10 @@ fn describe(files: &Files) -> String {
         !name.contains('/') && endings.iter().any(|ending| name.ends_with(ending))
     };
     if let Some(first) = names.iter().find(is_archive) {
-        return format!("it holds archives, each of which is an input of its own, as {first}");
+        return format!("it contains archives, such as {first}: pass each of them as an input");
     }
     match names.len() {
-        0 => "it holds no files".to_owned(),
+        0 => "it contains no files".to_owned(),
         count => format!(
             "none of its {count} files is manifest.json, index.json or repositories; the first is {}",
             names[0]

@@ -73,14 +73,14 @@ impl Dir {
     /// Makes the folder `name`, which must not be there yet.
     pub fn make_folder(&self, name: &str) -> Result<()> {
         let made = rustix::fs::mkdirat(&self.fd, name, FOLDER_MODE);
-        self.failed("make the folder", name, made)
+        self.failed("create the folder", name, made)
     }
 
     /// The folder `name`, made if need be.
     pub fn ensure_folder(&self, name: &str) -> Result<Dir> {
         match rustix::fs::mkdirat(&self.fd, name, FOLDER_MODE) {
             Ok(()) | Err(Errno::EXIST) => self.existing_folder(name),
-            Err(errno) => self.failed("make the folder", name, Err(errno)),
+            Err(errno) => self.failed("create the folder", name, Err(errno)),
         }
     }
 
@@ -155,7 +155,7 @@ impl Dir {
         match rustix::fs::statat(&self.fd, name, AtFlags::SYMLINK_NOFOLLOW) {
             Ok(status) => Ok(Some(status)),
             Err(Errno::NOENT) => Ok(None),
-            Err(errno) => self.failed("look at", name, Err(errno)),
+            Err(errno) => self.failed("examine", name, Err(errno)),
         }
     }
 

@@ -161,7 +161,7 @@ impl FolderOutput {
     /// Adds all to a layout that is there and locked.
     fn add_to(&self, layout: &Dir, lock: &mut File, additions: &Additions) -> Result<()> {
         let marker = lock.metadata();
-        let marker = marker.map_err(Error::io("look at", layout.path(LAYOUT)))?;
+        let marker = marker.map_err(Error::io("examine", layout.path(LAYOUT)))?;
         if marker.len() == 0 {
             // The folder was empty, or a run died that was about to make a layout of it.
             write_marker(lock, self.fsync).map_err(Error::io("write", layout.path(LAYOUT)))?;
@@ -264,7 +264,7 @@ impl FolderBlob<'_> {
     pub fn clone_file(&mut self, file: &File, size: u64) -> Result<Option<File>> {
         let path = || self.output.staged.path(&self.name);
         let cloned = rustix::fs::ioctl_ficlone(&self.file, file).is_ok();
-        let metadata = self.file.metadata().map_err(Error::io("look at", path()))?;
+        let metadata = self.file.metadata().map_err(Error::io("examine", path()))?;
         // The input may have become longer or shorter; a part of it may be cloned before an error.
         if cloned && metadata.len() == size {
             let clone = self.file.try_clone();

@@ -98,7 +98,7 @@ impl TarOutput {
     pub fn stdout(options: OutputOptions, interrupt: &Interrupt) -> Result<TarOutput> {
         let folder = std::env::temp_dir();
         let file = tempfile::tempfile_in(&folder)
-            .map_err(Error::io("make a temporary file in", folder))?;
+            .map_err(Error::io("create a temporary file in", folder))?;
         TarOutput::new(file, None, Path::new("standard output"), options, interrupt)
     }
 
@@ -224,7 +224,7 @@ impl TarOutput {
                 return Ok(None);
             };
             at::lock(&file, &self.path, &self.interrupt)?;
-            let metadata = file.metadata().map_err(Error::io("look at", &self.path))?;
+            let metadata = file.metadata().map_err(Error::io("examine", &self.path))?;
             let locked = (metadata.dev(), metadata.ino());
             if place.parent.identity(&place.name)? == Some(locked) {
                 let input = open_existing(&place.parent, &place.name, &self.path)?;
@@ -312,7 +312,7 @@ fn open_existing(parent: &Dir, name: &str, path: &Path) -> Result<Input> {
         path: path.to_owned(),
     };
     let file = parent.open_file(name)?.ok_or_else(not_a_layout)?;
-    let metadata = file.metadata().map_err(Error::io("look at", path))?;
+    let metadata = file.metadata().map_err(Error::io("examine", path))?;
     let files = Files::in_archive(&Arc::new(file), metadata.len()).map_err(|_| not_a_layout())?;
     if !Input::is_layout(&files) {
         return Err(not_a_layout());

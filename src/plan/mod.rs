@@ -118,7 +118,7 @@ impl Plan {
                 Layer::Other(blob) => self.add_blob(blob, place),
                 Layer::Absent { descriptor, .. } => {
                     let message = format!(
-                        "{} is a foreign layer that is not here: only its urls are carried on",
+                        "{} is a foreign layer that is not in the input: only its urls are kept",
                         descriptor
                             .as_ref()
                             .map_or("?".to_owned(), |one| one.digest.to_string())

@@ -141,7 +141,7 @@ fn spool(
     interrupt: &Interrupt,
 ) -> Result<(File, u64, Option<Error>)> {
     let file = tempfile::tempfile_in(temporary)
-        .map_err(Error::io("make a temporary file in", temporary))?;
+        .map_err(Error::io("create a temporary file in", temporary))?;
     let free_space = FreeSpace::new(temporary)?;
     let damaged = |source| match codec {
         Codec::None => Error::io("read", path)(source),
@@ -181,8 +181,8 @@ fn index(file: File, length: u64, codec: Codec, damage: Option<Error>) -> Result
             Err(Error::TarHeader { offset: 0, .. } | Error::NoEndOfArchive { found: 0..512 }),
         ) => {
             let found = match codec {
-                Codec::None => "the file is no tar archive, folder or manifest".to_owned(),
-                codec => format!("it is {codec}, but there is no tar archive in it"),
+                Codec::None => "the file is not a tar archive, folder or manifest".to_owned(),
+                codec => format!("the {codec} data does not contain a tar archive"),
             };
             return Err(Error::NotAnImage { found });
         }

@@ -108,7 +108,7 @@ impl Extensions {
             .map(|value| {
                 value.parse().map_err(|_| Error::TarHeader {
                     offset: at,
-                    reason: format!("{key} is {value:?}, a number is expected"),
+                    reason: format!("{key} is {value:?}, expected a number"),
                 })
             })
             .transpose()

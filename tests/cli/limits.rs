@@ -392,7 +392,7 @@ fn size_of_a_decoded_layer() {
             convert(size, &format!("out-{number}-{compression}")).succeeds();
             convert(size - 1, "refused").fails(&format!(
                 "ocify: app.tar: app:1.0: layer 1 of 1: the decoded layer is larger than the limit of {} bytes\n\
-                 hint: --max-layer-size allows more\n",
+                 hint: use `--max-layer-size` to allow more\n",
                 size - 1
             ));
         }
@@ -412,6 +412,6 @@ fn sizes_have_units() {
         let option = format!("--max-layer-size={size}");
         sandbox
             .convert(&["app.tar", "-o", "out", &option])
-            .is_wrong_usage("number of bytes");
+            .is_wrong_usage("expected a size such as 512M");
     }
 }

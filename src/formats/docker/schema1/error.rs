@@ -82,7 +82,7 @@ pub enum Schema1Error {
         parent: String,
     },
     /// The chain of parents is broken.
-    #[error("parent of history[{position}] is {found:?}, the next id is {expected}")]
+    #[error("parent of history[{position}] is {found:?}, expected {expected}, the next id")]
     Parent {
         /// The entry of `history`.
         position: usize,

@@ -188,11 +188,11 @@ fn bad_manifests_are_told_with_the_place() {
         ),
         (
             |m| m["fsLayers"][1]["blobSum"] = "sha256:AB".into(),
-            "blobSum of fsLayers[1]: digest \"sha256:AB\" is not 64 lower-case hex digits",
+            "blobSum of fsLayers[1]: digest \"sha256:AB\" is malformed, expected 64 lower-case hex digits",
         ),
         (
             |m| m["fsLayers"][0]["blobSum"] = "sha256:../x".into(),
-            "blobSum of fsLayers[0]: digest \"sha256:../x\" is not 64 lower-case hex digits",
+            "blobSum of fsLayers[0]: digest \"sha256:../x\" is malformed, expected 64 lower-case hex digits",
         ),
         (
             |m| m["history"][1]["v1Compatibility"] = "{".into(),
@@ -220,11 +220,11 @@ fn bad_manifests_are_told_with_the_place() {
         ),
         (
             |m| v1(m, 0, &json!({"id": id("c"), "parent": "x"})),
-            "parent of history[0] is \"x\", the next id is bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb",
+            "parent of history[0] is \"x\", expected bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb, the next id",
         ),
         (
             |m| v1(m, 1, &json!({"id": id("b")})),
-            "parent of history[1] is \"\", the next id is aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa",
+            "parent of history[1] is \"\", expected aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa, the next id",
         ),
         (
             |m| v1(m, 0, &json!({"id": id("a"), "parent": id("b")})),
