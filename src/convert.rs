@@ -79,7 +79,7 @@ pub fn convert(
     }
     let pool = thread_pool(options.threads)?;
     let cache = match &options.cache {
-        Some(cache) => Some(Cache::open(cache, target, interrupt)?),
+        Some(cache) => Some(Cache::open(cache, target.path(), interrupt)?),
         None => None,
     };
     let temporary = target.temporary();
@@ -108,8 +108,9 @@ pub fn convert(
     let mut jobs = CachedJobs::new(&plan.jobs, cache.as_ref());
     let mut done = work.layers(&jobs);
     if let (Err(error), Some(cache)) = (&done, &cache)
-        && cache.gives_way(error, target)
+        && cache.can_recover_from(error, &temporary)
     {
+        cache.recover_from(error);
         jobs = CachedJobs::new(&plan.jobs, None);
         done = work.layers(&jobs);
     }

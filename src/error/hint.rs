@@ -28,7 +28,9 @@ impl Error {
             }
             Error::NameForMany { .. } => Some("select one with --image"),
             Error::LayerTooLarge { .. } => Some("--max-layer-size allows more"),
-            Error::NoRoom { .. } => Some("a tenth of what is free is left free for others"),
+            Error::InsufficientSpace { .. } => {
+                Some("a tenth of what is free is left free for others")
+            }
             Error::NoSuchImage { .. } => {
                 Some("select by a name, by @ and a number from 0, or by a digest")
             }

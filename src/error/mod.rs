@@ -104,8 +104,8 @@ pub enum Error {
         limit: u64,
     },
     /// What is being decoded or written would fill the disk.
-    #[error("no room in {}: {size} bytes and more are to be written, {free} were free at first", .path.display())]
-    NoRoom {
+    #[error("insufficient space in {}: at least {size} bytes are needed, {free} bytes were free", .path.display())]
+    InsufficientSpace {
         /// The folder that it is written to.
         path: PathBuf,
         /// How large it is already.
