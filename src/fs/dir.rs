@@ -336,15 +336,21 @@ impl Dir {
             return Ok(());
         }
         if let Some(folder) = self.folder(name)? {
-            for (inner, kind) in folder.names()? {
-                if kind == FileType::Directory {
-                    folder.remove_folder(&inner)?;
-                } else {
-                    folder.remove_file(&inner)?;
-                }
-            }
+            folder.remove_contents()?;
         }
         self.remove_empty_folder(name)
+    }
+
+    /// Removes all that is in it.
+    pub fn remove_contents(&self) -> Result<()> {
+        for (name, kind) in self.names()? {
+            if kind == FileType::Directory {
+                self.remove_folder(&name)?;
+            } else {
+                self.remove_file(&name)?;
+            }
+        }
+        Ok(())
     }
 
     /// Makes sure that its names survive a power failure.

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use super::Dir;
-use super::staging::{self, Kind};
+use super::staging;
 use crate::error::Result;
 use crate::interrupt::{Interrupt, StagedCount};
 
@@ -14,7 +14,8 @@ use crate::interrupt::{Interrupt, StagedCount};
 struct Guard {
     parent: Arc<Dir>,
     name: String,
-    kind: Kind,
+    /// The folder itself; `None` if it is a file. Open, and so locked, until it is removed.
+    dir: Option<Arc<Dir>>,
     published: bool,
     /// Dropped last, so that a signal does not end the process before the removal.
     _count: StagedCount,
@@ -23,9 +24,11 @@ struct Guard {
 impl Drop for Guard {
     fn drop(&mut self) {
         if !self.published {
-            let _: Result<()> = match self.kind {
-                Kind::File => self.parent.remove_file(&self.name),
-                Kind::Dir => self.parent.remove_folder(&self.name),
+            let _: Result<()> = match &self.dir {
+                None => self.parent.remove_file(&self.name),
+                Some(dir) => dir
+                    .remove_contents()
+                    .and_then(|()| self.parent.remove_empty_folder(&self.name)),
             };
         }
     }
@@ -46,7 +49,7 @@ impl StagedFile {
             guard: Guard {
                 parent: parent.clone(),
                 name,
-                kind: Kind::File,
+                dir: None,
                 published: false,
                 _count: count,
             },
@@ -78,11 +81,11 @@ impl StagedFile {
 
 /// A staged folder, locked until it is dropped.
 pub(crate) struct StagedDir {
-    // In this order: NFS does not remove what is open, and the folder's own lock is held until it is removed.
-    /// The file [`staging::LOCK`] in it, empty at first.
+    /// The file [`staging::LOCK`] in it, empty at first. Closed before the folder is removed: NFS does not remove what is
+    /// open.
     pub lock: File,
+    pub dir: Arc<Dir>,
     guard: Guard,
-    pub dir: Dir,
 }
 
 impl StagedDir {
@@ -90,12 +93,13 @@ impl StagedDir {
     pub fn new(parent: &Arc<Dir>, prefix: &str, interrupt: &Interrupt) -> Result<StagedDir> {
         let count = interrupt.count_staged();
         let (name, dir, lock) = staging::make_folder(parent, prefix)?;
+        let dir = Arc::new(dir);
         Ok(StagedDir {
             lock,
             guard: Guard {
                 parent: parent.clone(),
                 name,
-                kind: Kind::Dir,
+                dir: Some(dir.clone()),
                 published: false,
                 _count: count,
             },

@@ -18,13 +18,6 @@ use crate::fs::Dir;
 /// The file in a staged folder that is locked. A layout has this file anyway.
 pub(crate) const LOCK: &str = "oci-layout";
 
-/// What a staged name stands for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Kind {
-    File,
-    Dir,
-}
-
 /// What the staged form of `name` begins with.
 pub(crate) fn prefix(name: &str) -> String {
     // The longest name a file can have is 255 bytes; the unique part makes up for what is cut off.

@@ -5,6 +5,7 @@ mod existing;
 mod folder;
 mod index;
 mod publish;
+mod stdout;
 mod tar_file;
 
 use std::fs::File;

@@ -4,7 +4,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
-use std::io::{self, Write};
+use std::io;
 use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -13,7 +13,7 @@ use rustix::fs::FileType;
 use tar::{EntryType, Header};
 
 use super::index::Additions;
-use super::{OutputOptions, docker};
+use super::{OutputOptions, docker, stdout};
 use crate::digest::Digest;
 use crate::error::Error;
 use crate::error::Result;
@@ -45,15 +45,15 @@ enum Medium {
         parent: Arc<Dir>,
         name: String,
     },
-    /// A file without a name, copied to standard output in the end.
-    Temporary(File),
+    /// A file without a name, which is copied to standard output in the end.
+    Temporary { file: File, stdout: File },
 }
 
 impl Medium {
     fn file(&self) -> &File {
         match self {
             Medium::Staged { staged, .. } => &staged.file,
-            Medium::Temporary(file) => file,
+            Medium::Temporary { file, .. } => file,
         }
     }
 }
@@ -108,11 +108,12 @@ impl TarOutput {
     }
 
     pub fn stdout(options: OutputOptions, interrupt: &Interrupt) -> Result<TarOutput> {
+        let stdout = stdout::open()?;
         let folder = std::env::temp_dir();
         let file = tempfile::tempfile_in(&folder)
             .map_err(Error::io("make a temporary file in", folder))?;
         let path = Path::new("standard output");
-        TarOutput::new(Medium::Temporary(file), path, options, interrupt)
+        TarOutput::new(Medium::Temporary { file, stdout }, path, options, interrupt)
     }
 
     fn new(
@@ -189,9 +190,9 @@ impl TarOutput {
     pub fn commit(mut self, additions: &Additions) -> Result<()> {
         let (parent, name) = match &self.medium {
             Medium::Staged { parent, name, .. } => (parent.clone(), name.clone()),
-            Medium::Temporary(file) => {
+            Medium::Temporary { file, stdout } => {
                 self.close(additions, None)?;
-                return self.copy_to_stdout(file);
+                return self.copy_to(file, stdout);
             }
         };
         let blobs_end = self.contents().end;
@@ -219,7 +220,7 @@ impl TarOutput {
         match &mut self.medium {
             Medium::Staged { staged, .. } if replace => staged.publish(parent, name),
             Medium::Staged { staged, .. } => staged.publish_to_free(name),
-            Medium::Temporary(_) => Ok(true),
+            Medium::Temporary { .. } => Ok(true),
         }
     }
 
@@ -281,12 +282,10 @@ impl TarOutput {
         Ok(())
     }
 
-    fn copy_to_stdout(&self, mut file: &File) -> Result<()> {
+    fn copy_to(&self, mut file: &File, mut stdout: &File) -> Result<()> {
         io::Seek::rewind(&mut file).map_err(Error::io("read", &self.path))?;
-        let mut stdout = io::stdout().lock();
-        io::copy(&mut file, &mut stdout)
-            .and_then(|_| stdout.flush())
-            .map_err(Error::io("write", &self.path))
+        io::copy(&mut file, &mut stdout).map_err(Error::io("write", &self.path))?;
+        Ok(())
     }
 }
 
