@@ -27,6 +27,7 @@ use crate::output::Additions;
 use crate::output::Output;
 use crate::output::OutputOptions;
 use crate::output::Target;
+use crate::output::check_names;
 use crate::plan::CachedJobs;
 use crate::plan::Check;
 use crate::plan::Plan;
@@ -90,6 +91,8 @@ pub fn convert(
     let mut warnings = input_warnings(&inputs);
 
     let selected = options.selection.apply(&inputs, &mut warnings)?;
+    let references = selected.iter().flat_map(|one| &one.entry.references);
+    check_names(references.filter_map(Reference::display_name))?;
     let mut plan = Plan::new(&inputs, &selected, options.compression, options.check)?;
     warnings.append(&mut plan.warnings);
     let mut digest_map = match &options.digest_map {

@@ -268,8 +268,9 @@ impl TarOutput {
         let index = additions.merge(existing)?;
         let mut contents = self.contents();
         self.append(&mut contents, "index.json", &index.bytes)?;
-        if self.options.docker_manifest {
-            let manifest = docker::manifest(&index.bytes, &*contents)?;
+        if self.options.docker_manifest
+            && let Some(manifest) = docker::manifest(&index.bytes, &*contents)?
+        {
             self.append(&mut contents, "manifest.json", &manifest)?;
         }
         let end = contents.end + 2 * BLOCK;

@@ -105,7 +105,7 @@ fn rename(entry: &mut Entry, item: &Item) {
         .into_iter()
         .map(|new| {
             let known = same.iter().find(|old| is_same(old, &new));
-            if let Some(known) = known.filter(|known| known.containerd_name.is_none()) {
+            if let Some(known) = known.filter(|known| has_whole_name(known)) {
                 return known.clone();
             }
             let before = known.or(same.first()).cloned().unwrap_or_default();
@@ -117,6 +117,12 @@ fn rename(entry: &mut Entry, item: &Item) {
         })
         .collect();
     entry.references.append(&mut other);
+}
+
+/// Whether ref.name is the whole name, as in our own tars and those of other tools; Docker's have the tag alone there.
+fn has_whole_name(reference: &Reference) -> bool {
+    let whole = reference.name.as_deref().map(crate::image::fully_qualified);
+    reference.containerd_name.is_none() || whole == reference.containerd_name
 }
 
 fn items(files: &Files) -> Result<Vec<Item>> {
