@@ -101,7 +101,7 @@ fn rename(entry: &mut Entry, item: &Item) {
         .partition(|old| old.display_name().is_none() || named.iter().any(|new| is_same(old, new)));
     let with_annotations = named.into_iter().map(|new| {
         let known = same.iter().find(|old| is_same(old, &new));
-        if let Some(known) = known.filter(|known| known.containerd_name.is_none()) {
+        if let Some(known) = known.filter(|known| has_whole_name(known)) {
             return known.clone();
         }
         let before = known.or(same.first()).cloned().unwrap_or_default();
@@ -113,6 +113,12 @@ fn rename(entry: &mut Entry, item: &Item) {
     });
     entry.references = with_annotations.collect();
     entry.references.append(&mut other);
+}
+
+/// Whether ref.name is the whole name, as in our own tars and those of other tools; Docker's have the tag alone there.
+fn has_whole_name(reference: &Reference) -> bool {
+    let whole = reference.name.as_deref().map(fully_qualified);
+    reference.containerd_name.is_none() || whole == reference.containerd_name
 }
 
 /// Notes where manifest.json and index.json disagree.
