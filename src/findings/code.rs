@@ -41,6 +41,7 @@ macro_rules! codes {
 
 codes! {
     Error ArchiveDamaged "archive-damaged" "The archive itself cannot be read to its end: cut short, a damaged tar header, a damaged compressed stream. What comes before the damage is checked."
+    Error ArchiveAmbiguous "archive-ambiguous" "Known readers of tar archives disagree about what is in the archive: Go (and so engines), GNU tar and Python do not see the same members or bytes."
     Error NotAnImage "not-an-image" "Nothing in the input tells of an image."
     Error Unreadable "unreadable" "The system cannot read a file of the input."
     Error Limit "limit" "Something is larger than the documented limits."

@@ -140,6 +140,14 @@ fn check_documents(findings: &mut Findings, opened: Opened) -> (Option<Format>, 
         let message = format!("{damage}{}", cause.unwrap_or_default());
         findings.problem(code, &Location::default(), message);
     }
+    for ambiguity in files.ambiguous() {
+        let message = format!("member at byte {}: {}", ambiguity.offset, ambiguity.what);
+        findings.problem(
+            Code::ArchiveAmbiguous,
+            &Location::file(&ambiguity.name),
+            message,
+        );
+    }
     for name in files.repeated() {
         let message = "the archive has two members of this name";
         findings.problem(Code::ArchiveDuplicateMember, &Location::file(name), message);
