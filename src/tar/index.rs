@@ -27,7 +27,11 @@ pub(crate) fn members(
                 bytes.resize(count, 0);
                 file.read_exact_at(&mut bytes, walk.offset())
                     .map_err(Error::io("read", "the archive"))?;
-                if walk.take(&bytes)? {
+                let is_whole = |walk: &Walk| match walk.next() {
+                    Next::Pass(count) => count <= length - walk.offset(),
+                    _ => true,
+                };
+                if walk.take(&bytes)? && is_whole(&walk) {
                     found(walk.member())?;
                 }
             }
