@@ -9,12 +9,12 @@ use crate::findings::Code;
 
 /// Takes a tar in pieces of any length.
 pub(crate) struct TarCheck {
-    walk: Walk,
+    pub(super) walk: Walk,
     /// The first of the bytes that the walk takes next.
     partial: Vec<u8>,
     /// Something that cannot be understood was found: the rest is not looked at.
     damaged: bool,
-    paths: Paths,
+    pub(super) paths: Paths,
     /// Entries of types that engines refuse.
     not_unpacked: Named,
     problems: Vec<(Code, String)>,

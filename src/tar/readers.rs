@@ -71,7 +71,7 @@ fn about_names(member: &Member) -> Option<&'static str> {
 fn about_kind(member: &Member) -> Option<&'static str> {
     let header = &member.header;
     let size = member.pax_size().or(header.size()).unwrap_or_default();
-    if size == 0 {
+    if size == 0 && !matches!(header.kind(), b'M' | b'X') {
         return None;
     }
     let ends_with_slash =

@@ -273,7 +273,6 @@ impl Walk {
 
     fn begin_data(&mut self) -> Result<()> {
         let member = &mut self.member;
-        member.data = self.offset;
         if let Some(fragments) = &member.fragments
             && !sparse::fits(fragments, member.stored, member.size)
         {
@@ -286,6 +285,7 @@ impl Walk {
         else {
             return Err(damaged(member.at, "its size is larger than any file"));
         };
+        member.data = self.offset;
         self.state = match padded {
             0 => State::Header,
             padded => State::Data(padded),
