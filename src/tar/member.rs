@@ -34,6 +34,8 @@ pub(crate) struct Member {
     pub at: u64,
     pub header: Header,
     pub extensions: Extensions,
+    /// The size that its headers say it has, whether or not it has data.
+    pub declared: u64,
     /// The offset of its data.
     pub data: u64,
     /// How long its data is.
@@ -52,9 +54,10 @@ impl Member {
             extensions,
             ..Member::default()
         };
+        member.declared = member.pax_size().unwrap_or(size);
         if member.has_data() {
-            member.stored = member.pax_size().unwrap_or(size);
-            member.size = member.stored;
+            member.stored = member.declared;
+            member.size = member.declared;
         }
         member
     }

@@ -5,6 +5,7 @@
 
 use super::header::{Dialect, Header, text};
 use super::member::{Kind, Member};
+use super::number::number;
 use super::sparse::{self, MapPlace};
 
 /// What they disagree about, if anything.
@@ -30,14 +31,14 @@ pub(crate) fn about_numbers(header: &Header) -> Option<&'static str> {
     if blanks < size.len() && size[..blanks].contains(&0) {
         return Some("a NUL precedes the digits of its size: Python takes that for 0, Go does not");
     }
-    // Python looks for devices in all of them, and for base 256 behind two bytes alone.
-    let mut numbers = header.numbers().into_iter().take(6);
-    let is_number = |field: &[u8]| {
-        let base_256 = field[0] & 0x80 == 0 || matches!(field[0], 0x80 | 0xff);
-        base_256 && super::number::number(field).is_some()
-    };
-    let all = numbers.all(|(_, field)| is_number(field));
-    (!all).then_some("a number in its header is not one to Python, which takes that for the end")
+    // Python knows base 256 by two first bytes alone, and looks for devices in old headers too.
+    let numbers = header.numbers();
+    let mut fields = numbers.iter().take(6).map(|(_, field)| field);
+    let is_other = fields.any(|field| field[0] & 0x80 != 0 && !matches!(field[0], 0x80 | 0xff));
+    let mut devices = numbers[4..6].iter().map(|(_, field)| field);
+    let is_none = header.dialect() == Dialect::V7 && devices.any(|field| number(field).is_none());
+    (is_other || is_none)
+        .then_some("a number in its header is not one to Python, which takes that for the end")
 }
 
 fn about_names(member: &Member) -> Option<&'static str> {
@@ -70,8 +71,7 @@ fn about_names(member: &Member) -> Option<&'static str> {
 
 fn about_kind(member: &Member) -> Option<&'static str> {
     let header = &member.header;
-    let size = member.pax_size().or(header.size()).unwrap_or_default();
-    if size == 0 && !matches!(header.kind(), b'M' | b'X') {
+    if member.declared == 0 && !matches!(header.kind(), b'M' | b'X') {
         return None;
     }
     let ends_with_slash =
