@@ -1,4 +1,4 @@
-//! Where known readers of tar disagree about a member: Go's `archive/tar` (1.19 and 1.25), GNU tar (1.34) and Python's
+//! Where known readers of tar disagree about a member: Go's `archive/tar` (1.19), GNU tar (1.34) and Python's
 //! `tarfile` (3.11). Someone may have made such an archive so that what is looked at is not what is run.
 //!
 //! What each of them does was tried; our own walk does as Go does.
