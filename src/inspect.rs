@@ -2,6 +2,8 @@
 
 mod raw;
 
+use std::collections::HashSet;
+
 use serde::Deserialize;
 
 use crate::compression::Codec;
@@ -10,7 +12,7 @@ use crate::digest::Digest;
 use crate::error::Error;
 use crate::error::Result;
 use crate::error::ResultExt;
-use crate::findings::{Finding, Place};
+use crate::findings::{Code, Finding, Place, Response};
 use crate::formats::Format;
 use crate::formats::Input;
 use crate::image::Blob;
@@ -19,7 +21,6 @@ use crate::image::Index;
 use crate::image::Layer;
 use crate::image::Manifest;
 use crate::image::Node;
-use crate::layer;
 use crate::source::Content;
 
 use crate::image::Descriptor;
@@ -39,12 +40,14 @@ pub struct Inspection {
     /// The input as it was named.
     pub input: String,
     /// What it is.
-    pub format: Format,
+    pub format: Option<Format>,
     /// The selected images, indexes and artifacts, in its own order.
     pub entries: Vec<InspectedEntry>,
     /// Files with detached signatures.
     pub signatures: Vec<String>,
-    /// What the user should know.
+    /// What is wrong with the metadata, and stops a conversion.
+    pub errors: Vec<Finding>,
+    /// What else is worth knowing of it.
     pub warnings: Vec<Finding>,
 }
 
@@ -143,9 +146,24 @@ pub struct InspectedLayer {
 /// What is in an input. `images` selects some of it; empty is all.
 ///
 /// # Errors
-/// [`Error::NoSuchImage`]; an I/O error.
+/// [`Error::NoSuchImage`]; an I/O error; what is wrong with an input in which nothing could be found.
 pub fn inspect(input: &Input, images: &[ImageSelector]) -> Result<Inspection> {
-    let entries = select(input, images)?.into_iter().map(|selected| {
+    if input.entries.is_empty() {
+        input.warnings(|_| true)?;
+    }
+    let selected = select(input, images)?;
+    let positions: HashSet<usize> = selected.iter().map(|one| one.position).collect();
+    let (mut errors, mut warnings) = (Vec::new(), Vec::new());
+    for (response, finding) in input.about(|entry| positions.contains(&entry)) {
+        match response {
+            Response::Stops => errors.push(finding),
+            Response::Warns | Response::Corrects if !is_shown(finding.code) => {
+                warnings.push(finding);
+            }
+            _ => {}
+        }
+    }
+    let entries = selected.into_iter().map(|selected| {
         let references = selected.entry.references.iter();
         let node = node(&selected.entry.node, None).at(|| Place::image(selected.label.clone()))?;
         Ok(InspectedEntry {
@@ -161,8 +179,17 @@ pub fn inspect(input: &Input, images: &[ImageSelector]) -> Result<Inspection> {
         input: input.name.clone(),
         format: input.format,
         signatures: input.signatures.clone(),
-        warnings: input.warnings.clone(),
+        warnings,
+        errors,
     })
+}
+
+/// Whether an inspection shows it anyway.
+fn is_shown(code: Code) -> bool {
+    matches!(
+        code,
+        Code::PlatformAbsent | Code::ForeignLayerAbsent | Code::SignatureDetached
+    )
 }
 
 fn select(input: &Input, images: &[ImageSelector]) -> Result<Vec<Selected>> {
@@ -198,7 +225,7 @@ fn manifest(manifest: &Manifest, descriptor: Option<&Descriptor>) -> Result<Insp
     let view = match &manifest.config {
         Config::Image(config) => &config.view,
         Config::V1 { view, .. } => view,
-        Config::Unreadable => return Err(Error::NoRootfs),
+        Config::Unreadable => &ConfigView::default(),
         Config::Other(config) => {
             let document = manifest.document.as_ref();
             let document = document.ok_or(Error::NoManifest { has_config: false })?;
@@ -269,7 +296,7 @@ fn inspected_layer(layer: &Layer, created_by: Option<String>) -> Result<Inspecte
                 media_type,
                 digest: tar.digest,
                 size: tar.content.size(),
-                codec: Some(layer::sniff(&tar.content)?),
+                codec: Some(tar.content.codec()?),
                 present: true,
                 diff_id: tar.diff_id,
                 created_by,
@@ -280,7 +307,18 @@ fn inspected_layer(layer: &Layer, created_by: Option<String>) -> Result<Inspecte
             diff_id,
         } => InspectedLayer {
             diff_id: *diff_id,
-            ..of_blob(descriptor.as_ref().ok_or(Error::NoRootfs)?, None)
+            ..descriptor.as_ref().map_or_else(
+                || InspectedLayer {
+                    media_type: None,
+                    digest: None,
+                    size: 0,
+                    codec: None,
+                    present: false,
+                    diff_id: None,
+                    created_by: created_by.clone(),
+                },
+                |descriptor| of_blob(descriptor, None),
+            )
         },
         Layer::Other(blob) => of_blob(&blob.descriptor, Some(&blob.content)),
     })

@@ -20,7 +20,6 @@ use crate::layer::Outcome;
 use crate::limits;
 
 use crate::formats::docker::config_of_v1;
-use crate::formats::parse_config;
 use crate::image::Descriptor;
 use crate::image::Document;
 use crate::image::Platform;
@@ -279,8 +278,7 @@ impl<'a> Rebuild<'a> {
             }
         };
         self.output.put(&document)?;
-        let view = parse_config(&format!("config {}", document.digest), &document.bytes)?;
-        Ok((document.descriptor(), view.platform))
+        Ok((document.descriptor(), manifest.platform().cloned()))
     }
 
     fn index(&mut self, index: &'a Index, depth: usize) -> Result<Built> {

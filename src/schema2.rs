@@ -78,7 +78,7 @@ fn of_schema1(
     metadata: &[V1Layer],
     reports: &[LayerReport],
 ) -> Option<Digest> {
-    let manifest = schema1::parse(&document.bytes, true).ok()?;
+    let manifest = schema1::parse(&document.bytes).ok()?;
     let mut reports = reports.iter();
     let mut history = Vec::with_capacity(metadata.len());
     let mut diff_ids = Vec::new();

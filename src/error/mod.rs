@@ -62,13 +62,13 @@ pub enum Error {
     #[error("the file is empty")]
     Empty,
     /// Nothing in it tells of an image.
-    #[error("no image in here: {found}")]
+    #[error("not a container image: {found}")]
     NotAnImage {
         /// What was found instead.
         found: String,
     },
     /// The end of a file comes before the end of what it holds.
-    #[error("{what} is cut short: {needed} bytes are needed, {found} are there")]
+    #[error("{what} is cut short: it ends at byte {found}, expected {needed}")]
     Truncated {
         /// The file or member.
         what: String,
@@ -78,7 +78,7 @@ pub enum Error {
         found: u64,
     },
     /// The archive ends without the two zero blocks that close a tar.
-    #[error("the archive ends at byte {found} without an end-of-archive marker: it is cut short")]
+    #[error("the archive is cut short: it ends at byte {found} without an end-of-archive marker")]
     NoEndOfArchive {
         /// The archive's length in bytes.
         found: u64,
@@ -111,8 +111,8 @@ pub enum Error {
     },
 
     /// What is being decoded or written would fill the disk.
-    #[error("no room in {}: {size} bytes and more are to be written, {free} were free at first", .path.display())]
-    NoRoom {
+    #[error("not enough free space in {}: at least {size} bytes are needed, {free} bytes were free at the start", .path.display())]
+    InsufficientSpace {
         /// The folder that it is written to.
         path: PathBuf,
         /// How large it is already.
@@ -157,7 +157,7 @@ pub enum Error {
 
     // Documents.
     /// A document that cannot be parsed.
-    #[error("{document} is not the JSON that it should be")]
+    #[error("cannot parse {document}")]
     Json {
         /// `manifest.json`, `config sha256:…`.
         document: String,
@@ -179,13 +179,13 @@ pub enum Error {
         source: crate::formats::docker::schema1::Schema1Error,
     },
     /// V1 metadata that no config can be made of.
-    #[error("no config can be made of the v1 metadata")]
+    #[error("cannot create a config from the v1 metadata")]
     V1 {
         /// Why not.
         source: crate::formats::docker::v1_config::V1Error,
     },
     /// The config has no `rootfs.diff_ids`.
-    #[error("the config has no rootfs with diff_ids")]
+    #[error("the config lacks rootfs.diff_ids")]
     NoRootfs,
     /// As many layers as `diff_ids` are needed.
     #[error("the manifest has {manifest} layers, the config has {config} diff_ids")]
@@ -198,7 +198,7 @@ pub enum Error {
 
     // Content.
     /// A blob's bytes are not what its descriptor says.
-    #[error("digest of {what} is {found}, {expected} is expected")]
+    #[error("digest of {what} is {found}, expected {expected}")]
     DigestMismatch {
         /// Which blob or document.
         what: String,
@@ -208,7 +208,7 @@ pub enum Error {
         found: Digest,
     },
     /// A blob's size is not what its descriptor says.
-    #[error("size of {what} is {found}, the descriptor says {expected}")]
+    #[error("size of {what} is {found}, expected {expected}")]
     SizeMismatch {
         /// Which blob or document.
         what: String,
@@ -220,7 +220,7 @@ pub enum Error {
 
     // What was asked for.
     /// `--image` names nothing.
-    #[error("no image {wanted}: there are {available}")]
+    #[error("no image {wanted}; available: {available}")]
     NoSuchImage {
         /// As it was asked for.
         wanted: String,
@@ -228,7 +228,7 @@ pub enum Error {
         available: String,
     },
     /// `--platform` names what no image is for.
-    #[error("no image for {wanted}: there are {available}")]
+    #[error("no image for {wanted}; available: {available}")]
     NoSuchPlatform {
         /// As they were asked for.
         wanted: String,
@@ -244,24 +244,24 @@ pub enum Error {
         others: usize,
     },
     /// One image is needed, and more are there.
-    #[error("{} images are here: {}", .available.len(), .available.join(", "))]
+    #[error("expected one image, found {}: {}", .available.len(), .available.join(", "))]
     SeveralImages {
         /// What each can be selected by.
         available: Vec<String>,
     },
     /// The input's format has no manifests of single images.
-    #[error("the input has no manifest of this image: docker save wrote none before Docker 25")]
+    #[error("the input has no manifest for this image: docker save wrote none before Docker 25")]
     NoManifest {
         /// Whether there is at least a config.
         has_config: bool,
     },
     /// The input's format has no configs.
     #[error(
-        "the input has no config of this image, only the v1 metadata that a conversion makes one of"
+        "the input has no config for this image, only v1 metadata, from which a conversion creates one"
     )]
     NoConfig,
     /// `--name` fits one image only.
-    #[error("a name was given for one image, but {count} are selected")]
+    #[error("`--name` needs exactly one image, but {count} are selected")]
     NameForMany {
         /// How many there are.
         count: usize,
@@ -273,7 +273,7 @@ pub enum Error {
         what: String,
     },
     /// One name, two images.
-    #[error("the name {name} is given to two images: {first} and {second}")]
+    #[error("two images are named {name}: {first} and {second}")]
     NameConflict {
         /// The name.
         name: String,
@@ -291,7 +291,7 @@ pub enum Error {
         path: PathBuf,
     },
     /// The cache would be made inside of the output.
-    #[error("the cache {} is inside of the output {}", .cache.display(), .output.display())]
+    #[error("the cache {} is inside the output {}", .cache.display(), .output.display())]
     CacheInOutput {
         /// The cache's folder.
         cache: PathBuf,

@@ -30,14 +30,6 @@ impl Error {
             fact => fact,
         }
     }
-
-    /// Where it happened.
-    pub(crate) fn place(&self) -> Place {
-        match self {
-            Error::At { place, .. } => (**place).clone(),
-            _ => Place::default(),
-        }
-    }
 }
 
 /// Adds a place to the error of a result.

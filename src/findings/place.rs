@@ -73,6 +73,14 @@ impl Place {
         }
     }
 
+    /// The same place, but in the file of another.
+    pub(crate) fn in_file_of(&self, other: &Place) -> Place {
+        Place {
+            file: other.file.clone(),
+            ..self.clone()
+        }
+    }
+
     /// A layer at this place; `position` counts from 0.
     pub(crate) fn at_layer(&self, position: usize, of: usize) -> Place {
         self.enclosing(&Place::layer(position + 1, of))

@@ -11,6 +11,7 @@ mod v1;
 
 pub use config::{ConfigView, HistoryEntry, ImageConfig};
 pub use descriptor::{Descriptor, Document};
+pub(crate) use name::is_ref_name;
 pub use name::{fully_qualified, tagged_reference};
 pub use platform::Platform;
 pub use v1::{V1Config, V1Layer};
@@ -21,7 +22,7 @@ use serde_json::{Map, Value};
 
 use crate::digest::DiffId;
 use crate::digest::Digest;
-use crate::findings::Place;
+use crate::limits;
 use crate::source::Content;
 
 /// The name of an image, on descriptors of `index.json` alone.
@@ -197,13 +198,13 @@ pub struct Blob {
 }
 
 impl Entry {
-    /// The name in messages: the first name, or the short digest.
+    /// The name in messages: the first name, or `@` and its number.
     #[must_use]
     pub fn label(&self, number: usize) -> String {
         let mut names = self.references.iter().filter_map(Reference::display_name);
         names
             .next()
-            .map_or_else(|| self.node.label(number), str::to_owned)
+            .map_or_else(|| format!("@{number}"), str::to_owned)
     }
 }
 
@@ -224,17 +225,6 @@ impl Node {
             Node::Index(index) => Some(index.document.digest),
             Node::Blob(blob) => Some(blob.descriptor.digest),
             Node::Absent { descriptor, .. } => Some(descriptor.digest),
-        }
-    }
-
-    fn label(&self, number: usize) -> String {
-        let id = match self {
-            Node::Manifest(manifest) => manifest.image_id(),
-            other => other.digest(),
-        };
-        match id {
-            Some(id) => format!("@{number} ({})", id.short()),
-            None => format!("@{number}"),
         }
     }
 
@@ -270,6 +260,17 @@ impl Manifest {
             Config::V1 { view, .. } => view.platform.as_ref(),
             Config::Other(_) | Config::Unreadable => None,
         }
+    }
+
+    /// How many bytes of documents it keeps.
+    pub(crate) fn memory(&self) -> u64 {
+        let document = self.document.as_ref();
+        let config = match &self.config {
+            Config::Image(config) => config.document.bytes.len(),
+            Config::Other(_) | Config::V1 { .. } | Config::Unreadable => 0,
+        };
+        let own = document.map_or(0, |document| document.bytes.len()) + config;
+        own as u64 + limits::ENTRY_BYTES * self.layers.len() as u64
     }
 
     /// The digest of the config, where it is known before the layers are read.

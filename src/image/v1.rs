@@ -1,5 +1,7 @@
 //! V1 metadata: what images had before they had configs.
 
+use std::sync::Arc;
+
 /// V1 metadata of an image, the base first. A config is made of it once the layers' `diff_ids` are known.
 #[derive(Debug, Clone)]
 pub enum V1Config {
@@ -13,7 +15,7 @@ pub enum V1Config {
 #[derive(Debug, Clone)]
 pub struct V1Layer {
     /// Its JSON.
-    pub json: Vec<u8>,
+    pub json: Arc<[u8]>,
     /// Whether it is in the history alone.
     pub empty: bool,
 }

@@ -5,7 +5,7 @@ use super::sniff;
 use crate::compression::Codec;
 use crate::digest::{Digest, Hasher};
 use crate::findings::Code;
-use crate::tar::TarWalk;
+use crate::tar::TarCheck;
 
 /// The most paths of a layer that are remembered: 3 MiB of memory, so that many layers at once stay within bounds.
 const MAX_PATHS: usize = 1 << 17;
@@ -13,7 +13,7 @@ const MAX_PATHS: usize = 1 << 17;
 /// Takes the decoded bytes or, when they are not decoded, the raw ones.
 pub(super) struct Examination {
     hasher: Hasher,
-    tar: Option<TarWalk>,
+    tar: Option<TarCheck>,
     /// The first bytes of a plain layer.
     beginning: Option<Vec<u8>>,
 }
@@ -32,7 +32,7 @@ impl Examination {
         let is_tar = job.is_tar();
         Examination {
             hasher: job.hasher(),
-            tar: is_tar.then(|| TarWalk::new(MAX_PATHS)),
+            tar: is_tar.then(|| TarCheck::new(MAX_PATHS)),
             beginning: (is_tar && job.codec == Codec::None).then(Vec::new),
         }
     }
@@ -52,7 +52,7 @@ impl Examination {
     pub fn finish(self) -> Seen {
         Seen {
             digest: self.hasher.finish(),
-            tar: self.tar.map(TarWalk::finish).unwrap_or_default(),
+            tar: self.tar.map(TarCheck::finish).unwrap_or_default(),
             not_tar: self.beginning.and_then(|bytes| sniff::not_tar(&bytes)),
         }
     }

@@ -25,7 +25,7 @@ use crate::progress::Progress;
 
 pub(crate) use examined::Examined;
 pub(crate) use job::{Action, Job};
-pub(crate) use sniff::{sniff, unknown_codec};
+pub(crate) use sniff::unknown_codec;
 pub(crate) use threads::thread_pool;
 
 /// What layers are worked on with.

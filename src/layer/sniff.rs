@@ -1,17 +1,11 @@
 //! What a layer is, by its first bytes.
 
-use crate::compression::Codec;
 use crate::error::Result;
 use crate::source::Content;
-use crate::tar::checksum_fits;
+use crate::tar::Header;
 
 /// As many bytes as [`unknown_codec`] needs.
 pub(super) const BEGINNING: usize = 512;
-
-/// The codec of a layer.
-pub(crate) fn sniff(content: &Content) -> Result<Codec> {
-    Ok(Codec::sniff(&content.beginning(6)?))
-}
 
 /// What a layer that has no known magic number begins with, if that is not a tar: most likely it is compressed by
 /// something else.
@@ -28,7 +22,7 @@ pub(super) fn not_tar(beginning: &[u8]) -> Option<String> {
     let found: Vec<String> = beginning.iter().take(8).map(hex).collect();
     let found = found.join(" ");
     Some(format!(
-        "the layer begins with {found}, which is neither tar nor gzip, zstd, bzip2 or xz"
+        "the layer begins with {found}, expected tar, gzip, zstd, bzip2 or xz"
     ))
 }
 
@@ -37,7 +31,7 @@ fn looks_like_tar(beginning: &[u8]) -> bool {
     let Ok(block) = <[u8; BEGINNING]>::try_from(beginning) else {
         return beginning.iter().all(|byte| *byte == 0);
     };
-    let mut header = tar::Header::new_old();
-    header.as_mut_bytes().copy_from_slice(&block);
-    block.iter().all(|byte| *byte == 0) || &block[257..262] == b"ustar" || checksum_fits(&header)
+    block.iter().all(|byte| *byte == 0)
+        || &block[257..262] == b"ustar"
+        || Header::new(&block).checksum_fits()
 }

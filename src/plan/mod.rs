@@ -16,15 +16,14 @@ use crate::findings::{Finding, Place};
 use crate::formats::Input;
 use crate::image::Blob;
 use crate::image::Config;
-use crate::image::Layer;
 use crate::image::Manifest;
 use crate::image::Node;
 use crate::image::TarLayer;
+use crate::image::{Layer, media_type as types};
 use crate::layer::{self, Action, Job};
 use crate::select::Selected;
 use crate::source::Content;
 use crate::source::ContentId;
-use crate::verify;
 
 /// How much of a layer that is kept is checked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -108,12 +107,7 @@ impl Plan {
     ) -> Result<()> {
         match &manifest.config {
             Config::Other(blob) => self.add_blob(blob, place),
-            Config::Image(config) => {
-                for (code, message) in verify::config_errors(&config.document.bytes) {
-                    self.warnings.push(Finding::new(code, place, message));
-                }
-            }
-            Config::V1 { .. } | Config::Unreadable => {}
+            Config::Image(_) | Config::V1 { .. } | Config::Unreadable => {}
         }
         let of = manifest.layers.len();
         for (position, layer) in manifest.layers.iter().enumerate() {
@@ -123,7 +117,7 @@ impl Plan {
                 Layer::Other(blob) => self.add_blob(blob, place),
                 Layer::Absent { descriptor, .. } => {
                     let message = format!(
-                        "{} is a foreign layer that is not here: only its urls are carried on",
+                        "{} is a foreign layer that is not in the input: only its urls are kept",
                         descriptor
                             .as_ref()
                             .map_or("?".to_owned(), |one| one.digest.to_string())
@@ -145,10 +139,10 @@ impl Plan {
     ) -> Result<()> {
         let content = content(layer);
         let locate = |error: Error| error.at(place.clone());
-        let codec = layer::sniff(&content).map_err(locate)?;
+        let codec = content.codec().map_err(locate)?;
         let media_type = layer.descriptor.as_ref().map(|one| one.media_type.as_str());
         if let Some((code @ Code::LayerMediaType, message)) =
-            media_type.and_then(|media_type| verify::codec_mismatch(media_type, codec))
+            media_type.and_then(|media_type| types::codec_mismatch(media_type, codec))
         {
             self.warnings.push(Finding::new(code, place, message));
         }

@@ -2,19 +2,17 @@
 
 use std::collections::HashSet;
 
-use super::findings::{Findings, Image, LayerUse, Outcomes};
-use crate::compression::Codec;
+use super::contents::{Contents, Image, LayerUse, Outcomes};
 use crate::digest::DiffId;
-use crate::findings::Code;
-use crate::findings::Finding;
+use crate::findings::{Code, Finding};
 use crate::image::media_type;
 
 /// Compares `diff_ids`, their order and media types.
-pub(super) fn layers(findings: &mut Findings, outcomes: &Outcomes) {
+pub(super) fn layers(contents: &Contents, outcomes: &Outcomes) -> Vec<Finding> {
     let mut problems = Vec::new();
     // A layer that many images have is reported once.
     let mut reported = HashSet::new();
-    for image in &findings.images {
+    for image in &contents.images {
         let swapped = swapped(image, outcomes);
         if let Some((expected, found)) = swapped.clone() {
             let problem = Finding {
@@ -29,7 +27,7 @@ pub(super) fn layers(findings: &mut Findings, outcomes: &Outcomes) {
             problems.push(problem);
         }
         for layer in &image.layers {
-            let Some(blob) = layer.blob else { continue };
+            let blob = layer.number;
             if swapped.is_none()
                 && let Some(problem) = diff_id(layer, outcomes)
                 && reported.insert((blob, problem.code, problem.expected.clone()))
@@ -43,12 +41,12 @@ pub(super) fn layers(findings: &mut Findings, outcomes: &Outcomes) {
             }
         }
     }
-    findings.problems.extend(problems);
+    problems
 }
 
 fn found(layer: &LayerUse, outcomes: &Outcomes) -> Option<(DiffId, DiffId)> {
     let expected = layer.diff_id?;
-    Some((expected, outcomes.diff_id(layer.blob?, &expected)?))
+    Some((expected, outcomes.diff_id(layer.number, &expected)?))
 }
 
 /// Expected and found order, when the layers are the right ones in another order. All of them must have been read.
@@ -73,31 +71,16 @@ fn swapped(image: &Image, outcomes: &Outcomes) -> Option<(String, String)> {
 }
 
 fn diff_id(layer: &LayerUse, outcomes: &Outcomes) -> Option<Finding> {
-    outcomes.diff_id_mismatch(layer.blob?, &layer.diff_id?, &layer.place)
+    outcomes.diff_id_mismatch(layer.number, &layer.diff_id?, &layer.place)
 }
 
 fn media_type(layer: &LayerUse, outcomes: &Outcomes) -> Option<Finding> {
-    let media_type = layer.media_type.as_deref()?;
-    let found = outcomes.codec(layer.blob?)?;
-    let (code, message) = codec_mismatch(media_type, found)?;
-    let declared = media_type::layer_codec(media_type)?;
+    let said = layer.media_type.as_deref()?;
+    let found = outcomes.codec(layer.number)?;
+    let (code, message) = media_type::codec_mismatch(said, found)?;
+    let declared = media_type::layer_codec(said)?;
     Some(Finding {
         message,
         ..Finding::mismatch(code, &layer.place, "", &declared, &found)
     })
-}
-
-/// What is wrong with a layer's media type, if the layer's codec is another.
-pub(crate) fn codec_mismatch(media_type: &str, found: Codec) -> Option<(Code, String)> {
-    if media_type::layer_codec(media_type)? == found {
-        return None;
-    }
-    // c/image calls every layer of a schema 2 manifest `.tar.gzip` when it copies plain ones into a folder.
-    let code = if media_type.starts_with("application/vnd.docker.") {
-        Code::LayerDockerMediaType
-    } else {
-        Code::LayerMediaType
-    };
-    let message = format!("the media type is {media_type}, but the layer's codec is {found}");
-    Some((code, message))
 }

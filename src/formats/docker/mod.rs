@@ -3,8 +3,9 @@
 //! Docker and skopeo make these documents with Go's JSON encoder, so an image keeps the ID that they give it only if
 //! every byte is what Go would write.
 
+pub(crate) mod hybrid;
 pub(crate) mod legacy;
-pub(crate) mod read_schema1;
+mod repositories;
 pub(crate) mod save;
 mod v1;
 

@@ -1,9 +1,13 @@
 //! Configs that are made of v1 metadata once the layers' `diff_ids` are known.
 
+use std::error::Error as _;
+
 use super::v1_config::{HistoryEntry, docker_load_config, schema2_config};
 use crate::digest::{DiffId, Digest};
 use crate::error::{Error, Result};
-use crate::formats::parse_config;
+use crate::findings::{Code, Place};
+use crate::formats::reading::Reading;
+use crate::formats::{config, json};
 use crate::image::{ConfigView, V1Config};
 
 /// The config's bytes. `diff_ids` has one for each layer that is not empty.
@@ -20,20 +24,40 @@ pub fn config_of_v1(v1: &V1Config, diff_ids: &[DiffId]) -> Result<Vec<u8>> {
             schema2_config(&history.collect::<Vec<_>>(), diff_ids)
         }
         V1Config::Docker(layers) => {
-            let chain = layers.iter().map(|layer| layer.json.as_slice());
+            let chain = layers.iter().map(|layer| &*layer.json);
             docker_load_config(&chain.collect::<Vec<_>>(), diff_ids)
         }
     };
     config.map_err(|source| Error::V1 { source })
 }
 
-/// What the config will say, but for the `diff_ids`: history and time come from the metadata alone, so any will do.
-pub(crate) fn view_of_v1(v1: &V1Config) -> Result<ConfigView> {
+/// What the config will say, but for the `diff_ids`; `None` where none can be made, which is noted. History and time come
+/// from the metadata alone, so any `diff_ids` will do.
+pub(crate) fn view_of_v1(
+    reading: &mut Reading,
+    v1: &V1Config,
+    place: &Place,
+) -> Option<ConfigView> {
     let layers = v1.layers().iter().filter(|layer| !layer.empty).count();
     let any = DiffId(Digest::sha256(b""));
-    let bytes = config_of_v1(v1, &vec![any; layers])?;
-    let view = parse_config("the config made of the v1 metadata", &bytes)?;
-    Ok(ConfigView {
+    let bytes = match config_of_v1(v1, &vec![any; layers]) {
+        Ok(bytes) => bytes,
+        Err(error) => {
+            let cause = error.source().map(|cause| format!(": {cause}"));
+            let message = format!("{error}{}", cause.unwrap_or_default());
+            reading.note(Code::V1Config, place, message);
+            return None;
+        }
+    };
+    let parsed = json::read(&bytes);
+    let Some(value) = parsed.value else {
+        for (_, message) in parsed.problems {
+            reading.note(Code::V1Config, place, message);
+        }
+        return None;
+    };
+    let view = config::read(reading, &value, place);
+    Some(ConfigView {
         diff_ids: None,
         ..view
     })

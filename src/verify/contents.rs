@@ -1,0 +1,296 @@
+//! The contents of an input that are to be read: each distinct one once, however many images have it.
+
+use std::collections::{BTreeSet, HashMap, HashSet};
+use std::ops::Range;
+
+use rayon::ThreadPool;
+
+use crate::compression::Codec;
+use crate::digest::{DiffId, Digest};
+use crate::error::Result;
+use crate::findings::{Code, Finding, Place};
+use crate::formats::{Input, Loose};
+use crate::image::{Blob, Config, Layer, Manifest, Node, TarLayer};
+use crate::interrupt::Interrupt;
+use crate::layer::{Action, Examined, Job, Pipeline};
+use crate::limits;
+use crate::progress::Progress;
+use crate::source::{Content, ContentId};
+
+/// What is to be read, and which image has it as which layer.
+#[derive(Default)]
+pub(super) struct Contents {
+    pub images: Vec<Image>,
+    wanted: Vec<Wanted>,
+    positions: HashMap<ContentId, usize>,
+}
+
+/// An image whose layers are to be compared with its config.
+pub(super) struct Image {
+    pub place: Place,
+    pub layers: Vec<LayerUse>,
+}
+
+/// A layer of an image.
+pub(super) struct LayerUse {
+    pub place: Place,
+    /// From the config.
+    pub diff_id: Option<DiffId>,
+    /// From the manifest.
+    pub media_type: Option<String>,
+    pub number: ContentNumber,
+}
+
+/// A content among those to be read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(super) struct ContentNumber(usize);
+
+/// A distinct content.
+struct Wanted {
+    content: Content,
+    /// Of its first use.
+    place: Place,
+    digests: BTreeSet<Digest>,
+    /// Whether nothing refers to it.
+    is_loose: bool,
+    is_layer: bool,
+    diff_ids: BTreeSet<DiffId>,
+}
+
+/// What the contents turned out to be.
+pub(super) struct Outcomes {
+    examined: Vec<Examined>,
+    /// Which of them are a content's.
+    contents: Vec<Range<usize>>,
+}
+
+impl Outcomes {
+    fn of(&self, number: ContentNumber) -> &[Examined] {
+        &self.examined[self.contents[number.0].clone()]
+    }
+
+    /// Of a layer that could be read.
+    pub fn codec(&self, number: ContentNumber) -> Option<Codec> {
+        let mut examined = self.of(number).iter();
+        let read = examined.find(|one| one.source_digest.is_some());
+        read.map(|one| one.codec)
+    }
+
+    /// The digest of the decoded bytes, by the same algorithm.
+    pub fn diff_id(&self, number: ContentNumber, like: &DiffId) -> Option<DiffId> {
+        let mut found = self.of(number).iter().filter_map(|one| one.diff_id);
+        found.find(|found| found.0.algorithm() == like.0.algorithm())
+    }
+
+    pub fn diff_id_mismatch(
+        &self,
+        number: ContentNumber,
+        expected: &DiffId,
+        place: &Place,
+    ) -> Option<Finding> {
+        let mut examined = self.of(number).iter();
+        examined.find_map(|one| one.diff_id_mismatch(expected, place))
+    }
+}
+
+impl Contents {
+    /// All contents that the images and artifacts of an input have.
+    pub fn of(input: &Input) -> Contents {
+        let mut contents = Contents::default();
+        for (position, entry) in input.entries.iter().enumerate() {
+            contents.node(&entry.node, &Place::image(entry.label(position)));
+        }
+        for Loose {
+            content,
+            digest,
+            file,
+        } in &input.loose
+        {
+            let number = contents.want(content, Some(*digest), &Place::file(file));
+            contents.wanted[number.0].is_loose = true;
+        }
+        contents
+    }
+
+    fn node(&mut self, node: &Node, place: &Place) {
+        match node {
+            Node::Manifest(manifest) => self.manifest(manifest, place),
+            Node::Index(index) => {
+                for (descriptor, child) in &index.children {
+                    self.node(child, &place.below(&descriptor.label()));
+                }
+            }
+            Node::Blob(blob) => self.blob(blob, place),
+            Node::Absent { .. } => {}
+        }
+    }
+
+    fn manifest(&mut self, manifest: &Manifest, place: &Place) {
+        if let Config::Other(blob) = &manifest.config {
+            self.blob(blob, place);
+        }
+        let of = manifest.layers.len();
+        let mut layers = Vec::new();
+        for (position, layer) in manifest.layers.iter().enumerate() {
+            let place = place.at_layer(position, of);
+            match layer {
+                Layer::Tar(layer) => layers.push(self.layer(layer, &place)),
+                Layer::Other(blob) => self.blob(blob, &place),
+                Layer::Absent { .. } => {}
+            }
+        }
+        // Whether they are in another order can be told only where all are there.
+        let place = place.clone();
+        self.images.push(Image { place, layers });
+    }
+
+    fn blob(&mut self, blob: &Blob, place: &Place) {
+        let digest = Some(blob.descriptor.digest);
+        self.want(&blob.content, digest, &place.in_file(&blob.file));
+    }
+
+    fn layer(&mut self, layer: &TarLayer, place: &Place) -> LayerUse {
+        let place = place.in_file(&layer.file);
+        let number = self.want(&layer.content, layer.digest, &place);
+        let wanted = &mut self.wanted[number.0];
+        wanted.is_layer = true;
+        wanted.diff_ids.extend(layer.diff_id);
+        let descriptor = layer.descriptor.as_ref();
+        LayerUse {
+            place,
+            diff_id: layer.diff_id,
+            media_type: descriptor.map(|descriptor| descriptor.media_type.clone()),
+            number,
+        }
+    }
+
+    fn want(&mut self, content: &Content, digest: Option<Digest>, place: &Place) -> ContentNumber {
+        let next = self.wanted.len();
+        let position = *self.positions.entry(content.id()).or_insert(next);
+        if position == next {
+            self.wanted.push(Wanted {
+                content: content.clone(),
+                place: place.clone(),
+                digests: BTreeSet::new(),
+                is_loose: false,
+                is_layer: false,
+                diff_ids: BTreeSet::new(),
+            });
+        }
+        self.wanted[position].digests.extend(digest);
+        ContentNumber(position)
+    }
+
+    /// How many distinct files are checked, those that were read as documents included.
+    pub fn count(&self, documents: &HashSet<ContentId>) -> usize {
+        let read_twice = documents
+            .iter()
+            .filter(|id| self.positions.contains_key(id));
+        documents.len() + self.wanted.len() - read_twice.count()
+    }
+
+    /// Reads all contents.
+    pub fn read(
+        &self,
+        pool: &ThreadPool,
+        progress: &dyn Progress,
+        interrupt: &Interrupt,
+    ) -> Result<Outcomes> {
+        let mut jobs = Vec::new();
+        let mut contents = Vec::new();
+        for wanted in &self.wanted {
+            let first = jobs.len();
+            jobs.extend(wanted.jobs());
+            contents.push(first..jobs.len());
+        }
+        progress.total(jobs.len(), jobs.iter().map(|job| job.content.size()).sum());
+        let pipeline = Pipeline {
+            pool,
+            progress,
+            interrupt,
+            layer_bytes: limits::LAYER_BYTES,
+        };
+        Ok(Outcomes {
+            examined: pipeline.examine(&jobs)?,
+            contents,
+        })
+    }
+
+    /// What is wrong with each content in itself.
+    pub fn findings(&self, outcomes: &Outcomes) -> Vec<Finding> {
+        let wanted = self.wanted.iter().enumerate();
+        wanted
+            .flat_map(|(number, wanted)| wanted.findings(outcomes.of(ContentNumber(number))))
+            .collect()
+    }
+}
+
+impl Wanted {
+    /// One pass for each pair of algorithms that are expected, which is nearly always one.
+    fn jobs(&self) -> Vec<Job> {
+        // What cannot be read is found out when it is read.
+        let codec = if self.is_layer {
+            self.content.codec().unwrap_or(Codec::None)
+        } else {
+            Codec::None
+        };
+        let mut jobs = Vec::new();
+        for digest in one_of_each(&self.digests, Digest::algorithm) {
+            for diff_id in one_of_each(&self.diff_ids, |diff_id| diff_id.0.algorithm()) {
+                jobs.push(Job {
+                    content: self.content.clone(),
+                    codec,
+                    action: Action::Check {
+                        decode: self.is_layer,
+                    },
+                    digest,
+                    diff_id,
+                    place: self.place.clone(),
+                    entry: None,
+                });
+            }
+        }
+        jobs
+    }
+
+    fn findings(&self, examined: &[Examined]) -> Vec<Finding> {
+        let code = if self.is_loose {
+            Code::UnreferencedDamaged
+        } else {
+            Code::BlobDigest
+        };
+        let mut findings = Vec::new();
+        for expected in &self.digests {
+            let mut examined = examined.iter();
+            let mismatch = examined.find_map(|one| one.digest_mismatch(expected, &self.place));
+            findings.extend(mismatch.map(|finding| Finding {
+                code,
+                severity: code.severity(),
+                ..finding
+            }));
+        }
+        // diff_ids are compared for each image, whose layers may be in another order.
+        let compared = [Code::BlobDigest, Code::LayerDiffId, Code::LayerEmptyFile];
+        let others = examined.iter().flat_map(|one| &one.findings);
+        findings.extend(others.filter(|one| !compared.contains(&one.code)).cloned());
+        findings
+    }
+}
+
+/// One digest of each algorithm, or `None` where there are none.
+fn one_of_each<D: Copy>(
+    digests: &BTreeSet<D>,
+    algorithm: impl Fn(&D) -> &'static str,
+) -> Vec<Option<D>> {
+    let mut first: Vec<Option<D>> = Vec::new();
+    for digest in digests {
+        let known = |one: &D| algorithm(one) == algorithm(digest);
+        if !first.iter().flatten().any(known) {
+            first.push(Some(*digest));
+        }
+    }
+    if first.is_empty() {
+        first.push(None);
+    }
+    first
+}
