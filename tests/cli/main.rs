@@ -17,6 +17,7 @@ mod digest_map;
 mod dir;
 mod disguises;
 mod docker_archive;
+mod documentation;
 mod hybrids;
 mod inspect;
 mod legacy;
