@@ -28,6 +28,7 @@ use crate::output::Additions;
 use crate::output::Output;
 use crate::output::OutputOptions;
 use crate::output::Target;
+use crate::output::check_names;
 use crate::plan::CachedJobs;
 use crate::plan::Check;
 use crate::plan::Plan;
@@ -80,7 +81,7 @@ pub fn convert(
     }
     let pool = thread_pool(options.threads)?;
     let cache = match &options.cache {
-        Some(cache) => Some(Cache::open(cache, target, interrupt)?),
+        Some(cache) => Some(Cache::open(cache, target.path(), interrupt)?),
         None => None,
     };
     let temporary = target.temporary();
@@ -93,6 +94,8 @@ pub fn convert(
     let mut warnings = Vec::new();
     let selected = options.selection.apply(&inputs, &mut warnings)?;
     warnings.splice(..0, findings(&inputs, &selected)?);
+    let references = selected.iter().flat_map(|one| &one.entry.references);
+    check_names(references.filter_map(Reference::display_name))?;
     let mut plan = Plan::new(&inputs, &selected, options.compression, options.check)?;
     warnings.append(&mut plan.warnings);
     let mut digest_map = match &options.digest_map {
@@ -111,8 +114,9 @@ pub fn convert(
     let mut jobs = CachedJobs::new(&plan.jobs, cache.as_ref());
     let mut done = work.layers(&jobs);
     if let (Err(error), Some(cache)) = (&done, &cache)
-        && cache.gives_way(error, target)
+        && cache.can_recover_from(error, &temporary)
     {
+        cache.recover_from(error);
         jobs = CachedJobs::new(&plan.jobs, None);
         done = work.layers(&jobs);
     }

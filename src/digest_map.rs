@@ -10,7 +10,7 @@ use crate::error::Error;
 use crate::error::Result;
 use crate::error::ResultExt;
 use crate::findings::Place;
-use crate::fs::StagedFile;
+use crate::fs::StagedDocument;
 use crate::image::media_type;
 use crate::interrupt::Interrupt;
 use crate::output::Target;
@@ -124,16 +124,16 @@ impl DigestMap {
     }
 }
 
-/// A digest map in the making.
+/// A staged digest map.
 pub(crate) struct StagedMap<'a> {
     map: &'a DigestMap,
-    file: StagedFile,
+    file: StagedDocument,
 }
 
 impl<'a> StagedMap<'a> {
     /// Fails where the map could not be written in the end.
     pub fn new(map: &'a DigestMap, fsync: bool, interrupt: &Interrupt) -> Result<StagedMap<'a>> {
-        let file = StagedFile::stage(&map.path, fsync, interrupt).at(|| map.place())?;
+        let file = StagedDocument::new(&map.path, fsync, interrupt).at(|| map.place())?;
         Ok(StagedMap { map, file })
     }
 

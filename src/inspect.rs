@@ -157,8 +157,7 @@ pub fn inspect(input: &Input, images: &[ImageSelector]) -> Result<Inspection> {
     for (response, finding) in input.about(|entry| positions.contains(&entry)) {
         match response {
             Response::Stops => errors.push(finding),
-            // What is absent is shown as that.
-            Response::Warns | Response::Corrects if finding.code != Code::PlatformAbsent => {
+            Response::Warns | Response::Corrects if !is_shown(finding.code) => {
                 warnings.push(finding);
             }
             _ => {}
@@ -183,6 +182,14 @@ pub fn inspect(input: &Input, images: &[ImageSelector]) -> Result<Inspection> {
         warnings,
         errors,
     })
+}
+
+/// Whether an inspection shows it anyway.
+fn is_shown(code: Code) -> bool {
+    matches!(
+        code,
+        Code::PlatformAbsent | Code::ForeignLayerAbsent | Code::SignatureDetached
+    )
 }
 
 fn select(input: &Input, images: &[ImageSelector]) -> Result<Vec<Selected>> {
@@ -218,7 +225,7 @@ fn manifest(manifest: &Manifest, descriptor: Option<&Descriptor>) -> Result<Insp
     let view = match &manifest.config {
         Config::Image(config) => &config.view,
         Config::V1 { view, .. } => view,
-        Config::Unreadable => return Err(Error::NoRootfs),
+        Config::Unreadable => &ConfigView::default(),
         Config::Other(config) => {
             let document = manifest.document.as_ref();
             let document = document.ok_or(Error::NoManifest { has_config: false })?;
@@ -300,7 +307,18 @@ fn inspected_layer(layer: &Layer, created_by: Option<String>) -> Result<Inspecte
             diff_id,
         } => InspectedLayer {
             diff_id: *diff_id,
-            ..of_blob(descriptor.as_ref().ok_or(Error::NoRootfs)?, None)
+            ..descriptor.as_ref().map_or_else(
+                || InspectedLayer {
+                    media_type: None,
+                    digest: None,
+                    size: 0,
+                    codec: None,
+                    present: false,
+                    diff_id: None,
+                    created_by: created_by.clone(),
+                },
+                |descriptor| of_blob(descriptor, None),
+            )
         },
         Layer::Other(blob) => of_blob(&blob.descriptor, Some(&blob.content)),
     })

@@ -26,7 +26,7 @@ impl Error {
             }
             Error::NameForMany { .. } => Some("select one with `--image`"),
             Error::LayerTooLarge { .. } => Some("use `--max-layer-size` to allow more"),
-            Error::NoRoom { .. } => Some(
+            Error::InsufficientSpace { .. } => Some(
                 "free some space, or write to another disk: a tenth of the free space is kept free",
             ),
             Error::NoSuchImage { .. } => {

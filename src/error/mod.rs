@@ -119,7 +119,7 @@ pub enum Error {
     },
     /// What is being decoded or written would fill the disk.
     #[error("not enough free space in {}: at least {size} bytes are needed, {free} bytes were free at the start", .path.display())]
-    NoRoom {
+    InsufficientSpace {
         /// The folder that it is written to.
         path: PathBuf,
         /// How large it is already.

@@ -96,6 +96,7 @@ macro_rules! codes {
 
 codes! {
     Error Stops ArchiveDamaged "archive-damaged" "The archive cannot be read to its end: it is cut short, a tar header is damaged, or a compressed stream is damaged. Everything before the damage is checked."
+    Error Warns ArchiveAmbiguous "archive-ambiguous" "Known readers of tar archives disagree about what is in the archive: Go (and so engines), GNU tar and Python do not see the same members or bytes."
     Error Stops NotAnImage "not-an-image" "The input does not contain a container image."
     Error Stops Unreadable "unreadable" "The operating system cannot read a file of the input."
     Error Stops Limit "limit" "Something exceeds one of the documented limits."
@@ -141,7 +142,7 @@ codes! {
     Error Stops Schema1Signature "schema1-signature" "A signature of a schema 1 manifest does not verify."
 
 
-    Warning Warns JsonRepeatedKey "json-repeated-key" "An object contains a key twice, with the same value."
+    Warning Warns JsonRepeatedKey "json-repeated-key" "An object contains a key twice, with the same value or in a part that nobody reads."
     Warning Warns JsonSurrogate "json-surrogate" "A string contains half of a surrogate pair: programs written in Go read U+FFFD, others refuse the document."
     Warning Warns LayersNull "layers-null" "`layers` of a manifest is null, which some readers refuse; Go writes it for an image without layers."
     Warning Warns ArchiveDuplicateMember "archive-duplicate-member" "The archive has two members with the same name: some readers take the first, others the last."
@@ -171,7 +172,7 @@ codes! {
 
     Warning Warns Cache "cache" "The cache cannot be used, or one of its entries is damaged; the layers are encoded again."
 
-    Note Stops NoImages "no-images" "The input is a layout that lists no images."
+    Note Stops NoImages "no-images" "The input lists no images."
     Note Silent UnreferencedBlob "unreferenced-blob" "No readable document refers to a blob."
     Note Silent SubjectMissing "subject-missing" "The manifest that is the `subject` of a referrer is missing."
     Note Warns PlatformAbsent "platform-absent" "An index lists a platform whose manifest or layers are missing, as when only one platform was saved."
@@ -180,6 +181,7 @@ codes! {
     Note Silent LayerTarNoEnd "layer-tar-no-end" "A layer's tar lacks the end-of-archive marker."
     Note Silent LayerEmptyFile "layer-empty-file" "A layer without files was saved as an empty file."
     Note Silent LayerManyPaths "layer-many-paths" "A layer has so many entries that only the first 1,048,576 were searched for duplicates."
+    Note Silent DockerManifestUnnamed "docker-manifest-unnamed" "manifest.json lists an image without a name that index.json does not lead to, as Docker 25 and later write it."
     Note Silent DockerManifestIncomplete "docker-manifest-incomplete" "index.json leads to an image that manifest.json does not list, so engines that read only manifest.json do not see it."
 }
 

@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use super::descriptor::platform_values;
 use super::go_time;
-use super::json::{field, text};
+use super::json::{Fields, field, text};
 use super::keys;
 use super::reading::Reading;
 use crate::digest::DiffId;
@@ -93,6 +93,45 @@ const HISTORY_FIELDS: &[(&str, Shape)] = &[
     ("comment", Shape::Text),
     ("empty_layer", Shape::Flag),
 ];
+
+/// The fields of a config that are checked or needed.
+pub(crate) const KEPT: Fields = Fields::These(&[
+    ("created", Fields::All),
+    ("author", Fields::All),
+    ("architecture", Fields::All),
+    ("os", Fields::All),
+    ("os.version", Fields::All),
+    ("os.features", Fields::All),
+    ("variant", Fields::All),
+    (
+        "config",
+        Fields::These(&[
+            ("User", Fields::All),
+            ("ExposedPorts", Fields::All),
+            ("Env", Fields::All),
+            ("Entrypoint", Fields::All),
+            ("Cmd", Fields::All),
+            ("Volumes", Fields::All),
+            ("WorkingDir", Fields::All),
+            ("Labels", Fields::All),
+            ("StopSignal", Fields::All),
+        ]),
+    ),
+    (
+        "rootfs",
+        Fields::These(&[("type", Fields::All), ("diff_ids", Fields::All)]),
+    ),
+    (
+        "history",
+        Fields::These(&[
+            ("created", Fields::All),
+            ("author", Fields::All),
+            ("created_by", Fields::All),
+            ("comment", Fields::All),
+            ("empty_layer", Fields::All),
+        ]),
+    ),
+]);
 
 /// Reads a config, and notes what is wrong with it.
 pub(crate) fn read(reading: &mut Reading, config: &Value, place: &Place) -> ConfigView {

@@ -4,12 +4,14 @@
 //! last value counts, and half a surrogate pair is U+FFFD.
 
 use std::borrow::Cow;
+use std::collections::HashSet;
 use std::fmt;
 
 use serde::Deserializer;
 use serde::de::{DeserializeSeed, Error as _, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Number, Value};
 
+use super::keys;
 use crate::error::{Error, Result};
 use crate::findings::Code;
 use crate::limits;
@@ -35,6 +37,33 @@ pub(crate) fn parse<'a, T: serde::Deserialize<'a>>(document: &str, bytes: &'a [u
 
 /// Reads a document as far as it can be read.
 pub(crate) fn read(bytes: &[u8]) -> Parsed {
+    read_fields(bytes, &Fields::All)
+}
+
+/// Which fields of a document become values. The others are read, so that what is wrong with them is found, and forgotten.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Fields {
+    All,
+    /// Of an object, or of each object in a list: these alone, in any case, as Go takes keys.
+    These(&'static [(&'static str, Fields)]),
+}
+
+impl Fields {
+    /// The fields of what `key` leads to; `None` where nothing of it is kept.
+    fn of(&self, key: &str) -> Option<&Fields> {
+        match self {
+            Fields::All => Some(self),
+            Fields::These(fields) => {
+                let mut fields = fields.iter();
+                let found = fields.find(|(known, _)| keys::is_taken_for(key, known));
+                found.map(|(_, fields)| fields)
+            }
+        }
+    }
+}
+
+/// Reads a document of which only some fields are needed: the rest takes no memory.
+pub(crate) fn read_fields(bytes: &[u8], fields: &Fields) -> Parsed {
     let mut problems = Vec::new();
     let mut text = match std::str::from_utf8(bytes) {
         Ok(text) => Cow::Borrowed(text),
@@ -44,7 +73,7 @@ pub(crate) fn read(bytes: &[u8]) -> Parsed {
             String::from_utf8_lossy(bytes)
         }
     };
-    let mut result = build(&text);
+    let mut result = build(&text, fields);
     if result.is_err()
         && let Some(replaced) = without_lone_surrogates(&text)
     {
@@ -52,7 +81,7 @@ pub(crate) fn read(bytes: &[u8]) -> Parsed {
             "half of a surrogate pair in a string: Go reads it as U+FFFD, others refuse it";
         problems.push((Code::JsonSurrogate, message.to_owned()));
         text = Cow::Owned(replaced);
-        result = build(&text);
+        result = build(&text, fields);
     }
     let value = match result {
         Ok((value, repeated)) => {
@@ -68,10 +97,13 @@ pub(crate) fn read(bytes: &[u8]) -> Parsed {
 }
 
 /// The value, and the keys that come twice.
-fn build(text: &str) -> Result<(Value, Vec<(Code, String)>), (Code, String)> {
+fn build(text: &str, fields: &Fields) -> Result<(Value, Vec<(Code, String)>), (Code, String)> {
     let mut notes = Notes::default();
     let mut deserializer = serde_json::Deserializer::from_str(text);
-    let seed = Build { notes: &mut notes };
+    let seed = Build {
+        notes: &mut notes,
+        fields: Some(fields),
+    };
     let value = seed
         .deserialize(&mut deserializer)
         .and_then(|value| deserializer.end().map(|()| value));
@@ -123,7 +155,7 @@ impl Notes {
             path.push('.');
         }
         self.repeated.push(if same {
-            let message = format!("the key {path}{key} comes twice with the same value");
+            let message = format!("the key {path}{key} comes twice");
             (Code::JsonRepeatedKey, message)
         } else {
             let message = format!("the key {path}{key} comes twice with different values");
@@ -132,16 +164,17 @@ impl Notes {
     }
 }
 
-/// Builds a value.
+/// Builds a value; null where nothing of it is kept.
 struct Build<'a> {
     notes: &'a mut Notes,
+    fields: Option<&'a Fields>,
 }
 
 impl<'de> DeserializeSeed<'de> for Build<'_> {
     type Value = Value;
 
     fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Value, D::Error> {
-        self.notes.values += 1;
+        self.notes.values += usize::from(self.fields.is_some());
         if self.notes.values > limits::JSON_VALUES {
             return Err(D::Error::custom(TOO_MANY));
         }
@@ -185,10 +218,14 @@ impl<'de> Visitor<'de> for Build<'_> {
         let mut values = Vec::new();
         loop {
             self.notes.path.push(Step::Position(values.len()));
-            let item = items.next_element_seed(Build { notes: self.notes })?;
+            let item = items.next_element_seed(Build {
+                notes: self.notes,
+                fields: self.fields,
+            })?;
             self.notes.path.pop();
             match item {
-                Some(value) => values.push(value),
+                Some(value) if self.fields.is_some() => values.push(value),
+                Some(_) => {}
                 None => return Ok(Value::Array(values)),
             }
         }
@@ -196,12 +233,25 @@ impl<'de> Visitor<'de> for Build<'_> {
 
     fn visit_map<A: MapAccess<'de>>(self, mut entries: A) -> Result<Value, A::Error> {
         let mut map = Map::new();
+        let mut forgotten = HashSet::new();
         while let Some(key) = entries.next_key::<String>()? {
+            let fields = self.fields.and_then(|fields| fields.of(&key));
             self.notes.path.push(Step::Key(key));
-            let value = entries.next_value_seed(Build { notes: self.notes })?;
+            let value = entries.next_value_seed(Build {
+                notes: self.notes,
+                fields,
+            })?;
             let Some(Step::Key(key)) = self.notes.path.pop() else {
                 return Err(A::Error::custom("a path without a key"));
             };
+            if fields.is_none() {
+                // Nobody reads it, so nobody can read it differently.
+                if forgotten.contains(&key) {
+                    self.notes.repeat(&key, true);
+                }
+                forgotten.insert(key);
+                continue;
+            }
             if let Some(before) = map.get(&key) {
                 self.notes.repeat(&key, *before == value);
             }

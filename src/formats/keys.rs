@@ -81,6 +81,11 @@ fn in_other_case<'a>(
         })
 }
 
+/// Whether Go takes a key for `known`.
+pub(crate) fn is_taken_for(key: &str, known: &str) -> bool {
+    key == known || (key.len() <= 4 * known.len() && fold(key) == fold(known))
+}
+
 /// Without case. Upper case comes first, since some letters have no lower case of their own: ſ is S.
 fn fold(text: &str) -> String {
     let upper = text.chars().flat_map(char::to_uppercase);

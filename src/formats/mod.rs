@@ -138,8 +138,11 @@ impl Input {
                 };
                 let mut input = Input::empty(name);
                 let finding = Finding::new(code, &Place::default(), error.to_string());
-                let entry = None;
-                input.noted.push(Noted { finding, entry });
+                input.noted.push(Noted {
+                    finding,
+                    entry: None,
+                    manifest: None,
+                });
                 Ok(input)
             }
         }
@@ -313,7 +316,7 @@ fn read(name: String, opened: Opened, options: &ReadOptions) -> Input {
         !codes.any(|code| code.response() == Response::Stops)
     };
     if read.entries.is_empty() && is_silent(&reading) {
-        let message = "no image in it: index.json lists no images";
+        let message = "index.json lists no image";
         reading.note(Code::NoImages, &Place::default(), message);
     }
     let signatures = read.signatures;

@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use serde_json::Value;
 
-use super::json;
+use super::json::{self, Fields};
 use crate::digest::Digest;
 use crate::error::Error;
 use crate::findings::{Code, Finding, Place};
@@ -17,6 +17,8 @@ pub(crate) struct Reading<'f> {
     pub findings: Vec<Noted>,
     /// The entry that is being read, from 0; `None` for what concerns all.
     pub entry: Option<usize>,
+    /// The manifest that is being read, where it has a digest.
+    pub manifest: Option<Digest>,
     /// What has been read as a document.
     documents: HashSet<ContentId>,
     /// What something refers to, or has been read.
@@ -28,6 +30,8 @@ pub(crate) struct Reading<'f> {
 pub(crate) struct Noted {
     pub finding: Finding,
     pub entry: Option<usize>,
+    /// The manifest that it was found in, where that has a digest.
+    pub manifest: Option<Digest>,
 }
 
 /// What looking for a file gave.
@@ -50,6 +54,7 @@ impl<'f> Reading<'f> {
             files,
             findings: Vec::new(),
             entry: None,
+            manifest: None,
             documents: HashSet::new(),
             known: HashSet::new(),
         }
@@ -57,9 +62,13 @@ impl<'f> Reading<'f> {
 
     /// Notes a finding. Two descriptors of one blob say the same of it: once is enough.
     pub fn add(&mut self, finding: Finding) {
-        let entry = self.entry;
+        let (entry, manifest) = (self.entry, self.manifest);
         if self.findings.len() < limits::FINDINGS {
-            self.findings.push(Noted { finding, entry });
+            self.findings.push(Noted {
+                finding,
+                entry,
+                manifest,
+            });
         } else if self.findings.len() == limits::FINDINGS {
             let message = format!(
                 "more than {} problems: no more are listed",
@@ -69,6 +78,7 @@ impl<'f> Reading<'f> {
             self.findings.push(Noted {
                 finding,
                 entry: None,
+                manifest: None,
             });
         }
     }
@@ -121,6 +131,17 @@ impl<'f> Reading<'f> {
         expected: Option<&Digest>,
         place: &Place,
     ) -> Option<ReadDocument> {
+        self.document_fields(content, expected, &Fields::All, place)
+    }
+
+    /// Reads a document of which only some fields are needed.
+    pub fn document_fields(
+        &mut self,
+        content: &Content,
+        expected: Option<&Digest>,
+        fields: &Fields,
+        place: &Place,
+    ) -> Option<ReadDocument> {
         self.documents.insert(content.id());
         let bytes = match self.files.read(content) {
             Ok(bytes) => bytes,
@@ -147,7 +168,7 @@ impl<'f> Reading<'f> {
                 ));
             }
         }
-        let parsed = json::read(&bytes);
+        let parsed = json::read_fields(&bytes, fields);
         for (code, message) in parsed.problems {
             self.note(code, place, message);
         }

@@ -101,7 +101,7 @@ fn rename(entry: &mut Entry, item: &Item) {
         .partition(|old| old.display_name().is_none() || named.iter().any(|new| is_same(old, new)));
     let with_annotations = named.into_iter().map(|new| {
         let known = same.iter().find(|old| is_same(old, &new));
-        if let Some(known) = known.filter(|known| known.containerd_name.is_none()) {
+        if let Some(known) = known.filter(|known| has_whole_name(known)) {
             return known.clone();
         }
         let before = known.or(same.first()).cloned().unwrap_or_default();
@@ -113,6 +113,12 @@ fn rename(entry: &mut Entry, item: &Item) {
     });
     entry.references = with_annotations.collect();
     entry.references.append(&mut other);
+}
+
+/// Whether ref.name is the whole name, as in our own tars and those of other tools; Docker's have the tag alone there.
+fn has_whole_name(reference: &Reference) -> bool {
+    let whole = reference.name.as_deref().map(fully_qualified);
+    reference.containerd_name.is_none() || whole == reference.containerd_name
 }
 
 /// Notes where manifest.json and index.json disagree.
@@ -136,9 +142,15 @@ fn compare(reading: &mut Reading, entries: &[Entry], items: &[Item], positions: 
         let Some(id) = item.id() else { continue };
         reading.entry = Some(position);
         let Some(indexed) = manifests.get(&id) else {
+            // Docker forgets images without a name, in every version so far.
+            let code = if item.tags.is_empty() {
+                Code::DockerManifestUnnamed
+            } else {
+                Code::DockerManifestUnindexed
+            };
             let message =
-                format!("index.json does not lead to its image {id}; both lists are read");
-            reading.note(Code::DockerManifestUnindexed, &item.place, message);
+                format!("index.json does not lead to its image {id}; the images of both are read");
+            reading.note(code, &item.place, message);
             continue;
         };
         layers(reading, item, indexed);

@@ -48,6 +48,10 @@ impl Item {
 /// Reads the images that manifest.json lists.
 pub(crate) fn read(reading: &mut Reading) -> Vec<Entry> {
     let items = items(reading, &mut |reading, number| reading.entry = Some(number));
+    if items.is_empty() {
+        let place = Place::file(MANIFEST);
+        reading.note(Code::NoImages, &place, "it lists no image");
+    }
     names_lead_to_one(reading, &items);
     super::repositories::beside_manifest(reading);
     unused_files(reading);
@@ -70,9 +74,6 @@ pub(crate) fn items(
         reading.note(Code::DockerManifest, &place, "not a list of images");
         return Vec::new();
     };
-    if list.is_empty() {
-        reading.note(Code::DockerManifest, &place, "it lists no image");
-    }
     if !reading.at_most("the number of images", list.len(), limits::IMAGES, &place) {
         return Vec::new();
     }
@@ -190,7 +191,7 @@ fn read_config(reading: &mut Reading, name: &str, image: &Place) -> Option<Image
     let place = image.in_file(name);
     let content = reading.required(name, &place)?;
     let named = digest_in_name(name);
-    let read = reading.document(content, named.as_ref(), &place)?;
+    let read = reading.document_fields(content, named.as_ref(), &config::KEPT, &place)?;
     Some(ImageConfig {
         view: config::read(reading, &read.value, &place),
         document: Document::new(media_type::CONFIG, read.bytes),

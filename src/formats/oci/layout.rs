@@ -119,7 +119,34 @@ fn index(reading: &mut Reading, value: &Value, beside: Beside, place: &Place) ->
     let names = entries.iter().flat_map(|entry| &entry.references);
     reading.names(names.filter_map(Reference::display_name), place);
     names_lead_to_one(reading, &mut entries, place);
+    subject_chains(reading, &entries, place);
     entries
+}
+
+/// Checks how many manifests are about each other in a chain: each of them follows when the last one changes.
+fn subject_chains(reading: &mut Reading, entries: &[Entry], place: &Place) {
+    let mut subjects: HashMap<Digest, Digest> = HashMap::new();
+    for entry in entries {
+        entry.node.walk(&mut |node| {
+            if let Node::Manifest(manifest) = node
+                && let (Some(digest), Some(subject)) = (node.digest(), manifest.subject)
+            {
+                subjects.insert(digest, subject);
+            }
+        });
+    }
+    let length = |start: &Digest| {
+        let mut next = subjects.get(start);
+        let mut length = 0;
+        while let Some(subject) = next.filter(|_| length <= limits::SUBJECT_DEPTH) {
+            length += 1;
+            next = subjects.get(subject);
+        }
+        length
+    };
+    let longest = subjects.keys().map(length).max().unwrap_or_default();
+    let what = "the number of manifests that are about each other";
+    reading.at_most(what, longest, limits::SUBJECT_DEPTH, place);
 }
 
 /// What an entry of index.json leads to.

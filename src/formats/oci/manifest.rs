@@ -170,7 +170,9 @@ fn image(
 fn read_config(tree: &mut Tree, link: &Link, place: &Place) -> Option<ImageConfig> {
     let (content, place) = content(tree, link, place)?;
     let digest = link.descriptor.digest;
-    let read = tree.reading.document(content, Some(&digest), &place)?;
+    let read = tree
+        .reading
+        .document_fields(content, Some(&digest), &config::KEPT, &place)?;
     Some(ImageConfig {
         view: config::read(tree.reading, &read.value, &place),
         document: Document {

@@ -162,8 +162,10 @@ impl<'r, 'f> Tree<'r, 'f> {
             let index = self.index(&value, document, place, depth)?;
             return Some(Node::Index(index));
         }
-        let manifest = manifest::read(self, &value, document, link, place)?;
-        Some(Node::Manifest(Box::new(manifest)))
+        let outer = self.reading.manifest.replace(document.digest);
+        let manifest = manifest::read(self, &value, document, link, place);
+        self.reading.manifest = outer;
+        Some(Node::Manifest(Box::new(manifest?)))
     }
 
     /// What manifests and indexes have in common. Which of the two it is, by the media type that led to it (if it is not
@@ -304,8 +306,17 @@ impl<'r, 'f> Tree<'r, 'f> {
         for link in links {
             let child_place = place.below(&link.descriptor.label());
             let Some(node) = self.node(&link, &child_place, depth + 1) else {
-                // What is not readable is not absent.
+                // Why it cannot be read has been noted. It is not absent, but there is nothing more to say of it.
                 is_present |= !link.is_about_another();
+                let missing = self.places.document(&link.descriptor.digest);
+                let descriptor = link.descriptor;
+                children.push((
+                    descriptor.clone(),
+                    Node::Absent {
+                        descriptor,
+                        missing,
+                    },
+                ));
                 continue;
             };
             if let Node::Absent { missing, .. } = &node {
