@@ -38,10 +38,10 @@ pub const DISK_RESERVE: u64 = 10;
 /// Maximum length of the name or link target of a member, in bytes. Linux's `PATH_MAX` is 4096.
 pub const NAME_BYTES: u64 = 64 << 10;
 
-/// Maximum size of an extension header in a layer's tar, in bytes: 1 MiB, the limit of Go's `archive/tar`, and so of
-/// containerd and Docker, since CVE-2022-2879 (`maxSpecialFileSize` in
+/// The largest extension header in a tar, in bytes: 1 MiB, as Go's `archive/tar`, and so containerd and Docker,
+/// have it since CVE-2022-2879 (`maxSpecialFileSize` in
 /// <https://github.com/golang/go/blob/go1.25.0/src/archive/tar/format.go>).
-pub const LAYER_EXTENSION_BYTES: u64 = 1 << 20;
+pub const EXTENSION_BYTES: u64 = 1 << 20;
 
 /// Maximum number of fragments in a sparse member's map.
 pub const SPARSE_FRAGMENTS: usize = 1 << 20;

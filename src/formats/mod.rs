@@ -294,6 +294,11 @@ fn read(name: String, opened: Opened, options: &ReadOptions) -> Input {
         };
         reading.note(code, &Place::default(), damage.chain());
     }
+    for ambiguity in files.ambiguous() {
+        let message = format!("member at byte {}: {}", ambiguity.offset, ambiguity.what);
+        let place = Place::file(&ambiguity.name);
+        reading.note(Code::ArchiveAmbiguous, &place, message);
+    }
     for name in files.repeated() {
         let message = "the archive has two members of this name; the last is read";
         reading.note(Code::ArchiveDuplicateMember, &Place::file(name), message);

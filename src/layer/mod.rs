@@ -18,7 +18,7 @@ use crate::error::Error;
 use crate::error::Result;
 use crate::findings::Place;
 use crate::source::Content;
-use crate::tar::checksum_fits;
+use crate::tar::Header;
 
 pub(crate) use pipeline::{Done, Pipeline, run};
 
@@ -200,7 +200,7 @@ fn looks_like_tar(beginning: &[u8]) -> bool {
     let Ok(block) = <[u8; 512]>::try_from(beginning) else {
         return beginning.iter().all(|byte| *byte == 0);
     };
-    let mut header = tar::Header::new_old();
-    header.as_mut_bytes().copy_from_slice(&block);
-    block.iter().all(|byte| *byte == 0) || &block[257..262] == b"ustar" || checksum_fits(&header)
+    block.iter().all(|byte| *byte == 0)
+        || &block[257..262] == b"ustar"
+        || Header::new(&block).checksum_fits()
 }

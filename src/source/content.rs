@@ -14,6 +14,7 @@ use crate::error::Error;
 use crate::error::Result;
 use crate::fs::Dir;
 use crate::limits;
+use crate::tar::Extent;
 
 /// The bytes of one file of an input. Cheap to clone; readers are independent of each other.
 #[derive(Debug, Clone)]
@@ -36,16 +37,6 @@ enum Source {
         name: Arc<str>,
     },
     Memory(Arc<[u8]>),
-}
-
-/// A run of bytes of a member that is stored in the archive.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Extent {
-    /// Where in the member.
-    pub position: u64,
-    /// Where in the archive.
-    pub offset: u64,
-    pub length: u64,
 }
 
 /// Tells whether two contents are the same place on disk.

@@ -155,7 +155,7 @@ impl<'r, 'f> Tree<'r, 'f> {
         let value = keys::as_go_reads(self.reading, value, known, "the document", place);
         let kind = self.form(&value, &document.media_type, place)?;
         let document = Document {
-            media_type: self.media_type(&value, kind, &document.media_type),
+            media_type: document_media_type(&value, kind, &document.media_type),
             ..document
         };
         if kind == Kind::Index {
@@ -239,19 +239,6 @@ impl<'r, 'f> Tree<'r, 'f> {
             }
         }
         known(given)
-    }
-
-    /// The media type of a document: that of its descriptor, else its own, else what it looks like.
-    fn media_type(&self, value: &Value, kind: Kind, given: &str) -> String {
-        let own = text(value, "mediaType").unwrap_or_default();
-        let guess = match kind {
-            Kind::Index => media_type::INDEX,
-            _ => media_type::MANIFEST,
-        };
-        let mut said = [given, own].into_iter();
-        said.find(|said| known(said) == Some(kind))
-            .unwrap_or(guess)
-            .to_owned()
     }
 
     fn media_type_mismatch(&mut self, given: &str, own: &str, place: &Place) {
@@ -413,6 +400,19 @@ impl<'r, 'f> Tree<'r, 'f> {
                 .add(Finding::mismatch(code, place, what, &said, &found));
         }
     }
+}
+
+/// The media type of a document: that of its descriptor, else its own, else what it looks like.
+fn document_media_type(value: &Value, kind: Kind, given: &str) -> String {
+    let own = text(value, "mediaType").unwrap_or_default();
+    let guess = match kind {
+        Kind::Index => media_type::INDEX,
+        _ => media_type::MANIFEST,
+    };
+    let mut said = [given, own].into_iter();
+    said.find(|said| known(said) == Some(kind))
+        .unwrap_or(guess)
+        .to_owned()
 }
 
 /// How many nodes a tree has, and how many bytes of documents.
