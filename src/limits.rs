@@ -38,8 +38,8 @@ pub const DISK_RESERVE: u64 = 10;
 /// Maximum length of the name or link target of a member, in bytes. Linux's `PATH_MAX` is 4096.
 pub const NAME_BYTES: u64 = 64 << 10;
 
-/// The largest extension header in a tar, in bytes: 1 MiB, as Go's `archive/tar`, and so containerd and Docker,
-/// have it since CVE-2022-2879 (`maxSpecialFileSize` in
+/// Maximum size of an extension header in a tar, in bytes: 1 MiB, the limit of Go's `archive/tar`, and so of containerd and
+/// Docker, since CVE-2022-2879 (`maxSpecialFileSize` in
 /// <https://github.com/golang/go/blob/go1.25.0/src/archive/tar/format.go>).
 pub const EXTENSION_BYTES: u64 = 1 << 20;
 

@@ -107,7 +107,7 @@ impl<'a> Rebuild<'a> {
             return Ok(built.clone());
         }
         limits::at_most(
-            "the number of manifests that are about each other",
+            "the number of manifests in a chain of subjects",
             depth,
             limits::SUBJECT_DEPTH,
         )?;

@@ -87,7 +87,7 @@ pub(crate) fn read(
     if let Some((_, bytes)) = &data
         && digest.same_algorithm(bytes) != digest
     {
-        let message = format!("data of {what} is not what its digest names");
+        let message = format!("data of {what} does not match its digest");
         reading.note(Code::DescriptorData, place, message);
     }
     Some(Link {
@@ -115,7 +115,8 @@ fn digest(reading: &mut Reading, value: &Value, what: &str, place: &Place) -> Op
     match digest.parse() {
         Ok(digest) => Some(digest),
         Err(DigestError::UnknownAlgorithm(digest)) if is_digest(&digest) => {
-            let message = format!("digest of {what} is {digest}, expected one by sha256 or sha512");
+            let message =
+                format!("digest of {what} is {digest}, expected a sha256 or sha512 digest");
             reading.note(Code::DigestAlgorithm, place, message);
             None
         }

@@ -32,7 +32,7 @@ impl Additions {
             Some(bytes) => parse(bytes)?,
             None => json!({ "schemaVersion": 2, "mediaType": media_type::INDEX }),
         };
-        let malformed = || Error::document("index.json", "it is no object with manifests");
+        let malformed = || Error::document("index.json", "it is not an object with manifests");
         let fields = index.as_object_mut().ok_or_else(malformed)?;
         let mut manifests = match fields.get_mut("manifests").map(Value::take) {
             Some(Value::Array(manifests)) => manifests,

@@ -185,7 +185,7 @@ fn configs() {
         (
             json!({"history": [{"created_by": "a"}, {"created_by": "b"}]}),
             Some(
-                "the number of history entries that made a layer is 2, expected 1 (history-excess",
+                "the number of history entries that created a layer is 2, expected 1 (history-excess",
             ),
         ),
         (

@@ -287,7 +287,7 @@ pub(crate) fn names_lead_to_one(reading: &mut Reading, items: &[Item]) {
     for (position, item) in items.iter().enumerate() {
         for tag in &item.tags {
             if *known.entry(fully_qualified(tag)).or_insert(item.id()) != item.id() {
-                let message = format!("{tag} is the name of two images");
+                let message = format!("two images are named {tag}");
                 reading.entry = Some(position);
                 reading.note(Code::RefNameDuplicate, &item.place, message);
             }
@@ -311,7 +311,7 @@ fn unused_files(reading: &mut Reading) {
         };
         if (config || layer) && !reading.is_known(content) {
             let place = Place::file(name);
-            reading.note(Code::UnreferencedBlob, &place, "no image has it");
+            reading.note(Code::UnreferencedBlob, &place, "no image refers to it");
         }
     }
 }
