@@ -56,10 +56,7 @@ pub(crate) fn read(
                 Code::DescriptorField,
                 format!("mediaType of {what} is {found}, expected a string"),
             ),
-            None => (
-                Code::DescriptorMediaType,
-                format!("{what} has no mediaType"),
-            ),
+            None => (Code::DescriptorMediaType, format!("{what} lacks mediaType")),
         };
         reading.note(code, place, message);
     }
@@ -69,7 +66,7 @@ pub(crate) fn read(
     if size.is_none() {
         let message = match value.get("size") {
             Some(size) => format!("size of {what} is {size}, expected a number of bytes"),
-            None => format!("{what} has no size"),
+            None => format!("{what} lacks size"),
         };
         reading.note(Code::DescriptorSize, place, message);
     }
@@ -107,7 +104,7 @@ fn digest(reading: &mut Reading, value: &Value, what: &str, place: &Place) -> Op
     let Some(digest) = text(value, "digest") else {
         let message = match field(value, "digest") {
             Some(found) => format!("digest of {what} is {found}, expected a string"),
-            None => format!("{what} has no digest"),
+            None => format!("{what} lacks a digest"),
         };
         reading.note(Code::DescriptorDigest, place, message);
         return None;

@@ -321,7 +321,7 @@ fn read(name: String, opened: Opened, options: &ReadOptions) -> Input {
         !codes.any(|code| code.response() == Response::Stops)
     };
     if read.entries.is_empty() && is_silent(&reading) {
-        let message = "index.json lists no image";
+        let message = "index.json lists no images";
         reading.note(Code::NoImages, &Place::default(), message);
     }
     let signatures = read.signatures;

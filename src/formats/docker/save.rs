@@ -50,7 +50,7 @@ pub(crate) fn read(reading: &mut Reading) -> Vec<Entry> {
     let items = items(reading, &mut |reading, number| reading.entry = Some(number));
     if items.is_empty() {
         let place = Place::file(MANIFEST);
-        reading.note(Code::NoImages, &place, "it lists no image");
+        reading.note(Code::NoImages, &place, "it lists no images");
     }
     names_lead_to_one(reading, &items);
     super::repositories::beside_manifest(reading);
