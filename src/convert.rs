@@ -92,7 +92,14 @@ pub fn convert(
     // What concerns whole inputs comes first: of an archive that is cut short nothing can be selected.
     findings(&inputs, &[])?;
     let mut warnings = Vec::new();
-    let selected = options.selection.apply(&inputs, &mut warnings)?;
+    let selected = options.selection.apply(&inputs, &mut warnings);
+    if selected.is_err() {
+        // That there is nothing to select may be due to what is wrong with the inputs.
+        for input in &inputs {
+            input.warnings(|_| true)?;
+        }
+    }
+    let selected = selected?;
     warnings.splice(..0, findings(&inputs, &selected)?);
     let references = selected.iter().flat_map(|one| &one.entry.references);
     check_names(references.filter_map(Reference::display_name))?;

@@ -1,6 +1,7 @@
 //! What the readers of all formats share: files found, documents read, findings noted, each limit kept in one place.
 
 use std::collections::HashSet;
+use std::sync::Arc;
 
 use serde_json::Value;
 
@@ -45,7 +46,7 @@ pub(crate) enum Found<'f> {
 /// A document that is JSON.
 pub(crate) struct ReadDocument {
     pub value: Value,
-    pub bytes: Vec<u8>,
+    pub bytes: Arc<[u8]>,
 }
 
 impl<'f> Reading<'f> {
@@ -172,7 +173,10 @@ impl<'f> Reading<'f> {
         for (code, message) in parsed.problems {
             self.note(code, place, message);
         }
-        parsed.value.map(|value| ReadDocument { value, bytes })
+        parsed.value.map(|value| ReadDocument {
+            value,
+            bytes: bytes.into(),
+        })
     }
 
     /// Counts metadata that is kept. Whether more may be read.
@@ -187,6 +191,11 @@ impl<'f> Reading<'f> {
                 false
             }
         }
+    }
+
+    /// Whether more metadata was found than may be read.
+    pub fn is_over_limit(&self) -> bool {
+        self.files.charge(0).is_err()
     }
 
     /// Notes a limit that `found` of something exceeds. Whether it is kept.

@@ -1,5 +1,7 @@
 //! Descriptors, and documents with their bytes.
 
+use std::sync::Arc;
+
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
@@ -81,13 +83,14 @@ pub struct Document {
     /// The digest of `bytes`.
     pub digest: Digest,
     /// The document itself.
-    pub bytes: Vec<u8>,
+    pub bytes: Arc<[u8]>,
 }
 
 impl Document {
     /// Names `bytes` by their SHA-256 digest.
     #[must_use]
-    pub fn new(media_type: impl Into<String>, bytes: Vec<u8>) -> Document {
+    pub fn new(media_type: impl Into<String>, bytes: impl Into<Arc<[u8]>>) -> Document {
+        let bytes = bytes.into();
         Document {
             media_type: media_type.into(),
             digest: Digest::sha256(&bytes),

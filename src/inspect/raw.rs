@@ -21,13 +21,13 @@ pub fn raw_manifest(input: &Input, images: &[ImageSelector]) -> Result<Vec<u8>> 
     let bytes = |node: &Node| match node {
         Node::Manifest(manifest) => {
             let schema1 = manifest.known_as.schema1.as_ref();
-            let document = manifest.document.as_ref().map(|document| &document.bytes);
-            let bytes = document.or(schema1.map(|schema1| &schema1.bytes));
-            bytes.cloned().ok_or(Error::NoManifest {
+            let document = manifest.document.as_ref().map(|document| &*document.bytes);
+            let bytes = document.or(schema1.map(|schema1| &*schema1.bytes));
+            bytes.map(<[u8]>::to_vec).ok_or(Error::NoManifest {
                 has_config: matches!(manifest.config, Config::Image(_)),
             })
         }
-        Node::Index(index) => Ok(index.document.bytes.clone()),
+        Node::Index(index) => Ok(index.document.bytes.to_vec()),
         Node::Blob(blob) => verified(blob),
         Node::Absent { missing, .. } => Err(Error::Missing {
             name: missing.clone(),
@@ -43,7 +43,7 @@ pub fn raw_manifest(input: &Input, images: &[ImageSelector]) -> Result<Vec<u8>> 
 pub fn raw_config(input: &Input, images: &[ImageSelector]) -> Result<Vec<u8>> {
     let bytes = |node: &Node| match node {
         Node::Manifest(manifest) => match &manifest.config {
-            Config::Image(config) => Ok(config.document.bytes.clone()),
+            Config::Image(config) => Ok(config.document.bytes.to_vec()),
             Config::Other(blob) => verified(blob),
             Config::V1 { .. } | Config::Unreadable => Err(Error::NoConfig),
         },

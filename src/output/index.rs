@@ -280,7 +280,7 @@ mod tests {
                 descriptors: descriptors.collect(),
             };
             contents.extend(list.iter().map(|(content, _)| (*content).to_owned()));
-            index = Some(additions.merge(index.as_deref()).unwrap().bytes);
+            index = Some(additions.merge(index.as_deref()).unwrap().bytes.to_vec());
         }
         let index: Value = serde_json::from_slice(&index.unwrap()).unwrap();
         let manifests = index["manifests"].as_array().unwrap().iter();
@@ -384,7 +384,7 @@ mod tests {
         let existing = br#"{"schemaVersion":2,"annotations":{"a":"b"},"manifests":null,"x":1}"#;
         let merged = Additions::default().merge(Some(existing)).unwrap();
         assert_eq!(
-            String::from_utf8(merged.bytes).unwrap(),
+            String::from_utf8(merged.bytes.to_vec()).unwrap(),
             r#"{"schemaVersion":2,"annotations":{"a":"b"},"manifests":[],"x":1}"#
         );
     }

@@ -167,7 +167,7 @@ impl TarOutput {
     pub fn put(&self, document: &Document) -> Result<()> {
         let digest = document.digest;
         let mut contents = self.contents();
-        contents.documents.insert(digest, document.bytes.clone());
+        contents.documents.insert(digest, document.bytes.to_vec());
         let new = contents.blobs.insert(digest);
         drop(contents);
         if !new {

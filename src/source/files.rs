@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
+use std::os::unix::fs::FileExt;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -86,7 +87,8 @@ impl Files {
         let mut files = Files::default();
         let mut count = 0;
         let mut kept = 0;
-        let result = tar::members(file, length, |member| {
+        let read = |buffer: &mut [u8], offset| file.read_exact_at(buffer, offset);
+        let result = tar::members(length, read, |member| {
             count += 1;
             limits::at_most("the number of members", count, limits::MEMBERS)?;
             files.add(member, file, &mut kept)

@@ -1,19 +1,19 @@
-//! The members of an archive that is a file: one walk over the headers; data is passed over, nothing is read twice.
+//! The members of an archive that can be read by position: one walk over the headers; data is passed over, nothing is read twice.
 
-use std::fs::File;
-use std::os::unix::fs::FileExt;
+use std::io;
 
 use super::member::Member;
 use super::walk::{Ending, Next, Walk};
 use crate::error::{Error, Result};
 
-/// Gives `found` each member of `file`, which holds `length` bytes of uncompressed tar, up to its end or to the first damage.
+/// Gives `found` each member of an archive of `length` bytes, up to its end or to the first damage. `read` fills a buffer from
+/// an offset.
 ///
 /// # Errors
-/// Damage to the archive, which must have an end-of-archive marker; those of `found`.
+/// Damage to the archive, which must have an end-of-archive marker; those of `read` and `found`.
 pub(crate) fn members(
-    file: &File,
     length: u64,
+    read: impl Fn(&mut [u8], u64) -> io::Result<()>,
     mut found: impl FnMut(&Member) -> Result<()>,
 ) -> Result<()> {
     let mut walk = Walk::new();
@@ -25,8 +25,7 @@ pub(crate) fn members(
             Next::Pass(count) if count <= left => walk.pass(count),
             Next::Take(count) if count as u64 <= left => {
                 bytes.resize(count, 0);
-                file.read_exact_at(&mut bytes, walk.offset())
-                    .map_err(Error::io("read", "the archive"))?;
+                read(&mut bytes, walk.offset()).map_err(Error::io("read", "the archive"))?;
                 let is_whole = |walk: &Walk| match walk.next() {
                     Next::Pass(count) => count <= length - walk.offset(),
                     _ => true,

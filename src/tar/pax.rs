@@ -119,7 +119,9 @@ fn number(key: &[u8], value: &[u8]) -> Result<Option<i64>, String> {
     let number = std::str::from_utf8(value)
         .ok()
         .and_then(|value| value.parse().ok());
-    number.map(Some).ok_or_else(|| not_a(key, value, "number"))
+    number
+        .map(Some)
+        .ok_or_else(|| not_a(key, value, "64-bit integer"))
 }
 
 fn time(key: &[u8], value: &[u8]) -> Result<(), String> {

@@ -1,8 +1,11 @@
-//! Where known readers of tar disagree about a member: Go's `archive/tar` (1.19 and 1.25), GNU tar (1.34) and Python's
+//! Where known readers of tar disagree about a member: Go's `archive/tar` (1.19), GNU tar (1.34) and Python's
 //! `tarfile` (3.11). Someone may have made such an archive so that what is looked at is not what is run.
 //!
 //! What each of them does was tried; our own walk does as Go does.
 
+use std::borrow::Cow;
+
+use super::extensions::Extensions;
 use super::header::{Dialect, Header, text};
 use super::member::{Kind, Member};
 use super::number::number;
@@ -42,31 +45,42 @@ pub(crate) fn about_numbers(header: &Header) -> Option<&'static str> {
 }
 
 fn about_names(member: &Member) -> Option<&'static str> {
-    let extensions = &member.extensions;
-    let pax = extensions.pax.as_ref();
-    let differ = |long: &Option<Vec<u8>>, pax: Option<&Vec<u8>>| {
-        long.as_ref()
-            .zip(pax)
-            .is_some_and(|(long, pax)| long != pax)
+    let Extensions {
+        long_name,
+        long_link,
+        pax,
+        ..
+    } = &member.extensions;
+    let differ = |long: &Option<Vec<u8>>, pax: &[u8]| {
+        !pax.is_empty() && long.as_ref().is_some_and(|long| long != pax)
     };
     let is_link = matches!(member.kind(), Kind::Symlink | Kind::HardLink);
-    if differ(&extensions.long_name, pax.and_then(|pax| pax.path.as_ref()))
-        || is_link && differ(&extensions.long_link, pax.and_then(|pax| pax.link.as_ref()))
+    if let Some(pax) = pax
+        && (differ(long_name, pax.path.as_deref().unwrap_or_default())
+            || differ(long_name, pax.sparse("name"))
+            || is_link && differ(long_link, pax.link.as_deref().unwrap_or_default()))
     {
         return Some("its GNU and PAX names differ: Go takes the former, GNU tar the latter");
     }
+    let named = long_name.is_some()
+        || pax
+            .as_ref()
+            .is_some_and(|pax| pax.path.is_some() || !pax.sparse("name").is_empty());
+    if named {
+        return None;
+    }
+    // Python takes the prefix of every dialect, except for GNU's own types; GNU tar that of POSIX, as long as it may be.
     let header = &member.header;
-    // It is the header's name, and Python takes the prefix of every dialect.
     let prefix = text(&header.bytes()[345..500]);
     let is_other = match header.dialect() {
         Dialect::Ustar => false,
         Dialect::Star => prefix.len() > 131,
-        Dialect::V7 | Dialect::Gnu => !prefix.is_empty() && header.kind() != b'S',
+        Dialect::V7 | Dialect::Gnu if header.kind() == b'S' => {
+            matches!(header.name(), Cow::Owned(_))
+        }
+        Dialect::V7 | Dialect::Gnu => !prefix.is_empty(),
     };
-    let named = extensions.long_name.is_some()
-        || pax.is_some_and(|pax| pax.path.is_some() || !pax.sparse("name").is_empty());
-    (is_other && !named)
-        .then_some("Python takes bytes of its header for a prefix of its name, GNU tar others")
+    is_other.then_some("readers disagree which bytes of its header are a prefix of its name")
 }
 
 fn about_kind(member: &Member) -> Option<&'static str> {

@@ -174,7 +174,7 @@ fn archives_that_are_cut_or_damaged() {
     let number = [tar::pax(&[("size", "many".to_owned())]), whole.clone()].concat();
     refuses(
         &number,
-        "ocify: app.tar: damaged tar header at byte 0: its PAX record size is \"many\", expected a number\n",
+        "ocify: app.tar: damaged tar header at byte 0: its PAX record size is \"many\", expected a 64-bit integer\n",
     );
     let mut gzip = codec::gzip(&whole);
     gzip.extend(b"garbage after the end");

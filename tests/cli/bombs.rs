@@ -135,7 +135,7 @@ fn sparse_members_of_eight_exbibytes() {
 
 #[test]
 fn a_size_of_exbibytes_in_a_pax_record() {
-    let mut bytes = tar::pax(&[("size", u64::MAX.to_string())]);
+    let mut bytes = tar::pax(&[("size", i64::MAX.to_string())]);
     bytes.extend(tar::header("manifest.json", b'0', 0, ""));
     bytes.extend(tar::END);
     let sandbox = Sandbox::new();

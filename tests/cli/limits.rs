@@ -133,6 +133,23 @@ fn length_of_a_member_name() {
     is_refused(&files((64 << 10) + 1), &too_many(what, 65_537, 65_536));
 }
 
+/// More is damage, as it is to Go's `archive/tar`.
+#[test]
+fn size_of_an_extension_header() {
+    let with = |size: usize| {
+        let value = "x".repeat(size - "1048576 comment=\n".len());
+        let sandbox = Sandbox::new();
+        let header = tar::pax(&[("comment", value)]);
+        sandbox.write("app.tar", &[header, app().tar()].concat());
+        sandbox
+    };
+    with(1 << 20).run(&["inspect", "app.tar"]).succeeds();
+    let run = with((1 << 20) + 1).run(&["inspect", "app.tar"]);
+    run.fails(
+        "ocify: app.tar: damaged tar header at byte 0: an extension of 1048577 bytes, more than 1048576: engines refuse it\n",
+    );
+}
+
 #[test]
 fn length_of_an_image_name() {
     let files = |length| save_one(&"n".repeat(length), &[Layer::new("base")]);

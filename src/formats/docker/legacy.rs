@@ -68,6 +68,9 @@ pub(crate) fn read(reading: &mut Reading) -> Vec<Entry> {
     let mut reached = HashSet::new();
     let mut entries = Vec::with_capacity(tops.len());
     for (id, references) in tops {
+        if reading.is_over_limit() {
+            return entries;
+        }
         reading.entry = Some(entries.len());
         let label = references[0].name.clone().unwrap_or_else(|| id.clone());
         let node = image(reading, &layers, &label, &id, &mut reached);
@@ -108,7 +111,7 @@ fn metadata(reading: &mut Reading) -> BTreeMap<String, Metadata> {
                 let message = "its id is not the name of its folder";
                 reading.note(Code::LegacyId, &place, message);
             }
-            layer.json = document.bytes.into();
+            layer.json = document.bytes;
         }
         layers.insert(id.to_owned(), layer);
     }
@@ -132,9 +135,6 @@ fn image(
         reached.insert(id.clone());
         let file = format!("{id}/layer.tar");
         let place = place.at_layer(position, of).in_file(&file);
-        if !reading.charge(0, &place) {
-            break;
-        }
         layers.push(match reading.required(&file, &place) {
             Some(content) => Layer::Tar(TarLayer {
                 content: content.clone(),
@@ -196,6 +196,9 @@ fn chain<'a>(
         if !seen.insert(id) {
             let place = place.in_file(format!("{id}/json"));
             reading.note(Code::LegacyChain, &place, CYCLE);
+            return (chain, false);
+        }
+        if !reading.charge(0, place) {
             return (chain, false);
         }
         chain.push((id, layer));

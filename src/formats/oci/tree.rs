@@ -95,9 +95,10 @@ impl<'r, 'f> Tree<'r, 'f> {
         if let Some(node) = self.seen.get(&key) {
             // What is listed again costs memory again.
             let (count, bytes) = node.as_ref().map_or((1, 0), extent);
-            let node = node.clone();
-            let kept = self.counted(count, &place) && self.reading.charge(bytes, &place);
-            return node.filter(|_| kept);
+            if !self.counted(count, &place) || !self.reading.charge(bytes, &place) {
+                return None;
+            }
+            return self.seen.get(&key).cloned().flatten();
         }
         if !self.counted(1, &place) {
             return None;
@@ -291,6 +292,9 @@ impl<'r, 'f> Tree<'r, 'f> {
         let mut absent: Vec<Place> = Vec::new();
         let mut is_present = false;
         for link in links {
+            if self.count > limits::IMAGES {
+                return None;
+            }
             let child_place = place.below(&link.descriptor.label());
             let Some(node) = self.node(&link, &child_place, depth + 1) else {
                 // Why it cannot be read has been noted. It is not absent, but there is nothing more to say of it.

@@ -1,7 +1,7 @@
 //! The index of archives and the check of layers over the same bytes. What members there are, and which readers disagree, was
 //! tried with Go 1.19's `archive/tar`, GNU tar 1.34 and Python 3.11's `tarfile`.
 
-use std::io::Write;
+use std::io;
 
 use super::*;
 use crate::error::Error;
@@ -19,11 +19,9 @@ mod support;
 /// `name=content`, `name->link`, `name/` for a folder, `name!` for a device; at the end `ERROR` and `?` for each member that
 /// readers take for different things.
 fn indexed(bytes: &[u8]) -> String {
-    let mut file = tempfile::tempfile().unwrap();
-    file.write_all(bytes).unwrap();
     let mut found = Vec::new();
     let mut doubts = String::new();
-    let result = members(&file, bytes.len() as u64, |member| {
+    let result = members(bytes.len() as u64, reader(bytes), |member| {
         let name = String::from_utf8_lossy(&member.name()).into_owned();
         let link = String::from_utf8_lossy(member.link());
         found.push(match member.kind() {
@@ -38,6 +36,14 @@ fn indexed(bytes: &[u8]) -> String {
     found.extend(result.is_err().then(|| "ERROR".to_owned()));
     found.extend(Some(doubts).filter(|doubts| !doubts.is_empty()));
     found.join(" ")
+}
+
+fn reader(bytes: &[u8]) -> impl Fn(&mut [u8], u64) -> io::Result<()> {
+    |buffer, offset| {
+        let start = usize::try_from(offset).unwrap();
+        buffer.copy_from_slice(&bytes[start..start + buffer.len()]);
+        Ok(())
+    }
 }
 
 /// The bytes of a member; holes are dots.
@@ -76,8 +82,6 @@ fn members_are_those_that_go_sees() {
 
 /// The index and the check see the same members in the same places, and the same damage.
 fn agree(bytes: &[u8], name: &str) {
-    let mut file = tempfile::tempfile().unwrap();
-    file.write_all(bytes).unwrap();
     let mut indexed = Vec::new();
     let add = |list: &mut Vec<_>, member: &Member| {
         list.push((
@@ -87,7 +91,7 @@ fn agree(bytes: &[u8], name: &str) {
             member.stored,
         ));
     };
-    let result = members(&file, bytes.len() as u64, |member| {
+    let result = members(bytes.len() as u64, reader(bytes), |member| {
         add(&mut indexed, member);
         Ok(())
     });

@@ -136,6 +136,10 @@ pub fn table() -> Vec<(&'static str, Vec<u8>, &'static str)> {
             [records(&[("path", "pax")]), long(b'L', b"long\0"), file_of("a")] => "long=content ?";
         "a path and the same long name":
             [records(&[("path", "a b")]), long(b'L', b"a b\0"), file_of("a")] => "a b=content";
+        "a long name and a sparse name":
+            [long(b'L', b"long\0"), records(&sparse_01), file_of("a")] => "sparse=.....content. ?";
+        "a sparse name and the same long name":
+            [records(&sparse_01), long(b'L', b"sparse\0"), file_of("a")] => "sparse=.....content.";
         "a long link": [long(b'K', b"long\0"), link("a")] => "a->long";
         "a PAX link": [records(&[("linkpath", "pax")]), link("a")] => "a->pax";
         "a long link and a PAX link":
@@ -165,6 +169,8 @@ pub fn table() -> Vec<(&'static str, Vec<u8>, &'static str)> {
         "no device in an old header": [with(&[(MAGIC, V7), (329, b"nonsense")])] => "name=content ?";
         // Sparse files.
         "a sparse file of GNU": [member("name", b'S', b"content", old_sparse)] => "name=.....content.";
+        "a sparse file of GNU with a prefix":
+            [member("name", b'S', b"content", &[old_sparse, &[(PREFIX, b"prefix")]].concat())] => "prefix/name=.....content. ?";
         "a sparse file of GNU with a PAX size":
             [records(&[("size", "7")]), member("name", b'S', b"content", old_sparse)] => "name=.....content. ?";
         "a sparse file without GNU's fields": [member("name", b'S', b"content", &old_sparse[1..])] => "ERROR";
