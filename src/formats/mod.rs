@@ -326,7 +326,7 @@ fn read(name: String, opened: Opened, options: &ReadOptions) -> Input {
     }
     let signatures = read.signatures;
     for name in &signatures {
-        let message = "a detached signature, which an OCI layout has no place for";
+        let message = "a detached signature: an OCI layout has no place for it";
         reading.note(Code::SignatureDetached, &Place::file(name), message);
     }
     let (noted, documents) = reading.into_parts();

@@ -105,7 +105,7 @@ fn item(reading: &mut Reading, number: usize, value: &Value) -> Option<Item> {
     let place = image.in_file(MANIFEST);
     for tag in &tags {
         if tagged_reference(tag).is_none() {
-            let message = format!("{tag:?} is not a name with a tag that docker load takes");
+            let message = format!("{tag:?} is not a name with a tag that docker load accepts");
             reading.note(Code::RefName, &place, message);
         }
     }
