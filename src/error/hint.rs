@@ -22,6 +22,7 @@ impl Error {
             }
             Error::CacheInOutput { .. } => Some("give the cache a folder of its own"),
             Error::DigestMapInside { .. } => Some("give the digest map a place of its own"),
+            Error::DigestMapMissing { .. } => Some("convert again to write the digest map"),
             Error::OutputIsLink { .. } => Some("name what it points to"),
             Error::Absent { .. } => {
                 Some("--allow-missing or --platform leaves out what is missing")

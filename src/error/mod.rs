@@ -315,6 +315,12 @@ pub enum Error {
         /// The input or output, as it was named.
         of: PathBuf,
     },
+    /// The output is in its place, but the digest map is not.
+    #[error("the output is complete, but its digest map is missing")]
+    DigestMapMissing {
+        /// What happened to the map.
+        source: Box<Error>,
+    },
     /// Something else is in the output's place.
     #[error("{} exists and is not an OCI layout", .path.display())]
     NotALayout {
