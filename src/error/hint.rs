@@ -28,6 +28,9 @@ impl Error {
                 Some("--allow-missing or --platform leaves out what is missing")
             }
             Error::NameForMany { .. } => Some("select one with --image"),
+            Error::ArchiveTooLarge { .. } => {
+                Some("decompress it, and pass the archive that it contains")
+            }
             Error::LayerTooLarge { .. } => Some("--max-layer-size allows more"),
             Error::InsufficientSpace { .. } => {
                 Some("a tenth of what is free is left free for others")

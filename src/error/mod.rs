@@ -103,6 +103,18 @@ pub enum Error {
         /// How much is allowed.
         limit: u64,
     },
+    /// A compressed archive that decodes to more than is allowed.
+    #[error("the decoded archive is larger than the limit of {limit} bytes")]
+    ArchiveTooLarge {
+        /// How much is allowed.
+        limit: u64,
+    },
+    /// An input is not what it was at the beginning.
+    #[error("{} changed while it was read", .path.display())]
+    Changed {
+        /// The file.
+        path: PathBuf,
+    },
     /// What is being decoded or written would fill the disk.
     #[error("insufficient space in {}: at least {size} bytes are needed, {free} bytes were free", .path.display())]
     InsufficientSpace {

@@ -29,7 +29,7 @@ use crate::error::ResultExt;
 use crate::image::Entry;
 use crate::interrupt::Interrupt;
 use crate::limits;
-use crate::source::{self, Files, Opened};
+use crate::source::{self, Files, Opened, Spool};
 
 /// An input with its metadata read.
 #[derive(Debug)]
@@ -111,9 +111,19 @@ impl Input {
         options: &ReadOptions,
         interrupt: &Interrupt,
     ) -> Result<Input> {
+        Input::open_by_way_of(&Spool::new(temporary), path, options, interrupt)
+    }
+
+    /// The same with a spool that serves several inputs.
+    pub(crate) fn open_by_way_of(
+        spool: &Spool,
+        path: &Path,
+        options: &ReadOptions,
+        interrupt: &Interrupt,
+    ) -> Result<Input> {
         let name = name(path);
         let open = || {
-            let mut opened = source::open(path, temporary, interrupt)?;
+            let mut opened = source::open(path, spool, interrupt)?;
             match opened.damage.take() {
                 Some(damage) => Err(damage),
                 None => read(name.clone(), opened, options),

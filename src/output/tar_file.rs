@@ -21,6 +21,7 @@ use crate::formats::Input;
 use crate::fs::{Dir, StagedFile, dir, staging};
 use crate::interrupt::Interrupt;
 use crate::mutex::lock;
+use crate::source::Archive;
 use crate::source::Content;
 use crate::source::Files;
 
@@ -297,7 +298,8 @@ fn open_existing(parent: &Dir, name: &str, path: &Path) -> Result<Input> {
     };
     let file = parent.open_file(name)?.ok_or_else(not_a_layout)?;
     let metadata = file.metadata().map_err(Error::io("look at", path))?;
-    let files = Files::in_archive(&Arc::new(file), metadata.len()).map_err(|_| not_a_layout())?;
+    let archive = Archive::in_open_file(Arc::new(file), 0, metadata.len());
+    let files = Files::in_archive(&Arc::new(archive)).map_err(|_| not_a_layout())?;
     if !Input::is_layout(&files) {
         return Err(not_a_layout());
     }

@@ -3,12 +3,12 @@
 use std::fs::File;
 use std::io::{self, Read};
 use std::num::NonZeroU64;
-use std::os::unix::fs::FileExt;
 use std::path::Path;
 use std::sync::Arc;
 
 use rustix::fs::{Advice, fadvise};
 
+use super::archive::{Archive, OpenArchive};
 use crate::error::Error;
 use crate::error::Result;
 use crate::fs::Dir;
@@ -25,7 +25,7 @@ pub struct Content {
 enum Source {
     /// Extents of an archive; what lies between them is zeros (a sparse member).
     Archive {
-        file: Arc<File>,
+        archive: Arc<Archive>,
         extents: Arc<[Extent]>,
     },
     File(Arc<Path>),
@@ -50,16 +50,20 @@ pub(crate) struct Extent {
 /// Tells whether two contents are the same place on disk.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) enum ContentId {
-    Archive { file: usize, offset: u64, size: u64 },
+    Archive {
+        archive: usize,
+        offset: u64,
+        size: u64,
+    },
     File(Arc<Path>),
     Memory(usize),
 }
 
 impl Content {
-    pub(crate) fn in_archive(file: Arc<File>, extents: Vec<Extent>, size: u64) -> Content {
+    pub(crate) fn in_archive(archive: Arc<Archive>, extents: Vec<Extent>, size: u64) -> Content {
         Content {
             source: Source::Archive {
-                file,
+                archive,
                 extents: extents.into(),
             },
             size,
@@ -73,7 +77,8 @@ impl Content {
             offset: 0,
             length: size,
         };
-        Content::in_archive(Arc::new(file), vec![all], size)
+        let archive = Archive::in_open_file(Arc::new(file), 0, size);
+        Content::in_archive(Arc::new(archive), vec![all], size)
     }
 
     pub(crate) fn in_folder(path: &Path, size: u64) -> Content {
@@ -126,8 +131,8 @@ impl Content {
 
     pub(crate) fn id(&self) -> ContentId {
         match &self.source {
-            Source::Archive { file, extents } => ContentId::Archive {
-                file: Arc::as_ptr(file) as usize,
+            Source::Archive { archive, extents } => ContentId::Archive {
+                archive: Arc::as_ptr(archive) as usize,
                 offset: extents.first().map_or(0, |extent| extent.offset),
                 size: self.size,
             },
@@ -150,8 +155,8 @@ impl Content {
     /// Reads from the start.
     pub(crate) fn reader(&self) -> Result<ContentReader> {
         let open = match &self.source {
-            Source::Archive { file, extents } => Open::Archive {
-                file: file.clone(),
+            Source::Archive { archive, extents } => Open::Archive {
+                archive: archive.open()?,
                 extents: extents.clone(),
                 current: 0,
             },
@@ -186,7 +191,8 @@ impl Content {
             limits::DOCUMENT_BYTES,
         )?;
         // Grown step by step, it would take up to twice its size.
-        let mut bytes = Vec::with_capacity(usize::try_from(self.size).unwrap_or_default());
+        let size = usize::try_from(self.size).map_err(io::Error::other);
+        let mut bytes = Vec::with_capacity(size.map_err(Error::io("read", name))?);
         self.reader()?
             .read_to_end(&mut bytes)
             .map_err(Error::io("read", name))?;
@@ -220,7 +226,7 @@ const BEGINNING: u64 = 64 << 10;
 
 enum Open {
     Archive {
-        file: Arc<File>,
+        archive: OpenArchive,
         extents: Arc<[Extent]>,
         /// The first extent that ends behind `position`.
         current: usize,
@@ -239,10 +245,10 @@ impl Read for ContentReader {
         let buffer = &mut buffer[..wanted];
         let count = match &mut self.open {
             Open::Archive {
-                file,
+                archive,
                 extents,
                 current,
-            } => read_extents(file, extents, current, self.position, buffer)?,
+            } => read_extents(archive, extents, current, self.position, buffer)?,
             Open::File(file) => file.read(buffer)?,
             Open::Memory(bytes) => {
                 let start = usize::try_from(self.position).map_err(io::Error::other)?;
@@ -273,14 +279,14 @@ impl ContentReader {
         }
         let (file, offset) = match &self.open {
             Open::Archive {
-                file,
+                archive,
                 extents,
                 current,
             } => match extents.get(*current) {
                 Some(extent)
                     if (0..extent.length).contains(&from.wrapping_sub(extent.position)) =>
                 {
-                    (&**file, extent.offset + (from - extent.position))
+                    archive.position(extent.offset + (from - extent.position))
                 }
                 _ => return,
             },
@@ -295,7 +301,7 @@ impl ContentReader {
 }
 
 fn read_extents(
-    file: &File,
+    archive: &OpenArchive,
     extents: &[Extent],
     current: &mut usize,
     position: u64,
@@ -312,7 +318,7 @@ fn read_extents(
         Some(extent) if extent.position <= position => {
             let within = position - extent.position;
             let count = clamp(extent.length - within).min(buffer.len());
-            file.read_at(&mut buffer[..count], extent.offset + within)
+            archive.read_at(&mut buffer[..count], extent.offset + within)
         }
         next => {
             let hole = next.map_or(u64::MAX, |extent| extent.position - position);

@@ -1,13 +1,13 @@
 //! The files of an input by name, whether it is an archive or a folder. Names are only keys here, never paths.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fs::File;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use walkdir::WalkDir;
 
+use super::archive::Archive;
 use super::content::Content;
 use crate::error::Error;
 use crate::error::Result;
@@ -59,15 +59,15 @@ impl Files {
         }
     }
 
-    /// The members of an uncompressed tar of `length` bytes.
-    pub fn in_archive(file: &Arc<File>, length: u64) -> Result<Files> {
-        let (files, result) = Files::in_damaged_archive(file, length);
+    /// The members of an uncompressed tar.
+    pub fn in_archive(archive: &Arc<Archive>) -> Result<Files> {
+        let (files, result) = Files::in_damaged_archive(archive);
         result.map(|()| files)
     }
 
     /// The members of a tar that come before the first damage, and the damage.
-    pub fn in_damaged_archive(file: &Arc<File>, length: u64) -> (Files, Result<()>) {
-        let (index, result) = tar_index::index(file, length);
+    pub fn in_damaged_archive(archive: &Arc<Archive>) -> (Files, Result<()>) {
+        let (index, result) = tar_index::index(archive);
         let files = Files::new(index.entries, index.repeated);
         (files.without_common_folder(), result)
     }

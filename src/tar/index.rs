@@ -6,8 +6,6 @@
 //! (<https://www.gnu.org/software/tar/manual/html_section/Sparse-Formats.html>).
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fs::File;
-use std::os::unix::fs::FileExt;
 use std::sync::Arc;
 
 use tar::{EntryType, Header};
@@ -18,7 +16,7 @@ use super::sparse::{self, SparseMap};
 use crate::error::Error;
 use crate::error::Result;
 use crate::limits;
-use crate::source::{Content, Entry, Extent, clean_name, link_target};
+use crate::source::{Archive, Content, Entry, Extent, OpenArchive, clean_name, link_target};
 
 const BLOCK: u64 = 512;
 
@@ -31,17 +29,18 @@ pub(crate) struct TarIndex {
     pub repeated: BTreeSet<String>,
 }
 
-/// Indexes `file`, which holds `length` bytes of uncompressed tar, up to its end or to the first damage.
-pub(crate) fn index(file: &Arc<File>, length: u64) -> (TarIndex, Result<()>) {
+/// Indexes an uncompressed tar up to its end or to the first damage.
+pub(crate) fn index(archive: &Arc<Archive>) -> (TarIndex, Result<()>) {
     let mut index = TarIndex::default();
-    let result = walk(file, length, &mut index);
+    let result = walk(archive, &mut index);
     (index, result)
 }
 
-fn walk(file: &Arc<File>, length: u64, index: &mut TarIndex) -> Result<()> {
+fn walk(archive: &Arc<Archive>, index: &mut TarIndex) -> Result<()> {
     let mut walk = Walk {
-        file,
-        length,
+        archive,
+        file: archive.open()?,
+        length: archive.length(),
         offset: 0,
     };
     let mut count = 0;
@@ -116,7 +115,8 @@ impl Extensions {
 }
 
 struct Walk<'a> {
-    file: &'a Arc<File>,
+    archive: &'a Arc<Archive>,
+    file: OpenArchive,
     length: u64,
     offset: u64,
 }
@@ -266,16 +266,16 @@ impl Walk<'_> {
         extensions: &Extensions,
     ) -> Result<Entry> {
         let start = self.data(name, size)?;
-        let file = self.file.clone();
-        if let Some(map) = sparse::pax_map(self.file, at, start, size, extensions)? {
-            return map.content(file, at, name);
+        let archive = self.archive.clone();
+        if let Some(map) = sparse::pax_map(&self.file, at, start, size, extensions)? {
+            return map.content(archive, at, name);
         }
         let whole = Extent {
             position: 0,
             offset: start,
             length: size,
         };
-        Ok(Entry::File(Content::in_archive(file, vec![whole], size)))
+        Ok(Entry::File(Content::in_archive(archive, vec![whole], size)))
     }
 
     fn gnu_sparse(&mut self, at: u64, header: &Header, name: &str, size: u64) -> Result<Entry> {
@@ -293,7 +293,7 @@ impl Walk<'_> {
             stored: size,
             real_size,
         };
-        map.content(self.file.clone(), at, name)
+        map.content(self.archive.clone(), at, name)
     }
 }
 

@@ -2,8 +2,6 @@
 //!
 //! Four encodings, all of GNU tar: <https://www.gnu.org/software/tar/manual/html_section/Sparse-Formats.html>.
 
-use std::fs::File;
-use std::os::unix::fs::FileExt;
 use std::sync::Arc;
 
 use tar::Header;
@@ -12,7 +10,7 @@ use super::index::Extensions;
 use crate::error::Error;
 use crate::error::Result;
 use crate::limits;
-use crate::source::{Content, Entry, Extent};
+use crate::source::{Archive, Content, Entry, Extent, OpenArchive};
 
 /// A file of `real_size` bytes whose fragments are stored one after the other from `start` on, `stored` bytes in all.
 pub(crate) struct SparseMap {
@@ -24,7 +22,7 @@ pub(crate) struct SparseMap {
 }
 
 impl SparseMap {
-    pub fn content(&self, file: Arc<File>, at: u64, name: &str) -> Result<Entry> {
+    pub fn content(&self, archive: Arc<Archive>, at: u64, name: &str) -> Result<Entry> {
         check_fragments(self.fragments.len())?;
         let mut extents = Vec::with_capacity(self.fragments.len());
         let mut used = 0_u64;
@@ -54,7 +52,7 @@ impl SparseMap {
             }
         }
         Ok(Entry::File(Content::in_archive(
-            file,
+            archive,
             extents,
             self.real_size,
         )))
@@ -108,7 +106,7 @@ pub(crate) fn gnu_map(
 
 /// The three PAX formats: 0.0 (a record for each number), 0.1 (one record) and 1.0 (in front of the data).
 pub(crate) fn pax_map(
-    file: &File,
+    file: &OpenArchive,
     at: u64,
     start: u64,
     size: u64,
@@ -161,7 +159,12 @@ fn pairs(numbers: &[u64]) -> Vec<(u64, u64)> {
 }
 
 /// Format 1.0: decimal numbers in lines, their count first, padded to a block. Gives the fragments and the bytes used.
-fn map_in_data(file: &File, at: u64, start: u64, size: u64) -> Result<(Vec<(u64, u64)>, u64)> {
+fn map_in_data(
+    file: &OpenArchive,
+    at: u64,
+    start: u64,
+    size: u64,
+) -> Result<(Vec<(u64, u64)>, u64)> {
     const BLOCK: u64 = 512;
     let not_numbers = || damaged(at, "its sparse map is not numbers");
     let mut used = 0;

@@ -39,6 +39,7 @@ use crate::interrupt::Interrupt;
 use crate::progress::Progress;
 use crate::source::Files;
 use crate::source::Opened;
+use crate::source::Spool;
 use findings::{Findings, Found};
 use tree::{Presence, Tree};
 
@@ -96,13 +97,14 @@ pub fn verify(
     let name = input::name(path);
     let mut findings = Findings::default();
     let at_input = |error: Error| error.at(Place::File(name.clone()));
-    let (format, files) = match crate::source::open(path, &std::env::temp_dir(), interrupt) {
+    let spool = Spool::new(&std::env::temp_dir());
+    let (format, files) = match crate::source::open(path, &spool, interrupt) {
         Ok(opened) => check_documents(&mut findings, opened),
         Err(error @ (Error::Empty | Error::NotAnImage { .. })) => {
             findings.problem(Code::NotAnImage, &Location::default(), error.to_string());
             (None, None)
         }
-        Err(error @ Error::Limit { .. }) => {
+        Err(error @ (Error::Limit { .. } | Error::ArchiveTooLarge { .. })) => {
             findings.problem(Code::Limit, &Location::default(), error.to_string());
             (None, None)
         }
