@@ -3,7 +3,7 @@
 //! An entry is a file that holds exactly a blob's bytes: `CODEC-LEVEL-VERSION/DIFF_ID-DIGEST-SEAL` (all in hex), where
 //! VERSION stands for the encoder and SEAL binds all the others together. It is staged under another name and renamed once its digests have been checked, so
 //! any number of runs can share a cache. Nothing is waited for until it is on disk: each use checks the digest again, and
-//! what a power failure has damaged is made anew.
+//! what a power failure has damaged is encoded again.
 //!
 //! A cache only ever makes a conversion faster. What goes wrong with it is a warning.
 

@@ -1,4 +1,4 @@
-//! A layout as a tar: blobs are written straight into their places, in layer order; headers are filled in behind them.
+//! A layout as a tar: blobs are written straight into their places, in layer order; headers are filled in afterwards.
 //!
 //! Everything in it depends on the content alone: no times, no owners, no random order.
 
@@ -246,7 +246,7 @@ impl TarOutput {
         let mut documents = Vec::new();
         let mut blobs: Vec<(Digest, Content)> = Vec::new();
         for entry in &input.entries {
-            super::existing::collect(&entry.node, &mut documents, &mut blobs);
+            super::copy_blobs::collect(&entry.node, &mut documents, &mut blobs);
         }
         for document in &documents {
             self.put(document)?;
@@ -256,7 +256,7 @@ impl TarOutput {
                 continue;
             }
             let mut blob = self.begin_blob(Some(digest));
-            super::existing::copy(&digest, &content, &self.interrupt, |bytes| {
+            super::copy_blobs::copy(&digest, &content, &self.interrupt, |bytes| {
                 blob.write(bytes)
             })?;
             blob.finish(&digest)?;

@@ -228,7 +228,7 @@ enum Open {
     Archive {
         archive: OpenArchive,
         extents: Arc<[Extent]>,
-        /// The first extent that ends behind `position`.
+        /// The first extent that ends after `position`.
         current: usize,
     },
     File(File),
@@ -272,7 +272,7 @@ impl ContentReader {
     /// Asks for what comes next while less than half of [`AHEAD`] is left of what was asked for before.
     fn read_ahead(&mut self) {
         let from = self.ahead.max(self.position);
-        // Who wants the first bytes alone gets no more.
+        // A reader of only the first bytes gets no more.
         let beginning = self.position < BEGINNING;
         if beginning || from >= self.size || from - self.position >= AHEAD / 2 {
             return;
@@ -294,7 +294,7 @@ impl ContentReader {
             Open::Memory(_) => return,
         };
         let length = AHEAD.min(self.size - from);
-        // A hint: without it the bytes come all the same.
+        // Only a hint: the bytes are read without it too.
         let _ = fadvise(file, offset, NonZeroU64::new(length), Advice::WillNeed);
         self.ahead = from + length;
     }

@@ -58,7 +58,7 @@ pub(crate) fn open(path: &Path, spool: &Spool, interrupt: &Interrupt) -> Result<
     open_file(file, Some(path), spool, interrupt)
 }
 
-/// A manifest alone: its blobs are looked for beside it.
+/// A lone manifest: its blobs are looked for next to it.
 fn open_manifest(file: &File, path: &Path) -> Result<Option<Opened>> {
     let mut beginning = [0; 1];
     let read = file.take(1).read(&mut beginning);
