@@ -32,6 +32,14 @@ pub const ENTRY_BYTES: u64 = 1 << 10;
 /// Maximum size of a decoded layer, unless the user allows more: 128 GiB.
 pub const LAYER_BYTES: u64 = 128 << 30;
 
+/// How many times larger than the compressed file an archive may be when it is decoded. gzip cannot do more; other codecs
+/// do it only where an archive is nothing but repetition.
+pub const ARCHIVE_RATIO: u64 = 1032;
+
+/// How large an archive may be when it is decoded, whatever [`ARCHIVE_RATIO`] says: 4 GiB. A disk image of zeros in a small
+/// image is no bomb.
+pub const ARCHIVE_BYTES: u64 = 4 << 30;
+
 /// Share of a disk's free space that stays free: one tenth. Decoded data is often much larger than its input.
 pub const DISK_RESERVE: u64 = 10;
 

@@ -20,6 +20,10 @@ impl Error {
             }
             Error::CacheInOutput { .. } => Some("choose a folder outside the output for the cache"),
             Error::DigestMapInside { .. } => Some("choose another path for the digest map"),
+            Error::DigestMapMissing { .. } => Some("convert again to write the digest map"),
+            Error::ArchiveTooLarge { .. } => {
+                Some("decompress it, and pass the archive that it contains")
+            }
             Error::OutputIsLink { .. } => Some("use the path that it points to"),
             Error::Absent { .. } => {
                 Some("use `--allow-missing` or `--platform` to leave out what is missing")

@@ -26,6 +26,7 @@ mod legacy;
 mod limits;
 mod modes;
 mod oci_layout;
+mod open_files;
 mod output;
 mod schema1;
 
