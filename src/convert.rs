@@ -18,6 +18,7 @@ use crate::formats::Input;
 use crate::formats::ReadOptions;
 use crate::image::CONTAINERD_NAME;
 use crate::image::Descriptor;
+use crate::image::Node;
 use crate::image::REF_NAME;
 use crate::image::Reference;
 use crate::interrupt::Interrupt;
@@ -128,7 +129,7 @@ pub fn convert(
         let references = one.entry.references.iter();
         additions
             .descriptors
-            .extend(references.map(|reference| descriptor(&built, reference)));
+            .extend(references.map(|reference| descriptor(&one.entry.node, &built, reference)));
         entries.push(entry_report(&inputs[one.input], one, built));
     }
     refuse_shared_names(&inputs, &selected, &entries)?;
@@ -209,7 +210,7 @@ fn input_warnings(inputs: &[Input]) -> Vec<Finding> {
 }
 
 /// The descriptor that index.json gets for one name of an image.
-fn descriptor(built: &Built, reference: &Reference) -> Descriptor {
+fn descriptor(node: &Node, built: &Built, reference: &Reference) -> Descriptor {
     let mut annotations = reference.annotations.clone();
     let names = [
         (REF_NAME, &reference.name),
@@ -220,11 +221,15 @@ fn descriptor(built: &Built, reference: &Reference) -> Descriptor {
             annotations.insert(key.to_owned(), Value::String(name.clone()));
         }
     }
+    let base = match node {
+        Node::Absent { descriptor, .. } => descriptor.clone(),
+        _ => built.descriptor(),
+    };
     Descriptor {
         platform: built.platform.clone(),
         artifact_type: reference.artifact_type.clone(),
         annotations: (!annotations.is_empty()).then_some(annotations),
-        ..built.descriptor()
+        ..base
     }
 }
 

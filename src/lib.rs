@@ -59,6 +59,6 @@ pub use output::{OutputOptions, Target};
 pub use plan::Check;
 pub use progress::{Progress, Silent};
 pub use report::{CacheReport, EntryReport, ImageReport, IndexReport, LayerReport, Report};
-pub use select::{ImageSelector, Selection};
+pub use select::{ImageSelector, Missing, Selection};
 pub use source::Content;
 pub use verify::{Verification, VerifyOptions, verify};

@@ -122,11 +122,13 @@ impl<'a> Rebuild<'a> {
                 platform: None,
                 images: Vec::new(),
             },
-            Node::Absent { missing, .. } => {
-                return Err(Error::Missing {
-                    name: missing.clone(),
-                });
-            }
+            Node::Absent { descriptor, .. } => Built {
+                media_type: descriptor.media_type.clone(),
+                digest: descriptor.digest,
+                size: descriptor.size,
+                platform: descriptor.platform.clone(),
+                images: Vec::new(),
+            },
         };
         if let Some(digest) = node.digest() {
             self.built.insert(digest, built.clone());
@@ -291,7 +293,8 @@ impl<'a> Rebuild<'a> {
             let built = self.build(node, depth + 1)?;
             renamed.insert(descriptor.digest.to_string(), built.digest);
             images.extend(built.images.iter().cloned());
-            children.push((descriptor, built));
+            let is_absent = matches!(node, Node::Absent { .. });
+            children.push((descriptor, (!is_absent).then_some(built)));
         }
         let name = format!("index {}", index.document.digest);
         let original: Value = crate::formats::parse(&name, &index.document.bytes)?;
@@ -313,7 +316,9 @@ impl<'a> Rebuild<'a> {
             // Descriptors of one digest differ at most in what is said of them, which the position tells apart.
             let mut value = old.iter().find(same).cloned().ok_or_else(malformed)?;
             let fields = value.as_object_mut().ok_or_else(malformed)?;
-            set_descriptor(fields, &built.descriptor());
+            if let Some(built) = built {
+                set_descriptor(fields, &built.descriptor());
+            }
             if let Some(about) = fields
                 .get_mut("annotations")
                 .and_then(|annotations| annotations.get_mut(REFERENCE_DIGEST))

@@ -127,8 +127,12 @@ mod tests {
         let warnings = cache.take_warnings();
         assert_eq!(warnings.len(), 1, "{warnings:?}");
         assert!(
-            warnings[0].message.starts_with("the cache takes no more layers: cannot write ")
-                && warnings[0].message.ends_with(": No space left on device (os error 28)"),
+            warnings[0]
+                .message
+                .starts_with("the cache takes no more layers: cannot write ")
+                && warnings[0]
+                    .message
+                    .ends_with(": No space left on device (os error 28)"),
             "{warnings:?}"
         );
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);

@@ -7,7 +7,7 @@ use ocify::{
     Silent, Target,
 };
 
-use super::args::{Check, Convert};
+use super::args::{Check, Convert, Missing};
 use super::bars::Bars;
 use super::escape::escape;
 use super::{Failure, json, warn};
@@ -47,7 +47,11 @@ fn options(args: &Convert) -> Options {
             images: args.image.clone(),
             platforms: args.platform.clone(),
             name: args.name.clone(),
-            allow_missing: args.allow_missing,
+            missing: match args.missing {
+                Missing::Drop => ocify::Missing::Drop,
+                Missing::Keep => ocify::Missing::Keep,
+                Missing::Error => ocify::Missing::Error,
+            },
         },
         check: match args.check {
             Check::Full => ocify::Check::Full,

@@ -24,7 +24,7 @@ impl Error {
             Error::DigestMapInside { .. } => Some("give the digest map a place of its own"),
             Error::OutputIsLink { .. } => Some("name what it points to"),
             Error::Absent { .. } => {
-                Some("--allow-missing or --platform leaves out what is missing")
+                Some("`--missing drop` or `--platform` leaves out what is missing")
             }
             Error::NameForMany { .. } => Some("select one with --image"),
             Error::LayerTooLarge { .. } => Some("--max-layer-size allows more"),

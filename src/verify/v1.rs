@@ -12,14 +12,14 @@ use crate::error::Error;
 use crate::findings::Code;
 use crate::findings::Place;
 use crate::formats::Beside;
-use crate::image::V1Config;
-use crate::image::V1Layer;
 use crate::formats::docker::jws::Verdict;
 use crate::formats::docker::schema1;
 use crate::formats::docker::schema1::Emptiness;
 use crate::formats::docker::schema1::Schema1;
 use crate::formats::docker::schema1::Schema1Layer;
 use crate::formats::schema1_content;
+use crate::image::V1Config;
+use crate::image::V1Layer;
 use crate::limits;
 use crate::source::Files;
 

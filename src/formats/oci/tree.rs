@@ -118,17 +118,7 @@ impl<'a> Tree<'a> {
             bytes,
         };
         let annotations = descriptor.annotations.clone().unwrap_or_default();
-        match self.document(document, &annotations, depth) {
-            // Docker and others save one platform of an image and the index of all.
-            Err(error) => match error.fact() {
-                Error::Missing { name } => Ok(Node::Absent {
-                    missing: name.clone(),
-                    descriptor,
-                }),
-                _ => Err(error),
-            },
-            node => node,
-        }
+        self.document(document, &annotations, depth)
     }
 
     /// Parses a manifest or index whose bytes have been checked.

@@ -1,22 +1,24 @@
 //! Which images of the inputs are converted, and under which names.
 
+mod parts;
+
 use std::convert::Infallible;
 use std::str::FromStr;
 
 use crate::digest::Digest;
 use crate::error::Error;
 use crate::error::Result;
-use crate::error::ResultExt;
-use crate::findings::{Code, Finding, Place};
+use crate::findings::{Finding, Place};
 use crate::formats::Input;
 use crate::image::Entry;
-use crate::image::Index;
 use crate::image::Node;
 use crate::image::Platform;
-use crate::image::REFERENCE_DIGEST;
 use crate::image::Reference;
 use crate::image::fully_qualified;
 use crate::image::tagged_reference;
+
+pub use parts::Missing;
+use parts::Parts;
 
 /// What `--image` takes.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -62,8 +64,8 @@ pub struct Selection {
     pub platforms: Vec<Platform>,
     /// The name for the one image selected.
     pub name: Option<String>,
-    /// Leave out what an index names and the input has not.
-    pub allow_missing: bool,
+    /// What to do about images that an index names and the input lacks.
+    pub missing: Missing,
 }
 
 /// A selected entry, and which input it is from.
@@ -104,17 +106,11 @@ impl Selection {
         let mut kept = Vec::with_capacity(selected.len());
         let first = warnings.len();
         for mut one in selected {
-            let input = &inputs[one.input].name;
-            let before = warnings.len();
-            let node = self.fitting(one.entry.node, warnings).map_err(|error| {
-                error
-                    .at(Place::image(one.label.clone()))
-                    .at(Place::input(input.clone()))
-            })?;
-            for warning in &mut warnings[before..] {
-                let image = Place::image(one.label.clone());
-                *warning = warning.clone().at(&image).at(&Place::input(input.clone()));
-            }
+            let place = one.place(inputs);
+            let mut parts = Parts::new(&self.platforms, self.missing);
+            let node = parts.of(one.entry.node);
+            let node = node.map_err(|error| error.at(place.clone()))?;
+            warnings.extend(parts.warning(&place));
             if let Some(node) = node {
                 one.entry.node = node;
                 kept.push(one);
@@ -228,75 +224,6 @@ impl Selection {
         Ok(())
     }
 
-    /// The node without other platforms and without what is missing; `None` when nothing is left.
-    fn fitting(&self, node: Node, warnings: &mut Vec<Finding>) -> Result<Option<Node>> {
-        match node {
-            Node::Manifest(manifest) => {
-                let fits = manifest.platform().is_none_or(|own| {
-                    self.platforms.is_empty() || self.platforms.iter().any(|p| own.fits(p))
-                });
-                Ok(fits.then_some(Node::Manifest(manifest)))
-            }
-            Node::Blob(blob) => Ok(Some(Node::Blob(blob))),
-            Node::Absent {
-                descriptor,
-                missing,
-            } => {
-                if !self.allow_missing {
-                    let error = Error::Absent { name: missing };
-                    return Err(error);
-                }
-                let message = format!("left out {}: {missing} is missing", descriptor.digest);
-                warnings.push(Finding::new(
-                    Code::PlatformAbsent,
-                    &Place::default(),
-                    message,
-                ));
-                Ok(None)
-            }
-            Node::Index(index) => self.fitting_index(index, warnings),
-        }
-    }
-
-    fn fitting_index(&self, index: Index, warnings: &mut Vec<Finding>) -> Result<Option<Node>> {
-        let before = index.children.len();
-        let mut dropped = Vec::new();
-        let mut children = Vec::with_capacity(before);
-        for (descriptor, child) in index.children {
-            let other = |own: &Platform| {
-                !is_unknown(own) && !self.platforms.iter().any(|wanted| own.fits(wanted))
-            };
-            let other_platform =
-                !self.platforms.is_empty() && descriptor.platform.as_ref().is_some_and(other);
-            // What is of another platform may be missing.
-            let kept = if other_platform {
-                None
-            } else {
-                let label = || {
-                    let platform = descriptor.platform.as_ref();
-                    platform.map_or_else(|| descriptor.digest.to_string(), ToString::to_string)
-                };
-                self.fitting(child, warnings).at(|| Place::image(label()))?
-            };
-            match kept {
-                Some(child) => children.push((descriptor, child)),
-                None => dropped.push(descriptor.digest),
-            }
-        }
-        // An attestation goes with what it is about.
-        children.retain(|(descriptor, _)| {
-            let about = descriptor.annotation(REFERENCE_DIGEST);
-            !about.is_some_and(|about| dropped.iter().any(|digest| digest.to_string() == about))
-        });
-        if children.len() < before && children.len() <= 1 {
-            return Ok(children.pop().map(|(_, child)| child));
-        }
-        Ok(Some(Node::Index(Index {
-            document: index.document,
-            children,
-        })))
-    }
-
     fn rename(&self, selected: &mut [Selected]) -> Result<()> {
         let Some(name) = &self.name else {
             return Ok(());
@@ -314,11 +241,6 @@ impl Selection {
         }];
         Ok(())
     }
-}
-
-/// `unknown/unknown` is what attestations have.
-fn is_unknown(platform: &Platform) -> bool {
-    platform.os == "unknown" && platform.architecture == "unknown"
 }
 
 fn is_named(reference: &Reference, name: &str) -> bool {
