@@ -18,7 +18,6 @@ use crate::formats::Input;
 use crate::formats::ReadOptions;
 use crate::image::CONTAINERD_NAME;
 use crate::image::Descriptor;
-use crate::image::Node;
 use crate::image::REF_NAME;
 use crate::image::Reference;
 use crate::interrupt::Interrupt;
@@ -33,12 +32,11 @@ use crate::plan::CachedJobs;
 use crate::plan::Check;
 use crate::plan::Plan;
 use crate::progress::Progress;
-use crate::rebuild::Built;
-use crate::rebuild::Rebuild;
 use crate::report::EntryReport;
 use crate::report::ImageReport;
 use crate::report::IndexReport;
 use crate::report::Report;
+use crate::resolve::{Resolver, Written};
 use crate::select::Selected;
 use crate::select::Selection;
 
@@ -119,18 +117,18 @@ pub fn convert(
     warnings.append(&mut done.warnings);
     let outcomes = done.outcomes;
 
-    let nodes = selected.iter().map(|one| &one.entry.node);
-    let mut rebuild = Rebuild::new(&plan, &outcomes, &output, nodes);
+    let with_schema2 = digest_map.is_some();
+    let mut resolver = Resolver::new(&plan, &outcomes, &output, with_schema2);
     let mut additions = Additions::default();
     let mut entries = Vec::with_capacity(selected.len());
-    for one in &selected {
-        let built = rebuild.node(&one.entry.node);
-        let built = built.map_err(|error| one.locate(error, &inputs))?;
+    for (number, one) in selected.iter().enumerate() {
+        let written = resolver.root(number);
+        let written = written.map_err(|error| one.locate(error, &inputs))?;
         let references = one.entry.references.iter();
         additions
             .descriptors
-            .extend(references.map(|reference| descriptor(&one.entry.node, &built, reference)));
-        entries.push(entry_report(&inputs[one.input], one, built));
+            .extend(references.map(|reference| descriptor(&written, reference)));
+        entries.push(entry_report(&inputs[one.input], one, &written));
     }
     refuse_shared_names(&inputs, &selected, &entries)?;
 
@@ -210,7 +208,7 @@ fn input_warnings(inputs: &[Input]) -> Vec<Finding> {
 }
 
 /// The descriptor that index.json gets for one name of an image.
-fn descriptor(node: &Node, built: &Built, reference: &Reference) -> Descriptor {
+fn descriptor(written: &Written, reference: &Reference) -> Descriptor {
     let mut annotations = reference.annotations.clone();
     let names = [
         (REF_NAME, &reference.name),
@@ -221,21 +219,16 @@ fn descriptor(node: &Node, built: &Built, reference: &Reference) -> Descriptor {
             annotations.insert(key.to_owned(), Value::String(name.clone()));
         }
     }
-    let base = match node {
-        Node::Absent { descriptor, .. } => descriptor.clone(),
-        _ => built.descriptor(),
-    };
     Descriptor {
-        platform: built.platform.clone(),
         artifact_type: reference.artifact_type.clone(),
         annotations: (!annotations.is_empty()).then_some(annotations),
-        ..base
+        ..written.descriptor.clone()
     }
 }
 
-fn entry_report(input: &Input, selected: &Selected, built: Built) -> EntryReport {
+fn entry_report(input: &Input, selected: &Selected, written: &Written) -> EntryReport {
     let names = selected.entry.references.iter();
-    let mut images = built.images;
+    let mut images = written.images.clone();
     if let Some(old) = selected.index {
         // Of an index of which one image is selected, nothing is left.
         let of_all =
@@ -249,9 +242,9 @@ fn entry_report(input: &Input, selected: &Selected, built: Built) -> EntryReport
         names: names
             .filter_map(|reference| reference.display_name().map(str::to_owned))
             .collect(),
-        digest: built.digest,
-        media_type: built.media_type,
-        size: built.size,
+        digest: written.descriptor.digest,
+        media_type: written.descriptor.media_type.clone(),
+        size: written.descriptor.size,
         images,
     }
 }

@@ -10,3 +10,11 @@ pub(crate) fn parse<'a, T: serde::Deserialize<'a>>(
         source,
     })
 }
+
+/// The bytes of a document that we make.
+pub(crate) fn to_bytes(value: &impl serde::Serialize) -> crate::error::Result<Vec<u8>> {
+    serde_json::to_vec(value).map_err(|source| crate::error::Error::Json {
+        document: "a new document".to_owned(),
+        source,
+    })
+}

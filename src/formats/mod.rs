@@ -6,7 +6,7 @@ mod dir;
 pub mod docker;
 mod json;
 pub(crate) mod keys;
-mod oci;
+pub(crate) mod oci;
 
 use std::fmt;
 use std::path::Path;
@@ -18,7 +18,7 @@ pub(crate) use config::{diff_ids, parse_config};
 pub(crate) use dir::is_schema1;
 pub(crate) use docker::read_schema1::content as schema1_content;
 pub(crate) use docker::save::digest_in_name;
-pub(crate) use json::parse;
+pub(crate) use json::{parse, to_bytes};
 pub(crate) use oci::documents::own_media_type;
 pub(crate) use oci::tree::{Blobs, Places};
 

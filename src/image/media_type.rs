@@ -1,6 +1,7 @@
 //! Media types of OCI and of Docker, and which of OCI's stands for which of Docker's.
 
 use crate::compression::Codec;
+use crate::findings::Code;
 
 /// An image manifest.
 pub const MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json";
@@ -141,6 +142,21 @@ pub fn to_oci(media_type: &str) -> String {
             }
         }
     }
+}
+
+/// What is wrong with a layer's media type, if the layer's codec is another.
+pub(crate) fn codec_mismatch(media_type: &str, found: Codec) -> Option<(Code, String)> {
+    if layer_codec(media_type)? == found {
+        return None;
+    }
+    // c/image calls every layer of a schema 2 manifest `.tar.gzip` when it copies plain ones into a folder.
+    let code = if media_type.starts_with("application/vnd.docker.") {
+        Code::LayerDockerMediaType
+    } else {
+        Code::LayerMediaType
+    };
+    let message = format!("the media type is {media_type}, but the layer's codec is {found}");
+    Some((code, message))
 }
 
 #[cfg(test)]

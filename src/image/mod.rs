@@ -7,12 +7,16 @@ mod descriptor;
 pub mod media_type;
 mod name;
 mod platform;
+mod resolved;
 mod v1;
 
 pub use config::{ConfigView, HistoryEntry, ImageConfig};
 pub use descriptor::{Descriptor, Document};
 pub use name::{fully_qualified, tagged_reference};
 pub use platform::Platform;
+pub(crate) use resolved::{
+    ResolvedChild, ResolvedConfig, ResolvedImage, ResolvedIndex, ResolvedLayer,
+};
 pub use v1::{V1Config, V1Layer};
 
 use media_type::LayerKind;
@@ -131,6 +135,17 @@ pub struct Schema1Document {
     pub digest: Digest,
     /// The file.
     pub bytes: Vec<u8>,
+    /// Its layers, the base first, consecutive ones of one ID once. Their v1 metadata is in [`V1Config`].
+    pub layers: Vec<FsLayer>,
+}
+
+/// An entry of `fsLayers` of a schema 1 manifest.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct FsLayer {
+    /// `blobSum`.
+    pub blob: Digest,
+    /// Whether its metadata says that it is empty.
+    pub throwaway: bool,
 }
 
 /// A manifest's config.

@@ -4,9 +4,9 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::index::to_bytes;
 use crate::digest::Digest;
 use crate::error::Result;
+use crate::formats::to_bytes;
 use crate::image::CONTAINERD_NAME;
 use crate::image::Descriptor;
 use crate::image::REF_NAME;

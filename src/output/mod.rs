@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 use crate::fs::Dir;
 
 use folder::{FolderBlob, FolderOutput};
-pub(crate) use index::{Additions, to_bytes};
+pub(crate) use index::Additions;
 use tar_file::{TarBlob, TarOutput};
 
 use crate::digest::Digest;

@@ -4,7 +4,6 @@ use std::collections::HashSet;
 
 use super::findings::{Findings, Image, LayerUse, Outcomes};
 use super::layer::of_algorithm;
-use crate::compression::Codec;
 use crate::digest::DiffId;
 use crate::digest::Digest;
 use crate::findings::Code;
@@ -103,25 +102,10 @@ fn diff_id(findings: &Findings, layer: &LayerUse, outcomes: &Outcomes) -> Option
 fn media_type(layer: &LayerUse, outcomes: &Outcomes) -> Option<Finding> {
     let media_type = layer.media_type.as_deref()?;
     let found = outcomes.of(layer.blob?).codec?;
-    let (code, message) = codec_mismatch(media_type, found)?;
+    let (code, message) = media_type::codec_mismatch(media_type, found)?;
     let declared = media_type::layer_codec(media_type)?;
     Some(Finding {
         message,
         ..Finding::mismatch(code, &layer.place, "", &declared, &found)
     })
-}
-
-/// What is wrong with a layer's media type, if the layer's codec is another.
-pub(crate) fn codec_mismatch(media_type: &str, found: Codec) -> Option<(Code, String)> {
-    if media_type::layer_codec(media_type)? == found {
-        return None;
-    }
-    // c/image calls every layer of a schema 2 manifest `.tar.gzip` when it copies plain ones into a folder.
-    let code = if media_type.starts_with("application/vnd.docker.") {
-        Code::LayerDockerMediaType
-    } else {
-        Code::LayerMediaType
-    };
-    let message = format!("the media type is {media_type}, but the layer's codec is {found}");
-    Some((code, message))
 }

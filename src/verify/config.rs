@@ -5,11 +5,11 @@
 use serde_json::Value;
 
 use super::findings::Findings;
-use super::json::{self, field, text};
+use super::json::{field, text};
 use super::shape;
 use crate::digest::DiffId;
 use crate::findings::Code;
-use crate::findings::{Place, Severity};
+use crate::findings::Place;
 use crate::formats::docker::go_time;
 use crate::image::Platform;
 
@@ -100,19 +100,6 @@ const HISTORY_FIELDS: &[(&str, Shape)] = &[
     ("comment", Shape::Text),
     ("empty_layer", Shape::Flag),
 ];
-
-/// What keeps engines from taking a config: a code and a message for each error.
-pub(crate) fn errors(config: &[u8]) -> Vec<(Code, String)> {
-    let mut findings = Findings::default();
-    if let Some(config) = json::parse(config).value {
-        check(&mut findings, &config, &Place::default());
-    }
-    let problems = findings.problems.into_iter();
-    problems
-        .filter(|problem| problem.severity == Severity::Error)
-        .map(|problem| (problem.code, problem.message))
-        .collect()
-}
 
 /// Checks a config.
 pub(super) fn check(findings: &mut Findings, config: &Value, place: &Place) -> ConfigFacts {

@@ -22,9 +22,6 @@ use std::path::Path;
 
 use serde::Serialize;
 
-pub(crate) use compare::codec_mismatch;
-pub(crate) use config::errors as config_errors;
-
 use crate::convert::thread_pool;
 use crate::digest::Digest;
 use crate::error::Error;

@@ -13,6 +13,7 @@ use crate::formats::Beside;
 use crate::formats::ReadOptions;
 use crate::image::Config;
 use crate::image::Entry;
+use crate::image::FsLayer;
 use crate::image::KnownAs;
 use crate::image::Layer;
 use crate::image::Manifest;
@@ -118,6 +119,14 @@ fn image(
                 },
                 digest: manifest.digest,
                 bytes: bytes.to_vec(),
+                layers: manifest
+                    .layers
+                    .iter()
+                    .map(|layer| FsLayer {
+                        blob: layer.blob,
+                        throwaway: layer.throwaway == Some(true),
+                    })
+                    .collect(),
             }),
         },
         config: Config::V1 {

@@ -3,3 +3,4 @@
 pub(crate) mod documents;
 pub(crate) mod layout;
 pub(crate) mod tree;
+pub(crate) mod write;
