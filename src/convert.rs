@@ -210,13 +210,14 @@ fn input_warnings(inputs: &[Input]) -> Vec<Finding> {
 /// The descriptor that index.json gets for one name of an image.
 fn descriptor(written: &Written, reference: &Reference) -> Descriptor {
     let mut annotations = reference.annotations.clone();
+    let name = reference.name.as_ref().and(reference.display_name());
     let names = [
-        (REF_NAME, &reference.name),
-        (CONTAINERD_NAME, &reference.containerd_name),
+        (REF_NAME, name),
+        (CONTAINERD_NAME, reference.containerd_name.as_deref()),
     ];
     for (key, name) in names {
         if let Some(name) = name {
-            annotations.insert(key.to_owned(), Value::String(name.clone()));
+            annotations.insert(key.to_owned(), Value::String(name.to_owned()));
         }
     }
     Descriptor {

@@ -224,9 +224,18 @@ impl Entry {
 
 impl Reference {
     /// The name that users know it by.
+    ///
+    /// buildx, containerd and Docker give the tag alone as `org.opencontainers.image.ref.name`, so that many images are
+    /// called `latest`; then it is the whole name.
     #[must_use]
     pub fn display_name(&self) -> Option<&str> {
-        self.name.as_deref().or(self.containerd_name.as_deref())
+        let full = self.containerd_name.as_deref();
+        let Some(name) = self.name.as_deref() else {
+            return full;
+        };
+        let before_tag = full.and_then(|full| full.strip_suffix(name));
+        let is_tag = before_tag.is_some_and(|before| before.ends_with(':'));
+        full.filter(|_| is_tag).or(Some(name))
     }
 }
 
@@ -261,6 +270,19 @@ impl Node {
                 child.walk(visit);
             }
         }
+    }
+
+    /// Whether it is an image or has one, rather than artifacts alone.
+    pub(crate) fn has_image(&self) -> bool {
+        let mut found = false;
+        self.walk(&mut |node| {
+            found |= match node {
+                Node::Manifest(manifest) => !matches!(manifest.config, Config::Other(_)),
+                Node::Absent { .. } => true,
+                Node::Index(_) | Node::Blob(_) => false,
+            }
+        });
+        found
     }
 
     /// All manifests in this node.

@@ -2,6 +2,8 @@
 //!
 //! As Docker 25 and later write it: <https://github.com/moby/moby/blob/v28.5.2/image/tarexport/save.go>.
 
+use std::collections::HashMap;
+
 use serde::{Deserialize, Serialize};
 
 use crate::digest::Digest;
@@ -45,34 +47,28 @@ pub(super) trait Blobs {
 /// The bytes of manifest.json for the images of an index.
 pub(super) fn manifest(index: &[u8], blobs: &dyn Blobs) -> Result<Vec<u8>> {
     let index: IndexView = crate::formats::parse("index.json", index)?;
-    let mut items: Vec<(Digest, Item)> = Vec::new();
+    let mut items: Vec<Item> = Vec::new();
+    // By the manifest: an index may be listed, and what is in it too.
+    let mut positions: HashMap<Digest, usize> = HashMap::new();
     for descriptor in &index.manifests {
-        let known = items
-            .iter()
-            .position(|(digest, _)| *digest == descriptor.digest);
-        let position = if let Some(position) = known {
-            position
-        } else {
-            let Some((config, layers)) = image(descriptor, blobs, 0) else {
-                continue;
-            };
-            let item = Item {
+        let Some((manifest, config, layers)) = image(descriptor, blobs, 0) else {
+            continue;
+        };
+        let position = *positions.entry(manifest).or_insert(items.len());
+        if position == items.len() {
+            items.push(Item {
                 config,
                 repo_tags: None,
                 layers,
-            };
-            items.push((descriptor.digest, item));
-            items.len() - 1
-        };
-        let (_, item) = &mut items[position];
+            });
+        }
         if let Some(tag) = tag(descriptor) {
-            let tags = item.repo_tags.get_or_insert_default();
+            let tags = items[position].repo_tags.get_or_insert_default();
             if !tags.contains(&tag) {
                 tags.push(tag);
             }
         }
     }
-    let items: Vec<Item> = items.into_iter().map(|(_, item)| item).collect();
     to_bytes(&items)
 }
 
@@ -83,12 +79,12 @@ fn tag(descriptor: &Descriptor) -> Option<String> {
     tags.next().map(str::to_owned)
 }
 
-/// Config and layers of a manifest, or of the one image of an index that stands for it.
+/// Digest, config and layers of a manifest, or of the one image of an index that stands for it.
 fn image(
     descriptor: &Descriptor,
     blobs: &dyn Blobs,
     depth: usize,
-) -> Option<(String, Vec<String>)> {
+) -> Option<(Digest, String, Vec<String>)> {
     let bytes = blobs.document(&descriptor.digest)?;
     match media_type::kind(&descriptor.media_type) {
         Kind::Manifest => {
@@ -97,7 +93,8 @@ fn image(
             let complete = view.layers.iter().all(|layer| blobs.has(&layer.digest));
             (is_image && complete && blobs.has(&view.config.digest)).then(|| {
                 let paths = view.layers.iter().map(|layer| layer.digest.blob_path());
-                (view.config.digest.blob_path(), paths.collect())
+                let config = view.config.digest.blob_path();
+                (descriptor.digest, config, paths.collect())
             })
         }
         // Docker names the image that fits the machine it runs on. The same input must give the same bytes on any

@@ -2,6 +2,7 @@
 
 mod parts;
 
+use std::collections::HashSet;
 use std::convert::Infallible;
 use std::str::FromStr;
 
@@ -154,6 +155,7 @@ impl Selection {
             }
         }
         self.refuse_unmatched(inputs)?;
+        keep_distinct(&mut selected, inputs);
         Ok(selected)
     }
 
@@ -228,10 +230,16 @@ impl Selection {
         let Some(name) = &self.name else {
             return Ok(());
         };
-        let [one] = selected else {
-            return Err(Error::NameForMany {
-                count: selected.len(),
-            });
+        let count = selected.len();
+        let images = selected.iter().filter(|one| one.entry.node.has_image());
+        let images = images.count();
+        // What refers to an image, as a signature does, comes along under its own name, if it has one.
+        let mut named = selected
+            .iter_mut()
+            .filter(|one| images == 0 || one.entry.node.has_image());
+        let (Some(one), None) = (named.next(), named.next()) else {
+            let count = if images == 0 { count } else { images };
+            return Err(Error::NameForMany { count });
         };
         let first = one.entry.references.first().cloned().unwrap_or_default();
         one.entry.references = vec![Reference {
@@ -241,6 +249,18 @@ impl Selection {
         }];
         Ok(())
     }
+}
+
+/// An image may be an entry of its own and in an index too; selected by its digest, it is one image.
+fn keep_distinct(selected: &mut Vec<Selected>, inputs: &[Input]) {
+    let is_entry = |one: &Selected| {
+        let entry = &inputs[one.input].entries[one.position];
+        entry.node.digest() == one.entry.node.digest()
+    };
+    let key = |one: &Selected| Some((one.input, one.entry.node.digest()?));
+    let entries = selected.iter().filter(|one| is_entry(one));
+    let mut seen: HashSet<(usize, Digest)> = entries.filter_map(key).collect();
+    selected.retain(|one| is_entry(one) || key(one).is_none_or(|key| seen.insert(key)));
 }
 
 fn is_named(reference: &Reference, name: &str) -> bool {
@@ -255,11 +275,15 @@ fn is_named(reference: &Reference, name: &str) -> bool {
 fn find<'a>(node: &'a Node, digest: &Digest) -> Option<&'a Node> {
     let mut found = None;
     node.walk(&mut |node| {
-        let image_id = match node {
-            Node::Manifest(manifest) => manifest.image_id(),
-            _ => None,
+        let known = match node {
+            Node::Manifest(manifest) => {
+                let schema1 = manifest.known_as.schema1.as_ref();
+                [manifest.image_id(), schema1.map(|schema1| schema1.digest)]
+            }
+            _ => [None, None],
         };
-        if found.is_none() && (node.digest() == Some(*digest) || image_id == Some(*digest)) {
+        let wanted = Some(*digest);
+        if found.is_none() && (node.digest() == wanted || known.contains(&wanted)) {
             found = Some(node);
         }
     });

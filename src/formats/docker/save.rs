@@ -69,17 +69,27 @@ pub(crate) fn read(files: &Files) -> Result<Vec<Entry>> {
 pub(crate) fn read_with_layout(files: &Files, warnings: &mut Vec<Finding>) -> Result<Vec<Entry>> {
     let items = items(files)?;
     let mut entries = layout::read(files, warnings)?;
+    // One image may be there twice, with layers in two codecs.
     let mut ids: HashMap<Digest, usize> = HashMap::new();
+    let mut whole: HashMap<(Digest, Vec<Digest>), usize> = HashMap::new();
     for (position, entry) in entries.iter().enumerate() {
         for manifest in entry.node.manifests() {
             if let Some(id) = manifest.image_id() {
                 ids.entry(id).or_insert(position);
+                let layers = manifest.layers.iter().filter_map(|layer| match layer {
+                    Layer::Tar(layer) => layer.digest,
+                    Layer::Absent { .. } | Layer::Other(_) => None,
+                });
+                whole.entry((id, layers.collect())).or_insert(position);
             }
         }
     }
     for (number, item) in items.iter().enumerate() {
         let config = config(files, item).at(|| Place::image(label(number, item)))?;
-        match ids.get(&config.digest) {
+        let layers = item.layers.iter().flatten();
+        let layers = layers.filter_map(|name| digest_in_name(name)).collect();
+        let position = whole.get(&(config.digest, layers));
+        match position.or(ids.get(&config.digest)) {
             Some(position) => rename(&mut entries[*position], item),
             None => entries.push(entry(files, number, item)?),
         }
