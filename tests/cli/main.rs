@@ -24,6 +24,7 @@ mod limits;
 mod modes;
 mod oci_layout;
 mod output;
+mod requests;
 mod schema1;
 
 #[path = "../support/mod.rs"]

@@ -500,3 +500,97 @@ fn an_embedded_copy_of_a_blob_is_kept_while_it_is_true() {
     layout.add(named(&artifact, "thing"));
     is_unchanged(&layout);
 }
+
+/// Annotations of a layer's compressed bytes are stale when these change; others are still true.
+#[test]
+fn stale_annotations_go() {
+    let mut layout = Layout::default();
+    let config = layout.blob(oci::CONFIG, &docker::config(&layers("top")));
+    let stale = [
+        "io.github.containers.zstd-chunked.manifest-checksum",
+        "io.containers.zstd-chunked.manifest-checksum",
+        "io.containers.estargz.uncompressed-size",
+        "containerd.io/snapshot/stargz/toc.digest",
+    ];
+    let mut descriptors = Vec::new();
+    for layer in &layers("top") {
+        let mut annotations = vec![("com.example.note", "yes")];
+        annotations.extend(stale.iter().map(|key| (*key, "stale")));
+        let blob = layout.blob(oci::LAYER_GZIP, &codec::gzip(&layer.tar));
+        descriptors.push(annotated(&blob, &annotations));
+    }
+    let image = layout.document(&oci::manifest(&config, &descriptors));
+    layout.add(platform(&named(&image, "app:1.0")));
+    is_unchanged(&layout);
+    let sandbox = Sandbox::with_folder(&layout.files());
+    let output = sandbox.converted(&["app", "--compression", "zstd"]);
+    for layer in output.document(&output.only())["layers"]
+        .as_array()
+        .unwrap()
+    {
+        assert_eq!(layer["annotations"], json!({ "com.example.note": "yes" }));
+    }
+}
+
+/// The specification asks for a `mediaType` only where there was one, or where it is another format's.
+#[test]
+fn a_manifest_without_media_type_gets_none() {
+    let mut layout = Layout::default();
+    let config = layout.blob(oci::CONFIG, &docker::config(&layers("top")));
+    let blobs = layers("top").map(|layer| layout.blob(oci::LAYER_GZIP, &codec::gzip(&layer.tar)));
+    let mut manifest = oci::manifest(&config, &blobs);
+    manifest.as_object_mut().unwrap().shift_remove("mediaType");
+    let image = layout.blob(oci::MANIFEST, manifest.to_string().as_bytes());
+    layout.add(named(&image, "app:1.0"));
+    let sandbox = Sandbox::with_folder(&layout.files());
+    let run = sandbox.convert(&["app", "-o", "out", "--compression", "zstd"]);
+    run.succeeds();
+    let output = Output::open(&sandbox.path("out"));
+    let image = output.named("app:1.0");
+    assert_eq!(image["mediaType"], oci::MANIFEST);
+    assert_eq!(output.document(&image).get("mediaType"), None);
+}
+
+/// A digest may be in an index for two platforms.
+#[test]
+fn one_image_for_two_platforms() {
+    let mut layout = Layout::default();
+    let image = layout.image("amd64", &layers("top"));
+    let children = [on(&image, "linux", "amd64"), on(&image, "linux", "x86_64")];
+    let index = layout.index(&children);
+    layout.add(named(&index, "app:1.0"));
+    let sandbox = Sandbox::with_folder(&layout.files());
+    let output = sandbox.converted(&["app", "--compression", "zstd"]);
+    let index = output.document(&output.named("app:1.0"));
+    for (new, old) in index["manifests"].as_array().unwrap().iter().zip(&children) {
+        assert_eq!(new["platform"], old["platform"]);
+        assert_ne!(new["digest"], old["digest"]);
+    }
+}
+
+/// Go writes `null` for no layers. What is written again has a list.
+#[test]
+fn no_layers_are_an_empty_list() {
+    let mut layout = Layout::default();
+    let config = layout.blob(oci::DOCKER_CONFIG, &docker::config(&[]));
+    let mut manifest = oci::manifest(&config, &[]);
+    manifest["layers"] = Value::Null;
+    let image = layout.document(&manifest);
+    layout.add(named(&image, "app:1.0"));
+    let sandbox = Sandbox::with_folder(&layout.files());
+    sandbox.convert(&["app", "-o", "out", "-q"]).succeeds();
+    let output = sandbox.layout("out");
+    assert_eq!(output.document(&output.only())["layers"], json!([]));
+}
+
+#[test]
+fn a_config_without_platform() {
+    let mut layout = Layout::default();
+    let config = json!({ "rootfs": { "type": "layers", "diff_ids": [] } });
+    let image = layout.manifest(oci::CONFIG, config.to_string().as_bytes(), &[]);
+    layout.add(named(&image, "app:1.0"));
+    let sandbox = Sandbox::with_folder(&layout.files());
+    sandbox.convert(&["app", "-o", "out", "-q"]).succeeds();
+    let output = Output::open(&sandbox.path("out"));
+    assert_eq!(output.only(), named(&image, "app:1.0"));
+}
