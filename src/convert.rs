@@ -42,6 +42,7 @@ use crate::select::Selection;
 
 /// How a conversion is done. The default converts everything and keeps what is compressed already.
 #[derive(Debug, Clone, Default)]
+#[non_exhaustive]
 pub struct Options {
     /// What becomes of the layers' compression.
     pub compression: Compression,

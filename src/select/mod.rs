@@ -58,6 +58,7 @@ impl std::fmt::Display for ImageSelector {
 
 /// What is wanted of the inputs; empty lists want everything.
 #[derive(Debug, Clone, Default)]
+#[non_exhaustive]
 pub struct Selection {
     /// Only these images.
     pub images: Vec<ImageSelector>,

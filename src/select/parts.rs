@@ -8,6 +8,7 @@ use crate::image::{Descriptor, Index, Node, Platform, REFERENCE_DIGEST};
 
 /// What to do about images that an index names and the input lacks, as where an engine saved one platform of many.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
 pub enum Missing {
     /// Leave them out with a warning, while something is left.
     #[default]
