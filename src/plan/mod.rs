@@ -187,7 +187,7 @@ impl<'a> Planner<'a> {
                 diff_id,
             } => {
                 let message = format!(
-                    "{} is a foreign layer that is not here: only its urls are carried on",
+                    "foreign layer {} is missing from the input: only its urls are copied",
                     descriptor.digest
                 );
                 self.find(Finding::new(Code::ForeignLayerAbsent, place, message))?;

@@ -1,6 +1,7 @@
 //! Which images of the inputs are converted, and under which names.
 
 mod parts;
+mod wanted;
 
 use std::collections::HashSet;
 use std::convert::Infallible;
@@ -20,6 +21,7 @@ use crate::image::tagged_reference;
 
 pub use parts::Missing;
 use parts::Parts;
+use wanted::Wanted;
 
 /// What `--image` takes.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -138,13 +140,14 @@ impl Selection {
     /// What `--image` selects of all inputs, whatever its platform, and whether all of it is there or not.
     pub(crate) fn named(&self, inputs: &[Input]) -> Result<Vec<Selected>> {
         let mut selected = Vec::new();
+        let mut wanted = Wanted::new(&self.images);
         for (number, input) in inputs.iter().enumerate() {
             for (position, entry) in input.entries.iter().enumerate() {
                 let index = match &entry.node {
                     Node::Index(index) => Some(index.document.digest),
                     _ => None,
                 };
-                for entry in self.wanted(position, entry) {
+                for entry in wanted.of(position, entry) {
                     selected.push(Selected {
                         input: number,
                         position,
@@ -155,76 +158,14 @@ impl Selection {
                 }
             }
         }
-        self.refuse_unmatched(inputs)?;
+        if let Some(image) = wanted.unmet() {
+            return Err(Error::NoSuchImage {
+                wanted: image.to_string(),
+                available: available(inputs),
+            });
+        }
         keep_distinct(&mut selected, inputs);
         Ok(selected)
-    }
-
-    /// The parts of an entry that `--image` selects: all of it, one of its names, or something inside its index.
-    fn wanted(&self, position: usize, entry: &Entry) -> Vec<Entry> {
-        if self.images.is_empty() {
-            return vec![entry.clone()];
-        }
-        let mut references = Vec::new();
-        let mut whole = false;
-        let mut inner = Vec::new();
-        for image in &self.images {
-            match image {
-                ImageSelector::Name(name) => {
-                    let fits = entry
-                        .references
-                        .iter()
-                        .filter(|reference| is_named(reference, name));
-                    references.extend(fits.cloned());
-                }
-                ImageSelector::Position(wanted) => whole |= *wanted == position,
-                ImageSelector::Digest(digest) => {
-                    let found = find(&entry.node, digest);
-                    if found.is_some_and(|node| node.digest() == entry.node.digest()) {
-                        whole = true;
-                    } else if let Some(node) = found {
-                        inner.push(Entry {
-                            references: vec![Reference::default()],
-                            node: node.clone(),
-                        });
-                    }
-                }
-            }
-        }
-        if whole {
-            references.clone_from(&entry.references);
-        }
-        if !references.is_empty() {
-            references.dedup();
-            inner.insert(
-                0,
-                Entry {
-                    references,
-                    node: entry.node.clone(),
-                },
-            );
-        }
-        inner
-    }
-
-    /// Each `--image` must select something.
-    fn refuse_unmatched(&self, inputs: &[Input]) -> Result<()> {
-        for image in &self.images {
-            let one = Selection {
-                images: vec![image.clone()],
-                ..Selection::default()
-            };
-            let mut entries = inputs
-                .iter()
-                .flat_map(|input| input.entries.iter().enumerate());
-            if !entries.any(|(position, entry)| !one.wanted(position, entry).is_empty()) {
-                return Err(Error::NoSuchImage {
-                    wanted: image.to_string(),
-                    available: available(inputs),
-                });
-            }
-        }
-        Ok(())
     }
 
     fn rename(&self, selected: &mut [Selected]) -> Result<()> {
@@ -262,33 +203,6 @@ fn keep_distinct(selected: &mut Vec<Selected>, inputs: &[Input]) {
     let entries = selected.iter().filter(|one| is_entry(one));
     let mut seen: HashSet<(usize, Digest)> = entries.filter_map(key).collect();
     selected.retain(|one| is_entry(one) || key(one).is_none_or(|key| seen.insert(key)));
-}
-
-fn is_named(reference: &Reference, name: &str) -> bool {
-    let full = fully_qualified(name);
-    reference.name.as_deref() == Some(name)
-        || reference
-            .containerd_name
-            .as_deref()
-            .is_some_and(|own| own == name || own == full)
-}
-
-fn find<'a>(node: &'a Node, digest: &Digest) -> Option<&'a Node> {
-    let mut found = None;
-    node.walk(&mut |node| {
-        let known = match node {
-            Node::Manifest(manifest) => {
-                let schema1 = manifest.known_as.schema1.as_ref();
-                [manifest.image_id(), schema1.map(|schema1| schema1.digest)]
-            }
-            _ => [None, None],
-        };
-        let wanted = Some(*digest);
-        if found.is_none() && (node.digest() == wanted || known.contains(&wanted)) {
-            found = Some(node);
-        }
-    });
-    found
 }
 
 fn available(inputs: &[Input]) -> String {

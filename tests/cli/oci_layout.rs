@@ -251,8 +251,8 @@ fn foreign_layers_here_and_away() {
 
     let sandbox = Sandbox::with_folder(&layout.files_without(&foreign));
     sandbox.convert(&["app", "-o", "out", "--compression", "zstd"]).warns(&format!(
-        "ocify: warning: app: app:1.0: layer 1 of 2: {} is a foreign layer that is not here: only its urls are carried \
-         on (foreign-layer-absent)\n",
+        "ocify: warning: app: app:1.0: layer 1 of 2: foreign layer {} is missing from the input: \
+         only its urls are copied (foreign-layer-absent)\n",
         digest(&foreign)
     ));
     let output = sandbox.layout("out");
