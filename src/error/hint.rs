@@ -26,7 +26,7 @@ impl Error {
             }
             Error::OutputIsLink { .. } => Some("use the path that it points to"),
             Error::Absent { .. } => {
-                Some("use `--allow-missing` or `--platform` to leave out what is missing")
+                Some("use `--missing drop` or `--platform` to leave out what is missing")
             }
             Error::NameForMany { .. } => Some("select one with `--image`"),
             Error::LayerTooLarge { .. } => Some("use `--max-layer-size` to allow more"),

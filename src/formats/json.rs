@@ -35,6 +35,14 @@ pub(crate) fn parse<'a, T: serde::Deserialize<'a>>(document: &str, bytes: &'a [u
     })
 }
 
+/// The bytes of a document that we make.
+pub(crate) fn to_bytes(value: &impl serde::Serialize) -> Result<Vec<u8>> {
+    serde_json::to_vec(value).map_err(|source| Error::Json {
+        document: "a new document".to_owned(),
+        source,
+    })
+}
+
 /// Reads a document as far as it can be read.
 pub(crate) fn read(bytes: &[u8]) -> Parsed {
     read_fields(bytes, &Fields::All)
