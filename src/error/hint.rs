@@ -20,9 +20,13 @@ impl Error {
             }
             Error::CacheInOutput { .. } => Some("choose a folder outside the output for the cache"),
             Error::DigestMapInside { .. } => Some("choose another path for the digest map"),
+            Error::DigestMapMissing { .. } => Some("convert again to write the digest map"),
+            Error::ArchiveTooLarge { .. } => {
+                Some("decompress it, and pass the archive that it contains")
+            }
             Error::OutputIsLink { .. } => Some("use the path that it points to"),
             Error::Absent { .. } => {
-                Some("use `--allow-missing` or `--platform` to leave out what is missing")
+                Some("use `--missing drop` or `--platform` to leave out what is missing")
             }
             Error::NameForMany { .. } => Some("select one with `--image`"),
             Error::InsufficientSpace { .. } => Some(
@@ -60,7 +64,7 @@ fn of_finding(code: Code) -> Option<&'static str> {
         | Code::LayerDecode
         | Code::LayerTrailingData => Some("copy or save the input again: it is damaged"),
         Code::Schema1Signature | Code::Schema1Unverified => {
-            Some("use --ignore-signatures to convert it anyway")
+            Some("use `--ignore-signatures` to convert it anyway")
         }
         Code::LayerSize => Some("use `--max-layer-size` to allow more"),
         Code::NotAnImage => {

@@ -35,6 +35,14 @@ pub(crate) fn parse<'a, T: serde::Deserialize<'a>>(document: &str, bytes: &'a [u
     })
 }
 
+/// The bytes of a document that we make.
+pub(crate) fn to_bytes(value: &impl serde::Serialize) -> Result<Vec<u8>> {
+    serde_json::to_vec(value).map_err(|source| Error::Json {
+        document: "a new document".to_owned(),
+        source,
+    })
+}
+
 /// Reads a document as far as it can be read.
 pub(crate) fn read(bytes: &[u8]) -> Parsed {
     read_fields(bytes, &Fields::All)
@@ -158,10 +166,10 @@ impl Notes {
             path.push('.');
         }
         self.repeated.push(if same {
-            let message = format!("the key {path}{key} comes twice");
+            let message = format!("duplicate key {path}{key}");
             (Code::JsonRepeatedKey, message)
         } else {
-            let message = format!("the key {path}{key} comes twice with different values");
+            let message = format!("duplicate key {path}{key} with different values");
             (Code::JsonDuplicateKey, message)
         });
     }
@@ -320,7 +328,7 @@ mod tests {
                 Code::JsonRepeatedKey
             ]
         );
-        let message = "the key a[0].b comes twice with different values";
+        let message = "duplicate key a[0].b with different values";
         assert_eq!(parsed.problems[1].1, message);
         assert_eq!(parsed.value.unwrap()["c"], 3);
     }

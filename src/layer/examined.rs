@@ -69,8 +69,7 @@ impl Examined {
             return None;
         }
         if self.empty && *expected == DiffId(Digest::sha256(&[0; 1024])) {
-            let message =
-                "the layer is a file of no bytes; the config says that it is a tar of no files";
+            let message = "the layer is an empty file, expected an empty tar";
             return Some(Finding::new(Code::LayerEmptyFile, place, message));
         }
         let mut finding = Finding::mismatch(Code::LayerDiffId, place, "diff_id", expected, &found);

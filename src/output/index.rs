@@ -6,6 +6,7 @@ use serde_json::{Map, Value, json};
 
 use crate::error::Error;
 use crate::error::Result;
+use crate::formats::to_bytes;
 use crate::image::CONTAINERD_NAME;
 use crate::image::Descriptor;
 use crate::image::Document;
@@ -32,7 +33,7 @@ impl Additions {
             Some(bytes) => parse(bytes)?,
             None => json!({ "schemaVersion": 2, "mediaType": media_type::INDEX }),
         };
-        let malformed = || Error::document("index.json", "it is no object with manifests");
+        let malformed = || Error::document("index.json", "it is not an object with manifests");
         let fields = index.as_object_mut().ok_or_else(malformed)?;
         let mut manifests = match fields.get_mut("manifests").map(Value::take) {
             Some(Value::Array(manifests)) => manifests,
@@ -98,7 +99,7 @@ impl Additions {
 }
 
 /// By what two descriptors have the same name: the whole name, or ref.name where at least one of them has nothing else.
-/// With a whole name in both, ref.name may be the tag alone and says nothing.
+/// With a whole name in both, ref.name may be just the tag and says nothing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 enum Key<'a> {
     Whole(&'a str),
@@ -220,14 +221,6 @@ fn parse(bytes: &[u8]) -> Result<Value> {
     })
 }
 
-/// The bytes of a document of our own making.
-pub(crate) fn to_bytes(value: &impl serde::Serialize) -> Result<Vec<u8>> {
-    serde_json::to_vec(value).map_err(|source| Error::Json {
-        document: "a new document".to_owned(),
-        source,
-    })
-}
-
 fn text<'a>(value: &'a Value, key: &str) -> Option<&'a str> {
     value.get(key)?.as_str()
 }
@@ -332,7 +325,7 @@ mod tests {
         );
     }
 
-    /// Tags alone may be the same for many images: <https://github.com/containerd/containerd> exports them so.
+    /// Many images may have the same tag: <https://github.com/containerd/containerd> exports them so.
     #[test]
     fn the_whole_name_counts() {
         let image = |content: &str, tag: &str, whole: Option<&str>| {
@@ -361,7 +354,7 @@ mod tests {
         assert_eq!(names(&both), [name_a.clone(), name_b.clone()]);
         let next = merge(&next_a, Some(&both));
         assert_eq!(names(&next), [None, name_b.clone(), name_a]);
-        // A reader that knows ref.name alone finds one image.
+        // A reader that knows only ref.name finds one image.
         assert_eq!(names(&merge(&plain, Some(&both))), [None, None, None]);
     }
 

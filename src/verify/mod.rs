@@ -15,6 +15,7 @@ use crate::image::{Config, Manifest};
 use crate::interrupt::Interrupt;
 use crate::layer::thread_pool;
 use crate::progress::Progress;
+use crate::source::Spool;
 use contents::Contents;
 
 /// How an input is verified.
@@ -69,8 +70,8 @@ pub fn verify(
     interrupt: &Interrupt,
 ) -> Result<Verification> {
     let pool = thread_pool(options.threads)?;
-    let temporary = std::env::temp_dir();
-    let input = Input::open(path, &temporary, &ReadOptions::default(), interrupt)?;
+    let spool = Spool::new(&std::env::temp_dir());
+    let input = Input::open_by_way_of(&spool, path, &ReadOptions::default(), interrupt)?;
     let contents = Contents::of(&input);
     let outcomes = contents
         .read(&pool, progress, interrupt)

@@ -71,10 +71,8 @@ fn cut(sandbox: &Sandbox, length: usize) {
 
 /// What the program does, without starting it.
 fn converts(sandbox: &Sandbox, output: &str) -> bool {
-    let options = ocify::Options {
-        threads: Some(1),
-        ..ocify::Options::default()
-    };
+    let mut options = ocify::Options::default();
+    options.threads = Some(1);
     let target = ocify::Target::new(&sandbox.path(output));
     let input = [sandbox.path("app.tar")];
     ocify::convert(

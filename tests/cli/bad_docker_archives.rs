@@ -57,7 +57,7 @@ fn damage_to_the_first_member() {
         header[148..156].copy_from_slice(format!("{sum:06o}\0 ").as_bytes());
         [&header[..], &archive].concat()
     };
-    let checksum = "its checksum does not fit";
+    let checksum = "checksum mismatch";
     for (bytes, reason) in [
         (spoilt(0, b"!"), checksum),
         (spoilt(130, b"!!!"), checksum),
@@ -164,7 +164,7 @@ fn archives_that_are_cut_or_damaged() {
     damaged[512 + 3] ^= 1;
     refuses(
         &damaged,
-        "ocify: app.tar: damaged tar header at byte 512: its checksum does not fit\n",
+        "ocify: app.tar: damaged tar header at byte 512: checksum mismatch\n",
     );
     let single_zero_block = [&whole[..512], &[0; 512], &whole[512..]].concat();
     refuses(
@@ -178,7 +178,7 @@ fn archives_that_are_cut_or_damaged() {
     );
     let mut gzip = codec::gzip(&whole);
     let length = gzip.len();
-    gzip.extend(b"garbage behind the end");
+    gzip.extend(b"garbage after the end");
     refuses(
         &gzip,
         &format!(
@@ -215,7 +215,7 @@ fn sparse_members_that_lie() {
             refuses(
                 &archive,
                 &format!(
-                    "ocify: app.tar: damaged tar header at byte {at}: the sparse map of x does not fit its sizes\n"
+                    "ocify: app.tar: damaged tar header at byte {at}: the sparse map of x does not match its sizes\n"
                 ),
             );
         }
@@ -426,7 +426,7 @@ fn layers_that_are_not_what_the_config_says() {
         );
         let length = blob.len();
         refuses(
-            &with([&blob[..], b"garbage behind the end"].concat()),
+            &with([&blob[..], b"garbage after the end"].concat()),
             &format!("{app}something that is not {codec} follows at byte {length}\n{DAMAGED}"),
         );
     }

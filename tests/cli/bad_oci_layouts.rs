@@ -74,22 +74,26 @@ fn the_layout_file() {
 #[test]
 fn blobs_that_are_missing_or_others() {
     let (layout, descriptor, manifest) = image();
-    let hint = "hint: use `--allow-missing` or `--platform` to leave out what is missing\n";
     for missing in [&descriptor, &manifest["config"], &manifest["layers"][1]] {
         let layer = missing == &manifest["layers"][1];
         let place = if layer { "layer 2 of 2: " } else { "" };
         let path = blob_path(digest(missing));
-        refuses(
-            &layout.files_without(missing),
-            &format!("ocify: app: app:1.0: {place}{path} is missing\n{hint}"),
-        );
+        let message = if missing == &descriptor {
+            format!(
+                "ocify: nothing is left to convert: app: app:1.0: missing from the input and left out: {}\n",
+                digest(missing)
+            )
+        } else {
+            format!("ocify: app: app:1.0: {place}{path} is missing\n")
+        };
+        refuses(&layout.files_without(missing), &message);
     }
     // A list of urls that has none tells of no other place.
     let (files, _) = with_manifest(|manifest| manifest["layers"][1]["urls"] = json!([]));
     let path = blob_path(digest(&manifest["layers"][1]));
     refuses(
         &files.without(&path),
-        &format!("ocify: app: app:1.0: layer 2 of 2: {path} is missing\n{hint}"),
+        &format!("ocify: app: app:1.0: layer 2 of 2: {path} is missing\n"),
     );
     for (changed, place) in [
         (&descriptor, ""),

@@ -5,9 +5,10 @@ use std::fs;
 
 use serde_json::{Value, json};
 
+use crate::support::docker;
 use crate::support::layers::Layer;
 use crate::support::oci::{self, Layout, digest, named, on};
-use crate::support::sandbox::Sandbox;
+use crate::support::sandbox::{Run, Sandbox};
 use crate::support::{expected, sha256, testdata};
 
 const HEADER: &str = "name,input,platform,old_schema1,old_schema2,old_oci,old_index,old_image_id,\
@@ -158,6 +159,28 @@ fn empty_layers_that_do_not_say_so_are_layers_to_skopeo() {
     assert_eq!(image["layers"].as_array().unwrap().len(), 5);
 }
 
+/// What `skopeo copy --format v2s2` writes for such a layout has `"layers":[]`.
+#[test]
+fn an_image_without_layers() {
+    let mut layout = Layout::default();
+    let config =
+        br#"{"architecture":"amd64","os":"linux","rootfs":{"type":"layers","diff_ids":[]}}"#;
+    let image = layout.manifest(oci::CONFIG, config, &[]);
+    layout.add(named(&image, "app:1.0"));
+    let sandbox = Sandbox::with_folder(&layout.files());
+    let (map, _) = convert(&sandbox, "map.json", &["app"]);
+    let schema2 = format!(
+        r#"{{"schemaVersion":2,"mediaType":"{}","config":{{"mediaType":"{}","size":{},"digest":"{}"}},"layers":[]}}"#,
+        oci::DOCKER_MANIFEST,
+        oci::DOCKER_CONFIG,
+        config.len(),
+        sha256(config),
+    );
+    let expected = sha256(schema2.as_bytes());
+    let found = &json_map(&map)["images"][0]["v2s2"];
+    assert_eq!(found, &json!({ "ofInput": expected, "ofOutput": expected }));
+}
+
 #[test]
 fn indexes_are_followed() {
     let mut layout = Layout::default();
@@ -225,6 +248,44 @@ fn a_map_that_cannot_be_written_is_found_out_first() {
     assert_eq!(sandbox.snapshot(), before);
 }
 
+/// Everything that can be known before is checked before; what happens to the map's place meanwhile is not.
+#[test]
+fn an_output_without_its_map_is_told_of() {
+    let sandbox = Sandbox::new();
+    // Long enough for the map's place to be taken while it is converted.
+    let long = docker::save_one("long:1", &[Layer::noise(7, 8_000_000)]);
+    sandbox.write("long.tar", &long.tar());
+    let args = [
+        "convert",
+        "long.tar",
+        "-o",
+        "out",
+        "--digest-map",
+        "map.csv",
+    ];
+    let compression = ["--compression", "zstd:19", "--threads", "1"];
+    let mut child = sandbox
+        .command(&[&args[..], &compression].concat())
+        .spawn()
+        .unwrap();
+    let staged = || {
+        let mut names = sandbox.snapshot().into_keys();
+        names.any(|name| name.starts_with(".map.csv."))
+    };
+    while !staged() {
+        assert_eq!(child.try_wait().unwrap(), None, "it ended by itself");
+        std::thread::yield_now();
+    }
+    fs::create_dir(sandbox.path("map.csv")).unwrap();
+    Run::new(child).fails(
+        "ocify: the output is complete, but its digest map is missing: map.csv: \
+         cannot rename a staged file to ./map.csv: Is a directory (os error 21)\n\
+         hint: convert again to write the digest map\n",
+    );
+    sandbox.layout("out");
+    assert!(!staged());
+}
+
 #[test]
 fn a_failed_conversion_leaves_the_old_map() {
     let good = oci::one("app:1.0", &[Layer::new("a")]);
@@ -234,12 +295,11 @@ fn a_failed_conversion_leaves_the_old_map() {
     absent.files().write(&sandbox.path("bad"));
     let before = sandbox.snapshot();
     let missing = sha256(b"not here");
-    let (short, path) = (&missing["sha256:".len()..][..12], oci::blob_path(&missing));
-    let hint = "hint: use `--allow-missing` or `--platform` to leave out what is missing\n";
+    let short = &missing["sha256:".len()..][..12];
     sandbox
         .convert(&["bad", "-o", "output", "--digest-map", "map.json"])
         .fails(&format!(
-            "ocify: bad: @0 ({short}): {path} is missing\n{hint}"
+            "ocify: nothing is left to convert: bad: @0 ({short}): missing from the input and left out: {missing}\n"
         ));
     assert_eq!(sandbox.snapshot(), before);
 

@@ -18,6 +18,7 @@ mod dir;
 mod disguises;
 mod docker_archive;
 mod docker_manifest;
+mod documentation;
 mod hybrids;
 mod inspect;
 mod large_indexes;
@@ -25,7 +26,9 @@ mod legacy;
 mod limits;
 mod modes;
 mod oci_layout;
+mod open_files;
 mod output;
+mod requests;
 mod schema1;
 
 #[path = "../support/mod.rs"]

@@ -11,8 +11,8 @@ use crate::formats::docker::view_of_v1;
 use crate::formats::reading::{Found, MISSING, Reading};
 use crate::formats::{Beside, Loose, json};
 use crate::image::{
-    Config, Entry, KnownAs, Layer, Manifest, Node, Reference, Schema1Document, TarLayer, V1Config,
-    V1Layer, fully_qualified, media_type,
+    Config, Entry, FsLayer, KnownAs, Layer, Manifest, Node, Reference, Schema1Document, TarLayer,
+    V1Config, V1Layer, fully_qualified, media_type,
 };
 use crate::source::Content;
 
@@ -120,6 +120,14 @@ fn image(
                 },
                 digest: manifest.digest,
                 bytes: bytes.to_vec(),
+                layers: manifest
+                    .layers
+                    .iter()
+                    .map(|layer| FsLayer {
+                        blob: layer.blob,
+                        throwaway: layer.throwaway == Some(true),
+                    })
+                    .collect(),
             }),
         },
         config: view.map_or(Config::Unreadable, |view| Config::V1 { metadata, view }),
