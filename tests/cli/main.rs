@@ -22,6 +22,7 @@ mod documentation;
 mod hybrids;
 mod inspect;
 mod large_indexes;
+mod layer_damage;
 mod legacy;
 mod limits;
 mod modes;
