@@ -5,6 +5,7 @@ use super::pipeline::{Run, Target};
 use super::source::{Flaw, Source};
 use super::writer::Writer;
 use super::{Action, Examined, Job, Outcome};
+use crate::compression::Codec;
 use crate::error::Result;
 use crate::findings::Response;
 
@@ -48,27 +49,20 @@ impl<'a> Run<'a> {
         let seen = examination.finish();
         let read = read.unwrap_or_default();
         let written = writer.as_mut().and_then(|writer| writer.source_digest());
-        let source_digest = written.or(read.raw_digest).unwrap_or(seen.digest);
+        let decoded = (job.decoded_from() == Codec::None).then_some(seen.digest);
+        let source_digest = written.or(read.raw_digest).or(decoded);
         let examined = Examined::new(job, read, source_digest, seen);
-        if self.target.is_none() {
-            return Ok((examined, None));
+        if self.target.is_some() {
+            let mut findings = examined.findings.iter();
+            if let Some(finding) = findings.find(|one| one.code.response() == Response::Stops) {
+                return Err(job.error(finding));
+            }
         }
-        let mut findings = examined.findings.iter();
-        if let Some(finding) = findings.find(|one| one.code.response() == Response::Stops) {
-            return Err(job.error(finding));
-        }
-        let diff_id = examined.diff_id;
-        let outcome = match writer {
-            Some(writer) => writer.finish(source_digest, diff_id)?,
-            None => Outcome {
-                source_digest,
-                digest: source_digest,
-                size: job.content.size(),
-                codec: job.codec,
-                diff_id,
-            },
+        let outcome = match (writer, source_digest) {
+            (Some(writer), Some(digest)) => Some(writer.finish(digest, examined.diff_id)?),
+            _ => None,
         };
-        Ok((examined, Some(outcome)))
+        Ok((examined, outcome))
     }
 
     /// `None` where nothing is written.

@@ -40,7 +40,7 @@ pub(crate) struct Pipeline<'a> {
 
 /// What was written.
 pub(crate) struct Done {
-    /// In the jobs' order.
+    /// Of all jobs but checks, in their order.
     pub outcomes: Vec<Outcome>,
     /// What is wrong with layers that are converted anyway, in the jobs' order.
     pub warnings: Vec<Finding>,
