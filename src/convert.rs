@@ -1,14 +1,13 @@
 //! The whole story, from inputs to output.
 
 use std::collections::HashMap;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use serde_json::Value;
 
 use crate::cache::Cache;
 use crate::cache::CacheOptions;
 use crate::compression::Compression;
-use crate::digest::Digest;
 use crate::digest::Digest;
 use crate::digest_map::DigestMap;
 use crate::digest_map::StagedMap;
@@ -23,9 +22,7 @@ use crate::image::Descriptor;
 use crate::image::REF_NAME;
 use crate::image::Reference;
 use crate::interrupt::Interrupt;
-use crate::layer;
-use crate::layer::Done;
-use crate::layer::Pipeline;
+use crate::layer::{Done, Pipeline, thread_pool};
 use crate::output::Additions;
 use crate::output::Output;
 use crate::output::OutputOptions;
@@ -187,29 +184,14 @@ impl Work<'_> {
         self.progress.total(jobs.jobs.len(), jobs.bytes());
         let pipeline = Pipeline {
             pool: self.pool,
-            output: &output,
             progress: self.progress,
             interrupt: self.interrupt,
             layer_bytes: self.options.read.layer_bytes,
-            cache: self.cache,
         };
-        let mut done = layer::run(&pipeline, &jobs.jobs)?;
+        let mut done = pipeline.write(&output, self.cache, &jobs.jobs)?;
         done.outcomes = jobs.outcomes(done.outcomes);
         Ok((output, done))
     }
-}
-
-/// The pool that layers are done on.
-pub(crate) fn thread_pool(threads: Option<usize>) -> Result<rayon::ThreadPool> {
-    rayon::ThreadPoolBuilder::new()
-        .num_threads(threads.unwrap_or(0))
-        .thread_name(|number| format!("layer-{number}"))
-        .build()
-        .map_err(|error| Error::Io {
-            action: "start the threads for",
-            path: Path::new("the layers").to_owned(),
-            source: std::io::Error::other(error),
-        })
 }
 
 /// What is to be said of the selected images of the inputs.

@@ -8,7 +8,6 @@ use std::path::PathBuf;
 
 pub(crate) use place::ResultExt;
 
-use crate::digest::DiffId;
 use crate::digest::Digest;
 use crate::findings::{Finding, Place};
 
@@ -111,12 +110,6 @@ pub enum Error {
         limit: u64,
     },
 
-    /// A layer that decodes to more than is allowed.
-    #[error("the decoded layer is larger than the limit of {limit} bytes")]
-    LayerTooLarge {
-        /// How much is allowed.
-        limit: u64,
-    },
     /// A compressed archive that decodes to more than is allowed.
     #[error("the decoded archive is larger than the limit of {limit} bytes")]
     ArchiveTooLarge {
@@ -216,14 +209,6 @@ pub enum Error {
     },
 
     // Content.
-    /// A layer's uncompressed bytes are not what the config says.
-    #[error("diff_id is {found}, expected {expected}")]
-    DiffId {
-        /// From the config.
-        expected: DiffId,
-        /// From the bytes.
-        found: DiffId,
-    },
     /// A blob's bytes are not what its descriptor says.
     #[error("digest of {what} is {found}, expected {expected}")]
     DigestMismatch {
@@ -243,12 +228,6 @@ pub enum Error {
         expected: u64,
         /// Of the bytes.
         found: u64,
-    },
-    /// A layer that is no tar and compressed by nothing known.
-    #[error("unknown codec: the layer begins with {found}, expected tar, gzip, zstd, bzip2 or xz")]
-    UnknownCodec {
-        /// The first bytes in hex.
-        found: String,
     },
 
     // What was asked for.

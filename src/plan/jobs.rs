@@ -6,9 +6,9 @@ use super::Check;
 use crate::compression::{Codec, Compression};
 use crate::digest::{DiffId, Digest};
 use crate::error::{Error, Result};
-use crate::findings::Place;
+use crate::findings::{Code, Finding, Place};
 use crate::image::{Blob, TarLayer};
-use crate::layer::{Action, Job};
+use crate::layer::{Action, Job, unknown_codec};
 use crate::source::{Content, ContentId};
 
 pub(super) struct Jobs {
@@ -48,7 +48,7 @@ impl Jobs {
     pub fn layer(&mut self, layer: &TarLayer, place: &Place) -> Result<(usize, Codec)> {
         let content = content(layer);
         let locate = |error: Error| error.at(place.clone());
-        let codec = Job::sniff(&content).map_err(locate)?;
+        let codec = content.codec().map_err(locate)?;
         let (action, key) = match (self.compression.encoding(codec), layer.digest) {
             (Some(encoding), _) => {
                 let key = layer.diff_id.map(Key::Encoded);
@@ -72,8 +72,13 @@ impl Jobs {
             content,
             entry: None,
         };
-        if codec == Codec::None && layer.diff_id.is_none() {
-            job.refuse_unknown_codec().map_err(locate)?;
+        if codec == Codec::None
+            && layer.diff_id.is_none()
+            && let Some(beginning) = unknown_codec(&job.content).map_err(locate)?
+        {
+            let message = format!("unknown codec: {beginning}");
+            let finding = Finding::new(Code::LayerNotTar, place, message);
+            return Err(Error::finding(finding));
         }
         Ok((self.number(key, job), codec))
     }
