@@ -1,6 +1,7 @@
 //! What the tests are made of: inputs of every kind built in code, a folder of one's own to run the program in, and a
 //! reader of outputs that shares no code with the program.
 
+pub mod agreement;
 pub mod cache;
 pub mod codec;
 pub mod docker;
