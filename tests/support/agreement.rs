@@ -1,7 +1,8 @@
 //! The rule that `verify` and `convert` agree: what one finds wrong, the other does not pass over in silence.
 //!
 //! - Where `verify` has an error, `convert` stops, or warns with the error's code.
-//! - What `convert` did not warn of is no error in its output.
+//! - Where `convert` stops, `verify` has an error.
+//! - An error in the output is one that `convert` warned of.
 //! - Neither ends but with 0 or 1.
 
 use std::collections::BTreeSet;
@@ -112,6 +113,9 @@ impl Said {
             violations.push("verify's exit status is not that of its findings".to_owned());
         }
         let Converted::Wrote(warnings) = &self.converted else {
+            if errors(&self.found).is_empty() {
+                violations.push("convert stops, but verify has no error".to_owned());
+            }
             return violations;
         };
         let warned: BTreeSet<&str> = warnings.iter().map(|(code, _)| &**code).collect();
@@ -125,11 +129,6 @@ impl Said {
             ));
         }
         violations
-    }
-
-    /// Whether `convert` stops at what `verify` says is no error.
-    pub fn is_too_strict(&self) -> bool {
-        self.converted == Converted::Stopped && errors(&self.found).is_empty()
     }
 
     /// Everything that was printed.
