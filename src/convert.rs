@@ -1,6 +1,6 @@
 //! The whole story, from inputs to output.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
 
 use serde_json::Value;
@@ -12,6 +12,7 @@ use crate::digest_map::DigestMap;
 use crate::digest_map::StagedMap;
 use crate::error::Error;
 use crate::error::Result;
+use crate::findings::{Code, Finding};
 use crate::formats::Format;
 use crate::formats::Input;
 use crate::formats::ReadOptions;
@@ -27,6 +28,7 @@ use crate::output::Additions;
 use crate::output::Output;
 use crate::output::OutputOptions;
 use crate::output::Target;
+use crate::output::check_names;
 use crate::plan::CachedJobs;
 use crate::plan::Check;
 use crate::plan::Plan;
@@ -79,7 +81,7 @@ pub fn convert(
     }
     let pool = thread_pool(options.threads)?;
     let cache = match &options.cache {
-        Some(cache) => Some(Cache::open(cache, target, interrupt)?),
+        Some(cache) => Some(Cache::open(cache, target.path(), interrupt)?),
         None => None,
     };
     let temporary = target.temporary();
@@ -87,9 +89,20 @@ pub fn convert(
         .iter()
         .map(|path| Input::open(path, &temporary, &options.read, interrupt))
         .collect::<Result<_>>()?;
-    let mut warnings = input_warnings(&inputs);
-
-    let selected = options.selection.apply(&inputs, &mut warnings)?;
+    // What concerns whole inputs comes first: of an archive that is cut short nothing can be selected.
+    findings(&inputs, &[])?;
+    let mut warnings = Vec::new();
+    let selected = options.selection.apply(&inputs, &mut warnings);
+    if selected.is_err() {
+        // That there is nothing to select may be due to what is wrong with the inputs.
+        for input in &inputs {
+            input.warnings(|_| true)?;
+        }
+    }
+    let selected = selected?;
+    warnings.splice(..0, findings(&inputs, &selected)?);
+    let references = selected.iter().flat_map(|one| &one.entry.references);
+    check_names(references.filter_map(Reference::display_name))?;
     let mut plan = Plan::new(&inputs, &selected, options.compression, options.check)?;
     warnings.append(&mut plan.warnings);
     let mut digest_map = match &options.digest_map {
@@ -108,8 +121,9 @@ pub fn convert(
     let mut jobs = CachedJobs::new(&plan.jobs, cache.as_ref());
     let mut done = work.layers(&jobs);
     if let (Err(error), Some(cache)) = (&done, &cache)
-        && cache.gives_way(error, target)
+        && cache.can_recover_from(error, &temporary)
     {
+        cache.recover_from(error);
         jobs = CachedJobs::new(&plan.jobs, None);
         done = work.layers(&jobs);
     }
@@ -194,16 +208,22 @@ pub(crate) fn thread_pool(threads: Option<usize>) -> Result<rayon::ThreadPool> {
         })
 }
 
-fn input_warnings(inputs: &[Input]) -> Vec<String> {
-    let warnings = inputs.iter().flat_map(|input| {
-        let own = input.warnings.iter().cloned();
-        let signatures = input.signatures.iter().map(|name| {
-            format!("{name} is not converted: a layout has no place for detached signatures")
-        });
-        own.chain(signatures)
-            .map(|warning| format!("{}: {warning}", input.name))
-    });
-    warnings.collect()
+/// What is to be said of the selected images of the inputs.
+///
+/// # Errors
+/// The first finding that stops a conversion.
+fn findings(inputs: &[Input], selected: &[Selected]) -> Result<Vec<Finding>> {
+    let selected: HashSet<(usize, usize)> = selected
+        .iter()
+        .map(|one| (one.input, one.position))
+        .collect();
+    let mut warnings = Vec::new();
+    for (number, input) in inputs.iter().enumerate() {
+        warnings.extend(input.warnings(|entry| selected.contains(&(number, entry)))?);
+    }
+    // What the selection leaves out is told by it.
+    warnings.retain(|finding| finding.code != Code::PlatformAbsent);
+    Ok(warnings)
 }
 
 /// The descriptor that index.json gets for one name of an image.
@@ -261,7 +281,7 @@ fn refuse_shared_names(
             let first = *seen.entry(name).or_insert(position);
             let input = selected[position].input;
             let allowed =
-                selected[first].input == input && inputs[input].format == Format::OciLayout;
+                selected[first].input == input && inputs[input].format == Some(Format::OciLayout);
             if entries[first].digest != entry.digest && !allowed {
                 let place = |entry: &EntryReport| format!("{} in {}", entry.digest, entry.input);
                 return Err(Error::NameConflict {

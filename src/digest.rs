@@ -25,13 +25,13 @@ pub enum Digest {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum DigestError {
     /// There is no `algorithm:` in front.
-    #[error("digest {0:?} has no algorithm")]
+    #[error("digest {0:?} lacks an algorithm")]
     NoAlgorithm(String),
     /// The algorithm is neither sha256 nor sha512.
-    #[error("digest {0:?} has an algorithm that is neither sha256 nor sha512")]
+    #[error("the algorithm of digest {0:?} is not supported, expected sha256 or sha512")]
     UnknownAlgorithm(String),
     /// The part behind the colon is not lower-case hex of the right length.
-    #[error("digest {digest:?} is not {expected} lower-case hex digits")]
+    #[error("digest {digest:?} is malformed, expected {expected} lower-case hex digits")]
     BadHex {
         /// The whole string.
         digest: String,

@@ -7,10 +7,10 @@ use serde_json::{Value, json};
 
 use crate::digest::Digest;
 use crate::error::Error;
-use crate::error::Place;
 use crate::error::Result;
 use crate::error::ResultExt;
-use crate::fs::StagedFile;
+use crate::findings::Place;
+use crate::fs::StagedDocument;
 use crate::image::media_type;
 use crate::interrupt::Interrupt;
 use crate::output::Target;
@@ -51,7 +51,7 @@ enum Form {
 
 /// Why a path is no place for a digest map.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{} does not end in .csv or .json", .0.display())]
+#[error("{} does not end with .csv or .json", .0.display())]
 pub struct DigestMapError(PathBuf);
 
 impl DigestMap {
@@ -113,7 +113,7 @@ impl DigestMap {
     }
 
     fn place(&self) -> Place {
-        Place::File(self.path.display().to_string())
+        Place::input(self.path.display().to_string())
     }
 
     fn content(&self, entries: &[EntryReport]) -> String {
@@ -124,16 +124,16 @@ impl DigestMap {
     }
 }
 
-/// A digest map in the making.
+/// A staged digest map.
 pub(crate) struct StagedMap<'a> {
     map: &'a DigestMap,
-    file: StagedFile,
+    file: StagedDocument,
 }
 
 impl<'a> StagedMap<'a> {
     /// Fails where the map could not be written in the end.
     pub fn new(map: &'a DigestMap, fsync: bool, interrupt: &Interrupt) -> Result<StagedMap<'a>> {
-        let file = StagedFile::stage(&map.path, fsync, interrupt).at(|| map.place())?;
+        let file = StagedDocument::new(&map.path, fsync, interrupt).at(|| map.place())?;
         Ok(StagedMap { map, file })
     }
 

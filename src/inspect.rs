@@ -2,15 +2,17 @@
 
 mod raw;
 
+use std::collections::HashSet;
+
 use serde::Deserialize;
 
 use crate::compression::Codec;
 use crate::digest::DiffId;
 use crate::digest::Digest;
 use crate::error::Error;
-use crate::error::Place;
 use crate::error::Result;
 use crate::error::ResultExt;
+use crate::findings::{Code, Finding, Place, Response};
 use crate::formats::Format;
 use crate::formats::Input;
 use crate::image::Blob;
@@ -19,15 +21,13 @@ use crate::image::Index;
 use crate::image::Layer;
 use crate::image::Manifest;
 use crate::image::Node;
-use crate::layer::Job;
 use crate::source::Content;
 
-use crate::formats::ConfigView;
-use crate::formats::HistoryEntry;
 use crate::image::Descriptor;
 use crate::image::Document;
 use crate::image::Platform;
 use crate::image::REFERENCE_DIGEST;
+use crate::image::{ConfigView, HistoryEntry};
 use crate::select::ImageSelector;
 use crate::select::Selected;
 use crate::select::Selection;
@@ -40,13 +40,15 @@ pub struct Inspection {
     /// The input as it was named.
     pub input: String,
     /// What it is.
-    pub format: Format,
+    pub format: Option<Format>,
     /// The selected images, indexes and artifacts, in its own order.
     pub entries: Vec<InspectedEntry>,
     /// Files with detached signatures.
     pub signatures: Vec<String>,
-    /// What the user should know.
-    pub warnings: Vec<String>,
+    /// What is wrong with the metadata, and stops a conversion.
+    pub errors: Vec<Finding>,
+    /// What else is worth knowing of it.
+    pub warnings: Vec<Finding>,
 }
 
 /// An image, index or artifact with its names.
@@ -144,11 +146,26 @@ pub struct InspectedLayer {
 /// What is in an input. `images` selects some of it; empty is all.
 ///
 /// # Errors
-/// [`Error::NoSuchImage`]; an I/O error.
+/// [`Error::NoSuchImage`]; an I/O error; what is wrong with an input in which nothing could be found.
 pub fn inspect(input: &Input, images: &[ImageSelector]) -> Result<Inspection> {
-    let entries = select(input, images)?.into_iter().map(|selected| {
+    if input.entries.is_empty() {
+        input.warnings(|_| true)?;
+    }
+    let selected = select(input, images)?;
+    let positions: HashSet<usize> = selected.iter().map(|one| one.position).collect();
+    let (mut errors, mut warnings) = (Vec::new(), Vec::new());
+    for (response, finding) in input.about(|entry| positions.contains(&entry)) {
+        match response {
+            Response::Stops => errors.push(finding),
+            Response::Warns | Response::Corrects if !is_shown(finding.code) => {
+                warnings.push(finding);
+            }
+            _ => {}
+        }
+    }
+    let entries = selected.into_iter().map(|selected| {
         let references = selected.entry.references.iter();
-        let node = node(&selected.entry.node, None).at(|| Place::Image(selected.label.clone()))?;
+        let node = node(&selected.entry.node, None).at(|| Place::image(selected.label.clone()))?;
         Ok(InspectedEntry {
             position: selected.position,
             names: references
@@ -162,8 +179,17 @@ pub fn inspect(input: &Input, images: &[ImageSelector]) -> Result<Inspection> {
         input: input.name.clone(),
         format: input.format,
         signatures: input.signatures.clone(),
-        warnings: input.warnings.clone(),
+        warnings,
+        errors,
     })
+}
+
+/// Whether an inspection shows it anyway.
+fn is_shown(code: Code) -> bool {
+    matches!(
+        code,
+        Code::PlatformAbsent | Code::ForeignLayerAbsent | Code::SignatureDetached
+    )
 }
 
 fn select(input: &Input, images: &[ImageSelector]) -> Result<Vec<Selected>> {
@@ -175,7 +201,7 @@ fn select(input: &Input, images: &[ImageSelector]) -> Result<Vec<Selected>> {
 }
 
 fn place(input: &Input) -> Place {
-    Place::File(input.name.clone())
+    Place::input(input.name.clone())
 }
 
 /// `descriptor` is the one that led here.
@@ -197,14 +223,9 @@ fn node(node: &Node, descriptor: Option<&Descriptor>) -> Result<InspectedNode> {
 
 fn manifest(manifest: &Manifest, descriptor: Option<&Descriptor>) -> Result<InspectedNode> {
     let view = match &manifest.config {
-        Config::Image(document) => {
-            ConfigView::parse(&format!("config {}", document.digest), &document.bytes)?
-        }
-        Config::V1(v1) => {
-            // History and time come from the metadata alone, so any diff_ids will do.
-            let any = DiffId(Digest::sha256(b""));
-            ConfigView::parse("v1", &v1.config(&vec![any; manifest.layers.len()])?)?
-        }
+        Config::Image(config) => &config.view,
+        Config::V1 { view, .. } => view,
+        Config::Unreadable => &ConfigView::default(),
         Config::Other(config) => {
             let document = manifest.document.as_ref();
             let document = document.ok_or(Error::NoManifest { has_config: false })?;
@@ -226,7 +247,7 @@ fn index(index: &Index) -> Result<InspectedIndex> {
     })
 }
 
-fn image(manifest: &Manifest, view: ConfigView) -> Result<InspectedImage> {
+fn image(manifest: &Manifest, view: &ConfigView) -> Result<InspectedImage> {
     let schema1 = manifest.known_as.schema1.as_ref().map(|schema1| {
         Descriptor::new(
             schema1.media_type,
@@ -235,25 +256,21 @@ fn image(manifest: &Manifest, view: ConfigView) -> Result<InspectedImage> {
         )
     });
     let document = manifest.document.as_ref().map(Document::descriptor);
-    let history = view.history.as_deref().unwrap_or_default();
+    let history = view.history.as_slice();
     let made: Vec<&HistoryEntry> = history.iter().filter(|entry| !entry.empty_layer).collect();
     // Otherwise nothing says which line is whose.
     let fits = made.len() == manifest.layers.len();
     let layers = manifest.layers.iter().enumerate().map(|(number, layer)| {
         let line = made.get(number).filter(|_| fits);
         let of = manifest.layers.len();
-        inspected_layer(layer, line.and_then(|entry| entry.created_by.clone())).at(|| {
-            Place::Layer {
-                number: number + 1,
-                of,
-            }
-        })
+        inspected_layer(layer, line.and_then(|entry| entry.created_by.clone()))
+            .at(|| Place::layer(number + 1, of))
     });
     Ok(InspectedImage {
         manifest: document.or(schema1),
         image_id: manifest.image_id(),
-        platform: manifest.platform.clone(),
-        created: view.created,
+        platform: manifest.platform().cloned(),
+        created: view.created.clone(),
         layers: layers.collect::<Result<_>>()?,
         subject: manifest.subject,
     })
@@ -279,7 +296,7 @@ fn inspected_layer(layer: &Layer, created_by: Option<String>) -> Result<Inspecte
                 media_type,
                 digest: tar.digest,
                 size: tar.content.size(),
-                codec: Some(Job::sniff(&tar.content)?),
+                codec: Some(tar.content.codec()?),
                 present: true,
                 diff_id: tar.diff_id,
                 created_by,
@@ -290,7 +307,18 @@ fn inspected_layer(layer: &Layer, created_by: Option<String>) -> Result<Inspecte
             diff_id,
         } => InspectedLayer {
             diff_id: *diff_id,
-            ..of_blob(descriptor, None)
+            ..descriptor.as_ref().map_or_else(
+                || InspectedLayer {
+                    media_type: None,
+                    digest: None,
+                    size: 0,
+                    codec: None,
+                    present: false,
+                    diff_id: None,
+                    created_by: created_by.clone(),
+                },
+                |descriptor| of_blob(descriptor, None),
+            )
         },
         Layer::Other(blob) => of_blob(&blob.descriptor, Some(&blob.content)),
     })

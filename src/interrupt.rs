@@ -43,8 +43,13 @@ impl Interrupt {
         self.nothing_staged.clone()
     }
 
-    /// Something is about to be staged, or is staged no more.
-    pub(crate) fn set_staged(&self, staged: bool) {
+    /// Something is about to be staged, and is for as long as what this gives lives.
+    pub(crate) fn count_staged(&self) -> StagedCount {
+        self.set_staged(true);
+        StagedCount(self.clone())
+    }
+
+    fn set_staged(&self, staged: bool) {
         let mut count = lock(&self.staged);
         if staged {
             *count += 1;
@@ -64,6 +69,15 @@ impl Interrupt {
             return Err(Error::Interrupted);
         }
         Ok(())
+    }
+}
+
+/// Something is staged for as long as this lives.
+pub(crate) struct StagedCount(Interrupt);
+
+impl Drop for StagedCount {
+    fn drop(&mut self) {
+        self.0.set_staged(false);
     }
 }
 

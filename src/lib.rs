@@ -29,7 +29,6 @@ mod select;
 mod source;
 mod tar;
 mod verify;
-mod warning;
 
 /// The old names, until nothing needs them.
 pub use formats::docker as v1;
@@ -43,8 +42,9 @@ pub use compression::{
 pub use convert::{Options, convert};
 pub use digest::{DiffId, Digest, DigestError, Hasher};
 pub use digest_map::{DigestMap, DigestMapError};
-pub use error::{Error, Place, Result};
-pub use formats::docker::{V1Config, V1Layer};
+pub use error::{Error, Result};
+pub use findings::{Code, Finding, LayerNumber, Place, Response, Severity};
+pub use formats::docker::config_of_v1;
 pub use formats::{Format, Input, ReadOptions};
 pub use image::{
     Blob, Config, Entry, Index, KnownAs, Layer, Manifest, Node, Reference, Schema1Document,
@@ -61,6 +61,4 @@ pub use progress::{Progress, Silent};
 pub use report::{CacheReport, EntryReport, ImageReport, IndexReport, LayerReport, Report};
 pub use select::{ImageSelector, Selection};
 pub use source::Content;
-pub use verify::{
-    Code, LayerNumber, Location, Problem, Severity, Verification, VerifyOptions, verify,
-};
+pub use verify::{Verification, VerifyOptions, verify};

@@ -1,72 +1,83 @@
-//! How much of what comes from outside is believed before an error stops it.
+//! Limits on everything that comes from outside. Beyond a limit there is an error that names it.
 
 use crate::error::Error;
 use crate::error::Result;
 
-/// The largest JSON document that is read: manifest, index, config, `manifest.json`. 8 MiB.
+/// Maximum size of a JSON document: manifest, index, config, `manifest.json`. 8 MiB.
 ///
 /// Registries and engines refuse manifests over 4 MiB; a `manifest.json` of hundreds of images is larger.
 pub const DOCUMENT_BYTES: u64 = 8 << 20;
 
-/// The most members (or files of a folder) that are indexed.
+/// Maximum number of values (objects, lists, strings, numbers and so on) in one JSON document.
+///
+/// What is kept of a value takes up to thirty times its size in the document.
+pub const JSON_VALUES: usize = 1 << 20;
+
+/// Maximum depth of a JSON document, which is the limit of `serde_json`.
+pub const JSON_DEPTH: usize = 127;
+
+/// Maximum number of members of an archive, or files of a folder.
 pub const MEMBERS: usize = 1 << 20;
 
-/// How much of an archive's index is kept in memory: names, link targets and the maps of sparse members, in bytes.
+/// Maximum size of an archive's index in memory, in bytes: names, link targets and the maps of sparse members.
 pub const INDEX_BYTES: u64 = 256 << 20;
 
-/// How much metadata of one input is read, in bytes: documents, each time they are read, and [`ENTRY_BYTES`] for each
-/// document, layer and name.
+/// Maximum size of the metadata of one input, in bytes: documents, counted each time they are read, and [`ENTRY_BYTES`] for
+/// each document, layer and name.
 pub const METADATA_BYTES: u64 = 256 << 20;
 
-/// What an entry of any list costs at least. Its JSON may be much shorter than what is kept of it.
+/// Minimum cost of an entry of any list, in bytes. Its JSON may be much shorter than what is kept of it.
 pub const ENTRY_BYTES: u64 = 1 << 10;
 
-/// The largest a layer may be when it is decoded, unless the user allows more: 128 GiB.
+/// Maximum size of a decoded layer, unless the user allows more: 128 GiB.
 pub const LAYER_BYTES: u64 = 128 << 30;
 
-/// Which part of a disk's free space stays free: a tenth. What is decoded is often much larger than its input.
+/// Share of a disk's free space that stays free: one tenth. Decoded data is often much larger than its input.
 pub const DISK_RESERVE: u64 = 10;
 
-/// The longest name or link target of a member, in bytes. Linux's `PATH_MAX` is 4096.
+/// Maximum length of the name or link target of a member, in bytes. Linux's `PATH_MAX` is 4096.
 pub const NAME_BYTES: u64 = 64 << 10;
 
-/// The largest extension header in a layer's tar, in bytes: 1 MiB, as Go's `archive/tar`, and so containerd and Docker,
+/// The largest extension header in a tar, in bytes: 1 MiB, as Go's `archive/tar`, and so containerd and Docker,
 /// have it since CVE-2022-2879 (`maxSpecialFileSize` in
 /// <https://github.com/golang/go/blob/go1.25.0/src/archive/tar/format.go>).
-pub const LAYER_EXTENSION_BYTES: u64 = 1 << 20;
+pub const EXTENSION_BYTES: u64 = 1 << 20;
 
-/// The most fragments in a sparse member's map.
+/// Maximum number of fragments in a sparse member's map.
 pub const SPARSE_FRAGMENTS: usize = 1 << 20;
 
-/// The most links followed from one name. Linux gives up after 40.
+/// Maximum number of links followed from one name. Linux stops after 40.
 pub const LINK_HOPS: usize = 40;
 
-/// The most images (manifests) of one input.
+/// Maximum number of images (manifests) of one input.
 pub const IMAGES: usize = 10_000;
 
-/// The most names of one input's images.
+/// Maximum number of names of one input's images.
 pub const NAMES: usize = 10_000;
 
-/// The longest name of an image, in bytes. Registries take 255 for a repository and 128 for a tag.
+/// Maximum length of an image's name, in bytes. Registries accept 255 for a repository and 128 for a tag.
 pub const IMAGE_NAME_BYTES: u64 = 4096;
 
-/// The most layers of one image. Docker builds up to 127.
+/// Maximum number of layers of one image. Docker builds up to 127.
 pub const LAYERS: usize = 10_000;
 
-/// How deep indexes may be nested.
+/// Maximum number of findings that are listed for one input.
+pub const FINDINGS: usize = 10_000;
+
+/// Maximum depth of nested indexes.
 pub const INDEX_DEPTH: usize = 8;
 
-/// The base-2 logarithm of the largest window that a zstd frame may ask for: 128 MiB, the format's own recommendation
-/// (RFC 8878, section 3.1.1.1.2) and what `zstd --long` makes.
+/// Base-2 logarithm of the largest window that a zstd frame may ask for: 128 MiB, the format's own recommendation
+/// (RFC 8878, section 3.1.1.1.2) and the window of `zstd --long`.
 pub const ZSTD_WINDOW_LOG: u32 = 27;
 
-/// The most memory that an xz decoder may take, in bytes. `xz -9` needs 65 MiB.
+/// Maximum memory of an xz decoder, in bytes. `xz -9` needs 65 MiB.
 pub const XZ_MEMORY: u64 = 256 << 20;
 
-/// How many manifests may be about each other in a chain of `subject`s and indexes.
+/// Maximum number of manifests in a chain of `subject`s and indexes.
 pub const SUBJECT_DEPTH: usize = 64;
 
-/// [`Error::Limit`] if `found` of something is more than `limit`.
+/// Returns [`Error::Limit`] if `found` exceeds `limit`.
 pub(crate) fn at_most<T>(what: impl Into<String>, found: T, limit: T) -> Result<()>
 where
     T: Copy + PartialOrd + TryInto<u64>,

@@ -19,7 +19,7 @@ use crate::image::Node;
 use crate::layer::Outcome;
 use crate::limits;
 
-use crate::formats::ConfigView;
+use crate::formats::docker::config_of_v1;
 use crate::image::Descriptor;
 use crate::image::Document;
 use crate::image::Platform;
@@ -226,7 +226,10 @@ impl<'a> Rebuild<'a> {
                 })
             }
             Layer::Absent {
-                descriptor,
+                descriptor: None, ..
+            } => Err(Error::NoRootfs),
+            Layer::Absent {
+                descriptor: Some(descriptor),
                 diff_id,
             } => {
                 let mut new = descriptor.clone();
@@ -261,21 +264,21 @@ impl<'a> Rebuild<'a> {
                 descriptor.media_type = media_type::to_oci(&descriptor.media_type);
                 return Ok((descriptor, None));
             }
-            Config::Image(document) => Document {
+            Config::Unreadable => return Err(Error::NoRootfs),
+            Config::Image(config) => Document {
                 media_type: media_type::CONFIG.to_owned(),
-                ..document.clone()
+                ..config.document.clone()
             },
-            Config::V1(v1) => {
+            Config::V1 { metadata, .. } => {
                 let diff_ids = layers.iter().map(|layer| layer.diff_id);
                 // Every layer of such an image was decoded.
                 let diff_ids: Option<Vec<DiffId>> = diff_ids.collect();
-                let config = v1.config(&diff_ids.ok_or(Error::NoRootfs)?)?;
+                let config = config_of_v1(metadata, &diff_ids.ok_or(Error::NoRootfs)?)?;
                 Document::new(media_type::CONFIG, config)
             }
         };
         self.output.put(&document)?;
-        let view = ConfigView::parse(&format!("config {}", document.digest), &document.bytes)?;
-        Ok((document.descriptor(), Some(view.platform)))
+        Ok((document.descriptor(), manifest.platform().cloned()))
     }
 
     fn index(&mut self, index: &'a Index, depth: usize) -> Result<Built> {

@@ -3,6 +3,7 @@
 use crate::compression::Codec;
 use crate::digest::DiffId;
 use crate::digest::Digest;
+use crate::findings::Finding;
 use crate::image::Platform;
 
 /// What [`crate::convert()`] gives back.
@@ -11,7 +12,7 @@ pub struct Report {
     /// The converted images, indexes and artifacts, in the order of the inputs.
     pub entries: Vec<EntryReport>,
     /// What the user should know.
-    pub warnings: Vec<String>,
+    pub warnings: Vec<Finding>,
     /// What came from the cache, where there is one.
     pub cache: Option<CacheReport>,
 }

@@ -6,8 +6,6 @@
 use serde::Deserialize;
 
 use crate::digest::Digest;
-use crate::formats::docker::V1Config;
-use crate::formats::docker::V1Layer;
 use crate::formats::docker::schema1;
 use crate::formats::docker::v1_config::HistoryEntry;
 use crate::formats::docker::v1_config::schema2_config;
@@ -19,13 +17,18 @@ use crate::image::Descriptor;
 use crate::image::Manifest;
 use crate::image::Schema1Document;
 use crate::image::media_type;
+use crate::image::{V1Config, V1Layer};
 use crate::report::LayerReport;
 
 /// Of an image as it was read: from its own manifest, not from the manifest of the output. `layers` are those of
 /// `manifest`.
 pub(crate) fn of_input(manifest: &Manifest, layers: &[LayerReport]) -> Option<Digest> {
     if let Some(schema1) = &manifest.known_as.schema1 {
-        let Config::V1(V1Config::Schema1(metadata)) = &manifest.config else {
+        let Config::V1 {
+            metadata: V1Config::Schema1(metadata),
+            ..
+        } = &manifest.config
+        else {
             return None;
         };
         return of_schema1(schema1, metadata, layers);
@@ -75,7 +78,7 @@ fn of_schema1(
     metadata: &[V1Layer],
     reports: &[LayerReport],
 ) -> Option<Digest> {
-    let manifest = schema1::parse(&document.bytes, true).ok()?;
+    let manifest = schema1::parse(&document.bytes).ok()?;
     let mut reports = reports.iter();
     let mut history = Vec::with_capacity(metadata.len());
     let mut diff_ids = Vec::new();

@@ -5,9 +5,9 @@ use std::str::FromStr;
 
 use crate::digest::Digest;
 use crate::error::Error;
-use crate::error::Place;
 use crate::error::Result;
 use crate::error::ResultExt;
+use crate::findings::{Code, Finding, Place};
 use crate::formats::Input;
 use crate::image::Entry;
 use crate::image::Index;
@@ -80,18 +80,15 @@ pub(crate) struct Selected {
 
 impl Selected {
     /// Where it is: its input and its label.
-    pub fn places(&self, inputs: &[Input]) -> Vec<Place> {
-        vec![
-            Place::File(inputs[self.input].name.clone()),
-            Place::Image(self.label.clone()),
-        ]
+    pub fn place(&self, inputs: &[Input]) -> Place {
+        Place::input(inputs[self.input].name.clone()).enclosing(&Place::image(self.label.clone()))
     }
 
     /// Says where an error of building it happened, unless it is not about the input.
     pub fn locate(&self, error: Error, inputs: &[Input]) -> Error {
         match error.fact() {
             Error::Io { .. } | Error::Interrupted => error,
-            _ => error.at_all(&self.places(inputs)),
+            _ => error.at(self.place(inputs)),
         }
     }
 }
@@ -101,7 +98,7 @@ impl Selection {
     pub(crate) fn apply(
         &self,
         inputs: &[Input],
-        warnings: &mut Vec<String>,
+        warnings: &mut Vec<Finding>,
     ) -> Result<Vec<Selected>> {
         let selected = self.named(inputs)?;
         let mut kept = Vec::with_capacity(selected.len());
@@ -111,11 +108,12 @@ impl Selection {
             let before = warnings.len();
             let node = self.fitting(one.entry.node, warnings).map_err(|error| {
                 error
-                    .at(Place::Image(one.label.clone()))
-                    .at(Place::File(input.clone()))
+                    .at(Place::image(one.label.clone()))
+                    .at(Place::input(input.clone()))
             })?;
             for warning in &mut warnings[before..] {
-                *warning = format!("{input}: {}: {warning}", one.label);
+                let image = Place::image(one.label.clone());
+                *warning = warning.clone().at(&image).at(&Place::input(input.clone()));
             }
             if let Some(node) = node {
                 one.entry.node = node;
@@ -124,7 +122,7 @@ impl Selection {
         }
         if let (true, [first, others @ ..]) = (kept.is_empty(), &warnings[first..]) {
             return Err(Error::NothingLeft {
-                first: first.clone(),
+                first: first.to_string(),
                 others: others.len(),
             });
         }
@@ -231,10 +229,10 @@ impl Selection {
     }
 
     /// The node without other platforms and without what is missing; `None` when nothing is left.
-    fn fitting(&self, node: Node, warnings: &mut Vec<String>) -> Result<Option<Node>> {
+    fn fitting(&self, node: Node, warnings: &mut Vec<Finding>) -> Result<Option<Node>> {
         match node {
             Node::Manifest(manifest) => {
-                let fits = manifest.platform.as_ref().is_none_or(|own| {
+                let fits = manifest.platform().is_none_or(|own| {
                     self.platforms.is_empty() || self.platforms.iter().any(|p| own.fits(p))
                 });
                 Ok(fits.then_some(Node::Manifest(manifest)))
@@ -242,16 +240,17 @@ impl Selection {
             Node::Blob(blob) => Ok(Some(Node::Blob(blob))),
             Node::Absent {
                 descriptor,
-                places,
                 missing,
             } => {
                 if !self.allow_missing {
                     let error = Error::Absent { name: missing };
-                    return Err(places.into_iter().rev().fold(error, Error::at));
+                    return Err(error);
                 }
-                warnings.push(format!(
-                    "left out {}: {missing} is missing",
-                    descriptor.digest
+                let message = format!("left out {}: {missing} is missing", descriptor.digest);
+                warnings.push(Finding::new(
+                    Code::PlatformAbsent,
+                    &Place::default(),
+                    message,
                 ));
                 Ok(None)
             }
@@ -259,7 +258,7 @@ impl Selection {
         }
     }
 
-    fn fitting_index(&self, index: Index, warnings: &mut Vec<String>) -> Result<Option<Node>> {
+    fn fitting_index(&self, index: Index, warnings: &mut Vec<Finding>) -> Result<Option<Node>> {
         let before = index.children.len();
         let mut dropped = Vec::new();
         let mut children = Vec::with_capacity(before);
@@ -277,7 +276,7 @@ impl Selection {
                     let platform = descriptor.platform.as_ref();
                     platform.map_or_else(|| descriptor.digest.to_string(), ToString::to_string)
                 };
-                self.fitting(child, warnings).at(|| Place::Image(label()))?
+                self.fitting(child, warnings).at(|| Place::image(label()))?
             };
             match kept {
                 Some(child) => children.push((descriptor, child)),
@@ -366,7 +365,7 @@ fn platforms(inputs: &[Input]) -> String {
     let mut platforms: Vec<String> = Vec::new();
     for entry in inputs.iter().flat_map(|input| &input.entries) {
         for manifest in entry.node.manifests() {
-            platforms.extend(manifest.platform.as_ref().map(ToString::to_string));
+            platforms.extend(manifest.platform().map(ToString::to_string));
         }
     }
     platforms.sort();

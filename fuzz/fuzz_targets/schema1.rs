@@ -3,7 +3,8 @@
 
 use libfuzzer_sys::fuzz_target;
 use ocify::v1::schema1::{Emptiness, parse};
-use ocify::{DiffId, Digest, V1Config, V1Layer};
+use ocify::image::{V1Config, V1Layer};
+use ocify::{DiffId, Digest, config_of_v1};
 
 fuzz_target!(|bytes: &[u8]| {
     let strict = parse(bytes, false);
@@ -22,6 +23,6 @@ fuzz_target!(|bytes: &[u8]| {
     let count = layers.iter().filter(|layer| !layer.empty).count();
     let diff_ids = vec![DiffId(Digest::sha256(b"")); count];
     for config in [V1Config::Schema1(layers.clone()), V1Config::Docker(layers)] {
-        let _ = config.config(&diff_ids);
+        let _ = config_of_v1(&config, &diff_ids);
     }
 });

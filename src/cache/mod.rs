@@ -1,7 +1,7 @@
 //! Finished layers that are kept from run to run.
 //!
 //! An entry is a file that holds exactly a blob's bytes: `CODEC-LEVEL-VERSION/DIFF_ID-DIGEST` (both in hex), where
-//! VERSION stands for the encoder. It is written beside under another name and renamed once its digests have been checked, so
+//! VERSION stands for the encoder. It is staged under another name and renamed once its digests have been checked, so
 //! any number of runs can share a cache. Nothing is waited for until it is on disk: each use checks the digest again, and
 //! what a power failure has damaged is made anew.
 //!
@@ -25,17 +25,16 @@ use crate::compression::encoder_version;
 use crate::digest::DiffId;
 use crate::digest::Digest;
 use crate::error::Error;
-use crate::error::Place;
 use crate::error::Result;
+use crate::findings::{Code, Finding, Place};
 use crate::fs::Dir;
 use crate::fs::FreeSpace;
 use crate::fs::staging;
 use crate::interrupt::Interrupt;
 use crate::mutex::lock;
-use crate::output::Target;
 use crate::source::Content;
 
-/// What entries in the making begin with.
+/// What staged entries begin with.
 const STAGED: &str = ".ocify-";
 
 /// Where finished layers are kept, and how many.
@@ -49,7 +48,7 @@ pub struct CacheOptions {
 
 /// An open cache.
 pub(crate) struct Cache {
-    root: Dir,
+    root: Arc<Dir>,
     pub path: PathBuf,
     /// Which encoders' entries are of use.
     version: String,
@@ -62,7 +61,7 @@ pub(crate) struct Cache {
     stored: Mutex<Vec<(String, String)>>,
     /// Set when nothing more can be put there.
     closed: AtomicBool,
-    warnings: Mutex<Vec<String>>,
+    warnings: Mutex<Vec<Finding>>,
 }
 
 /// An entry that is there.
@@ -75,18 +74,24 @@ pub(crate) struct Found {
 }
 
 impl Cache {
-    /// Opens the cache for a conversion into `target`.
+    /// Opens the cache for a conversion into the file or folder `output`.
     ///
     /// # Errors
     /// When the folder cannot be made or opened, or is inside of the output.
-    pub fn open(options: &CacheOptions, target: &Target, interrupt: &Interrupt) -> Result<Cache> {
+    pub fn open(
+        options: &CacheOptions,
+        output: Option<&Path>,
+        interrupt: &Interrupt,
+    ) -> Result<Cache> {
         let path = &options.folder;
-        refuse_inside(path, target)?;
-        std::fs::create_dir_all(path).map_err(Error::io("make the cache", path))?;
+        if let Some(output) = output {
+            refuse_inside(path, output)?;
+        }
+        std::fs::create_dir_all(path).map_err(Error::io("create the cache", path))?;
         let root = Dir::open(path)?;
         staging::remove_stale(&root, STAGED, |_| Ok(()));
         Ok(Cache {
-            root,
+            root: Arc::new(root),
             path: path.clone(),
             version: encoder_version(),
             size: options.size,
@@ -114,7 +119,7 @@ impl Cache {
             }))
         };
         open().unwrap_or_else(|error: Error| {
-            self.warn(format!("the cache cannot be read: {}", error.chain()));
+            self.warn(format!("cannot read the cache: {}", error.chain()));
             None
         })
     }
@@ -130,10 +135,10 @@ impl Cache {
         let path = folder.folder.path(&name);
         let open = || {
             let Some(file) = folder.folder.open_file(&name)? else {
-                // Another run has removed it meanwhile, to make free_space.
+                // Another run has removed it meanwhile, to free space.
                 return Ok(None);
             };
-            let metadata = file.metadata().map_err(Error::io("look at", &path))?;
+            let metadata = file.metadata().map_err(Error::io("examine", &path))?;
             if !metadata.is_file() {
                 return Err(Error::NotAFile {
                     name: path.display().to_string(),
@@ -156,7 +161,7 @@ impl Cache {
                 })
             }
             Err(error) => {
-                self.warn(format!("dropped from the cache: {}", error.chain()));
+                self.warn(format!("removed from the cache: {}", error.chain()));
                 discard(&folder.folder, &name);
                 None
             }
@@ -176,33 +181,42 @@ impl Cache {
     /// Puts nothing more there, and says so once.
     fn close(&self, error: &Error) {
         if !self.closed.swap(true, Ordering::Relaxed) {
-            self.warn(format!("the cache takes no more layers: {}", error.chain()));
+            self.warn(format!(
+                "no more layers are added to the cache: {}",
+                error.chain()
+            ));
         }
     }
 
-    fn warn(&self, warning: String) {
-        lock(&self.warnings).push(warning);
+    fn warn(&self, message: String) {
+        lock(&self.warnings).push(Finding::new(Code::Cache, &Place::default(), message));
     }
 
     /// What went wrong so far.
-    pub fn take_warnings(&self) -> Vec<String> {
+    pub fn take_warnings(&self) -> Vec<Finding> {
         std::mem::take(&mut *lock(&self.warnings))
     }
 
     /// Whether a conversion that failed may work without the cache's help: one of its entries was damaged, or the disk
-    /// is full and the cache may have to do with it. Either is put right here.
-    pub fn gives_way(&self, error: &Error, target: &Target) -> bool {
-        if let Some(Place::CacheEntry(path)) = error.places().last() {
+    /// is full and the cache may have to do with it. `temporary` is a folder on the output's file system.
+    pub fn can_recover_from(&self, error: &Error, temporary: &Path) -> bool {
+        let device = |path: &Path| path.metadata().ok().map(|metadata| metadata.dev());
+        matches!(error.fact(), Error::CacheEntry { .. })
+            || is_full(error)
+                && self.used.load(Ordering::Relaxed)
+                && device(&self.path) == device(temporary)
+    }
+
+    /// Removes the damaged entry, or what this run has put on the full disk.
+    pub fn recover_from(&self, error: &Error) {
+        if let Error::CacheEntry { path, source } = error.fact() {
             self.warn(format!(
-                "dropped from the cache, and all layers are done again: {}: {}",
+                "removed from the cache, and all layers are converted again: {}: {}",
                 path.display(),
-                error.fact().chain()
+                source.fact().chain()
             ));
             self.drop_entry(path);
-            return true;
-        }
-        if !is_full(error) || !self.used.load(Ordering::Relaxed) || !self.shares_disk(target) {
-            return false;
+            return;
         }
         self.close(error.fact());
         for (folder, name) in lock(&self.stored).drain(..) {
@@ -210,12 +224,6 @@ impl Cache {
                 discard(&folder, &name);
             }
         }
-        true
-    }
-
-    fn shares_disk(&self, target: &Target) -> bool {
-        let device = |path: &Path| path.metadata().ok().map(|metadata| metadata.dev());
-        device(&self.path) == device(&target.temporary())
     }
 
     fn drop_entry(&self, path: &Path) {
@@ -245,7 +253,7 @@ pub(crate) struct EntryFolder {
 /// Whether a disk is full, but perhaps for the reserve that what grows leaves.
 fn is_full(error: &Error) -> bool {
     match error.fact() {
-        Error::NoRoom { .. } => true,
+        Error::InsufficientSpace { .. } => true,
         Error::Io { source, .. } => matches!(
             source.kind(),
             io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded
@@ -262,14 +270,11 @@ fn discard(folder: &Dir, name: &str) {
 }
 
 /// A cache inside of a layout would be no part of it, and a layout that is yet to be made must not be there before.
-fn refuse_inside(cache: &Path, target: &Target) -> Result<()> {
-    let (Target::Folder(output) | Target::Tar(output)) = target else {
-        return Ok(());
-    };
+fn refuse_inside(cache: &Path, output: &Path) -> Result<()> {
     if resolve(cache).starts_with(resolve(output)) {
         return Err(Error::CacheInOutput {
             cache: cache.to_owned(),
-            output: output.clone(),
+            output: output.to_owned(),
         });
     }
     Ok(())

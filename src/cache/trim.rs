@@ -9,8 +9,8 @@ use super::name;
 use crate::error::Result;
 use crate::fs::Dir;
 
-/// Removes the entries that were not used for longest, of any version, until the rest is at most `size` bytes. What
-/// cannot be listed or removed stays.
+/// Removes the least recently used entries, of any version, until the rest is at most `size` bytes. What cannot be
+/// listed or removed stays.
 pub(super) fn trim(root: &Dir, size: u64) {
     let mut folders = Vec::new();
     for (folder_name, _) in root.names().unwrap_or_default() {
@@ -46,10 +46,11 @@ fn entries(folder: &Dir) -> Vec<Entry<'_>> {
         name::parse_entry(&name)?;
         let status: Stat = folder.status(&name).ok()??;
         let is_file = FileType::from_raw_mode(status.st_mode) == FileType::RegularFile;
+        let size = u64::try_from(status.st_size).ok()?;
         is_file.then(|| Entry {
             folder,
             name,
-            size: u64::try_from(status.st_size).unwrap_or_default(),
+            size,
             used: (status.st_mtime.into(), status.st_mtime_nsec.into()),
         })
     };

@@ -1,4 +1,4 @@
-//! The command line: what can be typed.
+//! The command line: commands and their options.
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -8,7 +8,7 @@ use clap::{Parser, Subcommand, ValueEnum};
 use ocify::oci::Platform;
 use ocify::{Compression, DigestMap, ImageSelector};
 
-/// Converts container images on disk to an OCI image layout, offline.
+/// Convert container images on disk to an OCI image layout, offline.
 #[derive(Debug, Parser)]
 #[command(
     version,
@@ -27,10 +27,10 @@ pub enum Command {
     Verify(Verify),
 }
 
-/// What every command takes.
+/// Options of every command.
 #[derive(Debug, clap::Args)]
 pub struct Common {
-    /// Print one JSON document on standard output in place of text
+    /// Print one JSON document on standard output instead of text
     #[arg(long)]
     pub json: bool,
 
@@ -43,14 +43,14 @@ pub struct Common {
     pub verbose: bool,
 }
 
-/// Convert every image of the inputs into one layout
+/// Convert every image of the inputs to one layout
 ///
 /// Prints a line "DIGEST NAME" for each name of each converted image.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
   ocify convert app.tar -o layout          a folder, for skopeo copy oci:layout
-  ocify convert app.tar -o app-oci.tar     a tar that docker, podman and ctr load
+  ocify convert app.tar -o app-oci.tar     a tar for docker, podman and ctr
   ssh host docker save app | ocify convert - -o layout
   ocify convert *.tar -o layout --compression zstd")]
 pub struct Convert {
@@ -59,17 +59,17 @@ pub struct Convert {
     #[arg(required = true, value_name = "INPUT")]
     pub inputs: Vec<PathBuf>,
 
-    /// The OCI layout: a tar if the name ends in .tar, else a folder; "-" is a
-    /// tar on standard output. An existing layout is added to
+    /// The OCI layout: a tar if the name ends in .tar, otherwise a folder; "-"
+    /// is a tar on standard output. An existing layout is added to
     #[arg(short, long, value_name = "OUTPUT")]
     pub output: PathBuf,
 
     /// keep, gzip, zstd or none; with a level, every layer is encoded again
     ///
-    /// keep: gzip and zstd layers stay as they are, plain and other ones
-    /// become gzip. A codec: every layer ends in it; a layer already in it
-    /// stays. gzip:1 to gzip:9, zstd:1 to zstd:22: every layer is encoded
-    /// again.
+    /// keep: gzip and zstd layers are kept, all others become gzip. gzip, zstd
+    /// or none: every layer gets this codec; a layer that already has it is
+    /// kept. gzip:1 to gzip:9, zstd:1 to zstd:22: every layer is encoded again
+    /// at this level.
     #[arg(long, value_name = "CODEC[:LEVEL]", default_value = "keep",
           value_parser = |text: &str| text.parse::<Compression>())]
     pub compression: Compression,
@@ -84,15 +84,15 @@ pub struct Convert {
     #[arg(long, value_name = "PLATFORM", value_parser = |text: &str| text.parse::<Platform>())]
     pub platform: Vec<Platform>,
 
-    /// The name for the one image selected
+    /// The name for the selected image; exactly one must be selected
     #[arg(long, value_parser = clap::builder::NonEmptyStringValueParser::new())]
     pub name: Option<String>,
 
-    /// Leave out what an index names and the input has not, unless nothing is left
+    /// Leave out images that an index lists and the input lacks
     #[arg(long)]
     pub allow_missing: bool,
 
-    /// Take schema 1 manifests whose signatures do not fit
+    /// Accept schema 1 manifests whose signatures do not verify
     #[arg(long)]
     pub ignore_signatures: bool,
 
@@ -100,33 +100,33 @@ pub struct Convert {
     #[arg(long)]
     pub no_docker_manifest: bool,
 
-    /// Write what each image's digests were and became, as CSV or JSON by the
-    /// name's ending
+    /// Write each image's old and new digests to FILE, as CSV or JSON depending
+    /// on its extension
     #[arg(long, value_name = "FILE",
           value_parser = clap::builder::PathBufValueParser::new().try_map(DigestMap::new))]
     pub digest_map: Option<DigestMap>,
 
     /// full: decode every layer and check its `diff_id`; blobs: check layers
-    /// that are kept by digest and size alone
+    /// that are kept by digest and size only
     #[arg(long, value_enum, default_value_t)]
     pub check: Check,
 
-    /// The largest a layer may be when it is decoded: bytes, or a number with
-    /// K, M, G or T
+    /// Maximum size of a decoded layer: a number of bytes, or a number followed
+    /// by K, M, G or T
     #[arg(long, value_name = "SIZE", default_value = "128G", value_parser = size)]
     pub max_layer_size: u64,
 
-    /// Keep layers that are encoded in this folder, and take them from there the
-    /// next time; the output is the same. "" is none
+    /// Keep encoded layers in this folder and reuse them in later runs; the
+    /// output is the same. "" disables the cache
     #[arg(long, value_name = "DIR", env = "OCIFY_CACHE", hide_env_values = true,
           value_parser = clap::value_parser!(OsString))]
     pub cache: Option<OsString>,
 
-    /// How much the cache may hold; what was not used for longest goes first
+    /// Maximum size of the cache; least recently used entries are removed first
     #[arg(long, value_name = "SIZE", default_value = "10G", value_parser = size)]
     pub cache_size: u64,
 
-    /// How many threads work on layers [default: all cores]
+    /// Number of threads [default: all cores]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
     pub threads: Option<u16>,
 
@@ -138,10 +138,10 @@ pub struct Convert {
     pub common: Common,
 }
 
-/// Tell what is in an input
+/// Show what an input contains
 ///
-/// Reads its metadata alone, and of each layer the few bytes that tell its
-/// codec. Text shortens the digests of layers, JSON does not.
+/// Reads only the metadata and the first bytes of each layer. Text shortens the
+/// digests of layers, JSON does not.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
@@ -169,7 +169,7 @@ pub struct Inspect {
     #[arg(long, conflicts_with = "json")]
     pub config: bool,
 
-    /// Take schema 1 manifests whose signatures do not fit
+    /// Accept schema 1 manifests whose signatures do not verify
     #[arg(long)]
     pub ignore_signatures: bool,
 
@@ -177,14 +177,14 @@ pub struct Inspect {
     pub common: Common,
 }
 
-/// Re-read everything in an input, report every mismatch
+/// Read everything in an input again, report every problem
 ///
 /// Checks digests, sizes, `diff_ids`, media types, the tar in each layer, and
-/// what the image specification asks for. Prints a line for each error and
-/// warning, and one to sum up. Exit status 1 if there are errors.
+/// the requirements of the image specification. Prints a line for each error
+/// and warning, then a summary. The exit status is 1 if there are errors.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
--v prints notes too, -q errors alone; --json has them all.
+-v also prints notes, -q prints only errors, --json prints all of them.
 
 Examples:
   ocify verify app.tar
@@ -195,7 +195,7 @@ pub struct Verify {
     #[arg(value_name = "INPUT")]
     pub input: PathBuf,
 
-    /// How many threads work on layers [default: all cores]
+    /// Number of threads [default: all cores]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
     pub threads: Option<u16>,
 
@@ -210,7 +210,7 @@ pub enum Check {
     Blobs,
 }
 
-/// A number of bytes with a binary unit behind it, if any.
+/// A number of bytes, or a number followed by a binary unit.
 fn size(text: &str) -> Result<u64, String> {
     let units = ["", "K", "M", "G", "T"];
     let digits = text.trim_end_matches(|letter: char| letter.is_ascii_uppercase());
@@ -221,5 +221,5 @@ fn size(text: &str) -> Result<u64, String> {
         .ok()
         .zip(unit)
         .and_then(|(number, (_, power))| number.checked_mul(1 << (10 * power)));
-    bytes.ok_or_else(|| "it is no number of bytes, or one with K, M, G or T".to_owned())
+    bytes.ok_or_else(|| "expected a size such as 512M".to_owned())
 }

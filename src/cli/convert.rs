@@ -15,7 +15,7 @@ use super::{Failure, json, warn};
 pub fn run(args: &Convert, interrupt: &Interrupt) -> Result<(), Failure> {
     let target = Target::new(&args.output);
     if target == Target::Stdout && args.common.json {
-        let message = "--json and the tar cannot both go to standard output";
+        let message = "`--json` and the tar cannot both go to standard output";
         return Err(Failure::Usage(message.to_owned()));
     }
     let bars = (!args.common.quiet && io::stderr().is_terminal()).then(Bars::new);
@@ -108,7 +108,7 @@ fn print_layers(report: &Report) {
                     (Some(digest), None) => {
                         eprintln!("  {digest} {codec} {} bytes", layer.size);
                     }
-                    (None, _) => eprintln!("  a foreign layer that is not here"),
+                    (None, _) => eprintln!("  a foreign layer that is not in the input"),
                 }
             }
         }

@@ -29,11 +29,20 @@ pub fn run(args: &Inspect, interrupt: &Interrupt) -> Result<(), Failure> {
     let inspection = ocify::inspect(&input, &args.image)?;
     warn(&inspection.warnings, args.common.quiet);
     if args.common.json {
-        return Ok(json::print(&inspect_json::inspection(&inspection))?);
+        json::print(&inspect_json::inspection(&inspection))?;
+    } else {
+        let mut text = Text::default();
+        text.inspection(&inspection);
+        print(text.lines.as_bytes())?;
     }
-    let mut text = Text::default();
-    text.inspection(&inspection);
-    print(text.lines.as_bytes())
+    for error in &inspection.errors {
+        eprintln!("ocify: {}", escape(&error.to_string()));
+    }
+    if inspection.errors.is_empty() {
+        Ok(())
+    } else {
+        Err(Failure::Reported)
+    }
 }
 
 fn print(bytes: &[u8]) -> Result<(), Failure> {
@@ -77,7 +86,13 @@ impl Text {
             count => format!("{count} images"),
         };
         let Inspection { input, format, .. } = inspection;
-        self.line(0, &format!("{input}: {format}, {count}"));
+        self.line(
+            0,
+            &format!(
+                "{input}: {}, {count}",
+                format.map_or_else(|| "unknown format".to_owned(), |format| format.to_string())
+            ),
+        );
         for entry in &inspection.entries {
             self.lines.push('\n');
             self.entry(entry);
@@ -140,7 +155,7 @@ impl Text {
         }
         match &image.image_id {
             Some(id) => self.field(indent, "image ID", &id.short()),
-            None => self.field(indent, "image ID", "none before a conversion"),
+            None => self.field(indent, "image ID", "none until it is converted"),
         }
         if let Some(subject) = &image.subject {
             self.field(indent, "about", &subject.short());

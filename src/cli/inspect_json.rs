@@ -8,9 +8,10 @@ use serde_json::{Map, Value, json};
 pub fn inspection(inspection: &Inspection) -> Value {
     json!({
         "input": inspection.input,
-        "format": inspection.format.to_string(),
+        "format": inspection.format,
         "images": inspection.entries.iter().map(entry).collect::<Vec<_>>(),
         "signatures": inspection.signatures,
+        "errors": inspection.errors,
         "warnings": inspection.warnings,
     })
 }

@@ -1,4 +1,4 @@
-//! All that prints: arguments, results as text and JSON, messages, progress.
+//! Everything that prints: arguments, results as text and JSON, messages, progress.
 
 mod args;
 mod bars;
@@ -14,7 +14,7 @@ use std::io::{self, Write};
 use std::process::ExitCode;
 
 use clap::Parser;
-use ocify::{Error, Interrupt};
+use ocify::{Error, Finding, Interrupt};
 
 use args::{Args, Command};
 use escape::escape;
@@ -22,7 +22,7 @@ use escape::escape;
 /// How a run ended. Part of the contract with scripts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Exit {
-    /// All was done.
+    /// Success.
     Done = 0,
     /// Bad input, a mismatch, or the system refused.
     Failed = 1,
@@ -36,13 +36,13 @@ impl From<Exit> for ExitCode {
     }
 }
 
-/// Parses the arguments, does what they say, and gives the exit status.
+/// Parses the arguments, runs the command, and returns the exit status.
 pub fn run() -> ExitCode {
     let args = match Args::try_parse() {
         Ok(args) => args,
         Err(error) => {
             let help = !error.use_stderr();
-            // Where nobody reads, there is nobody to tell.
+            // If nobody reads standard error, there is nobody to tell.
             let _ = error.print();
             return if help { Exit::Done } else { Exit::Usage }.into();
         }
@@ -59,7 +59,7 @@ pub fn run() -> ExitCode {
         Err(Failure::Reported) => Exit::Failed.into(),
         Err(Failure::Usage(message)) => {
             eprintln!("ocify: {}", escape(&message));
-            eprintln!("hint: see ocify --help");
+            eprintln!("hint: see `ocify --help`");
             Exit::Usage.into()
         }
         Err(Failure::Failed(error)) => {
@@ -69,7 +69,7 @@ pub fn run() -> ExitCode {
             }
             Exit::Failed.into()
         }
-        // A reader that has seen enough, as `head` does, is no failure of ours to explain.
+        // A reader that closes the pipe early, such as `head`, needs no explanation.
         Err(Failure::Output(error)) if error.kind() == io::ErrorKind::BrokenPipe => {
             Exit::Failed.into()
         }
@@ -80,15 +80,15 @@ pub fn run() -> ExitCode {
     }
 }
 
-/// Why a command did not do its work.
+/// Why a command failed.
 enum Failure {
     /// Options that clap cannot check.
     Usage(String),
-    /// What the library says.
+    /// An error of the library.
     Failed(Error),
-    /// The result itself tells what is wrong.
+    /// The result that was printed already says what is wrong.
     Reported,
-    /// Standard output is gone.
+    /// Standard output cannot be written.
     Output(io::Error),
 }
 
@@ -115,10 +115,10 @@ fn report(error: &Error) {
     }
 }
 
-fn warn(warnings: &[String], quiet: bool) {
+fn warn(warnings: &[Finding], quiet: bool) {
     if !quiet {
         for warning in warnings {
-            eprintln!("ocify: warning: {}", escape(warning));
+            eprintln!("ocify: warning: {}", escape(&warning.as_warning()));
         }
     }
 }

@@ -18,7 +18,7 @@ pub fn catch(interrupt: &Interrupt) -> Signals {
     for signal in [SIGINT, SIGTERM, SIGHUP] {
         // These fail for signals that cannot be caught, which these are not. The actions run in this order: end at
         // once if there is nothing to clean up (or at the second signal), else remember the signal and ask to stop.
-        let number = usize::try_from(signal).unwrap_or_default();
+        let number = signal.unsigned_abs() as usize;
         let _ = flag::register_conditional_default(signal, interrupt.nothing_staged());
         let _ = flag::register_conditional_default(signal, interrupt.flag());
         let _ = flag::register_usize(signal, caught.clone(), number);

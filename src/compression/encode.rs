@@ -64,7 +64,7 @@ impl ChunkEncoder {
         Ok(ChunkEncoder(match encoding {
             Encoding::None => Encoder::None,
             Encoding::Gzip(level) => {
-                let level = Level::new(level).ok_or_else(|| io::Error::other("no such level"))?;
+                let level = Level::new(level).ok_or_else(|| io::Error::other("unknown level"))?;
                 Encoder::Gzip(Box::new(Deflate::new(level)))
             }
             Encoding::Zstd(level) => {

@@ -119,10 +119,10 @@ impl Compression {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum CompressionError {
     /// The word before the colon.
-    #[error("{0:?} is none of keep, gzip, zstd, none")]
+    #[error("unknown compression {0:?}, expected keep, gzip, zstd or none")]
     Unknown(String),
     /// The number behind the colon.
-    #[error("level {level:?} of {codec} is not a number from 1 to {most}")]
+    #[error("{codec} level is {level:?}, expected a number from 1 to {most}")]
     Level {
         /// gzip or zstd.
         codec: &'static str,
@@ -132,7 +132,7 @@ pub enum CompressionError {
         most: u32,
     },
     /// `keep` and `none` have none.
-    #[error("{0} has no levels")]
+    #[error("{0} does not have levels")]
     NoLevels(&'static str),
 }
 
@@ -203,14 +203,23 @@ mod tests {
             Ok(Compression::Again(Encoding::Zstd(19)))
         );
         for (text, message) in [
-            ("lzma", r#""lzma" is none of keep, gzip, zstd, none"#),
+            (
+                "lzma",
+                r#"unknown compression "lzma", expected keep, gzip, zstd or none"#,
+            ),
             (
                 "gzip:10",
-                r#"level "10" of gzip is not a number from 1 to 9"#,
+                r#"gzip level is "10", expected a number from 1 to 9"#,
             ),
-            ("gzip:0", r#"level "0" of gzip is not a number from 1 to 9"#),
-            ("zstd:", r#"level "" of zstd is not a number from 1 to 22"#),
-            ("none:1", "none has no levels"),
+            (
+                "gzip:0",
+                r#"gzip level is "0", expected a number from 1 to 9"#,
+            ),
+            (
+                "zstd:",
+                r#"zstd level is "", expected a number from 1 to 22"#,
+            ),
+            ("none:1", "none does not have levels"),
         ] {
             assert_eq!(parsed(text).unwrap_err().to_string(), message);
         }

@@ -1,51 +1,69 @@
 //! What to do about an error.
 
 use super::Error;
-use crate::formats::docker::schema1::Schema1Error;
+use crate::findings::Code;
 
 impl Error {
     /// What the user can do about it, where that helps.
     #[must_use]
     pub fn hint(&self) -> Option<&'static str> {
         match self.fact() {
+            Error::Finding { finding } => of_finding(finding.code),
             Error::NoEndOfArchive { .. } | Error::Truncated { .. } => {
-                Some("copy or save it again, and compare the sizes")
+                Some("copy or save the input again, and compare the sizes")
             }
             Error::DiffId { .. } | Error::DigestMismatch { .. } | Error::SizeMismatch { .. } => {
-                Some("the input is damaged: copy or save it again")
+                Some("copy or save the input again: it is damaged")
             }
-            Error::Schema1 {
-                source: Schema1Error::Signature { .. },
-            } => Some("--ignore-signatures takes it all the same"),
             Error::NotALayout { .. } => {
-                Some("give another output, or remove this one if it is not needed")
+                Some("choose another output, or remove this one if it is not needed")
             }
-            Error::CacheInOutput { .. } => Some("give the cache a folder of its own"),
-            Error::DigestMapInside { .. } => Some("give the digest map a place of its own"),
-            Error::OutputIsLink { .. } => Some("name what it points to"),
+            Error::CacheInOutput { .. } => Some("choose a folder outside the output for the cache"),
+            Error::DigestMapInside { .. } => Some("choose another path for the digest map"),
+            Error::OutputIsLink { .. } => Some("use the path that it points to"),
             Error::Absent { .. } => {
-                Some("--allow-missing or --platform leaves out what is missing")
+                Some("use `--allow-missing` or `--platform` to leave out what is missing")
             }
-            Error::NameForMany { .. } => Some("select one with --image"),
-            Error::LayerTooLarge { .. } => Some("--max-layer-size allows more"),
-            Error::NoRoom { .. } => Some("a tenth of what is free is left free for others"),
+            Error::NameForMany { .. } => Some("select one with `--image`"),
+            Error::LayerTooLarge { .. } => Some("use `--max-layer-size` to allow more"),
+            Error::InsufficientSpace { .. } => Some(
+                "free some space, or write to another disk: a tenth of the free space is kept free",
+            ),
             Error::NoSuchImage { .. } => {
-                Some("select by a name, by @ and a number from 0, or by a digest")
+                Some("select by name, by position such as `@0`, or by digest")
             }
             Error::SeveralImages { .. } => {
-                Some("select one with --image: a name, @ and a number from 0, or a digest")
+                Some("select one with `--image`: by name, by position such as `@0`, or by digest")
             }
-            Error::NoManifest { has_config: true } => {
-                Some("--config prints its config; manifest.json in the archive lists its layers")
-            }
+            Error::NoManifest { has_config: true } => Some(
+                "use `--config` to print its config; manifest.json in the archive lists its layers",
+            ),
             Error::NoManifest { has_config: false } | Error::NoConfig => {
-                Some("convert it, and inspect the result")
+                Some("convert it and inspect the result")
             }
-            Error::NameConflict { .. } => Some("convert them one by one, with --image and --name"),
+            Error::NameConflict { .. } => {
+                Some("convert them one by one with `--image` and `--name`")
+            }
             Error::NotAnImage { .. } => Some(
-                "inputs are docker save archives, OCI layouts, dir: folders and schema 1 folders",
+                "pass a docker save archive, an OCI layout, a dir: folder or a schema 1 folder",
             ),
             _ => None,
         }
+    }
+}
+
+fn of_finding(code: Code) -> Option<&'static str> {
+    match code {
+        Code::ArchiveDamaged => Some("copy or save the input again, and compare the sizes"),
+        Code::LayerDiffId | Code::BlobDigest | Code::BlobSize | Code::LayerDecode => {
+            Some("copy or save the input again: it is damaged")
+        }
+        Code::Schema1Signature | Code::Schema1Unverified => {
+            Some("use --ignore-signatures to convert it anyway")
+        }
+        Code::NotAnImage => {
+            Some("pass a docker save archive, an OCI layout, a dir: folder or a schema 1 folder")
+        }
+        _ => None,
     }
 }

@@ -6,11 +6,11 @@ mod place;
 use std::io;
 use std::path::PathBuf;
 
-pub use place::Place;
 pub(crate) use place::ResultExt;
 
 use crate::digest::DiffId;
 use crate::digest::Digest;
+use crate::findings::{Finding, Place};
 
 /// What the library's functions return.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -26,7 +26,7 @@ pub enum Error {
     #[error("{place}")]
     At {
         /// The input, image, layer or file.
-        place: Place,
+        place: Box<Place>,
         /// What happened there.
         source: Box<Error>,
     },
@@ -40,6 +40,20 @@ pub enum Error {
         /// The system's words.
         source: io::Error,
     },
+    /// Something is wrong with an input.
+    #[error("{}", .finding.message)]
+    Finding {
+        /// What it is; its place is around this error.
+        finding: Box<Finding>,
+    },
+    /// Something is wrong with an entry of the cache, not with an input.
+    #[error("cache entry {}", .path.display())]
+    CacheEntry {
+        /// The entry's file.
+        path: PathBuf,
+        /// What is wrong with it.
+        source: Box<Error>,
+    },
     /// A signal or the caller asked to stop.
     #[error("interrupted")]
     Interrupted,
@@ -49,13 +63,13 @@ pub enum Error {
     #[error("the file is empty")]
     Empty,
     /// Nothing in it tells of an image.
-    #[error("no image in here: {found}")]
+    #[error("not a container image: {found}")]
     NotAnImage {
         /// What was found instead.
         found: String,
     },
     /// The end of a file comes before the end of what it holds.
-    #[error("{what} is cut short: {needed} bytes are needed, {found} are there")]
+    #[error("{what} is cut short: it ends at byte {found}, expected {needed}")]
     Truncated {
         /// The file or member.
         what: String,
@@ -65,7 +79,7 @@ pub enum Error {
         found: u64,
     },
     /// The archive ends without the two zero blocks that close a tar.
-    #[error("the archive ends at byte {found} without an end-of-archive marker: it is cut short")]
+    #[error("the archive is cut short: it ends at byte {found} without an end-of-archive marker")]
     NoEndOfArchive {
         /// The archive's length in bytes.
         found: u64,
@@ -104,8 +118,8 @@ pub enum Error {
         limit: u64,
     },
     /// What is being decoded or written would fill the disk.
-    #[error("no room in {}: {size} bytes and more are to be written, {free} were free at first", .path.display())]
-    NoRoom {
+    #[error("not enough free space in {}: at least {size} bytes are needed, {free} bytes were free at the start", .path.display())]
+    InsufficientSpace {
         /// The folder that it is written to.
         path: PathBuf,
         /// How large it is already.
@@ -150,7 +164,7 @@ pub enum Error {
 
     // Documents.
     /// A document that cannot be parsed.
-    #[error("{document} is not the JSON that it should be")]
+    #[error("cannot parse {document}")]
     Json {
         /// `manifest.json`, `config sha256:…`.
         document: String,
@@ -172,13 +186,13 @@ pub enum Error {
         source: crate::formats::docker::schema1::Schema1Error,
     },
     /// V1 metadata that no config can be made of.
-    #[error("no config can be made of the v1 metadata")]
+    #[error("cannot create a config from the v1 metadata")]
     V1 {
         /// Why not.
         source: crate::formats::docker::v1_config::V1Error,
     },
     /// The config has no `rootfs.diff_ids`.
-    #[error("the config has no rootfs with diff_ids")]
+    #[error("the config lacks rootfs.diff_ids")]
     NoRootfs,
     /// As many layers as `diff_ids` are needed.
     #[error("the manifest has {manifest} layers, the config has {config} diff_ids")]
@@ -191,7 +205,7 @@ pub enum Error {
 
     // Content.
     /// A layer's uncompressed bytes are not what the config says.
-    #[error("diff_id is {found}, the config says {expected}")]
+    #[error("diff_id is {found}, expected {expected}")]
     DiffId {
         /// From the config.
         expected: DiffId,
@@ -199,7 +213,7 @@ pub enum Error {
         found: DiffId,
     },
     /// A blob's bytes are not what its descriptor says.
-    #[error("digest of {what} is {found}, {expected} is expected")]
+    #[error("digest of {what} is {found}, expected {expected}")]
     DigestMismatch {
         /// Which blob or document.
         what: String,
@@ -209,7 +223,7 @@ pub enum Error {
         found: Digest,
     },
     /// A blob's size is not what its descriptor says.
-    #[error("size of {what} is {found}, the descriptor says {expected}")]
+    #[error("size of {what} is {found}, expected {expected}")]
     SizeMismatch {
         /// Which blob or document.
         what: String,
@@ -219,9 +233,7 @@ pub enum Error {
         found: u64,
     },
     /// A layer that is no tar and compressed by nothing known.
-    #[error(
-        "unknown codec: the layer begins with {found}, which is neither tar nor gzip, zstd, bzip2 or xz"
-    )]
+    #[error("unknown codec: the layer begins with {found}, expected tar, gzip, zstd, bzip2 or xz")]
     UnknownCodec {
         /// The first bytes in hex.
         found: String,
@@ -229,7 +241,7 @@ pub enum Error {
 
     // What was asked for.
     /// `--image` names nothing.
-    #[error("no image {wanted}: there are {available}")]
+    #[error("no image {wanted}; available: {available}")]
     NoSuchImage {
         /// As it was asked for.
         wanted: String,
@@ -237,7 +249,7 @@ pub enum Error {
         available: String,
     },
     /// `--platform` names what no image is for.
-    #[error("no image for {wanted}: there are {available}")]
+    #[error("no image for {wanted}; available: {available}")]
     NoSuchPlatform {
         /// As they were asked for.
         wanted: String,
@@ -253,24 +265,24 @@ pub enum Error {
         others: usize,
     },
     /// One image is needed, and more are there.
-    #[error("{} images are here: {}", .available.len(), .available.join(", "))]
+    #[error("expected one image, found {}: {}", .available.len(), .available.join(", "))]
     SeveralImages {
         /// What each can be selected by.
         available: Vec<String>,
     },
     /// The input's format has no manifests of single images.
-    #[error("the input has no manifest of this image: docker save wrote none before Docker 25")]
+    #[error("the input has no manifest for this image: docker save wrote none before Docker 25")]
     NoManifest {
         /// Whether there is at least a config.
         has_config: bool,
     },
     /// The input's format has no configs.
     #[error(
-        "the input has no config of this image, only the v1 metadata that a conversion makes one of"
+        "the input has no config for this image, only v1 metadata, from which a conversion creates one"
     )]
     NoConfig,
     /// `--name` fits one image only.
-    #[error("a name was given for one image, but {count} are selected")]
+    #[error("`--name` needs exactly one image, but {count} are selected")]
     NameForMany {
         /// How many there are.
         count: usize,
@@ -282,7 +294,7 @@ pub enum Error {
         what: String,
     },
     /// One name, two images.
-    #[error("the name {name} is given to two images: {first} and {second}")]
+    #[error("two images are named {name}: {first} and {second}")]
     NameConflict {
         /// The name.
         name: String,
@@ -300,7 +312,7 @@ pub enum Error {
         path: PathBuf,
     },
     /// The cache would be made inside of the output.
-    #[error("the cache {} is inside of the output {}", .cache.display(), .output.display())]
+    #[error("the cache {} is inside the output {}", .cache.display(), .output.display())]
     CacheInOutput {
         /// The cache's folder.
         cache: PathBuf,
@@ -341,6 +353,13 @@ impl Error {
             path: path.into(),
             source,
         }
+    }
+
+    /// What is wrong with an input, with its place.
+    pub(crate) fn finding(mut finding: Finding) -> Error {
+        let place = std::mem::take(&mut finding.place);
+        let finding = Box::new(finding);
+        Error::Finding { finding }.at(place)
     }
 
     /// What is wrong with a document, as its own words.

@@ -1,12 +1,61 @@
-//! The kinds of problems: a word for each that programs can rely on, its severity, and what it means.
+//! The kinds of findings: a word for each that programs can rely on, its severity, what a conversion does about it, and what
+//! it means.
 
 use std::fmt;
 
-use super::finding::Severity;
+use serde::{Serialize, Serializer};
 
-/// Defines the codes as one table, so that none can lack a severity or a meaning.
+/// How bad a finding is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(rename_all = "lowercase")]
+#[non_exhaustive]
+pub enum Severity {
+    /// Something is damaged, missing, or breaks a MUST: some reader refuses it or reads something else.
+    Error,
+    /// It can be read, but breaks a SHOULD or means different things to different readers.
+    Warning,
+    /// Worth knowing, and allowed.
+    Note,
+}
+
+impl fmt::Display for Severity {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Severity::Error => "error",
+            Severity::Warning => "warning",
+            Severity::Note => "note",
+        })
+    }
+}
+
+/// What a conversion does about a finding.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[non_exhaustive]
+pub enum Response {
+    /// It stops: nothing trustworthy can be made of the image.
+    Stops,
+    /// It warns, and the output has what the input has.
+    Warns,
+    /// It warns, and the output has it right.
+    Corrects,
+    /// It goes on without a word.
+    Silent,
+}
+
+impl fmt::Display for Response {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Response::Stops => "stops",
+            Response::Warns => "warns",
+            Response::Corrects => "corrects",
+            Response::Silent => "–",
+        })
+    }
+}
+
+/// Defines the codes as one table, so that none can lack a severity, a response or a meaning.
 macro_rules! codes {
-    ($($severity:ident $code:ident $name:literal $meaning:literal)*) => {
+    ($($severity:ident $response:ident $code:ident $name:literal $meaning:literal)*) => {
         /// What kind of problem it is.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
         #[non_exhaustive]
@@ -35,89 +84,115 @@ macro_rules! codes {
             pub fn severity(self) -> Severity {
                 match self { $(Code::$code => Severity::$severity),* }
             }
+
+            /// What a conversion does about it.
+            #[must_use]
+            pub fn response(self) -> Response {
+                match self { $(Code::$code => Response::$response),* }
+            }
         }
     };
 }
 
 codes! {
-    Error ArchiveDamaged "archive-damaged" "The archive itself cannot be read to its end: cut short, a damaged tar header, a damaged compressed stream. What comes before the damage is checked."
-    Error NotAnImage "not-an-image" "Nothing in the input tells of an image."
-    Error Unreadable "unreadable" "The system cannot read a file of the input."
-    Error Limit "limit" "Something is larger than the documented limits."
-    Error MissingBlob "missing-blob" "A blob or file that a document refers to is not there."
-    Error BadLink "bad-link" "A name leads to a dangling or circular link, or to what is no file."
-    Error BlobDigest "blob-digest" "A blob's bytes do not have the digest that names it."
-    Error BlobSize "blob-size" "A blob is not as long as its descriptor says."
-    Error JsonSyntax "json-syntax" "A document is no JSON."
-    Error JsonUtf8 "json-utf8" "A document is not UTF-8."
-    Error JsonDuplicateKey "json-duplicate-key" "An object has a key twice, or in two spellings that differ in case alone, with different values, so readers disagree about it."
-    Error LayoutVersion "layout-version" "`oci-layout` is missing, or its `imageLayoutVersion` is not 1.0.0."
-    Error LayoutBlobs "layout-blobs" "There is no folder `blobs`."
-    Error DocumentField "document-field" "A field of a manifest or index is missing or of the wrong type."
-    Error SchemaVersion "schema-version" "`schemaVersion` is not 2."
-    Error AmbiguousDocument "ambiguous-document" "A document is an index and an image manifest at once (CVE-2021-41190), or a manifest of schema 1 and of another format."
-    Error MediaTypeMismatch "media-type-mismatch" "A document's own `mediaType` is not its descriptor's, or is none of a manifest or index; or descriptors of one digest have different ones."
-    Error DescriptorMediaType "descriptor-media-type" "A descriptor has no `mediaType`, or one that does not fit RFC 6838."
-    Error DescriptorDigest "descriptor-digest" "A descriptor has no digest, or one that is not well-formed."
-    Error DescriptorSize "descriptor-size" "A descriptor's `size` is missing, negative, or no integer."
-    Error DescriptorData "descriptor-data" "A descriptor's `data` is not the base64 of the bytes that its digest names."
-    Error DescriptorField "descriptor-field" "`urls`, `annotations`, `artifactType` or `platform` of a descriptor, or the annotations of a document, are of the wrong shape."
-    Error ArtifactType "artifact-type" "A manifest with the empty config has no `artifactType`."
-    Error ConfigField "config-field" "A field of a config is of the wrong type, so engines refuse the config."
-    Error ConfigPlatform "config-platform" "A config has no `os` or no `architecture`."
-    Error ConfigRootfs "config-rootfs" "A config has no `rootfs` of type `layers` with well-formed `diff_ids`."
-    Error HistoryExcess "history-excess" "A config's history has more entries that made a layer than there are layers: engines refuse it."
-    Error LayerCount "layer-count" "A manifest has not as many layers as its config has `diff_ids`."
-    Error LayerOrder "layer-order" "The layers are the config's, but in another order."
-    Error LayerDiffId "layer-diff-id" "A layer's uncompressed bytes do not have the `diff_id` that the config says."
-    Error LayerMediaType "layer-media-type" "A layer is not in the codec that its OCI media type says."
-    Error LayerDecode "layer-decode" "A layer's compressed stream is damaged or cut short."
-    Error LayerTrailingData "layer-trailing-data" "Something that is no further member or frame stands behind a layer's compressed stream."
-    Error LayerNotTar "layer-not-tar" "A layer's uncompressed bytes do not begin as a tar does."
-    Error LayerTarHeader "layer-tar-header" "A header in a layer's tar is damaged."
-    Error LayerTarTruncated "layer-tar-truncated" "A layer's tar ends within a file or header."
-    Error LayerEntryType "layer-entry-type" "An entry in a layer's tar is of a type that engines refuse to unpack, such as a sparse file of GNU's old format."
-    Error DockerManifest "docker-manifest" "manifest.json or `repositories` of a `docker save` archive is not of the shape it must have."
-    Error DockerManifestMismatch "docker-manifest-mismatch" "manifest.json and index.json of one archive say different things of an image or a name."
-    Error LegacyChain "legacy-chain" "In an archive before Docker 1.10, a layer's parents are missing or lead back to it."
-    Error V1Config "v1-config" "No config can be made of the v1 metadata."
-    Error Schema1 "schema1" "A schema 1 manifest breaks a rule of its format."
-    Error Schema1Signature "schema1-signature" "A signature of a schema 1 manifest does not fit."
+    Error Stops ArchiveDamaged "archive-damaged" "The archive cannot be read to its end: it is cut short, a tar header is damaged, or a compressed stream is damaged. Everything before the damage is checked."
+    Error Warns ArchiveAmbiguous "archive-ambiguous" "Known readers of tar archives disagree about what is in the archive: Go (and so engines), GNU tar and Python do not see the same members or bytes."
+    Error Stops NotAnImage "not-an-image" "The input does not contain a container image."
+    Error Stops Unreadable "unreadable" "The operating system cannot read a file of the input."
+    Error Stops Limit "limit" "Something exceeds one of the documented limits."
+    Error Stops MissingBlob "missing-blob" "A blob or file that a document refers to is missing."
+    Error Stops BadLink "bad-link" "A name leads to a dangling or circular link, or to something that is not a file."
+    Error Stops BlobDigest "blob-digest" "A blob's content does not match its digest."
+    Error Stops BlobSize "blob-size" "A blob's size differs from the size in its descriptor."
+    Error Stops JsonSyntax "json-syntax" "A document is not valid JSON."
+    Error Stops JsonUtf8 "json-utf8" "A document is not valid UTF-8."
+    Error Stops JsonDuplicateKey "json-duplicate-key" "An object contains a key twice, or in two spellings that differ only in case, with different values, so readers disagree about the value."
+    Error Stops LayoutVersion "layout-version" "`oci-layout` is missing, or its `imageLayoutVersion` is not 1.0.0."
+    Error Warns LayoutBlobs "layout-blobs" "The folder `blobs` is missing."
+    Error Stops DocumentField "document-field" "A field of a manifest or index is missing or has the wrong type."
+    Error Warns SchemaVersion "schema-version" "`schemaVersion` is not 2."
+    Error Stops AmbiguousDocument "ambiguous-document" "A document is both an index and an image manifest (CVE-2021-41190), or both a schema 1 manifest and a manifest of another format."
+    Error Stops MediaTypeMismatch "media-type-mismatch" "A document's own `mediaType` differs from the one in its descriptor, or is not that of a manifest or index; or descriptors of one digest have different media types."
+    Error Warns DescriptorMediaType "descriptor-media-type" "A descriptor has no `mediaType`, or one that RFC 6838 does not allow."
+    Error Stops DescriptorDigest "descriptor-digest" "A descriptor has no digest, or a malformed one."
+    Error Stops DescriptorSize "descriptor-size" "A descriptor's `size` is missing, negative, or not an integer."
+    Error Stops DescriptorData "descriptor-data" "A descriptor's `data` is not the base64 encoding of the content that its digest identifies."
+    Error Stops DescriptorField "descriptor-field" "`urls`, `annotations`, `artifactType` or `platform` of a descriptor, or the annotations of a document, are malformed."
+    Error Warns PlatformIncomplete "platform-incomplete" "A descriptor's `platform` lacks `os` or `architecture`."
+    Error Warns ArtifactType "artifact-type" "A manifest with the empty config lacks `artifactType`."
+    Error Warns ConfigField "config-field" "A field of a config has the wrong type; engines refuse such a config."
+    Error Warns ConfigPlatform "config-platform" "A config lacks `os` or `architecture`."
+    Error Warns ConfigRootfs "config-rootfs" "A config lacks a `rootfs` of type `layers` with well-formed `diff_ids`."
+    Error Warns HistoryExcess "history-excess" "A config's history has more entries that created a layer than there are layers; engines refuse such a config."
+    Error Stops LayerCount "layer-count" "The number of layers in a manifest differs from the number of `diff_ids` in its config."
+    Error Corrects LayerOrder "layer-order" "The layers are those of the config, but in another order."
+    Error Stops LayerDiffId "layer-diff-id" "A layer's uncompressed content does not match the `diff_id` in the config."
+    Error Corrects LayerMediaType "layer-media-type" "A layer's codec is not the one that its OCI media type names."
+    Error Stops LayerDecode "layer-decode" "A layer's compressed stream is damaged or cut short."
+    Error Stops LayerTrailingData "layer-trailing-data" "A layer's compressed stream is followed by data that is not another member or frame."
+    Error Warns LayerNotTar "layer-not-tar" "A layer's uncompressed content does not begin like a tar."
+    Error Warns LayerTarHeader "layer-tar-header" "A header in a layer's tar is damaged."
+    Error Warns LayerTarTruncated "layer-tar-truncated" "A layer's tar ends in the middle of a file or header."
+    Error Warns LayerEntryType "layer-entry-type" "An entry in a layer's tar has a type that engines refuse to unpack, such as a sparse file in the old GNU format."
+    Error Stops DockerManifest "docker-manifest" "manifest.json or `repositories` of a `docker save` archive is malformed."
+    Error Warns DockerManifestMismatch "docker-manifest-mismatch" "manifest.json and index.json of one archive disagree about an image or a name."
+    Error Stops LegacyChain "legacy-chain" "In an archive from before Docker 1.10, a layer's parent is missing, or the chain of parents leads back to the layer."
+    Error Stops V1Config "v1-config" "The v1 metadata cannot be converted to a config."
+    Error Stops Schema1 "schema1" "A schema 1 manifest breaks a rule of its format."
+    Error Stops Schema1Signature "schema1-signature" "A signature of a schema 1 manifest does not verify."
 
-    Warning ArchiveDuplicateMember "archive-duplicate-member" "The archive has two members of one name: some readers take the first, some the last."
-    Warning JsonKeyCase "json-key-case" "A key differs from one of the specification in case alone: programs written in Go, as engines are, take it for that one, and others do not."
-    Warning MediaTypeAbsent "media-type-absent" "A manifest or index has no `mediaType` of its own (SHOULD)."
-    Warning RefName "ref-name" "A name does not fit the grammar of `org.opencontainers.image.ref.name`, or of tags in manifest.json."
-    Warning RefNameDuplicate "ref-name-duplicate" "One name is given to two different images."
-    Warning DigestAlgorithm "digest-algorithm" "A digest is of an algorithm other than sha256 and sha512, so the blob cannot be checked."
-    Warning BlobName "blob-name" "A file below `blobs` is not named as a blob is."
-    Warning PlatformMismatch "platform-mismatch" "A descriptor's platform is not that of the image's config."
-    Warning PlatformValue "platform-value" "An `os` or `architecture` is none that Go knows (SHOULD), as `x86_64` for `amd64`."
-    Warning AttestationReference "attestation-reference" "An attestation is about a manifest that is not beside it in the index."
-    Warning LayersEmpty "layers-empty" "An image or artifact has no layers at all (SHOULD have one)."
-    Warning LayerUnknownMediaType "layer-unknown-media-type" "A layer of an image is of a media type that is no file system's; its content is checked by digest alone."
-    Warning LayerDockerMediaType "layer-docker-media-type" "A layer is not in the codec that its Docker media type says, as where podman calls plain layers `.tar.gzip`; engines look at the bytes."
-    Warning HistoryShort "history-short" "A config's history has fewer entries that made a layer than there are layers."
-    Warning LayerDuplicatePath "layer-duplicate-path" "A layer has two entries of one path."
-    Warning LayerPath "layer-path" "A path in a layer has `..` in it: engines refuse it."
-    Warning LayerTarAfterEnd "layer-tar-after-end" "Something other than zeros stands behind a layer's end-of-archive marker, where no reader looks."
-    Warning NullManifests "null-manifests" "`manifests` of an index.json beside a manifest.json is null, as Docker 25.0.0 to 25.0.2 wrote it."
-    Warning DockerManifestUnindexed "docker-manifest-unindexed" "manifest.json lists an image or a name that index.json does not lead to."
-    Warning LegacyId "legacy-id" "The v1 metadata of a layer has another `id` than its folder."
-    Warning Schema1Unverified "schema1-unverified" "A signature of a schema 1 manifest is of an algorithm or key that cannot be checked."
 
-    Note UnreferencedBlob "unreferenced-blob" "Nothing that could be read refers to a blob."
-    Note SubjectMissing "subject-missing" "The manifest that a referrer is about is not there."
-    Note PlatformAbsent "platform-absent" "An index names a platform whose manifest or layers are not there, as when one platform was saved."
-    Note ForeignLayerAbsent "foreign-layer-absent" "A layer that may be had from its `urls` is not there."
-    Note LayerTarNoEnd "layer-tar-no-end" "A layer's tar has no end-of-archive marker."
-    Note LayerEmptyFile "layer-empty-file" "A layer without files was saved as a file of no bytes."
-    Note LayerManyPaths "layer-many-paths" "A layer has so many entries that only the first 1,048,576 were looked through for duplicates."
-    Note DockerManifestIncomplete "docker-manifest-incomplete" "index.json leads to an image that manifest.json does not list, so engines that read only the latter do not see it."
+    Warning Warns JsonRepeatedKey "json-repeated-key" "An object contains a key twice, with the same value or in a part that nobody reads."
+    Warning Warns JsonSurrogate "json-surrogate" "A string contains half of a surrogate pair: programs written in Go read U+FFFD, others refuse the document."
+    Warning Warns LayersNull "layers-null" "`layers` of a manifest is null, which some readers refuse; Go writes it for an image without layers."
+    Warning Warns ArchiveDuplicateMember "archive-duplicate-member" "The archive has two members with the same name: some readers take the first, others the last."
+    Warning Warns JsonKeyCase "json-key-case" "A key differs from one of the specification only in case: programs written in Go, such as engines, accept it, and others do not."
+    Warning Silent MediaTypeAbsent "media-type-absent" "A manifest or index lacks its own `mediaType` (SHOULD)."
+    Warning Warns RefName "ref-name" "A name does not match the grammar of `org.opencontainers.image.ref.name`, or that of tags in manifest.json."
+    Warning Warns RefNameDuplicate "ref-name-duplicate" "Two different images have the same name."
+    Warning Stops DigestAlgorithm "digest-algorithm" "A digest uses an algorithm other than sha256 and sha512, so the blob cannot be checked."
+    Warning Silent BlobAlgorithm "blob-algorithm" "The name of an unreferenced blob is a digest with an algorithm other than sha256 and sha512, so the blob cannot be checked."
+    Warning Silent BlobName "blob-name" "A file below `blobs` does not have the name of a blob."
+    Warning Warns PlatformMismatch "platform-mismatch" "A descriptor's platform differs from that of the image's config."
+    Warning Silent PlatformValue "platform-value" "An `os` or `architecture` is not one that Go defines (SHOULD), such as `x86_64` in place of `amd64`."
+    Warning Warns AttestationReference "attestation-reference" "An attestation refers to a manifest that is not in the same index."
+    Warning Silent LayersEmpty "layers-empty" "An image or artifact has no layers (SHOULD have at least one)."
+    Warning Warns LayerUnknownMediaType "layer-unknown-media-type" "A layer of an image has a media type that is not one of a file system layer; only its digest is checked."
+    Warning Silent LayerDockerMediaType "layer-docker-media-type" "A layer's codec is not the one that its Docker media type names, as when podman labels uncompressed layers `.tar.gzip`; engines look at the content."
+    Warning Silent HistoryShort "history-short" "A config's history has fewer entries that created a layer than there are layers."
+    Warning Warns LayerDuplicatePath "layer-duplicate-path" "A layer has two entries for one path."
+    Warning Warns LayerPath "layer-path" "A path in a layer contains `..`; engines refuse it."
+    Warning Warns LayerTarAfterEnd "layer-tar-after-end" "A layer's end-of-archive marker is followed by data other than zeros, which no reader looks at."
+    Warning Silent NullManifests "null-manifests" "`manifests` is null in an index.json next to a manifest.json, as Docker 25.0.0 to 25.0.2 wrote it."
+    Warning Warns Repositories "repositories" "`repositories` next to a manifest.json is damaged. Only engines before Docker 1.10 read it."
+    Warning Silent UnreferencedDamaged "unreferenced-damaged" "The content of an unreferenced blob does not match its digest."
+    Warning Warns DockerManifestUnindexed "docker-manifest-unindexed" "manifest.json lists an image or a name that index.json does not lead to."
+    Warning Silent LegacyId "legacy-id" "The `id` in the v1 metadata of a layer differs from the name of its folder."
+    Warning Stops Schema1Unverified "schema1-unverified" "A signature of a schema 1 manifest uses an algorithm or key that cannot be checked."
+
+    Warning Warns Cache "cache" "The cache cannot be used, or one of its entries is damaged; the layers are encoded again."
+
+    Note Stops NoImages "no-images" "The input lists no images."
+    Note Silent UnreferencedBlob "unreferenced-blob" "No readable document refers to a blob."
+    Note Silent SubjectMissing "subject-missing" "The manifest that is the `subject` of a referrer is missing."
+    Note Warns PlatformAbsent "platform-absent" "An index lists a platform whose manifest or layers are missing, as when only one platform was saved."
+    Note Warns ForeignLayerAbsent "foreign-layer-absent" "A foreign layer is missing; its `urls` say where to get it."
+    Note Warns SignatureDetached "signature-detached" "The image has a detached signature, which has no place in an OCI layout."
+    Note Silent LayerTarNoEnd "layer-tar-no-end" "A layer's tar lacks the end-of-archive marker."
+    Note Silent LayerEmptyFile "layer-empty-file" "A layer without files was saved as an empty file."
+    Note Silent LayerManyPaths "layer-many-paths" "A layer has so many entries that only the first 1,048,576 were searched for duplicates."
+    Note Silent DockerManifestUnnamed "docker-manifest-unnamed" "manifest.json lists an image without a name that index.json does not lead to, as Docker 25 and later write it."
+    Note Silent DockerManifestIncomplete "docker-manifest-incomplete" "index.json leads to an image that manifest.json does not list, so engines that read only manifest.json do not see it."
 }
 
 impl fmt::Display for Code {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.name())
+    }
+}
+
+impl Serialize for Code {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.name())
     }
 }

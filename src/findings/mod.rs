@@ -2,6 +2,8 @@
 
 mod code;
 mod finding;
+mod place;
 
-pub use code::Code;
-pub use finding::{LayerNumber, Location, Problem, Severity};
+pub use code::{Code, Response, Severity};
+pub use finding::Finding;
+pub use place::{LayerNumber, Place};

@@ -3,38 +3,17 @@
 //! <https://github.com/containers/image/blob/main/docs/containers-transports.5.md>
 
 use serde::Deserialize;
-use serde_json::Map;
+use serde_json::Value;
 
 use super::beside::Beside;
-use super::docker::read_schema1;
+use super::docker::schema1;
 use super::oci::tree::{Places, Tree};
-use super::{Format, ReadOptions};
+use super::reading::{Found, MISSING, Reading};
+use super::{Format, Loose, ReadOptions};
 use crate::digest::Digest;
-use crate::error::Place;
-use crate::error::Result;
-use crate::error::ResultExt;
-use crate::image::Entry;
-use crate::image::Reference;
+use crate::findings::{Code, Place};
+use crate::image::{Document, Entry, Node, Reference};
 use crate::source::Files;
-
-use crate::image::Document;
-
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct VersionView {
-    #[serde(default)]
-    schema_version: u64,
-    #[serde(default)]
-    fs_layers: Option<serde_json::Value>,
-}
-
-/// What a folder holds.
-pub(crate) struct Read {
-    pub format: Format,
-    pub entries: Vec<Entry>,
-    /// Files with detached signatures.
-    pub signatures: Vec<String>,
-}
 
 impl Places for Beside<'_> {
     fn blob(&self, digest: &Digest) -> String {
@@ -53,43 +32,94 @@ impl Places for Beside<'_> {
 
 /// Whether a document is a schema 1 manifest.
 pub(crate) fn is_schema1(bytes: &[u8]) -> bool {
+    #[derive(Deserialize)]
+    #[serde(rename_all = "camelCase")]
+    struct View {
+        schema_version: u64,
+        fs_layers: Value,
+    }
     serde_json::from_slice(bytes)
-        .is_ok_and(|view: VersionView| view.schema_version == 1 && view.fs_layers.is_some())
+        .is_ok_and(|view: View| view.schema_version == 1 && !view.fs_layers.is_null())
 }
 
-/// Reads the image, or the images, of the manifest at `name`.
+/// Reads the image, or the images, of the manifest at `name`; with the format, and the blobs that are only to be checked.
 pub(crate) fn read(
-    files: &Files,
+    reading: &mut Reading,
     name: &str,
     options: &ReadOptions,
-    warnings: &mut Vec<String>,
-) -> Result<Read> {
-    let bytes = files.document(name)?;
-    let view: VersionView = crate::formats::parse(name, &bytes)?;
-    let (format, entry) = if view.schema_version == 1 {
-        let entry = read_schema1::read(files, &bytes, options, warnings)?;
-        (Format::Schema1, entry)
+) -> (Format, Vec<Entry>, Vec<Loose>) {
+    let place = Place::file(name);
+    let content = match reading.find(name, &place) {
+        Found::Here(content) => content,
+        found => {
+            if matches!(found, Found::Absent) {
+                reading.note(Code::MissingBlob, &place, MISSING);
+            }
+            return (Format::Dir, Vec::new(), Vec::new());
+        }
+    };
+    let Some(document) = reading.document(content, None, &place) else {
+        return (Format::Dir, Vec::new(), Vec::new());
+    };
+    let (format, entries, mut loose) = if is_schema1(&document.bytes) {
+        let layer_bytes = options.layer_bytes;
+        let (entries, empty) = schema1::read(reading, name, &document.bytes, layer_bytes);
+        (Format::Schema1, entries, empty)
     } else {
-        let places = Beside { files };
-        let mut tree = Tree::new(files, &places);
-        let node = tree
-            .document(Document::new("", bytes), &Map::new(), 0)
-            .at(|| Place::Image("@0".to_owned()))?;
-        warnings.append(&mut tree.warnings);
-        let entry = Entry {
+        let places = Beside {
+            files: reading.files,
+        };
+        reading.entry = Some(0);
+        let mut tree = Tree::new(reading, &places);
+        let place = Place::image("@0").in_file(name);
+        let named = Document::new("", document.bytes);
+        let node = tree.document(&document.value, named, None, &place, 0);
+        reading.entry = None;
+        let entry = |node: Node| Entry {
             references: vec![Reference::default()],
             node,
         };
-        (Format::Dir, entry)
+        (
+            Format::Dir,
+            node.map(entry).into_iter().collect(),
+            Vec::new(),
+        )
     };
+    loose.extend(other_files(reading));
+    (format, entries, loose)
+}
+
+/// The files with detached signatures.
+pub(crate) fn signatures(files: &Files) -> Vec<String> {
     let signatures = files.names().filter(|name| {
         let last = name.rsplit('.').next().unwrap_or(name);
         last.strip_prefix("signature-")
             .is_some_and(|number| number.parse::<u32>().is_ok())
     });
-    Ok(Read {
-        format,
-        entries: vec![entry],
-        signatures: signatures.map(str::to_owned).collect(),
-    })
+    signatures.map(str::to_owned).collect()
+}
+
+/// Blobs beside a manifest that it does not lead to.
+fn other_files(reading: &mut Reading) -> Vec<Loose> {
+    let files = reading.files;
+    let mut loose = Vec::new();
+    for name in files.names() {
+        let stem = name.split('.').next().unwrap_or(name);
+        let Some(digest) = Digest::from_sha256_hex(stem) else {
+            continue;
+        };
+        if let Ok(Some(content)) = files.find(name)
+            && !reading.is_known(content)
+        {
+            let place = Place::file(name);
+            let message = "nothing that could be read refers to it";
+            reading.note(Code::UnreferencedBlob, &place, message);
+            loose.push(Loose {
+                content: content.clone(),
+                digest,
+                file: name.to_owned(),
+            });
+        }
+    }
+    loose
 }

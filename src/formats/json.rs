@@ -1,12 +1,359 @@
-//! Documents as JSON.
+//! Documents as JSON, read so that one problem does not hide the next: bad UTF-8 is replaced, keys that come twice are listed.
+//!
+//! Engines read documents with Go's `encoding/json`, so that is what a document means here: of a key that comes twice the
+//! last value counts, and half a surrogate pair is U+FFFD.
 
-/// Parses a document into a view of it.
-pub(crate) fn parse<'a, T: serde::Deserialize<'a>>(
-    document: &str,
-    bytes: &'a [u8],
-) -> crate::error::Result<T> {
-    serde_json::from_slice(bytes).map_err(|source| crate::error::Error::Json {
+use std::borrow::Cow;
+use std::collections::HashSet;
+use std::fmt;
+
+use serde::Deserializer;
+use serde::de::{DeserializeSeed, Error as _, MapAccess, SeqAccess, Visitor};
+use serde_json::{Map, Number, Value};
+
+use super::keys;
+use crate::error::{Error, Result};
+use crate::findings::Code;
+use crate::limits;
+
+/// The most repeated keys that are listed of one document.
+const MAX_REPEATED: usize = 20;
+
+/// What a document is, as far as it could be read, and what is wrong with its form.
+pub(crate) struct Parsed {
+    /// `None` when it is not valid JSON.
+    pub value: Option<Value>,
+    /// Code and message of each problem.
+    pub problems: Vec<Problem>,
+}
+
+/// Parses a document of our own or one that was read before into a type.
+pub(crate) fn parse<'a, T: serde::Deserialize<'a>>(document: &str, bytes: &'a [u8]) -> Result<T> {
+    serde_json::from_slice(bytes).map_err(|source| Error::Json {
         document: document.to_owned(),
         source,
     })
+}
+
+/// Reads a document as far as it can be read.
+pub(crate) fn read(bytes: &[u8]) -> Parsed {
+    read_fields(bytes, &Fields::All)
+}
+
+/// Which fields of a document become values. The others are read, so that what is wrong with them is found, and forgotten.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Fields {
+    All,
+    /// Of an object, or of each object in a list: these alone, in any case, as Go takes keys.
+    These(&'static [(&'static str, Fields)]),
+}
+
+impl Fields {
+    /// The fields of what `key` leads to; `None` where nothing of it is kept.
+    fn of(&self, key: &str) -> Option<&Fields> {
+        match self {
+            Fields::All => Some(self),
+            Fields::These(fields) => {
+                let mut fields = fields.iter();
+                let found = fields.find(|(known, _)| keys::is_taken_for(key, known));
+                found.map(|(_, fields)| fields)
+            }
+        }
+    }
+}
+
+/// Reads a document of which only some fields are needed: the rest takes no memory.
+pub(crate) fn read_fields(bytes: &[u8], fields: &Fields) -> Parsed {
+    let mut problems = Vec::new();
+    let mut text = match std::str::from_utf8(bytes) {
+        Ok(text) => Cow::Borrowed(text),
+        Err(error) => {
+            let at = error.valid_up_to();
+            problems.push((Code::JsonUtf8, format!("not UTF-8 at byte {at}")));
+            String::from_utf8_lossy(bytes)
+        }
+    };
+    let mut result = build(&text, fields);
+    if result.is_err()
+        && let Some(replaced) = without_lone_surrogates(&text)
+    {
+        let message =
+            "half of a surrogate pair in a string: Go reads it as U+FFFD, others refuse it";
+        problems.push((Code::JsonSurrogate, message.to_owned()));
+        text = Cow::Owned(replaced);
+        result = build(&text, fields);
+    }
+    let value = match result {
+        Ok((value, repeated)) => {
+            problems.extend(repeated);
+            Some(value)
+        }
+        Err(problem) => {
+            problems.push(problem);
+            None
+        }
+    };
+    Parsed { value, problems }
+}
+
+/// Code and message of a problem.
+type Problem = (Code, String);
+
+/// The value, and the keys that come twice.
+fn build(text: &str, fields: &Fields) -> Result<(Value, Vec<Problem>), Problem> {
+    let mut notes = Notes::default();
+    let mut deserializer = serde_json::Deserializer::from_str(text);
+    let seed = Build {
+        notes: &mut notes,
+        fields: Some(fields),
+    };
+    let value = seed
+        .deserialize(&mut deserializer)
+        .and_then(|value| deserializer.end().map(|()| value));
+    value.map(|value| (value, notes.repeated)).map_err(|error| {
+        let message = error.to_string();
+        // serde_json has no kind for these two.
+        let limit = ["recursion limit exceeded", "number out of range", TOO_MANY];
+        if limit.iter().any(|limit| message.starts_with(limit)) {
+            (Code::Limit, message)
+        } else {
+            (Code::JsonSyntax, format!("not valid JSON: {message}"))
+        }
+    })
+}
+
+const TOO_MANY: &str = "more than 1048576 values";
+
+/// What is noted while a value is built.
+#[derive(Default)]
+struct Notes {
+    /// Where the value is that is being built: keys and positions.
+    path: Vec<Step>,
+    repeated: Vec<Problem>,
+    values: usize,
+}
+
+enum Step {
+    Key(String),
+    Position(usize),
+}
+
+impl Notes {
+    fn repeat(&mut self, key: &str, same: bool) {
+        if self.repeated.len() >= MAX_REPEATED {
+            return;
+        }
+        let mut path = String::new();
+        for step in &self.path {
+            match step {
+                Step::Key(key) if path.is_empty() => path.push_str(key),
+                Step::Key(key) => {
+                    path.push('.');
+                    path.push_str(key);
+                }
+                Step::Position(position) => path.extend(["[", &position.to_string(), "]"]),
+            }
+        }
+        if !path.is_empty() {
+            path.push('.');
+        }
+        self.repeated.push(if same {
+            let message = format!("the key {path}{key} comes twice");
+            (Code::JsonRepeatedKey, message)
+        } else {
+            let message = format!("the key {path}{key} comes twice with different values");
+            (Code::JsonDuplicateKey, message)
+        });
+    }
+}
+
+/// Builds a value; null where nothing of it is kept.
+struct Build<'a> {
+    notes: &'a mut Notes,
+    fields: Option<&'a Fields>,
+}
+
+impl<'de> DeserializeSeed<'de> for Build<'_> {
+    type Value = Value;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Value, D::Error> {
+        self.notes.values += usize::from(self.fields.is_some());
+        if self.notes.values > limits::JSON_VALUES {
+            return Err(D::Error::custom(TOO_MANY));
+        }
+        deserializer.deserialize_any(self)
+    }
+}
+
+impl<'de> Visitor<'de> for Build<'_> {
+    type Value = Value;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a JSON value")
+    }
+
+    fn visit_unit<E>(self) -> Result<Value, E> {
+        Ok(Value::Null)
+    }
+
+    fn visit_bool<E>(self, value: bool) -> Result<Value, E> {
+        Ok(Value::Bool(value))
+    }
+
+    fn visit_i64<E>(self, value: i64) -> Result<Value, E> {
+        Ok(Value::from(value))
+    }
+
+    fn visit_u64<E>(self, value: u64) -> Result<Value, E> {
+        Ok(Value::from(value))
+    }
+
+    fn visit_f64<E: serde::de::Error>(self, value: f64) -> Result<Value, E> {
+        let number = Number::from_f64(value).ok_or_else(|| E::custom("number out of range"))?;
+        Ok(Value::Number(number))
+    }
+
+    fn visit_str<E>(self, value: &str) -> Result<Value, E> {
+        Ok(Value::String(value.to_owned()))
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Value, A::Error> {
+        let mut values = Vec::new();
+        loop {
+            self.notes.path.push(Step::Position(values.len()));
+            let item = items.next_element_seed(Build {
+                notes: self.notes,
+                fields: self.fields,
+            })?;
+            self.notes.path.pop();
+            match item {
+                Some(value) if self.fields.is_some() => values.push(value),
+                Some(_) => {}
+                None => return Ok(Value::Array(values)),
+            }
+        }
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut entries: A) -> Result<Value, A::Error> {
+        let mut map = Map::new();
+        let mut forgotten = HashSet::new();
+        while let Some(key) = entries.next_key::<String>()? {
+            let fields = self.fields.and_then(|fields| fields.of(&key));
+            self.notes.path.push(Step::Key(key));
+            let value = entries.next_value_seed(Build {
+                notes: self.notes,
+                fields,
+            })?;
+            let Some(Step::Key(key)) = self.notes.path.pop() else {
+                return Err(A::Error::custom("a path without a key"));
+            };
+            if fields.is_none() {
+                // Nobody reads it, so nobody can read it differently.
+                if forgotten.contains(&key) {
+                    self.notes.repeat(&key, true);
+                }
+                forgotten.insert(key);
+                continue;
+            }
+            if let Some(before) = map.get(&key) {
+                self.notes.repeat(&key, *before == value);
+            }
+            map.insert(key, value);
+        }
+        Ok(Value::Object(map))
+    }
+}
+
+/// The text with U+FFFD for each half of a surrogate pair that stands alone; `None` where there is none.
+fn without_lone_surrogates(text: &str) -> Option<String> {
+    let bytes = text.as_bytes();
+    let unit = |at: usize| {
+        let digits = bytes.get(at..at + 6)?.strip_prefix(b"\\u")?;
+        u16::from_str_radix(std::str::from_utf8(digits).ok()?, 16).ok()
+    };
+    let mut replaced = text.to_owned();
+    let mut any = false;
+    let mut at = 0;
+    while at < bytes.len() {
+        if bytes[at] != b'\\' {
+            at += 1;
+            continue;
+        }
+        at += match unit(at) {
+            Some(0xd800..0xdc00) if matches!(unit(at + 6), Some(0xdc00..0xe000)) => 12,
+            Some(0xd800..0xe000) => {
+                replaced.replace_range(at..at + 6, "\\ufffd");
+                any = true;
+                6
+            }
+            Some(_) => 6,
+            None => 2,
+        };
+    }
+    any.then_some(replaced)
+}
+
+/// A field of an object that is there and not null.
+pub(crate) fn field<'a>(value: &'a Value, key: &str) -> Option<&'a Value> {
+    value.get(key).filter(|value| !value.is_null())
+}
+
+/// A field that is a string.
+pub(crate) fn text<'a>(value: &'a Value, key: &str) -> Option<&'a str> {
+    value.get(key)?.as_str()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn problems_of_form_are_all_found_and_the_rest_is_read() {
+        let parsed = read(b"{\"a\": [{\"b\": 1, \"b\": 2}], \"a\": \"\xff\", \"c\": 3, \"c\": 3}");
+        let codes: Vec<Code> = parsed.problems.iter().map(|(code, _)| *code).collect();
+        assert_eq!(
+            codes,
+            [
+                Code::JsonUtf8,
+                Code::JsonDuplicateKey,
+                Code::JsonDuplicateKey,
+                Code::JsonRepeatedKey
+            ]
+        );
+        let message = "the key a[0].b comes twice with different values";
+        assert_eq!(parsed.problems[1].1, message);
+        assert_eq!(parsed.value.unwrap()["c"], 3);
+    }
+
+    #[test]
+    fn what_follows_the_value_is_an_error() {
+        for bad in [&b"{} x"[..], b"", b"{", b"\xef\xbb\xbf{}"] {
+            let parsed = read(bad);
+            assert!(parsed.value.is_none());
+            assert_eq!(parsed.problems[0].0, Code::JsonSyntax);
+        }
+    }
+
+    #[test]
+    fn valid_json_beyond_the_limits_is_called_that() {
+        for large in [
+            b"[".repeat(100_000),
+            b"1e400".to_vec(),
+            [b"[0".to_vec(), b",0".repeat(1 << 20), b"]".to_vec()].concat(),
+        ] {
+            let parsed = read(&large);
+            assert!(parsed.value.is_none());
+            assert_eq!(parsed.problems[0].0, Code::Limit);
+        }
+    }
+
+    #[test]
+    fn half_a_surrogate_pair_is_what_go_makes_of_it() {
+        let parsed = read(br#"{"a": "\ud83d\ude00 \ud83d \\ud83d \ude00"}"#);
+        assert_eq!(
+            parsed.value.unwrap()["a"],
+            "\u{1f600} \u{fffd} \\ud83d \u{fffd}"
+        );
+        assert_eq!(parsed.problems[0].0, Code::JsonSurrogate);
+    }
 }

@@ -3,7 +3,12 @@
 //! Go takes them for the same (<https://pkg.go.dev/encoding/json#Unmarshal>), so that engines see a field where others see
 //! something unknown; of two, engines take the last.
 
+use std::borrow::Cow;
+
 use serde_json::Value;
+
+use super::reading::Reading;
+use crate::findings::{Code, Place};
 
 /// Of a manifest or index.
 pub(crate) const DOCUMENT: &[&str] = &[
@@ -36,8 +41,34 @@ pub(crate) const PLATFORM: &[&str] =
 /// Of an image in the manifest.json of a `docker save` archive.
 pub(crate) const SAVED_IMAGE: &[&str] = &["Config", "RepoTags", "Layers", "LayerSources"];
 
+/// The object as Go reads it: a key in another case stands for the known one. Such keys are noted; `what` is the object,
+/// for the message.
+pub(crate) fn as_go_reads<'v>(
+    reading: &mut Reading,
+    object: &'v Value,
+    known: &[&'static str],
+    what: &str,
+    place: &Place,
+) -> Cow<'v, Value> {
+    let others: Vec<(&str, &str)> = in_other_case(object, known).collect();
+    let mut object = Cow::Borrowed(object);
+    for (found, known) in others {
+        let message = format!("some readers take the key {found:?} of {what} for {known:?}");
+        let code = match object.get(known) {
+            Some(other) if *other != object[found] => Code::JsonDuplicateKey,
+            _ => Code::JsonKeyCase,
+        };
+        reading.note(code, place, message);
+        if object.get(known).is_none() {
+            let value = object[found].clone();
+            object.to_mut()[known] = value;
+        }
+    }
+    object
+}
+
 /// The keys of an object that are none of `known`, but would be in another case; with that one.
-pub(crate) fn in_other_case<'a>(
+fn in_other_case<'a>(
     object: &'a Value,
     known: &'a [&'static str],
 ) -> impl Iterator<Item = (&'a str, &'static str)> {
@@ -48,6 +79,11 @@ pub(crate) fn in_other_case<'a>(
             let mut known = known.iter().copied();
             Some((key.as_str(), known.find(|known| fold(known) == folded)?))
         })
+}
+
+/// Whether Go takes a key for `known`.
+pub(crate) fn is_taken_for(key: &str, known: &str) -> bool {
+    key == known || (key.len() <= 4 * known.len() && fold(key) == fold(known))
 }
 
 /// Without case. Upper case comes first, since some letters have no lower case of their own: ſ is S.

@@ -1,50 +1,63 @@
-//! Inputs: opening them, finding their format by looking, reading their metadata.
+//! The formats of inputs: finding which one it is by looking, and one reader for each, which gives the image model and
+//! findings.
 
 mod beside;
 mod config;
+mod descriptor;
 mod dir;
 pub mod docker;
 mod json;
-pub(crate) mod keys;
+mod keys;
 mod oci;
+mod reading;
 
+use std::collections::HashSet;
 use std::fmt;
 use std::path::Path;
 
 use serde::{Serialize, Serializer};
 
 pub(crate) use beside::Beside;
-pub use config::{ConfigView, HistoryEntry};
-pub(crate) use dir::is_schema1;
-pub(crate) use docker::read_schema1::content as schema1_content;
-pub(crate) use docker::save::digest_in_name;
+pub(crate) use docker::go_time;
 pub(crate) use json::parse;
-pub(crate) use oci::documents::own_media_type;
-pub(crate) use oci::tree::{Blobs, Places};
+pub(crate) use reading::Noted;
 
-use crate::error::Error;
-use crate::error::Place;
-use crate::error::Result;
-use crate::error::ResultExt;
+use crate::digest::Digest;
+use crate::error::{Error, Result, ResultExt};
+use crate::findings::{Code, Finding, Place, Response};
 use crate::image::Entry;
 use crate::interrupt::Interrupt;
 use crate::limits;
-use crate::source::{self, Files, Opened};
+use crate::source::{self, Content, ContentId, Files, Opened};
+use reading::Reading;
 
 /// An input with its metadata read.
 #[derive(Debug)]
 pub struct Input {
     /// As the user named it.
     pub name: String,
-    /// What it turned out to be.
-    pub format: Format,
-    /// Its images, in its own order.
+    /// What it turned out to be; `None` when it is nothing that is known.
+    pub format: Option<Format>,
+    /// Its images, in its own order, as far as they could be read.
     pub entries: Vec<Entry>,
-    /// What the user should know of it.
-    pub warnings: Vec<String>,
     /// Files that belong to the images but have no place in a layout: detached signatures.
     pub signatures: Vec<String>,
+    pub(crate) noted: Vec<Noted>,
+    ignore_signatures: bool,
+    /// Blobs that no image needs, to be checked by their digests.
+    pub(crate) loose: Vec<Loose>,
+    /// What was read as documents.
+    pub(crate) documents: HashSet<ContentId>,
     pub(crate) files: Files,
+}
+
+/// A blob that no image needs, but whose name is a digest.
+#[derive(Debug, Clone)]
+pub(crate) struct Loose {
+    pub content: Content,
+    pub digest: Digest,
+    /// Its name in the input.
+    pub file: String,
 }
 
 /// The formats of inputs.
@@ -86,7 +99,7 @@ impl Serialize for Format {
 /// How inputs are read.
 #[derive(Debug, Clone)]
 pub struct ReadOptions {
-    /// Take schema 1 manifests whose signatures do not fit.
+    /// Take schema 1 manifests whose signatures do not verify.
     pub ignore_signatures: bool,
     /// The largest a layer may be when it is decoded, in bytes.
     pub layer_bytes: u64,
@@ -102,9 +115,12 @@ impl Default for ReadOptions {
 }
 
 impl Input {
-    /// Opens `path` (`-` is standard input) and reads all metadata.
+    /// Opens `path` (`-` is standard input) and reads all metadata. Whatever is wrong with it is in the findings.
     ///
     /// A compressed or streamed archive is decoded into an unlinked temporary file in `temporary`.
+    ///
+    /// # Errors
+    /// Only what keeps it from looking: a file that cannot be opened, no temporary file, [`Error::Interrupted`].
     pub fn open(
         path: &Path,
         temporary: &Path,
@@ -112,14 +128,77 @@ impl Input {
         interrupt: &Interrupt,
     ) -> Result<Input> {
         let name = name(path);
-        let open = || {
-            let mut opened = source::open(path, temporary, interrupt)?;
-            match opened.damage.take() {
-                Some(damage) => Err(damage),
-                None => read(name.clone(), opened, options),
+        match source::open(path, temporary, interrupt) {
+            Ok(opened) => Ok(read(name, opened, options)),
+            Err(error) => {
+                let code = match error.fact() {
+                    Error::Empty | Error::NotAnImage { .. } => Code::NotAnImage,
+                    Error::Limit { .. } => Code::Limit,
+                    _ => return Err(error).at(|| Place::input(name)),
+                };
+                let mut input = Input::empty(name);
+                let finding = Finding::new(code, &Place::default(), error.to_string());
+                input.noted.push(Noted {
+                    finding,
+                    entry: None,
+                    manifest: None,
+                });
+                Ok(input)
             }
-        };
-        open().at(|| Place::File(name.clone()))
+        }
+    }
+
+    fn empty(name: String) -> Input {
+        Input {
+            name,
+            format: None,
+            entries: Vec::new(),
+            signatures: Vec::new(),
+            noted: Vec::new(),
+            ignore_signatures: false,
+            loose: Vec::new(),
+            documents: HashSet::new(),
+            files: Files::default(),
+        }
+    }
+
+    /// What is wrong with it, in the order of reading. The layers have not been read.
+    pub fn findings(&self) -> impl Iterator<Item = &Finding> {
+        self.noted.iter().map(|noted| &noted.finding)
+    }
+
+    /// The findings that are about some entries, or about all, each with what a conversion does about it.
+    pub(crate) fn about(
+        &self,
+        is_selected: impl Fn(usize) -> bool,
+    ) -> impl Iterator<Item = (Response, Finding)> {
+        let place = Place::input(&self.name);
+        let about = move |noted: &&Noted| noted.entry.is_none_or(&is_selected);
+        self.noted.iter().filter(about).map(move |noted| {
+            let code = noted.finding.code;
+            let is_signature = matches!(code, Code::Schema1Signature | Code::Schema1Unverified);
+            let response = match code.response() {
+                Response::Stops if is_signature && self.ignore_signatures => Response::Warns,
+                response => response,
+            };
+            (response, noted.finding.clone().at(&place))
+        })
+    }
+
+    /// What a conversion of some entries warns of.
+    ///
+    /// # Errors
+    /// The first finding that stops a conversion: [`Error::Finding`] with its place.
+    pub(crate) fn warnings(&self, is_selected: impl Fn(usize) -> bool) -> Result<Vec<Finding>> {
+        let mut warnings = Vec::new();
+        for (response, finding) in self.about(is_selected) {
+            match response {
+                Response::Stops => return Err(Error::finding(finding)),
+                Response::Warns | Response::Corrects => warnings.push(finding),
+                Response::Silent => {}
+            }
+        }
+        Ok(warnings)
     }
 
     /// Whether `files` look like an OCI layout.
@@ -128,16 +207,22 @@ impl Input {
     }
 
     /// Reads an OCI layout alone, whatever else is beside it.
+    ///
+    /// # Errors
+    /// The first finding that stops a conversion.
     pub(crate) fn read_layout(name: String, files: Files) -> Result<Input> {
-        let mut input = Input {
-            name,
-            format: Format::OciLayout,
-            entries: Vec::new(),
-            warnings: Vec::new(),
-            signatures: Vec::new(),
+        let mut reading = Reading::new(&files);
+        let entries = oci::layout::read(&mut reading, oci::layout::Beside::Nothing);
+        let (noted, documents) = reading.into_parts();
+        let input = Input {
+            format: Some(Format::OciLayout),
+            entries,
+            noted,
+            documents,
             files,
+            ..Input::empty(name)
         };
-        input.entries = oci::layout::read(&input.files, &mut input.warnings)?;
+        input.warnings(|_| true)?;
         Ok(input)
     }
 }
@@ -194,54 +279,109 @@ pub(crate) fn detect(files: &Files, manifest: Option<String>) -> Result<Detected
 }
 
 /// Reads the metadata of an opened input.
-fn read(name: String, opened: Opened, options: &ReadOptions) -> Result<Input> {
-    let mut input = Input {
-        name,
-        format: Format::OciLayout,
-        entries: Vec::new(),
-        warnings: Vec::new(),
-        signatures: Vec::new(),
-        files: opened.files,
-    };
-    let files = &input.files;
-    let warnings = &mut input.warnings;
-    (input.format, input.entries) = match detect(files, opened.manifest)? {
-        Detected::DockerOciArchive => {
-            let entries = docker::save::read_with_layout(files, warnings)?;
-            (Format::DockerOciArchive, entries)
-        }
-        Detected::DockerArchive => (Format::DockerArchive, docker::save::read(files)?),
-        Detected::OciLayout => (Format::OciLayout, oci::layout::read(files, warnings)?),
-        Detected::Manifest(manifest) => {
-            let read = dir::read(files, &manifest, options, warnings)?;
-            input.signatures = read.signatures;
-            (read.format, read.entries)
-        }
-        Detected::DockerLegacy => (Format::DockerLegacy, docker::legacy::read(files)?),
-    };
-    if input.entries.is_empty() {
-        return Err(Error::NotAnImage {
-            found: "index.json lists none".to_owned(),
-        });
+fn read(name: String, opened: Opened, options: &ReadOptions) -> Input {
+    let Opened {
+        files,
+        manifest,
+        damage,
+    } = opened;
+    let mut reading = Reading::new(&files);
+    let is_damaged = damage.is_some();
+    if let Some(damage) = damage {
+        let code = match damage {
+            Error::Limit { .. } => Code::Limit,
+            _ => Code::ArchiveDamaged,
+        };
+        reading.note(code, &Place::default(), damage.chain());
     }
-    check_names(&input.entries)?;
-    Ok(input)
+    for ambiguity in files.ambiguous() {
+        let message = format!("member at byte {}: {}", ambiguity.offset, ambiguity.what);
+        let place = Place::file(&ambiguity.name);
+        reading.note(Code::ArchiveAmbiguous, &place, message);
+    }
+    for name in files.repeated() {
+        let message = "the archive has two members of this name; the last is read";
+        reading.note(Code::ArchiveDuplicateMember, &Place::file(name), message);
+    }
+    let mut read = Read::default();
+    match detect(&files, manifest) {
+        Ok(detected) => read = read_format(&mut reading, detected, options),
+        // What tells of an image is at the end of many archives.
+        Err(_) if is_damaged => {}
+        Err(error) => {
+            let code = match error {
+                Error::NotAnImage { .. } => Code::NotAnImage,
+                _ => Code::Unreadable,
+            };
+            reading.note(code, &Place::default(), error.chain());
+        }
+    }
+    let is_silent = |reading: &Reading| {
+        let mut codes = reading.findings.iter().map(|noted| noted.finding.code);
+        !codes.any(|code| code.response() == Response::Stops)
+    };
+    if read.entries.is_empty() && is_silent(&reading) {
+        let message = "index.json lists no image";
+        reading.note(Code::NoImages, &Place::default(), message);
+    }
+    let signatures = read.signatures;
+    for name in &signatures {
+        let message = "a detached signature, which an OCI layout has no place for";
+        reading.note(Code::SignatureDetached, &Place::file(name), message);
+    }
+    let (noted, documents) = reading.into_parts();
+    Input {
+        name,
+        format: read.format,
+        entries: read.entries,
+        signatures,
+        noted,
+        ignore_signatures: options.ignore_signatures,
+        loose: read.loose,
+        documents,
+        files,
+    }
 }
 
-/// Names go into messages, reports and an index each of them has to be looked for in.
-fn check_names(entries: &[Entry]) -> Result<()> {
-    let references = || entries.iter().flat_map(|entry| &entry.references);
-    check_name_count(references().count())?;
-    let longest = references().filter_map(|reference| Some(reference.display_name()?.len() as u64));
-    limits::at_most(
-        "the length of an image's name in bytes",
-        longest.max().unwrap_or_default(),
-        limits::IMAGE_NAME_BYTES,
-    )
+/// What a format's reader gives besides findings.
+#[derive(Default)]
+struct Read {
+    format: Option<Format>,
+    entries: Vec<Entry>,
+    loose: Vec<Loose>,
+    signatures: Vec<String>,
 }
 
-fn check_name_count(count: usize) -> Result<()> {
-    limits::at_most("the number of names", count, limits::NAMES)
+fn read_format(reading: &mut Reading, detected: Detected, options: &ReadOptions) -> Read {
+    let mut read = Read::default();
+    match detected {
+        Detected::OciLayout => {
+            read.format = Some(Format::OciLayout);
+            read.entries = oci::layout::read(reading, oci::layout::Beside::Nothing);
+            read.loose = oci::layout::loose_blobs(reading);
+        }
+        Detected::DockerOciArchive => {
+            read.format = Some(Format::DockerOciArchive);
+            read.entries = docker::hybrid::read(reading);
+            read.loose = oci::layout::loose_blobs(reading);
+        }
+        Detected::DockerArchive => {
+            read.format = Some(Format::DockerArchive);
+            read.entries = docker::save::read(reading);
+        }
+        Detected::DockerLegacy => {
+            read.format = Some(Format::DockerLegacy);
+            read.entries = docker::legacy::read(reading);
+        }
+        Detected::Manifest(name) => {
+            let (format, entries, loose) = dir::read(reading, &name, options);
+            read.format = Some(format);
+            read.entries = entries;
+            read.loose = loose;
+            read.signatures = dir::signatures(reading.files);
+        }
+    }
+    read
 }
 
 /// A schema 1 manifest under a name of its own, if it is the only one.
@@ -251,9 +391,8 @@ fn lone_schema1(files: &Files) -> Option<String> {
         !name.contains('/') && extension.is_some_and(|extension| extension == "json")
     };
     let is_schema1 = |name: &&str| {
-        files
-            .document(name)
-            .is_ok_and(|bytes| dir::is_schema1(&bytes))
+        let bytes = files.get(name).and_then(|content| files.read(content));
+        bytes.is_ok_and(|bytes| dir::is_schema1(&bytes))
     };
     let mut found = files.names().filter(is_json).filter(is_schema1);
     let first = found.next()?;
@@ -273,8 +412,7 @@ fn describe(files: &Files) -> String {
             .iter()
             .any(|name| name.split('/').next() == Some(folder))
     }) {
-        return "it is the file system of a container or a machine (docker export, a root file \
-                system), without the metadata of an image"
+        return "it is a root file system without the metadata of an image, for example from docker export"
             .to_owned();
     }
     let is_archive = |name: &&&str| {
@@ -283,10 +421,10 @@ fn describe(files: &Files) -> String {
         !name.contains('/') && endings.iter().any(|ending| name.ends_with(ending))
     };
     if let Some(first) = names.iter().find(is_archive) {
-        return format!("it holds archives, each of which is an input of its own, as {first}");
+        return format!("it contains archives, such as {first}: pass each of them as an input");
     }
     match names.len() {
-        0 => "it holds no files".to_owned(),
+        0 => "it contains no files".to_owned(),
         count => format!(
             "none of its {count} files is manifest.json, index.json or repositories; the first is {}",
             names[0]

@@ -4,7 +4,6 @@
 use std::ffi::OsStr;
 use std::fs::File;
 use std::io::{self, Read, Write};
-use std::os::fd::OwnedFd;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
@@ -18,7 +17,7 @@ use crate::limits;
 /// An open folder, with its path for messages.
 #[derive(Debug)]
 pub(crate) struct Dir {
-    fd: OwnedFd,
+    file: File,
     path: PathBuf,
 }
 
@@ -33,9 +32,36 @@ impl Dir {
         let fd = rustix::fs::open(path, flags, Mode::empty())
             .map_err(|errno| Error::io("open", path)(errno.into()))?;
         Ok(Dir {
-            fd,
+            file: fd.into(),
             path: path.to_owned(),
         })
+    }
+
+    /// Opens the folder that `path` is in, and gives its name there.
+    pub fn parent_of(path: &Path) -> Result<(Dir, String)> {
+        // "." and ".." have no name of their own.
+        let resolved;
+        let path = if path.file_name().is_some() {
+            path
+        } else {
+            resolved = path.canonicalize().map_err(Error::io("open", path))?;
+            &resolved
+        };
+        let unusable = |reason| Error::io("write to", path)(io::Error::other(reason));
+        let name = path.file_name();
+        let name = name.ok_or_else(|| unusable("it is the root folder"))?;
+        let name = name.to_str();
+        let name = name.ok_or_else(|| unusable("its name is not valid UTF-8"))?;
+        let parent = match path.parent() {
+            Some(parent) if parent != Path::new("") => parent,
+            _ => Path::new("."),
+        };
+        Ok((Dir::open(parent)?, name.to_owned()))
+    }
+
+    /// The open folder itself, to lock it.
+    pub fn file(&self) -> &File {
+        &self.file
     }
 
     /// Its own path, for messages.
@@ -60,9 +86,9 @@ impl Dir {
     /// The folder `name`, or `None` when there is none.
     pub fn folder(&self, name: &str) -> Result<Option<Dir>> {
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-        match rustix::fs::openat(&self.fd, name, flags, Mode::empty()) {
+        match rustix::fs::openat(&self.file, name, flags, Mode::empty()) {
             Ok(fd) => Ok(Some(Dir {
-                fd,
+                file: fd.into(),
                 path: self.path(name),
             })),
             Err(Errno::NOENT) => Ok(None),
@@ -72,15 +98,15 @@ impl Dir {
 
     /// Makes the folder `name`, which must not be there yet.
     pub fn make_folder(&self, name: &str) -> Result<()> {
-        let made = rustix::fs::mkdirat(&self.fd, name, FOLDER_MODE);
-        self.failed("make the folder", name, made)
+        let made = rustix::fs::mkdirat(&self.file, name, FOLDER_MODE);
+        self.failed("create the folder", name, made)
     }
 
     /// The folder `name`, made if need be.
     pub fn ensure_folder(&self, name: &str) -> Result<Dir> {
-        match rustix::fs::mkdirat(&self.fd, name, FOLDER_MODE) {
+        match rustix::fs::mkdirat(&self.file, name, FOLDER_MODE) {
             Ok(()) | Err(Errno::EXIST) => self.existing_folder(name),
-            Err(errno) => self.failed("make the folder", name, Err(errno)),
+            Err(errno) => self.failed("create the folder", name, Err(errno)),
         }
     }
 
@@ -94,7 +120,7 @@ impl Dir {
     pub fn create(&self, name: &str) -> Result<Option<File>> {
         let flags =
             OFlags::RDWR | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-        match rustix::fs::openat(&self.fd, name, flags, FILE_MODE) {
+        match rustix::fs::openat(&self.file, name, flags, FILE_MODE) {
             Ok(fd) => Ok(Some(File::from(fd))),
             Err(Errno::EXIST) => Ok(None),
             Err(errno) => self.failed("create", name, Err(errno)),
@@ -106,7 +132,7 @@ impl Dir {
         // NFS locks only what is open for writing; a folder that is only readable can still be looked at.
         let open = |access| {
             let flags = access | OFlags::NOFOLLOW | OFlags::CLOEXEC | OFlags::NONBLOCK;
-            rustix::fs::openat(&self.fd, name, flags, Mode::empty())
+            rustix::fs::openat(&self.file, name, flags, Mode::empty())
         };
         let opened = match open(OFlags::RDWR) {
             Err(Errno::ACCESS | Errno::ROFS | Errno::PERM) => open(OFlags::RDONLY),
@@ -152,10 +178,10 @@ impl Dir {
 
     /// What the system knows of a name, links not followed; `None` when there is nothing.
     pub fn status(&self, name: &str) -> Result<Option<Stat>> {
-        match rustix::fs::statat(&self.fd, name, AtFlags::SYMLINK_NOFOLLOW) {
+        match rustix::fs::statat(&self.file, name, AtFlags::SYMLINK_NOFOLLOW) {
             Ok(status) => Ok(Some(status)),
             Err(Errno::NOENT) => Ok(None),
-            Err(errno) => self.failed("look at", name, Err(errno)),
+            Err(errno) => self.failed("examine", name, Err(errno)),
         }
     }
 
@@ -171,9 +197,32 @@ impl Dir {
         Ok(status.map(|status| (status.st_dev, status.st_ino)))
     }
 
+    /// Gives `file` the mode of the file `name`, which it is about to replace. Nothing changes where there is none.
+    pub fn copy_mode(&self, name: &str, file: &File) -> Result<()> {
+        let Some(replaced) = self.status(name)? else {
+            return Ok(());
+        };
+        if FileType::from_raw_mode(replaced.st_mode) != FileType::RegularFile {
+            return Ok(());
+        }
+        let permissions = |status: &Stat| {
+            let all = Mode::RWXU | Mode::RWXG | Mode::RWXO;
+            Mode::from_raw_mode(status.st_mode) & all
+        };
+        let copy = || {
+            let own = rustix::fs::fstat(file)?;
+            // Not every file system has modes; where they are all the same there is nothing to copy.
+            if permissions(&own) != permissions(&replaced) {
+                rustix::fs::fchmod(file, permissions(&replaced))?;
+            }
+            Ok(())
+        };
+        self.failed("copy the mode of", name, copy())
+    }
+
     /// How many bytes are free where it is; `None` where the system does not say.
     pub fn free(&self) -> Option<u64> {
-        let status = rustix::fs::fstatvfs(&self.fd).ok()?;
+        let status = rustix::fs::fstatvfs(&self.file).ok()?;
         // Some file systems do not know and say 0.
         (status.f_blocks > 0).then(|| status.f_bavail.saturating_mul(status.f_frsize))
     }
@@ -182,7 +231,7 @@ impl Dir {
     /// any, the group's bits are the most that they allow.
     pub fn is_private(&self) -> bool {
         let others = (Mode::WGRP | Mode::WOTH).as_raw_mode();
-        rustix::fs::fstat(&self.fd).is_ok_and(|status| {
+        rustix::fs::fstat(&self.file).is_ok_and(|status| {
             status.st_uid == rustix::process::geteuid().as_raw() && status.st_mode & others == 0
         })
     }
@@ -190,7 +239,7 @@ impl Dir {
     /// Moves `name` to `other_name` in another folder of the same file system, in place of what is there. A folder
     /// takes only an empty folder's place; the system's answer is then returned as `false`.
     pub fn rename(&self, name: &str, other: &Dir, other_name: &str) -> Result<bool> {
-        match rustix::fs::renameat(&self.fd, name, &other.fd, other_name) {
+        match rustix::fs::renameat(&self.file, name, &other.file, other_name) {
             Ok(()) => Ok(true),
             Err(Errno::EXIST | Errno::NOTEMPTY | Errno::NOTDIR) => Ok(false),
             // SFTP has no word for the reason.
@@ -201,7 +250,7 @@ impl Dir {
 
     /// Gives `name` a second name in another folder; `false` if that is taken, or if this file system has no links.
     pub fn link(&self, name: &str, other: &Dir, other_name: &str) -> Result<bool> {
-        match rustix::fs::linkat(&self.fd, name, &other.fd, other_name, AtFlags::empty()) {
+        match rustix::fs::linkat(&self.file, name, &other.file, other_name, AtFlags::empty()) {
             Ok(()) => Ok(true),
             Err(Errno::EXIST | Errno::PERM | Errno::OPNOTSUPP | Errno::NOSYS | Errno::MLINK) => {
                 Ok(false)
@@ -221,33 +270,34 @@ impl Dir {
             return Ok(false);
         }
         let flags = RenameFlags::NOREPLACE;
-        match rustix::fs::renameat_with(&self.fd, name, &self.fd, new_name, flags) {
+        match rustix::fs::renameat_with(&self.file, name, &self.file, new_name, flags) {
             Ok(()) => Ok(true),
             Err(Errno::EXIST) => Ok(false),
             // SFTP has neither.
             Err(Errno::INVAL | Errno::NOSYS | Errno::OPNOTSUPP) => {
-                self.rename_alone(name, new_name)
+                self.rename_locked(name, new_name)
             }
             Err(errno) => self.failed("rename a staged file to", new_name, Err(errno)),
         }
     }
 
     /// The same in two steps, which at least nobody on this machine comes between.
-    fn rename_alone(&self, name: &str, new_name: &str) -> Result<bool> {
-        let handle = self.handle()?;
-        // Where folders cannot be locked it is tried all the same.
-        let _locked = handle.lock();
-        if self.kind(new_name)?.is_some() {
-            return Ok(false);
-        }
-        self.rename(name, self, new_name)
+    fn rename_locked(&self, name: &str, new_name: &str) -> Result<bool> {
+        // Where folders cannot be locked the renaming is tried without.
+        let _: io::Result<()> = self.file.lock();
+        let renamed = match self.kind(new_name) {
+            Ok(None) => self.rename(name, self, new_name),
+            taken => taken.map(|_| false),
+        };
+        let _: io::Result<()> = self.file.unlock();
+        renamed
     }
 
     /// All names in it.
     pub fn names(&self) -> Result<Vec<(String, FileType)>> {
         let read = || {
             let mut names = Vec::new();
-            for entry in rustix::fs::Dir::read_from(&self.fd)? {
+            for entry in rustix::fs::Dir::read_from(&self.file)? {
                 let entry = entry?;
                 let name = OsStr::from_bytes(entry.file_name().to_bytes());
                 // What is no UTF-8 is none of ours.
@@ -269,39 +319,43 @@ impl Dir {
 
     /// Removes a file.
     pub fn remove_file(&self, name: &str) -> Result<()> {
-        let removed = rustix::fs::unlinkat(&self.fd, name, AtFlags::empty());
+        let removed = rustix::fs::unlinkat(&self.file, name, AtFlags::empty());
         self.failed("remove", name, removed)
     }
 
     /// Removes a folder that has nothing in it.
     pub fn remove_empty_folder(&self, name: &str) -> Result<()> {
-        let removed = rustix::fs::unlinkat(&self.fd, name, AtFlags::REMOVEDIR);
+        let removed = rustix::fs::unlinkat(&self.file, name, AtFlags::REMOVEDIR);
         self.failed("remove", name, removed)
     }
 
     /// Removes a folder and all that is in it.
     pub fn remove_folder(&self, name: &str) -> Result<()> {
+        // An empty one need not be opened, which fails where too many files are open already.
+        if self.remove_empty_folder(name).is_ok() {
+            return Ok(());
+        }
         if let Some(folder) = self.folder(name)? {
-            for (inner, kind) in folder.names()? {
-                if kind == FileType::Directory {
-                    folder.remove_folder(&inner)?;
-                } else {
-                    folder.remove_file(&inner)?;
-                }
-            }
+            folder.remove_contents()?;
         }
         self.remove_empty_folder(name)
     }
 
-    /// A second handle, to lock it.
-    pub fn handle(&self) -> Result<File> {
-        let fd = self.fd.try_clone();
-        Ok(File::from(fd.map_err(Error::io("open", &self.path))?))
+    /// Removes all that is in it.
+    pub fn remove_contents(&self) -> Result<()> {
+        for (name, kind) in self.names()? {
+            if kind == FileType::Directory {
+                self.remove_folder(&name)?;
+            } else {
+                self.remove_file(&name)?;
+            }
+        }
+        Ok(())
     }
 
     /// Makes sure that its names survive a power failure.
     pub fn sync(&self) -> Result<()> {
-        match rustix::fs::fsync(&self.fd) {
+        match rustix::fs::fsync(&self.file) {
             // Some file systems cannot sync folders, and need not.
             Ok(()) | Err(Errno::INVAL | Errno::BADF) => Ok(()),
             Err(errno) => self.failed("sync", "", Err(errno)),

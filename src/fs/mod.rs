@@ -2,9 +2,13 @@
 
 pub(crate) mod dir;
 mod free_space;
-mod staged_file;
+mod hole_writer;
+mod staged;
+mod staged_document;
 pub(crate) mod staging;
 
 pub(crate) use dir::Dir;
-pub(crate) use free_space::{FreeSpace, HoleWriter};
-pub(crate) use staged_file::StagedFile;
+pub(crate) use free_space::FreeSpace;
+pub(crate) use hole_writer::HoleWriter;
+pub(crate) use staged::{StagedDir, StagedFile};
+pub(crate) use staged_document::StagedDocument;

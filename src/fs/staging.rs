@@ -1,4 +1,4 @@
-//! Files and folders in the making, and what becomes of those whose maker died.
+//! The locks of staged files and folders, and what becomes of those whose maker died.
 //!
 //! The maker holds its file or folder locked. What has one of our names and is not locked was left behind by a run that
 //! was killed; whoever comes next removes it. A maker checks after locking that it was not taken for such.
@@ -18,37 +18,34 @@ use crate::fs::Dir;
 /// The file in a staged folder that is locked. A layout has this file anyway.
 pub(crate) const LOCK: &str = "oci-layout";
 
-/// A staged folder, locked for as long as this lives.
-pub(crate) struct StagedFolder {
-    pub name: String,
-    pub folder: Dir,
-    /// [`LOCK`], empty at first.
-    pub lock: File,
-    pub handle: File,
+/// What the staged form of `name` begins with.
+pub(crate) fn prefix(name: &str) -> String {
+    // The longest name a file can have is 255 bytes; the unique part makes up for what is cut off.
+    let end = name.floor_char_boundary(180);
+    format!(".{}.ocify-", &name[..end])
 }
 
-/// Makes a locked folder in `parent`.
-pub(crate) fn make_folder(parent: &Dir, prefix: &str) -> Result<StagedFolder> {
+/// Makes a folder in `parent`. It and the file [`LOCK`] in it are locked for as long as they are open.
+pub(super) fn make_folder(parent: &Dir, prefix: &str) -> Result<(String, Dir, File)> {
     loop {
         let name = unique(prefix);
         parent.make_folder(&name)?;
-        let staged = lock_folder(parent, &name).inspect_err(|_| {
-            // That it cannot be removed either is not the error to tell.
+        let locked = lock_folder(parent, &name).inspect_err(|_| {
+            // That it cannot be removed either is not the error to report.
             let _: Result<()> = parent.remove_folder(&name);
         })?;
-        if let Some(staged) = staged {
-            return Ok(staged);
+        if let Some((folder, lock)) = locked {
+            return Ok((name, folder, lock));
         }
     }
 }
 
 /// Locks a folder that was just made; `None` when somebody took it for left behind meanwhile.
-fn lock_folder(parent: &Dir, name: &str) -> Result<Option<StagedFolder>> {
+fn lock_folder(parent: &Dir, name: &str) -> Result<Option<(Dir, File)>> {
     let Some(folder) = parent.folder(name)? else {
         return Ok(None);
     };
-    let handle = folder.handle()?;
-    if !lock_new(parent, name, &handle)? {
+    if !lock_new(parent, name, folder.file())? {
         return Ok(None);
     }
     let lock = match folder.create(LOCK) {
@@ -61,16 +58,11 @@ fn lock_folder(parent: &Dir, name: &str) -> Result<Option<StagedFolder>> {
         }
     };
     let locked = lock_new(&folder, LOCK, &lock)?;
-    Ok(locked.then(|| StagedFolder {
-        name: name.to_owned(),
-        folder,
-        lock,
-        handle,
-    }))
+    Ok(locked.then_some((folder, lock)))
 }
 
 /// Makes a file in `parent`, locked for as long as it is open.
-pub(crate) fn make_file(parent: &Dir, prefix: &str) -> Result<(String, File)> {
+pub(super) fn make_file(parent: &Dir, prefix: &str) -> Result<(String, File)> {
     loop {
         let name = unique(prefix);
         let Some(file) = parent.create(&name)? else {
@@ -126,8 +118,7 @@ fn remove_if_stale(
             return Ok(());
         };
         // Held until the folder is gone.
-        let handle = inner.handle()?;
-        if handle.try_lock().is_err() {
+        if inner.file().try_lock().is_err() {
             return Ok(());
         }
         if let Some(lock) = inner.open_file(LOCK)? {
@@ -182,10 +173,10 @@ mod tests {
         assert!(!lock_new(&parent, "a", &file).unwrap());
 
         parent.make_folder("b").unwrap();
-        let handle = parent.folder("b").unwrap().unwrap().handle().unwrap();
-        handle.try_lock().unwrap();
+        let other = parent.folder("b").unwrap().unwrap();
+        other.file().try_lock().unwrap();
         assert!(lock_folder(&parent, "b").unwrap().is_none());
-        drop(handle);
+        drop(other);
         parent.remove_empty_folder("b").unwrap();
         assert!(lock_folder(&parent, "b").unwrap().is_none());
     }
@@ -194,13 +185,13 @@ mod tests {
     #[test]
     fn the_lock_in_a_folder_is_enough() {
         let (_scratch, parent) = scratch();
-        let staged = make_folder(&parent, "x-").unwrap();
-        drop((staged.folder, staged.handle));
+        let (name, folder, lock) = make_folder(&parent, "x-").unwrap();
+        drop(folder);
         remove_stale(&parent, "x-", |_| Ok(()));
-        assert!(parent.identity(&staged.name).unwrap().is_some());
-        drop(staged.lock);
+        assert!(parent.identity(&name).unwrap().is_some());
+        drop(lock);
         remove_stale(&parent, "x-", |_| Ok(()));
-        assert_eq!(parent.identity(&staged.name).unwrap(), None);
+        assert_eq!(parent.identity(&name).unwrap(), None);
     }
 
     /// What is made while others look for what was left behind is there, and is locked until the end.
@@ -218,11 +209,11 @@ mod tests {
             }
             let made = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
                 for _ in 0..300 {
-                    let staged = make_folder(&parent, "x-").unwrap();
+                    let (folder_name, folder, _lock) = make_folder(&parent, "x-").unwrap();
                     let (name, _locked) = make_file(&parent, "x-").unwrap();
-                    staged.folder.create("content").unwrap().unwrap();
+                    folder.create("content").unwrap().unwrap();
                     assert!(parent.identity(&name).unwrap().is_some());
-                    let found = parent.folder(&staged.name).unwrap().unwrap();
+                    let found = parent.folder(&folder_name).unwrap().unwrap();
                     assert!(found.identity("content").unwrap().is_some());
                 }
             }));

@@ -1,5 +1,7 @@
 //! Descriptors, and documents with their bytes.
 
+use std::sync::Arc;
+
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
@@ -55,8 +57,15 @@ impl Descriptor {
 
     /// Whether there is a place where else the blob may be had.
     #[must_use]
-    pub fn is_elsewhere(&self) -> bool {
+    pub fn has_urls(&self) -> bool {
         self.urls.as_ref().is_some_and(|urls| !urls.is_empty())
+    }
+
+    /// What it is called below an index: its platform or digest.
+    #[must_use]
+    pub fn label(&self) -> String {
+        let platform = self.platform.as_ref();
+        platform.map_or_else(|| self.digest.to_string(), ToString::to_string)
     }
 
     /// The value of an annotation.
@@ -74,13 +83,14 @@ pub struct Document {
     /// The digest of `bytes`.
     pub digest: Digest,
     /// The document itself.
-    pub bytes: Vec<u8>,
+    pub bytes: Arc<[u8]>,
 }
 
 impl Document {
     /// Names `bytes` by their SHA-256 digest.
     #[must_use]
-    pub fn new(media_type: impl Into<String>, bytes: Vec<u8>) -> Document {
+    pub fn new(media_type: impl Into<String>, bytes: impl Into<Arc<[u8]>>) -> Document {
+        let bytes = bytes.into();
         Document {
             media_type: media_type.into(),
             digest: Digest::sha256(&bytes),

@@ -1,6 +1,7 @@
 //! Media types of OCI and of Docker, and which of OCI's stands for which of Docker's.
 
 use crate::compression::Codec;
+use crate::findings::Code;
 
 /// An image manifest.
 pub const MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json";
@@ -92,6 +93,25 @@ pub fn layer_kind(media_type: &str) -> LayerKind {
     LayerKind::Other
 }
 
+/// Whether a layer is a signature, an attestation or a bill of materials as cosign stores them: under a config that calls
+/// itself an image's. <https://github.com/sigstore/cosign/blob/v2.5.0/specs/SIGNATURE_SPEC.md>
+#[must_use]
+pub fn is_signature(media_type: &str) -> bool {
+    matches!(
+        media_type,
+        "application/vnd.dev.cosign.simplesigning.v1+json"
+            | "application/vnd.dsse.envelope.v1+json"
+            | "application/vnd.dev.sigstore.bundle.v0.3+json"
+            | "text/spdx"
+            | "text/spdx+json"
+            | "text/spdx+xml"
+            | "application/vnd.cyclonedx"
+            | "application/vnd.cyclonedx+json"
+            | "application/vnd.cyclonedx+xml"
+            | "application/vnd.syft+json"
+    )
+}
+
 /// The codec that a layer's media type stands for; `None` for what is no file system layer.
 #[must_use]
 pub fn layer_codec(media_type: &str) -> Option<Codec> {
@@ -141,6 +161,21 @@ pub fn to_oci(media_type: &str) -> String {
             }
         }
     }
+}
+
+/// What is wrong with a layer's media type, if the layer's codec is another.
+pub(crate) fn codec_mismatch(media_type: &str, found: Codec) -> Option<(Code, String)> {
+    if layer_codec(media_type)? == found {
+        return None;
+    }
+    // c/image calls every layer of a schema 2 manifest `.tar.gzip` when it copies plain ones into a folder.
+    let code = if media_type.starts_with("application/vnd.docker.") {
+        Code::LayerDockerMediaType
+    } else {
+        Code::LayerMediaType
+    };
+    let message = format!("the media type is {media_type}, but the layer's codec is {found}");
+    Some((code, message))
 }
 
 #[cfg(test)]

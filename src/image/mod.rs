@@ -2,14 +2,19 @@
 //!
 //! Reading an input fills this with documents (as bytes) and with the places of blobs; no layer is read yet.
 
+mod config;
 mod descriptor;
 pub mod media_type;
 mod name;
 mod platform;
+mod v1;
 
+pub use config::{ConfigView, HistoryEntry, ImageConfig};
 pub use descriptor::{Descriptor, Document};
+pub(crate) use name::is_ref_name;
 pub use name::{fully_qualified, tagged_reference};
 pub use platform::Platform;
+pub use v1::{V1Config, V1Layer};
 
 use media_type::LayerKind;
 
@@ -17,8 +22,7 @@ use serde_json::{Map, Value};
 
 use crate::digest::DiffId;
 use crate::digest::Digest;
-use crate::error::Place;
-use crate::formats::docker::V1Config;
+use crate::limits;
 use crate::source::Content;
 
 /// The name of an image, on descriptors of `index.json` alone.
@@ -79,9 +83,7 @@ pub enum Node {
     Absent {
         /// As it was read.
         descriptor: Descriptor,
-        /// Where the first blob that is not there belongs, outermost first: the layer.
-        places: Vec<Place>,
-        /// The name of that blob.
+        /// The file that it would be.
         missing: String,
     },
 }
@@ -108,8 +110,8 @@ pub struct Manifest {
     pub layers: Vec<Layer>,
     /// The manifest that this one is about.
     pub subject: Option<Digest>,
-    /// From the config; `None` for artifacts.
-    pub platform: Option<Platform>,
+    /// `artifactType`, if it is not empty.
+    pub artifact_type: Option<String>,
     /// What this image was known as before.
     pub known_as: KnownAs,
 }
@@ -136,11 +138,18 @@ pub struct Schema1Document {
 #[derive(Debug, Clone)]
 pub enum Config {
     /// An image's, copied byte for byte.
-    Image(Document),
+    Image(ImageConfig),
     /// An artifact's, carried along.
     Other(Blob),
     /// To be made of v1 metadata once the `diff_ids` are known.
-    V1(V1Config),
+    V1 {
+        /// The metadata.
+        metadata: V1Config,
+        /// What the config will say, but for the `diff_ids`.
+        view: ConfigView,
+    },
+    /// Not in the input or not readable, which is a finding that stops a conversion.
+    Unreadable,
 }
 
 /// A layer of a manifest.
@@ -148,10 +157,11 @@ pub enum Config {
 pub enum Layer {
     /// A file system layer that is here.
     Tar(TarLayer),
-    /// A file system layer with urls that is not here: its descriptor is carried on.
+    /// A file system layer that is not here. If it may be had from elsewhere, its descriptor is carried over; else that is
+    /// a finding that stops a conversion.
     Absent {
-        /// As it was read.
-        descriptor: Descriptor,
+        /// As it was read; `None` where the input's format has none.
+        descriptor: Option<Descriptor>,
         /// From the config.
         diff_id: Option<DiffId>,
     },
@@ -164,6 +174,8 @@ pub enum Layer {
 pub struct TarLayer {
     /// Where its bytes are, in whatever codec.
     pub content: Content,
+    /// The name of that file, as the document that refers to it has it.
+    pub file: String,
     /// From the manifest; `None` when the input's format has none.
     pub descriptor: Option<Descriptor>,
     /// The digest that its bytes must have, from the descriptor or from a name made of it.
@@ -181,16 +193,18 @@ pub struct Blob {
     pub descriptor: Descriptor,
     /// Its bytes.
     pub content: Content,
+    /// The name of that file.
+    pub file: String,
 }
 
 impl Entry {
-    /// The name in messages: the first name, or the short digest.
+    /// The name in messages: the first name, or `@` and its number.
     #[must_use]
     pub fn label(&self, number: usize) -> String {
         let mut names = self.references.iter().filter_map(Reference::display_name);
         names
             .next()
-            .map_or_else(|| self.node.label(number), str::to_owned)
+            .map_or_else(|| format!("@{number}"), str::to_owned)
     }
 }
 
@@ -211,17 +225,6 @@ impl Node {
             Node::Index(index) => Some(index.document.digest),
             Node::Blob(blob) => Some(blob.descriptor.digest),
             Node::Absent { descriptor, .. } => Some(descriptor.digest),
-        }
-    }
-
-    fn label(&self, number: usize) -> String {
-        let id = match self {
-            Node::Manifest(manifest) => manifest.image_id(),
-            other => other.digest(),
-        };
-        match id {
-            Some(id) => format!("@{number} ({})", id.short()),
-            None => format!("@{number}"),
         }
     }
 
@@ -249,12 +252,33 @@ impl Node {
 }
 
 impl Manifest {
+    /// What the image runs on, from the config; `None` for artifacts, and where the config does not say.
+    #[must_use]
+    pub fn platform(&self) -> Option<&Platform> {
+        match &self.config {
+            Config::Image(config) => config.view.platform.as_ref(),
+            Config::V1 { view, .. } => view.platform.as_ref(),
+            Config::Other(_) | Config::Unreadable => None,
+        }
+    }
+
+    /// How many bytes of documents it keeps.
+    pub(crate) fn memory(&self) -> u64 {
+        let document = self.document.as_ref();
+        let config = match &self.config {
+            Config::Image(config) => config.document.bytes.len(),
+            Config::Other(_) | Config::V1 { .. } | Config::Unreadable => 0,
+        };
+        let own = document.map_or(0, |document| document.bytes.len()) + config;
+        own as u64 + limits::ENTRY_BYTES * self.layers.len() as u64
+    }
+
     /// The digest of the config, where it is known before the layers are read.
     #[must_use]
     pub fn image_id(&self) -> Option<Digest> {
         match &self.config {
-            Config::Image(document) => Some(document.digest),
-            Config::Other(_) | Config::V1(_) => None,
+            Config::Image(config) => Some(config.document.digest),
+            Config::Other(_) | Config::V1 { .. } | Config::Unreadable => None,
         }
     }
 }

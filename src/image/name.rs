@@ -87,9 +87,53 @@ fn is_reference(name: &str) -> bool {
         && tag.flatten().is_none_or(tag_fits)
 }
 
+/// Whether a name fits the grammar of `org.opencontainers.image.ref.name`:
+/// <https://github.com/opencontainers/image-spec/blob/v1.1.1/annotations.md#pre-defined-annotation-keys>.
+pub(crate) fn is_ref_name(name: &str) -> bool {
+    name.split('/').all(|component| {
+        let mut rest = component;
+        loop {
+            let word = rest
+                .find(|c: char| !c.is_ascii_alphanumeric())
+                .unwrap_or(rest.len());
+            if word == 0 {
+                return false;
+            }
+            rest = &rest[word..];
+            if rest.is_empty() {
+                return true;
+            }
+            let separator = if rest.starts_with("--") { 2 } else { 1 };
+            if separator == 1 && !rest.starts_with(['-', '.', '_', ':', '@', '+']) {
+                return false;
+            }
+            rest = &rest[separator..];
+        }
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn ref_names() {
+        for (name, fits) in [
+            ("app:1.0", true),
+            ("docker.io/library/app--x:1", true),
+            ("1.0+build", true),
+            ("a@b", true),
+            ("", false),
+            ("a//b", false),
+            ("a__b", false),
+            ("a---b", false),
+            (":tag", false),
+            ("a b", false),
+            ("\u{e4}", false),
+        ] {
+            assert_eq!(is_ref_name(name), fits, "{name}");
+        }
+    }
 
     #[test]
     fn names_are_qualified_as_docker_does() {

@@ -55,7 +55,7 @@ impl fmt::Display for Platform {
 
 /// Why a string is no platform.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{0:?} is not OS/ARCH or OS/ARCH/VARIANT")]
+#[error("{0:?} is not a platform, expected OS/ARCH or OS/ARCH/VARIANT")]
 pub struct PlatformError(String);
 
 impl FromStr for Platform {

@@ -2,9 +2,9 @@
 
 use super::{place, select};
 use crate::error::Error;
-use crate::error::Place;
 use crate::error::Result;
 use crate::error::ResultExt;
+use crate::findings::Place;
 use crate::formats::Input;
 use crate::image::Blob;
 use crate::image::Config;
@@ -21,13 +21,13 @@ pub fn raw_manifest(input: &Input, images: &[ImageSelector]) -> Result<Vec<u8>> 
     let bytes = |node: &Node| match node {
         Node::Manifest(manifest) => {
             let schema1 = manifest.known_as.schema1.as_ref();
-            let document = manifest.document.as_ref().map(|document| &document.bytes);
-            let bytes = document.or(schema1.map(|schema1| &schema1.bytes));
-            bytes.cloned().ok_or(Error::NoManifest {
+            let document = manifest.document.as_ref().map(|document| &*document.bytes);
+            let bytes = document.or(schema1.map(|schema1| &*schema1.bytes));
+            bytes.map(<[u8]>::to_vec).ok_or(Error::NoManifest {
                 has_config: matches!(manifest.config, Config::Image(_)),
             })
         }
-        Node::Index(index) => Ok(index.document.bytes.clone()),
+        Node::Index(index) => Ok(index.document.bytes.to_vec()),
         Node::Blob(blob) => verified(blob),
         Node::Absent { missing, .. } => Err(Error::Missing {
             name: missing.clone(),
@@ -43,9 +43,9 @@ pub fn raw_manifest(input: &Input, images: &[ImageSelector]) -> Result<Vec<u8>> 
 pub fn raw_config(input: &Input, images: &[ImageSelector]) -> Result<Vec<u8>> {
     let bytes = |node: &Node| match node {
         Node::Manifest(manifest) => match &manifest.config {
-            Config::Image(document) => Ok(document.bytes.clone()),
+            Config::Image(config) => Ok(config.document.bytes.to_vec()),
             Config::Other(blob) => verified(blob),
-            Config::V1(_) => Err(Error::NoConfig),
+            Config::V1 { .. } | Config::Unreadable => Err(Error::NoConfig),
         },
         Node::Index(index) => Err(Error::SeveralImages {
             available: index.children.iter().map(child_label).collect(),
@@ -89,8 +89,9 @@ fn one<T>(
         };
         return Err(error.at(place(input)));
     };
+    input.warnings(|entry| entry == one.position)?;
     take(&one.entry.node)
-        .at(|| Place::Image(one.label.clone()))
+        .at(|| Place::image(one.label.clone()))
         .at(|| place(input))
 }
 
@@ -106,7 +107,7 @@ fn child_label((descriptor, _): &(Descriptor, Node)) -> String {
 fn verified(blob: &Blob) -> Result<Vec<u8>> {
     let expected = blob.descriptor.digest;
     let what = format!("blob {expected}");
-    let bytes = blob.content.document(&what)?;
+    let bytes = blob.content.document()?;
     let found = expected.same_algorithm(&bytes);
     if found != expected {
         return Err(Error::DigestMismatch {

@@ -6,21 +6,21 @@ use crate::digest::Digest;
 use crate::digest::Hasher;
 use crate::findings::Code;
 use crate::findings::Severity;
-use crate::tar::TarWalk;
+use crate::tar::TarCheck;
 
 /// The most paths of a layer that are remembered: 3 MiB of memory, so that many layers at once stay within bounds.
 const MOST_PATHS: usize = 1 << 17;
 
 pub(super) struct Examination {
     hasher: Hasher,
-    tar: Option<TarWalk>,
+    tar: Option<TarCheck>,
 }
 
 impl Examination {
     pub fn new(job: &Job) -> Examination {
         Examination {
             hasher: job.hasher(),
-            tar: job.is_tar().then(|| TarWalk::new(MOST_PATHS)),
+            tar: job.is_tar().then(|| TarCheck::new(MOST_PATHS)),
         }
     }
 
@@ -34,7 +34,7 @@ impl Examination {
 
     /// The digest, and what engines refuse or take for different things.
     pub fn finish(self) -> (Digest, Vec<(Code, String)>) {
-        let mut problems = self.tar.map(TarWalk::finish).unwrap_or_default();
+        let mut problems = self.tar.map(TarCheck::finish).unwrap_or_default();
         problems.retain(|(code, _)| code.severity() < Severity::Note);
         (self.hasher.finish(), problems)
     }

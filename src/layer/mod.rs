@@ -15,10 +15,10 @@ use crate::digest::DiffId;
 use crate::digest::Digest;
 use crate::digest::Hasher;
 use crate::error::Error;
-use crate::error::Place;
 use crate::error::Result;
+use crate::findings::Place;
 use crate::source::Content;
-use crate::tar::checksum_fits;
+use crate::tar::Header;
 
 pub(crate) use pipeline::{Done, Pipeline, run};
 
@@ -67,8 +67,8 @@ pub(crate) struct Job {
     pub digest: Option<Digest>,
     /// The digest of the decoded bytes.
     pub diff_id: Option<DiffId>,
-    /// Where it belongs, outermost first, for messages.
-    pub places: Vec<Place>,
+    /// Where it belongs, for messages.
+    pub place: Place,
     /// Where it is in the cache, if its content is from there.
     pub entry: Option<PathBuf>,
 }
@@ -132,7 +132,10 @@ impl Job {
     /// Adds where the content is from to an error that is the content's own.
     fn blame(&self, error: Error) -> Error {
         match &self.entry {
-            Some(path) => error.at(Place::CacheEntry(path.clone())),
+            Some(path) => Error::CacheEntry {
+                path: path.clone(),
+                source: Box::new(error),
+            },
             None => error,
         }
     }
@@ -197,7 +200,7 @@ fn looks_like_tar(beginning: &[u8]) -> bool {
     let Ok(block) = <[u8; 512]>::try_from(beginning) else {
         return beginning.iter().all(|byte| *byte == 0);
     };
-    let mut header = tar::Header::new_old();
-    header.as_mut_bytes().copy_from_slice(&block);
-    block.iter().all(|byte| *byte == 0) || &block[257..262] == b"ustar" || checksum_fits(&header)
+    block.iter().all(|byte| *byte == 0)
+        || &block[257..262] == b"ustar"
+        || Header::new(&block).checksum_fits()
 }

@@ -24,12 +24,11 @@ use crate::compression::Encoding;
 use crate::digest::DiffId;
 use crate::error::Error;
 use crate::error::Result;
-use crate::findings::Code;
+use crate::findings::{Code, Finding};
 use crate::interrupt::Interrupt;
 use crate::mutex::lock;
 use crate::output::Output;
 use crate::progress::Progress;
-use crate::warning;
 
 /// What the pipeline works with.
 pub(crate) struct Pipeline<'a> {
@@ -48,7 +47,7 @@ pub(crate) struct Done {
     /// In the jobs' order.
     pub outcomes: Vec<Outcome>,
     /// What is wrong with the tars of layers whose digests are right, in the jobs' order.
-    pub warnings: Vec<String>,
+    pub warnings: Vec<Finding>,
 }
 
 /// Does all jobs.
@@ -94,7 +93,7 @@ pub(crate) fn run(pipeline: &Pipeline<'_>, jobs: &[Job]) -> Result<Done> {
     for (job, layer) in jobs.iter().zip(state.layers) {
         done.outcomes.push(layer.outcome.ok_or(Error::Interrupted)?);
         let warning =
-            |(code, message): &(Code, String)| warning::copied(&job.places, *code, message);
+            |(code, message): &(Code, String)| Finding::new(*code, &job.place, message.as_str());
         done.warnings.extend(layer.problems.iter().map(warning));
     }
     Ok(done)
@@ -123,7 +122,7 @@ impl<'a> Run<'a> {
     fn fail(&self, layer: usize, error: Error) {
         let error = match error {
             Error::Interrupted => error,
-            error => error.at_all(&self.jobs[layer].places),
+            error => error.at(self.jobs[layer].place.clone()),
         };
         self.state().error.get_or_insert(error);
     }

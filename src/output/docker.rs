@@ -2,9 +2,11 @@
 //!
 //! As Docker 25 and later write it: <https://github.com/moby/moby/blob/v28.5.2/image/tarexport/save.go>.
 
+use std::collections::{HashMap, HashSet};
+
 use serde::{Deserialize, Serialize};
 
-use super::index::to_bytes;
+use super::index::{check_size, to_bytes};
 use crate::digest::Digest;
 use crate::error::Result;
 use crate::image::CONTAINERD_NAME;
@@ -13,6 +15,7 @@ use crate::image::REF_NAME;
 use crate::image::REFERENCE_DIGEST;
 use crate::image::media_type;
 use crate::image::media_type::Kind;
+use crate::image::media_type::LayerKind;
 use crate::image::tagged_reference;
 
 #[derive(Serialize)]
@@ -31,7 +34,9 @@ struct IndexView {
 #[derive(Deserialize)]
 struct ManifestView {
     config: Descriptor,
-    layers: Vec<Descriptor>,
+    /// `null` where there are none, as Go writes it.
+    #[serde(default)]
+    layers: Option<Vec<Descriptor>>,
 }
 
 /// The blobs of a layout.
@@ -42,43 +47,42 @@ pub(super) trait Blobs {
     fn has(&self, digest: &Digest) -> bool;
 }
 
-/// The bytes of manifest.json for the images of an index.
-pub(super) fn manifest(index: &[u8], blobs: &dyn Blobs) -> Result<Vec<u8>> {
+/// The bytes of manifest.json for the images of an index; `None` where there are no images, since Docker refuses an empty
+/// list.
+pub(super) fn manifest(index: &[u8], blobs: &dyn Blobs) -> Result<Option<Vec<u8>>> {
     let index: IndexView = crate::formats::parse("index.json", index)?;
-    let mut items: Vec<(Digest, Item)> = Vec::new();
+    let mut items: Vec<Item> = Vec::new();
+    let mut positions: HashMap<Digest, Option<usize>> = HashMap::new();
+    let mut tagged: HashSet<(usize, String)> = HashSet::new();
     for descriptor in &index.manifests {
-        let known = items
-            .iter()
-            .position(|(digest, _)| *digest == descriptor.digest);
-        let position = if let Some(position) = known {
-            position
-        } else {
-            let Some((config, layers)) = image(descriptor, blobs, 0) else {
-                continue;
-            };
-            let item = Item {
+        let known = positions.entry(descriptor.digest).or_insert_with(|| {
+            let (config, layers) = image(descriptor, blobs, 0)?;
+            items.push(Item {
                 config,
                 repo_tags: None,
                 layers,
-            };
-            items.push((descriptor.digest, item));
-            items.len() - 1
-        };
-        let (_, item) = &mut items[position];
-        if let Some(tag) = tag(descriptor) {
-            let tags = item.repo_tags.get_or_insert_default();
-            if !tags.contains(&tag) {
-                tags.push(tag);
-            }
+            });
+            Some(items.len() - 1)
+        });
+        let Some(position) = *known else { continue };
+        if let Some(tag) = tag(descriptor)
+            && tagged.insert((position, tag.clone()))
+        {
+            items[position].repo_tags.get_or_insert_default().push(tag);
         }
     }
-    let items: Vec<Item> = items.into_iter().map(|(_, item)| item).collect();
-    to_bytes(&items)
+    if items.is_empty() {
+        return Ok(None);
+    }
+    let bytes = to_bytes(&items)?;
+    check_size("manifest.json", &bytes)?;
+    Ok(Some(bytes))
 }
 
-/// The name when it is one that Docker takes.
+/// The name when it is one that Docker takes: fully qualified where that is known, as podman writes it. Docker shortens
+/// it again; podman would take a short name for one of `localhost`, though not where it finds the image by index.json.
 fn tag(descriptor: &Descriptor) -> Option<String> {
-    let names = [REF_NAME, CONTAINERD_NAME].into_iter();
+    let names = [CONTAINERD_NAME, REF_NAME].into_iter();
     let mut tags = names.filter_map(|key| tagged_reference(descriptor.annotation(key)?));
     tags.next().map(str::to_owned)
 }
@@ -93,10 +97,15 @@ fn image(
     match media_type::kind(&descriptor.media_type) {
         Kind::Manifest => {
             let view: ManifestView = serde_json::from_slice(bytes).ok()?;
-            let is_image = media_type::is_image_config(&view.config.media_type);
-            let complete = view.layers.iter().all(|layer| blobs.has(&layer.digest));
+            let layers = view.layers.unwrap_or_default();
+            // Signatures and attestations may have an image's config, but their layers are no file systems.
+            let is_image = media_type::is_image_config(&view.config.media_type)
+                && layers
+                    .iter()
+                    .all(|layer| media_type::layer_kind(&layer.media_type) != LayerKind::Other);
+            let complete = layers.iter().all(|layer| blobs.has(&layer.digest));
             (is_image && complete && blobs.has(&view.config.digest)).then(|| {
-                let paths = view.layers.iter().map(|layer| layer.digest.blob_path());
+                let paths = layers.iter().map(|layer| layer.digest.blob_path());
                 (view.config.digest.blob_path(), paths.collect())
             })
         }

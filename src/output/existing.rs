@@ -25,9 +25,9 @@ pub(super) fn collect(
         Node::Manifest(manifest) => {
             documents.extend(manifest.document.clone());
             match &manifest.config {
-                Config::Image(config) => documents.push(config.clone()),
+                Config::Image(config) => documents.push(config.document.clone()),
                 Config::Other(blob) => blobs.push((blob.descriptor.digest, blob.content.clone())),
-                Config::V1(_) => {}
+                Config::V1 { .. } | Config::Unreadable => {}
             }
             for layer in &manifest.layers {
                 match layer {

@@ -1,8 +1,9 @@
-//! A layout as a folder: staged beside its place and renamed, or added to with index.json swapped last.
+//! A layout as a folder: staged next to its place and renamed, or added to with index.json swapped last.
 
 use std::fs::File;
 use std::io::{self, Write};
 use std::path::Path;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use rustix::fs::FileType;
@@ -12,11 +13,9 @@ use super::publish;
 use crate::digest::Digest;
 use crate::error::Error;
 use crate::error::Result;
-use crate::fs::staging::StagedFolder;
-use crate::fs::{Dir, dir as at, staging};
-use crate::interrupt::Interrupt;
-
+use crate::fs::{Dir, StagedDir, dir, staging};
 use crate::image::Document;
+use crate::interrupt::Interrupt;
 
 const INDEX: &str = "index.json";
 /// What makes a folder a layout. Whoever adds to it locks it; in a staged folder its maker does.
@@ -26,87 +25,69 @@ const LAYOUT: &str = staging::LOCK;
 const INSIDE: &str = ".ocify-";
 
 pub(super) struct FolderOutput {
-    parent: Dir,
-    name: String,
-    /// Where `staged` is: the layout itself when it exists, so that they are on one file system; else its parent.
-    base: Option<Dir>,
-    staged_name: String,
-    staged: Dir,
+    /// The folders that blobs are staged in.
     blobs: Dir,
-    /// The staged marker of a layout, locked as long as it is open.
-    lock: Option<File>,
-    /// The staged folder, locked until the end.
-    _handle: File,
+    /// In the layout itself when it exists, so that they are on one file system; else in its parent.
+    staged: StagedDir,
+    parent: Arc<Dir>,
+    name: String,
+    /// Whether the layout was there at first.
+    adds: bool,
     count: AtomicU64,
     fsync: bool,
     interrupt: Interrupt,
-    published: bool,
 }
 
 impl FolderOutput {
     pub fn open(path: &Path, fsync: bool, interrupt: &Interrupt) -> Result<FolderOutput> {
-        let (parent, name) = super::split(path)?;
+        let (parent, name) = Dir::parent_of(path)?;
+        let parent = Arc::new(parent);
         let kind = parent.kind(&name)?;
         super::refuse_link(kind, path)?;
-        let base = match kind {
+        let layout = match kind {
             None => None,
-            Some(FileType::Directory) => {
-                let layout = parent.folder(&name)?;
-                if let Some(layout) = &layout {
-                    staging::remove_stale(layout, INSIDE, |staged| {
-                        let lock = layout.open_file(LAYOUT)?;
-                        if let Some(lock) = &lock {
-                            at::lock(lock, &layout.path(LAYOUT), interrupt)?;
-                        }
-                        publish::take_back(staged, layout)
-                    });
-                    check_layout(layout, path)?;
-                }
-                layout
-            }
+            Some(FileType::Directory) => parent.folder(&name)?,
             Some(_) => {
                 return Err(Error::NotALayout {
                     path: path.to_owned(),
                 });
             }
         };
-        let beside = super::staged_prefix(&name);
-        staging::remove_stale(&parent, &beside, |_| Ok(()));
-        interrupt.set_staged(true);
-        let StagedFolder {
-            name: staged_name,
-            folder: staged,
-            lock,
-            handle,
-        } = match &base {
-            Some(base) => staging::make_folder(base, INSIDE),
-            None => staging::make_folder(&parent, &beside),
+        if let Some(layout) = &layout {
+            staging::remove_stale(layout, INSIDE, |staged| {
+                let lock = layout.open_file(LAYOUT)?;
+                if let Some(lock) = &lock {
+                    dir::lock(lock, &layout.path(LAYOUT), interrupt)?;
+                }
+                publish::take_back(staged, layout)
+            });
+            check_layout(layout, path)?;
         }
-        .inspect_err(|_| interrupt.set_staged(false))?;
-        let blobs = make_blobs(&staged).inspect_err(|_| {
-            let _: Result<()> = base.as_ref().unwrap_or(&parent).remove_folder(&staged_name);
-            interrupt.set_staged(false);
-        })?;
+        let prefix = staging::prefix(&name);
+        staging::remove_stale(&parent, &prefix, |_| Ok(()));
+        let adds = layout.is_some();
+        let staged = match layout {
+            Some(layout) => StagedDir::new(&Arc::new(layout), INSIDE, interrupt)?,
+            None => StagedDir::new(&parent, &prefix, interrupt)?,
+        };
+        let blobs = staged.dir.ensure_folder("blobs")?;
+        blobs.make_folder("sha256")?;
         Ok(FolderOutput {
             blobs,
+            staged,
             parent,
             name,
-            base,
-            staged_name,
-            staged,
-            lock: Some(lock),
-            _handle: handle,
+            adds,
             count: AtomicU64::new(0),
             fsync,
             interrupt: interrupt.clone(),
-            published: false,
         })
     }
 
     pub fn begin_blob(&self) -> Result<FolderBlob<'_>> {
         let number = self.count.fetch_add(1, Ordering::Relaxed);
         let name = format!("blob-{number}");
-        let file = self.staged.write(&name, &[], false)?;
+        let file = self.staged.dir.write(&name, &[], false)?;
         Ok(FolderBlob {
             output: self,
             file,
@@ -123,16 +104,14 @@ impl FolderOutput {
     }
 
     pub fn commit(mut self, additions: &Additions) -> Result<()> {
-        if self.base.is_none() {
-            if let Some(marker) = &mut self.lock {
-                write_marker(marker, self.fsync)
-                    .map_err(Error::io("write", self.staged.path(LAYOUT)))?;
-            }
+        if !self.adds {
+            write_marker(&mut self.staged.lock, self.fsync)
+                .map_err(Error::io("write", self.staged.dir.path(LAYOUT)))?;
             let index = additions.merge(None)?;
-            self.staged.write(INDEX, &index.bytes, self.fsync)?;
+            self.staged.dir.write(INDEX, &index.bytes, self.fsync)?;
             self.sync_staged()?;
-            if self.staged_rename_whole()? {
-                self.published = true;
+            self.interrupt.check()?;
+            if self.staged.publish(&self.name)? {
                 return self.sync(&self.parent);
             }
             // Somebody else has made the layout meanwhile: add to theirs.
@@ -149,11 +128,11 @@ impl FolderOutput {
                 .open_file(LAYOUT)?
                 .ok_or_else(|| Error::NotALayout { path: path.clone() })?,
         };
-        at::lock(&lock, &layout.path(LAYOUT), &self.interrupt)?;
+        dir::lock(&lock, &layout.path(LAYOUT), &self.interrupt)?;
         let result = self.add_to(&layout, &mut lock, additions);
         if result.is_err() {
             // What cannot be taken back now, the next run takes back.
-            let _: Result<()> = publish::take_back(&self.staged, &layout);
+            let _: Result<()> = publish::take_back(&self.staged.dir, &layout);
         }
         result
     }
@@ -161,23 +140,22 @@ impl FolderOutput {
     /// Adds all to a layout that is there and locked.
     fn add_to(&self, layout: &Dir, lock: &mut File, additions: &Additions) -> Result<()> {
         let marker = lock.metadata();
-        let marker = marker.map_err(Error::io("look at", layout.path(LAYOUT)))?;
+        let marker = marker.map_err(Error::io("examine", layout.path(LAYOUT)))?;
         if marker.len() == 0 {
             // The folder was empty, or a run died that was about to make a layout of it.
             write_marker(lock, self.fsync).map_err(Error::io("write", layout.path(LAYOUT)))?;
         }
         let index = additions.merge(layout.read(INDEX)?.as_deref())?;
-        self.staged
-            .write(publish::NEXT_INDEX, &index.bytes, self.fsync)?;
-        publish::put_blobs(&self.staged, layout, |folder| self.sync(folder))?;
-        self.staged.rename(publish::NEXT_INDEX, layout, INDEX)?;
+        let staged = &self.staged.dir;
+        // Who may read the index stays as it was, from the first byte on.
+        let mut file = staged.write(publish::NEXT_INDEX, &[], false)?;
+        layout.copy_mode(INDEX, &file)?;
+        file.write_all(&index.bytes)
+            .and_then(|()| if self.fsync { file.sync_all() } else { Ok(()) })
+            .map_err(Error::io("write", layout.path(INDEX)))?;
+        publish::put_blobs(staged, layout, |folder| self.sync(folder))?;
+        staged.rename(publish::NEXT_INDEX, layout, INDEX)?;
         self.sync(layout)
-    }
-
-    fn staged_rename_whole(&self) -> Result<bool> {
-        self.interrupt.check()?;
-        self.parent
-            .rename(&self.staged_name, &self.parent, &self.name)
     }
 
     fn sync_staged(&self) -> Result<()> {
@@ -187,7 +165,7 @@ impl FolderOutput {
             }
         }
         self.sync(&self.blobs)?;
-        self.sync(&self.staged)
+        self.sync(&self.staged.dir)
     }
 
     fn sync(&self, folder: &Dir) -> Result<()> {
@@ -195,29 +173,9 @@ impl FolderOutput {
     }
 }
 
-impl Drop for FolderOutput {
-    /// Removes what was not published. Nothing can be done about a failure here; the next run tries again.
-    fn drop(&mut self) {
-        if !self.published {
-            let base = self.base.as_ref().unwrap_or(&self.parent);
-            // NFS does not remove what is open.
-            self.lock = None;
-            let _: Result<()> = base.remove_folder(&self.staged_name);
-        }
-        self.interrupt.set_staged(false);
-    }
-}
-
 fn write_marker(marker: &mut File, fsync: bool) -> io::Result<()> {
     marker.write_all(crate::image::LAYOUT_FILE)?;
     if fsync { marker.sync_all() } else { Ok(()) }
-}
-
-/// The folders that blobs are staged in.
-fn make_blobs(staged: &Dir) -> Result<Dir> {
-    let blobs = staged.ensure_folder("blobs")?;
-    blobs.make_folder("sha256")?;
-    Ok(blobs)
 }
 
 /// A folder that may be added to: a layout, or nothing yet.
@@ -248,7 +206,7 @@ fn check_layout(folder: &Dir, path: &Path) -> Result<()> {
     }
 }
 
-/// A blob in the making.
+/// A staged blob.
 pub(crate) struct FolderBlob<'a> {
     output: &'a FolderOutput,
     file: File,
@@ -262,9 +220,9 @@ impl FolderBlob<'_> {
     ///
     /// Never a hard link: who writes to the input later would change the output.
     pub fn clone_file(&mut self, file: &File, size: u64) -> Result<Option<File>> {
-        let path = || self.output.staged.path(&self.name);
+        let path = || self.output.staged.dir.path(&self.name);
         let cloned = rustix::fs::ioctl_ficlone(&self.file, file).is_ok();
-        let metadata = self.file.metadata().map_err(Error::io("look at", path()))?;
+        let metadata = self.file.metadata().map_err(Error::io("examine", path()))?;
         // The input may have become longer or shorter; a part of it may be cloned before an error.
         if cloned && metadata.len() == size {
             let clone = self.file.try_clone();
@@ -279,11 +237,11 @@ impl FolderBlob<'_> {
     pub fn write(&mut self, bytes: &[u8]) -> Result<()> {
         self.file
             .write_all(bytes)
-            .map_err(Error::io("write", self.output.staged.path(&self.name)))
+            .map_err(Error::io("write", self.output.staged.dir.path(&self.name)))
     }
 
     pub fn finish(self, digest: &Digest) -> Result<()> {
-        let staged = &self.output.staged;
+        let staged = &self.output.staged.dir;
         if self.output.fsync {
             self.file
                 .sync_all()

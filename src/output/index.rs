@@ -1,5 +1,7 @@
 //! index.json: what a conversion adds to it, and how that joins what is there.
 
+use std::collections::{HashMap, HashSet, VecDeque};
+
 use serde_json::{Map, Value, json};
 
 use crate::error::Error;
@@ -9,6 +11,7 @@ use crate::image::Descriptor;
 use crate::image::Document;
 use crate::image::REF_NAME;
 use crate::image::media_type;
+use crate::limits;
 
 /// The descriptors that a conversion adds to index.json, each with at most one name.
 #[derive(Debug, Default)]
@@ -21,6 +24,9 @@ impl Additions {
     ///
     /// A name that is there already moves to the new image. The old one stays without a name, as with skopeo, so that
     /// nothing is lost that somebody may know by its digest.
+    ///
+    /// # Errors
+    /// An index that could not be read again, by this program or others.
     pub fn merge(&self, existing: Option<&[u8]>) -> Result<Document> {
         let mut index = match existing {
             Some(bytes) => parse(bytes)?,
@@ -34,29 +40,56 @@ impl Additions {
             Some(_) => return Err(malformed()),
         };
         self.add_to(&mut manifests)?;
+        check_names(self.descriptors.iter().filter_map(name))?;
+        limits::at_most("the number of names", manifests.len(), limits::NAMES)?;
         fields.insert("manifests".to_owned(), Value::Array(manifests));
-        Ok(Document::new(media_type::INDEX, to_bytes(&index)?))
+        let bytes = to_bytes(&index)?;
+        check_size("index.json", &bytes)?;
+        Ok(Document::new(media_type::INDEX, bytes))
     }
 
     fn add_to(&self, manifests: &mut Vec<Value>) -> Result<()> {
-        let mut placed = vec![false; self.descriptors.len()];
-        for value in manifests.iter_mut() {
-            for (descriptor, placed) in self.descriptors.iter().zip(&mut placed) {
-                if !shares_name(value, descriptor) {
-                    continue;
-                }
-                if text(value, "digest") == Some(&descriptor.digest.to_string()) && !*placed {
-                    *value = to_value(descriptor)?;
-                    *placed = true;
-                } else {
-                    remove_names(value);
-                }
+        let additions: Vec<Value> = self
+            .descriptors
+            .iter()
+            .map(to_value)
+            .collect::<Result<_>>()?;
+        let mut placed = vec![false; additions.len()];
+        let mut same_image = ByName::new();
+        let mut moved: HashSet<Key<'_>> = HashSet::new();
+        for (position, addition) in additions.iter().enumerate() {
+            for key in offered(addition) {
+                let digest = text(addition, "digest");
+                same_image
+                    .entry((key, digest))
+                    .or_default()
+                    .push_back(position);
+                moved.insert(key);
             }
         }
-        for (descriptor, placed) in self.descriptors.iter().zip(placed) {
-            let value = to_value(descriptor)?;
-            if !placed && !manifests.contains(&value) {
-                manifests.push(value);
+        let mut changes = Vec::with_capacity(manifests.len());
+        for value in manifests.iter() {
+            changes.push(match same_name(value, &mut same_image, &placed) {
+                Some(position) => {
+                    placed[position] = true;
+                    Change::Become(position)
+                }
+                None if wanted(value).any(|key| moved.contains(&key)) => Change::LoseName,
+                None => Change::Stay,
+            });
+        }
+        drop(same_image);
+        for (value, change) in manifests.iter_mut().zip(changes) {
+            match change {
+                Change::Become(position) => *value = additions[position].clone(),
+                Change::LoseName => remove_names(value),
+                Change::Stay => {}
+            }
+        }
+        let mut seen = HashSet::new();
+        for (addition, placed) in additions.iter().zip(placed) {
+            if seen.insert(addition.to_string()) && !placed {
+                manifests.push(addition.clone());
             }
         }
         remove_repeated(manifests);
@@ -64,34 +97,119 @@ impl Additions {
     }
 }
 
-/// An image without a name need not be listed beside itself.
+/// By what two descriptors have the same name: the whole name, or ref.name where at least one of them has nothing else.
+/// With a whole name in both, ref.name may be the tag alone and says nothing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+enum Key<'a> {
+    Whole(&'a str),
+    RefName(&'a str),
+    /// That of a descriptor without a whole name.
+    LoneRefName(&'a str),
+}
+
+/// The keys that a new descriptor takes names away by.
+fn offered(value: &Value) -> impl Iterator<Item = Key<'_>> {
+    let whole = annotation(value, CONTAINERD_NAME);
+    let ref_name = annotation(value, REF_NAME);
+    let lone = ref_name.filter(|_| whole.is_none());
+    [
+        whole.map(Key::Whole),
+        ref_name.map(Key::RefName),
+        lone.map(Key::LoneRefName),
+    ]
+    .into_iter()
+    .flatten()
+}
+
+/// The keys by which a descriptor that is there loses its name.
+fn wanted(value: &Value) -> impl Iterator<Item = Key<'_>> {
+    let ref_name = annotation(value, REF_NAME);
+    let keys = match annotation(value, CONTAINERD_NAME) {
+        Some(whole) => [Some(Key::Whole(whole)), ref_name.map(Key::LoneRefName)],
+        None => [ref_name.map(Key::RefName), None],
+    };
+    keys.into_iter().flatten()
+}
+
+/// What happens to a descriptor that is there.
+enum Change {
+    /// It is the new one at this position.
+    Become(usize),
+    LoseName,
+    Stay,
+}
+
+/// New descriptors by their names and digests.
+type ByName<'a> = HashMap<(Key<'a>, Option<&'a str>), VecDeque<usize>>;
+
+/// The first new descriptor of the same name and image that has no place yet.
+fn same_name<'a>(value: &'a Value, new: &mut ByName<'a>, placed: &[bool]) -> Option<usize> {
+    for key in wanted(value) {
+        let Some(positions) = new.get_mut(&(key, text(value, "digest"))) else {
+            continue;
+        };
+        while let Some(position) = positions.pop_front() {
+            if !placed[position] {
+                return Some(position);
+            }
+        }
+    }
+    None
+}
+
+/// An image without a name need not be listed next to itself.
 fn remove_repeated(manifests: &mut Vec<Value>) {
-    let listed: Vec<(Option<String>, bool)> = manifests
-        .iter()
-        .map(|value| (text(value, "digest").map(str::to_owned), is_named(value)))
-        .collect();
-    let mut positions = 0..;
+    let mut named: HashSet<String> = HashSet::new();
+    for value in manifests.iter().filter(|value| is_named(value)) {
+        named.extend(text(value, "digest").map(str::to_owned));
+    }
+    let mut listed: HashSet<String> = HashSet::new();
     manifests.retain(|value| {
-        let position = positions.next().unwrap_or_default();
-        let repeated = listed.iter().enumerate().any(|(other, (digest, named))| {
-            digest.as_deref() == text(value, "digest") && (*named || other < position)
-        });
-        is_named(value) || !repeated
+        let Some(digest) = text(value, "digest") else {
+            return true;
+        };
+        is_named(value) || !named.contains(digest) && listed.insert(digest.to_owned())
     });
 }
 
+/// Refuses names that no command would read again.
+pub(crate) fn check_names<'a>(names: impl Iterator<Item = &'a str>) -> Result<()> {
+    let (count, longest) = names.fold((0, 0), |(count, longest), name| {
+        (count + 1, longest.max(name.len() as u64))
+    });
+    limits::at_most("the number of names", count, limits::NAMES)?;
+    limits::at_most(
+        "the length of an image's name in bytes",
+        longest,
+        limits::IMAGE_NAME_BYTES,
+    )
+}
+
+/// Refuses a document that no command would read again.
+pub(super) fn check_size(name: &str, bytes: &[u8]) -> Result<()> {
+    let what = format!("the size of the new {name} in bytes");
+    limits::at_most(what, bytes.len() as u64, limits::DOCUMENT_BYTES)
+}
+
+/// A descriptor's longest name.
+fn name(descriptor: &Descriptor) -> Option<&str> {
+    let names = [REF_NAME, CONTAINERD_NAME].into_iter();
+    let names = names.filter_map(|key| descriptor.annotation(key));
+    names.max_by_key(|name| name.len())
+}
+
+/// Annotations are strings: Go's readers refuse the whole index for one that is not.
 fn to_value(descriptor: &Descriptor) -> Result<Value> {
+    let mut descriptor = descriptor.clone();
+    if let Some(annotations) = &mut descriptor.annotations {
+        annotations.retain(|_, value| value.is_string());
+    }
+    descriptor.annotations = descriptor
+        .annotations
+        .filter(|annotations| !annotations.is_empty());
     serde_json::to_value(descriptor).map_err(|source| Error::Json {
         document: "a new descriptor".to_owned(),
         source,
-    })
-}
-
-fn shares_name(value: &Value, descriptor: &Descriptor) -> bool {
-    let mut keys = [REF_NAME, CONTAINERD_NAME].into_iter();
-    keys.any(|key| {
-        let name = descriptor.annotation(key);
-        name.is_some() && annotation(value, key) == name
     })
 }
 
@@ -162,7 +280,7 @@ mod tests {
                 descriptors: descriptors.collect(),
             };
             contents.extend(list.iter().map(|(content, _)| (*content).to_owned()));
-            index = Some(additions.merge(index.as_deref()).unwrap().bytes);
+            index = Some(additions.merge(index.as_deref()).unwrap().bytes.to_vec());
         }
         let index: Value = serde_json::from_slice(&index.unwrap()).unwrap();
         let manifests = index["manifests"].as_array().unwrap().iter();
@@ -214,12 +332,59 @@ mod tests {
         );
     }
 
+    /// Tags alone may be the same for many images: <https://github.com/containerd/containerd> exports them so.
+    #[test]
+    fn the_whole_name_counts() {
+        let image = |content: &str, tag: &str, whole: Option<&str>| {
+            let mut descriptor = image(content, Some(tag));
+            let annotations = descriptor.annotations.as_mut().unwrap();
+            annotations.extend(whole.map(|whole| (CONTAINERD_NAME.to_owned(), json!(whole))));
+            descriptor
+        };
+        let merge = |descriptor: &Descriptor, existing: Option<&[u8]>| {
+            let descriptors = vec![descriptor.clone()];
+            Additions { descriptors }.merge(existing).unwrap().bytes
+        };
+        let a = image("A", "1", Some("docker.io/x/a:1"));
+        let b = image("B", "1", Some("docker.io/x/b:1"));
+        let next_a = image("C", "1", Some("docker.io/x/a:1"));
+        let plain = image("D", "1", None);
+        let both = merge(&b, Some(&merge(&a, None)));
+        let names = |index: &[u8]| {
+            let index: Value = serde_json::from_slice(index).unwrap();
+            let manifests = index["manifests"].as_array().unwrap().iter();
+            manifests
+                .map(|value| annotation(value, CONTAINERD_NAME).map(str::to_owned))
+                .collect::<Vec<_>>()
+        };
+        let [name_a, name_b] = ["docker.io/x/a:1", "docker.io/x/b:1"].map(|n| Some(n.to_owned()));
+        assert_eq!(names(&both), [name_a.clone(), name_b.clone()]);
+        let next = merge(&next_a, Some(&both));
+        assert_eq!(names(&next), [None, name_b.clone(), name_a]);
+        // A reader that knows ref.name alone finds one image.
+        assert_eq!(names(&merge(&plain, Some(&both))), [None, None, None]);
+    }
+
+    #[test]
+    fn annotations_are_strings() {
+        let mut descriptor = image("A", Some("app:1"));
+        let annotations = descriptor.annotations.as_mut().unwrap();
+        annotations.insert("z".to_owned(), json!(1));
+        let descriptors = vec![descriptor];
+        let merged = Additions { descriptors }.merge(None).unwrap();
+        let index: Value = serde_json::from_slice(&merged.bytes).unwrap();
+        assert_eq!(
+            index["manifests"][0]["annotations"],
+            json!({ REF_NAME: "app:1" })
+        );
+    }
+
     #[test]
     fn unknown_fields_of_the_index_stay() {
         let existing = br#"{"schemaVersion":2,"annotations":{"a":"b"},"manifests":null,"x":1}"#;
         let merged = Additions::default().merge(Some(existing)).unwrap();
         assert_eq!(
-            String::from_utf8(merged.bytes).unwrap(),
+            String::from_utf8(merged.bytes.to_vec()).unwrap(),
             r#"{"schemaVersion":2,"annotations":{"a":"b"},"manifests":[],"x":1}"#
         );
     }

@@ -5,22 +5,21 @@ mod existing;
 mod folder;
 mod index;
 mod publish;
+mod stdout;
 mod tar_file;
 
 use std::fs::File;
 use std::path::{Path, PathBuf};
 
-use crate::fs::Dir;
-
 use folder::{FolderBlob, FolderOutput};
-pub(crate) use index::{Additions, to_bytes};
+pub(crate) use index::{Additions, check_names, to_bytes};
 use tar_file::{TarBlob, TarOutput};
 
 use crate::digest::Digest;
 use crate::error::Error;
-use crate::error::Place;
 use crate::error::Result;
 use crate::error::ResultExt;
+use crate::findings::Place;
 use crate::fs::FreeSpace;
 use crate::image::Document;
 use crate::interrupt::Interrupt;
@@ -64,8 +63,16 @@ impl Target {
         }
     }
 
+    /// The path of a file or folder; `None` for standard output.
+    pub(crate) fn path(&self) -> Option<&Path> {
+        match self {
+            Target::Folder(path) | Target::Tar(path) => Some(path),
+            Target::Stdout => None,
+        }
+    }
+
     fn place(&self) -> Place {
-        Place::File(match self {
+        Place::input(match self {
             Target::Folder(path) | Target::Tar(path) => path.display().to_string(),
             Target::Stdout => "standard output".to_owned(),
         })
@@ -90,7 +97,7 @@ impl Default for OutputOptions {
     }
 }
 
-/// A layout in the making.
+/// A staged layout.
 pub(crate) struct Output {
     kind: Kind,
     target: Target,
@@ -157,7 +164,7 @@ impl Output {
     }
 }
 
-/// A blob in the making.
+/// A staged blob.
 pub(crate) struct BlobWriter<'a> {
     blob: Blob<'a>,
     free_space: &'a FreeSpace,
@@ -173,7 +180,7 @@ enum Blob<'a> {
 
 impl BlobWriter<'_> {
     /// Writes the next bytes. Where there are more of them than in the input, which may go on for long, only while there
-    /// is free_space. That happens with any codec: what xz and zstd find repeated over many megabytes, gzip does not, and a
+    /// is free space. That happens with any codec: what xz and zstd find repeated over many megabytes, gzip does not, and a
     /// sparse member has holes.
     pub fn write(&mut self, bytes: &[u8]) -> Result<()> {
         self.size += bytes.len() as u64;
@@ -204,27 +211,6 @@ impl BlobWriter<'_> {
     }
 }
 
-/// Opens the folder that an output is in, and gives the output's name there.
-pub(crate) fn split(path: &Path) -> Result<(Dir, String)> {
-    // "." and ".." have no name of their own.
-    let resolved;
-    let path = if path.file_name().is_some() {
-        path
-    } else {
-        resolved = path.canonicalize().map_err(Error::io("open", path))?;
-        &resolved
-    };
-    let name = path.file_name().and_then(|name| name.to_str());
-    let name = name.ok_or_else(|| Error::NotALayout {
-        path: path.to_owned(),
-    })?;
-    let parent = match path.parent() {
-        Some(parent) if parent != Path::new("") => parent,
-        _ => Path::new("."),
-    };
-    Ok((Dir::open(parent)?, name.to_owned()))
-}
-
 /// Refuses an output that somebody else could have redirected.
 fn refuse_link(kind: Option<rustix::fs::FileType>, path: &Path) -> Result<()> {
     if kind == Some(rustix::fs::FileType::Symlink) {
@@ -233,11 +219,4 @@ fn refuse_link(kind: Option<rustix::fs::FileType>, path: &Path) -> Result<()> {
         });
     }
     Ok(())
-}
-
-/// What the staged form of an output begins with.
-pub(crate) fn staged_prefix(name: &str) -> String {
-    // The longest name a file can have is 255 bytes; what is cut off is made up for by the unique part.
-    let end = name.floor_char_boundary(180);
-    format!(".{}.ocify-", &name[..end])
 }

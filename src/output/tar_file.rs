@@ -4,7 +4,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
-use std::io::{self, Write};
+use std::io;
 use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -13,12 +13,12 @@ use rustix::fs::FileType;
 use tar::{EntryType, Header};
 
 use super::index::Additions;
-use super::{OutputOptions, docker};
+use super::{OutputOptions, docker, stdout};
 use crate::digest::Digest;
 use crate::error::Error;
 use crate::error::Result;
 use crate::formats::Input;
-use crate::fs::{Dir, dir as at, staging};
+use crate::fs::{Dir, StagedFile, dir, staging};
 use crate::interrupt::Interrupt;
 use crate::mutex::lock;
 use crate::source::Content;
@@ -30,20 +30,32 @@ const BLOCK_BYTES: usize = 512;
 const BLOCK: u64 = BLOCK_BYTES as u64;
 
 pub(super) struct TarOutput {
-    file: File,
-    /// `None` on standard output: the file has no name.
-    place: Option<Place>,
+    medium: Medium,
     path: PathBuf,
     contents: Mutex<Contents>,
     options: OutputOptions,
     interrupt: Interrupt,
 }
 
-struct Place {
-    parent: Dir,
-    name: String,
-    staged_name: String,
-    published: bool,
+/// Where the tar is written to, in places front and back.
+enum Medium {
+    /// A file that gets this name in the end.
+    Staged {
+        staged: StagedFile,
+        parent: Arc<Dir>,
+        name: String,
+    },
+    /// A file without a name, which is copied to standard output in the end.
+    Temporary { file: File, stdout: File },
+}
+
+impl Medium {
+    fn file(&self) -> &File {
+        match self {
+            Medium::Staged { staged, .. } => &staged.file,
+            Medium::Temporary { file, .. } => file,
+        }
+    }
 }
 
 #[derive(Default)]
@@ -66,7 +78,7 @@ impl docker::Blobs for Contents {
 
 impl TarOutput {
     pub fn open(path: &Path, options: OutputOptions, interrupt: &Interrupt) -> Result<TarOutput> {
-        let (parent, name) = super::split(path)?;
+        let (parent, name) = Dir::parent_of(path)?;
         let kind = parent.kind(&name)?;
         super::refuse_link(kind, path)?;
         match kind {
@@ -81,37 +93,37 @@ impl TarOutput {
                 });
             }
         }
-        let prefix = super::staged_prefix(&name);
+        let prefix = staging::prefix(&name);
         staging::remove_stale(&parent, &prefix, |_| Ok(()));
-        interrupt.set_staged(true);
-        let (staged_name, file) =
-            staging::make_file(&parent, &prefix).inspect_err(|_| interrupt.set_staged(false))?;
-        let place = Place {
+        let parent = Arc::new(parent);
+        let staged = StagedFile::new(&parent, &prefix, interrupt)?;
+        // Who may read the tar stays as it was, from the first byte on.
+        parent.copy_mode(&name, &staged.file)?;
+        let medium = Medium::Staged {
+            staged,
             parent,
             name,
-            staged_name,
-            published: false,
         };
-        TarOutput::new(file, Some(place), path, options, interrupt)
+        TarOutput::new(medium, path, options, interrupt)
     }
 
     pub fn stdout(options: OutputOptions, interrupt: &Interrupt) -> Result<TarOutput> {
+        let stdout = stdout::open()?;
         let folder = std::env::temp_dir();
         let file = tempfile::tempfile_in(&folder)
-            .map_err(Error::io("make a temporary file in", folder))?;
-        TarOutput::new(file, None, Path::new("standard output"), options, interrupt)
+            .map_err(Error::io("create a temporary file in", folder))?;
+        let path = Path::new("standard output");
+        TarOutput::new(Medium::Temporary { file, stdout }, path, options, interrupt)
     }
 
     fn new(
-        file: File,
-        place: Option<Place>,
+        medium: Medium,
         path: &Path,
         options: OutputOptions,
         interrupt: &Interrupt,
     ) -> Result<TarOutput> {
         let output = TarOutput {
-            file,
-            place,
+            medium,
             path: path.to_owned(),
             contents: Mutex::default(),
             options,
@@ -134,7 +146,8 @@ impl TarOutput {
     }
 
     fn write_at(&self, bytes: &[u8], offset: u64) -> Result<()> {
-        self.file
+        self.medium
+            .file()
             .write_all_at(bytes, offset)
             .map_err(Error::io("write", &self.path))
     }
@@ -154,7 +167,7 @@ impl TarOutput {
     pub fn put(&self, document: &Document) -> Result<()> {
         let digest = document.digest;
         let mut contents = self.contents();
-        contents.documents.insert(digest, document.bytes.clone());
+        contents.documents.insert(digest, document.bytes.to_vec());
         let new = contents.blobs.insert(digest);
         drop(contents);
         if !new {
@@ -175,40 +188,25 @@ impl TarOutput {
     }
 
     pub fn commit(mut self, additions: &Additions) -> Result<()> {
-        let Some(mut place) = self.place.take() else {
-            self.close(additions, None)?;
-            return self.copy_to_stdout();
+        let (parent, name) = match &self.medium {
+            Medium::Staged { parent, name, .. } => (parent.clone(), name.clone()),
+            Medium::Temporary { file, stdout } => {
+                self.close(additions, None)?;
+                return self.copy_to(file, stdout);
+            }
         };
-        let result = self.publish(&mut place, additions);
-        // Put back for `drop`, which removes what was not published.
-        self.place = Some(place);
-        result
-    }
-
-    fn publish(&self, place: &mut Place, additions: &Additions) -> Result<()> {
         let blobs_end = self.contents().end;
         loop {
-            let existing = self.lock_existing(place)?;
+            let existing = self.lock_existing(&parent, &name)?;
             let index = match &existing {
                 Some((_, input)) => Some(self.copy_existing(input)?),
                 None => None,
             };
             self.close(additions, index.as_deref())?;
             self.interrupt.check()?;
-            let done = if existing.is_some() {
-                place
-                    .parent
-                    .rename(&place.staged_name, &place.parent, &place.name)?
-            } else {
-                // What another run has put there meanwhile is not replaced.
-                place
-                    .parent
-                    .rename_to_free(&place.staged_name, &place.name)?
-            };
-            if done {
-                place.published = true;
+            if self.publish(&parent, &name, existing.is_some())? {
                 return if self.options.fsync {
-                    place.parent.sync()
+                    parent.sync()
                 } else {
                     Ok(())
                 };
@@ -217,17 +215,26 @@ impl TarOutput {
         }
     }
 
+    /// Puts the tar in its place. What another run has put there meanwhile is not replaced: `false`.
+    fn publish(&mut self, parent: &Dir, name: &str, replace: bool) -> Result<bool> {
+        match &mut self.medium {
+            Medium::Staged { staged, .. } if replace => staged.publish(parent, name),
+            Medium::Staged { staged, .. } => staged.publish_to_free(name),
+            Medium::Temporary { .. } => Ok(true),
+        }
+    }
+
     /// Opens and locks the tar that is there. A file that was replaced while we waited for its lock is let go again.
-    fn lock_existing(&self, place: &Place) -> Result<Option<(File, Input)>> {
+    fn lock_existing(&self, parent: &Dir, name: &str) -> Result<Option<(File, Input)>> {
         loop {
-            let Some(file) = place.parent.open_file(&place.name)? else {
+            let Some(file) = parent.open_file(name)? else {
                 return Ok(None);
             };
-            at::lock(&file, &self.path, &self.interrupt)?;
-            let metadata = file.metadata().map_err(Error::io("look at", &self.path))?;
+            dir::lock(&file, &self.path, &self.interrupt)?;
+            let metadata = file.metadata().map_err(Error::io("examine", &self.path))?;
             let locked = (metadata.dev(), metadata.ino());
-            if place.parent.identity(&place.name)? == Some(locked) {
-                let input = open_existing(&place.parent, &place.name, &self.path)?;
+            if parent.identity(name)? == Some(locked) {
+                let input = open_existing(parent, name, &self.path)?;
                 return Ok(Some((file, input)));
             }
         }
@@ -253,7 +260,10 @@ impl TarOutput {
             })?;
             blob.finish(&digest)?;
         }
-        input.files.document("index.json")
+        input
+            .files
+            .get("index.json")
+            .and_then(|content| input.files.read(content))
     }
 
     /// Writes index.json, manifest.json and the end-of-archive marker.
@@ -261,45 +271,25 @@ impl TarOutput {
         let index = additions.merge(existing)?;
         let mut contents = self.contents();
         self.append(&mut contents, "index.json", &index.bytes)?;
-        if self.options.docker_manifest {
-            let manifest = docker::manifest(&index.bytes, &*contents)?;
+        if self.options.docker_manifest
+            && let Some(manifest) = docker::manifest(&index.bytes, &*contents)?
+        {
             self.append(&mut contents, "manifest.json", &manifest)?;
         }
         let end = contents.end + 2 * BLOCK;
         self.write_at(&[0; 2 * BLOCK_BYTES], contents.end)?;
-        self.file
-            .set_len(end)
-            .map_err(Error::io("write", &self.path))?;
-        if self.options.fsync && self.place_is_named() {
-            self.file
-                .sync_all()
-                .map_err(Error::io("sync", &self.path))?;
+        let file = self.medium.file();
+        file.set_len(end).map_err(Error::io("write", &self.path))?;
+        if self.options.fsync && matches!(self.medium, Medium::Staged { .. }) {
+            file.sync_all().map_err(Error::io("sync", &self.path))?;
         }
         Ok(())
     }
 
-    fn place_is_named(&self) -> bool {
-        self.path != Path::new("standard output")
-    }
-
-    fn copy_to_stdout(&self) -> Result<()> {
-        let mut file = &self.file;
+    fn copy_to(&self, mut file: &File, mut stdout: &File) -> Result<()> {
         io::Seek::rewind(&mut file).map_err(Error::io("read", &self.path))?;
-        let mut stdout = io::stdout().lock();
-        io::copy(&mut file, &mut stdout)
-            .and_then(|_| stdout.flush())
-            .map_err(Error::io("write", &self.path))
-    }
-}
-
-impl Drop for TarOutput {
-    /// Removes what was not published. Nothing can be done about a failure here; the next run tries again.
-    fn drop(&mut self) {
-        let Some(place) = &self.place else { return };
-        if !place.published {
-            let _: Result<()> = place.parent.remove_file(&place.staged_name);
-        }
-        self.interrupt.set_staged(false);
+        io::copy(&mut file, &mut stdout).map_err(Error::io("write", &self.path))?;
+        Ok(())
     }
 }
 
@@ -309,7 +299,7 @@ fn open_existing(parent: &Dir, name: &str, path: &Path) -> Result<Input> {
         path: path.to_owned(),
     };
     let file = parent.open_file(name)?.ok_or_else(not_a_layout)?;
-    let metadata = file.metadata().map_err(Error::io("look at", path))?;
+    let metadata = file.metadata().map_err(Error::io("examine", path))?;
     let files = Files::in_archive(&Arc::new(file), metadata.len()).map_err(|_| not_a_layout())?;
     if !Input::is_layout(&files) {
         return Err(not_a_layout());
@@ -342,12 +332,13 @@ fn header(name: &str, kind: EntryType, size: u64) -> [u8; 512] {
 fn pad(output: &TarOutput, end: u64) -> Result<u64> {
     let padded = end.next_multiple_of(BLOCK);
     let zeros = [0; BLOCK_BYTES];
-    let count = usize::try_from(padded - end).unwrap_or_default();
+    let count = usize::try_from(padded - end)
+        .map_err(|error| Error::io("write", &output.path)(io::Error::other(error)))?;
     output.write_at(&zeros[..count], end)?;
     Ok(padded)
 }
 
-/// A blob in the making.
+/// A staged blob.
 pub(crate) struct TarBlob<'a> {
     output: &'a TarOutput,
     /// Where its header will be.

@@ -10,23 +10,21 @@ use crate::compression::Codec;
 use crate::compression::Compression;
 use crate::digest::DiffId;
 use crate::digest::Digest;
-use crate::error::Place;
 use crate::error::Result;
 use crate::findings::Code;
+use crate::findings::{Finding, Place};
 use crate::formats::Input;
 use crate::image::Blob;
 use crate::image::Config;
-use crate::image::Layer;
 use crate::image::Manifest;
 use crate::image::Node;
 use crate::image::TarLayer;
+use crate::image::{Layer, media_type as types};
 use crate::layer::Action;
 use crate::layer::Job;
 use crate::select::Selected;
 use crate::source::Content;
 use crate::source::ContentId;
-use crate::verify;
-use crate::warning;
 
 /// How much of a layer that is kept is checked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -43,7 +41,7 @@ pub enum Check {
 pub(crate) struct Plan {
     pub jobs: Vec<Job>,
     /// What the user should know of it.
-    pub warnings: Vec<String>,
+    pub warnings: Vec<Finding>,
     positions: HashMap<Key, usize>,
 }
 
@@ -72,11 +70,11 @@ impl Plan {
     ) -> Result<Plan> {
         let mut plan = Plan::default();
         for one in selected {
-            let mut places = one.places(inputs);
+            let place = one.place(inputs);
             let mut result = Ok(());
             one.entry.node.walk(&mut |node| {
                 if result.is_ok() {
-                    result = plan.add_node(node, compression, check, &mut places);
+                    result = plan.add_node(node, compression, check, &place);
                 }
             });
             result?;
@@ -89,12 +87,12 @@ impl Plan {
         node: &Node,
         compression: Compression,
         check: Check,
-        places: &mut Vec<Place>,
+        place: &Place,
     ) -> Result<()> {
         match node {
-            Node::Manifest(manifest) => self.add_manifest(manifest, compression, check, places),
+            Node::Manifest(manifest) => self.add_manifest(manifest, compression, check, place),
             Node::Blob(blob) => {
-                self.add_blob(blob, places);
+                self.add_blob(blob, place);
                 Ok(())
             }
             Node::Index(_) | Node::Absent { .. } => Ok(()),
@@ -106,35 +104,29 @@ impl Plan {
         manifest: &Manifest,
         compression: Compression,
         check: Check,
-        places: &mut Vec<Place>,
+        place: &Place,
     ) -> Result<()> {
         match &manifest.config {
-            Config::Other(blob) => self.add_blob(blob, places),
-            Config::Image(config) => {
-                for (code, message) in verify::config_errors(&config.bytes) {
-                    self.warnings.push(warning::copied(places, code, &message));
-                }
-            }
-            Config::V1(_) => {}
+            Config::Other(blob) => self.add_blob(blob, place),
+            Config::Image(_) | Config::V1 { .. } | Config::Unreadable => {}
         }
         let of = manifest.layers.len();
         for (position, layer) in manifest.layers.iter().enumerate() {
-            places.push(Place::Layer {
-                number: position + 1,
-                of,
-            });
+            let place = &place.at_layer(position, of);
             match layer {
-                Layer::Tar(layer) => self.add_layer(layer, compression, check, places)?,
-                Layer::Other(blob) => self.add_blob(blob, places),
+                Layer::Tar(layer) => self.add_layer(layer, compression, check, place)?,
+                Layer::Other(blob) => self.add_blob(blob, place),
                 Layer::Absent { descriptor, .. } => {
-                    self.warnings.push(format!(
-                        "{}: {} is a foreign layer that is not here: only its urls are carried on",
-                        Place::path(places),
-                        descriptor.digest
-                    ));
+                    let message = format!(
+                        "{} is a foreign layer that is not in the input: only its urls are kept",
+                        descriptor
+                            .as_ref()
+                            .map_or("?".to_owned(), |one| one.digest.to_string())
+                    );
+                    self.warnings
+                        .push(Finding::new(Code::ForeignLayerAbsent, place, message));
                 }
             }
-            places.pop();
         }
         Ok(())
     }
@@ -144,16 +136,16 @@ impl Plan {
         layer: &TarLayer,
         compression: Compression,
         check: Check,
-        places: &[Place],
+        place: &Place,
     ) -> Result<()> {
         let content = content(layer);
-        let locate = |error: crate::error::Error| error.at_all(places);
-        let codec = Job::sniff(&content).map_err(locate)?;
+        let locate = |error: crate::error::Error| error.at(place.clone());
+        let codec = content.codec().map_err(locate)?;
         let media_type = layer.descriptor.as_ref().map(|one| one.media_type.as_str());
         if let Some((code @ Code::LayerMediaType, message)) =
-            media_type.and_then(|media_type| verify::codec_mismatch(media_type, codec))
+            media_type.and_then(|media_type| types::codec_mismatch(media_type, codec))
         {
-            self.warnings.push(warning::mended(places, code, &message));
+            self.warnings.push(Finding::new(code, place, message));
         }
         let action = match compression.encoding(codec) {
             Some(encoding) => Action::Encode(encoding),
@@ -166,7 +158,7 @@ impl Plan {
             action,
             digest: layer.digest,
             diff_id: layer.diff_id,
-            places: places.to_vec(),
+            place: place.clone(),
             content,
             entry: None,
         };
@@ -177,7 +169,7 @@ impl Plan {
         Ok(())
     }
 
-    fn add_blob(&mut self, blob: &Blob, places: &[Place]) {
+    fn add_blob(&mut self, blob: &Blob, place: &Place) {
         let digest = blob.descriptor.digest;
         let job = Job {
             content: blob.content.clone(),
@@ -185,7 +177,7 @@ impl Plan {
             action: Action::Keep { decode: false },
             digest: Some(digest),
             diff_id: None,
-            places: places.to_vec(),
+            place: place.clone(),
             entry: None,
         };
         self.add(Key::Carried(digest), job);

@@ -109,7 +109,7 @@ fn in_order(values: &[Value], manifest: &Manifest) -> Option<Vec<Value>> {
         let digest = match layer {
             Layer::Tar(layer) => layer.digest?,
             Layer::Other(blob) => blob.descriptor.digest,
-            Layer::Absent { descriptor, .. } => descriptor.digest,
+            Layer::Absent { descriptor, .. } => descriptor.as_ref()?.digest,
         };
         let digest = json!(digest.to_string());
         let mut values = values.iter();

@@ -9,10 +9,12 @@ use std::sync::Arc;
 
 use rustix::fs::{Advice, fadvise};
 
+use crate::compression::Codec;
 use crate::error::Error;
 use crate::error::Result;
 use crate::fs::Dir;
 use crate::limits;
+use crate::tar::Extent;
 
 /// The bytes of one file of an input. Cheap to clone; readers are independent of each other.
 #[derive(Debug, Clone)]
@@ -35,16 +37,6 @@ enum Source {
         name: Arc<str>,
     },
     Memory(Arc<[u8]>),
-}
-
-/// A run of bytes of a member that is stored in the archive.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Extent {
-    /// Where in the member.
-    pub position: u64,
-    /// Where in the archive.
-    pub offset: u64,
-    pub length: u64,
 }
 
 /// Tells whether two contents are the same place on disk.
@@ -179,9 +171,9 @@ impl Content {
     ///
     /// # Errors
     /// [`Error::Limit`] above [`limits::DOCUMENT_BYTES`].
-    pub(crate) fn document(&self, name: &str) -> Result<Vec<u8>> {
+    pub(crate) fn document(&self) -> Result<Vec<u8>> {
         limits::at_most(
-            format!("the size of {name} in bytes"),
+            "the size of the document in bytes",
             self.size,
             limits::DOCUMENT_BYTES,
         )?;
@@ -189,8 +181,13 @@ impl Content {
         let mut bytes = Vec::with_capacity(usize::try_from(self.size).unwrap_or_default());
         self.reader()?
             .read_to_end(&mut bytes)
-            .map_err(Error::io("read", name))?;
+            .map_err(Error::io("read", "the document"))?;
         Ok(bytes)
+    }
+
+    /// The codec, by the first bytes.
+    pub(crate) fn codec(&self) -> Result<Codec> {
+        Ok(Codec::sniff(&self.beginning(6)?))
     }
 
     /// Up to `count` bytes of the beginning.

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
+use std::os::unix::fs::FileExt;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -12,11 +13,11 @@ use super::content::Content;
 use crate::error::Error;
 use crate::error::Result;
 use crate::limits;
-use crate::tar::index as tar_index;
+use crate::tar::{self, Kind, Member};
 
 /// What a name stands for.
 #[derive(Debug, Clone)]
-pub(crate) enum Entry {
+enum Entry {
     File(Content),
     /// A symbolic or hard link, resolved to a clean name from the root.
     Link(String),
@@ -25,8 +26,21 @@ pub(crate) enum Entry {
 }
 
 impl Entry {
+    fn of(member: &Member, name: &str, archive: &Arc<File>) -> Entry {
+        let link = || String::from_utf8_lossy(member.link());
+        match member.kind() {
+            Kind::File => {
+                let extents = member.extents();
+                Entry::File(Content::in_archive(archive.clone(), extents, member.size))
+            }
+            Kind::Symlink => Entry::Link(link_target(name, &link())),
+            Kind::HardLink => Entry::Link(clean_name(&link())),
+            Kind::Folder | Kind::Device => Entry::Other,
+        }
+    }
+
     /// About how many bytes of memory it takes besides its name.
-    pub fn memory(&self) -> u64 {
+    fn memory(&self) -> u64 {
         // Of the entry itself with its place in the map.
         let own = 128;
         own + match self {
@@ -37,12 +51,23 @@ impl Entry {
     }
 }
 
+/// A member of an archive that known readers of tar take for different things.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Ambiguity {
+    /// Where its header is in the (uncompressed) archive.
+    pub offset: u64,
+    pub name: String,
+    pub what: &'static str,
+}
+
 /// All names of an input. They are clean: components joined by `/`, none of them empty, `.` or `..`.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(crate) struct Files {
+    /// A repeated name replaces the one before, as it does when an archive is unpacked.
     entries: BTreeMap<String, Entry>,
-    /// Names that an archive has more than once.
+    /// Names of files that an archive has more than once.
     repeated: BTreeSet<String>,
+    ambiguous: Vec<Ambiguity>,
     /// How much of [`limits::METADATA_BYTES`] is used.
     metadata: AtomicU64,
 }
@@ -51,14 +76,6 @@ pub(crate) struct Files {
 const FOLDER_DEPTH: usize = 5;
 
 impl Files {
-    fn new(entries: BTreeMap<String, Entry>, repeated: BTreeSet<String>) -> Files {
-        Files {
-            entries,
-            repeated,
-            metadata: AtomicU64::new(0),
-        }
-    }
-
     /// The members of an uncompressed tar of `length` bytes.
     pub fn in_archive(file: &Arc<File>, length: u64) -> Result<Files> {
         let (files, result) = Files::in_damaged_archive(file, length);
@@ -67,9 +84,46 @@ impl Files {
 
     /// The members of a tar that come before the first damage, and the damage.
     pub fn in_damaged_archive(file: &Arc<File>, length: u64) -> (Files, Result<()>) {
-        let (index, result) = tar_index::index(file, length);
-        let files = Files::new(index.entries, index.repeated);
+        let mut files = Files::default();
+        let mut count = 0;
+        let mut kept = 0;
+        let read = |buffer: &mut [u8], offset| file.read_exact_at(buffer, offset);
+        let result = tar::members(length, read, |member| {
+            count += 1;
+            limits::at_most("the number of members", count, limits::MEMBERS)?;
+            files.add(member, file, &mut kept)
+        });
         (files.without_common_folder(), result)
+    }
+
+    /// Adds a member of an archive; `kept` counts the bytes of memory that all take.
+    fn add(&mut self, member: &Member, archive: &Arc<File>, kept: &mut u64) -> Result<()> {
+        let name = String::from_utf8_lossy(&member.name()).into_owned();
+        let lengths = [name.len(), member.link().len()];
+        for length in lengths {
+            let what = "the length of a member's name or link in bytes";
+            limits::at_most(what, length as u64, limits::NAME_BYTES)?;
+        }
+        let name = clean_name(&name);
+        let entry = Entry::of(member, &name, archive);
+        *kept += name.len() as u64 + entry.memory();
+        if let Some(what) = tar::disagreement(member) {
+            let offset = member.at;
+            let name = name.clone();
+            *kept += (name.len() + size_of::<Ambiguity>()) as u64;
+            self.ambiguous.push(Ambiguity { offset, name, what });
+        }
+        limits::at_most(
+            "the size of the archive's index in bytes",
+            *kept,
+            limits::INDEX_BYTES,
+        )?;
+        let folder = matches!(entry, Entry::Other);
+        let before = self.entries.insert(name.clone(), entry);
+        if before.is_some_and(|before| !folder || !matches!(before, Entry::Other)) {
+            self.repeated.insert(name);
+        }
+        Ok(())
     }
 
     /// The files below a folder. Links are followed: what the user can read, the user may convert.
@@ -105,7 +159,10 @@ impl Files {
             entries.insert(name.to_owned(), entry);
             limits::at_most("the number of files", entries.len(), limits::MEMBERS)?;
         }
-        Ok(Files::new(entries, BTreeSet::new()))
+        Ok(Files {
+            entries,
+            ..Files::default()
+        })
     }
 
     /// `tar cf image.tar image/` puts all into one folder; its name is of no interest.
@@ -134,7 +191,10 @@ impl Files {
             };
             Some((strip(name)?, entry))
         });
-        Files::new(entries.collect(), self.repeated)
+        Files {
+            entries: entries.collect(),
+            ..self
+        }
     }
 
     /// All names with the files and links behind them, in order.
@@ -145,6 +205,11 @@ impl Files {
     /// Names that an archive has more than once, with all folders in front.
     pub fn repeated(&self) -> impl Iterator<Item = &str> {
         self.repeated.iter().map(String::as_str)
+    }
+
+    /// Members that known readers of tar take for different things, with all folders in front.
+    pub fn ambiguous(&self) -> &[Ambiguity] {
+        &self.ambiguous
     }
 
     /// Whether there is a folder of this name, or something in it.
@@ -212,16 +277,11 @@ impl Files {
         })
     }
 
-    /// The bytes of a document.
-    pub fn document(&self, name: &str) -> Result<Vec<u8>> {
-        self.read(self.get(name)?, name)
-    }
-
-    /// The bytes of a content that is a document; `name` is for the message.
-    pub fn read(&self, content: &Content, name: &str) -> Result<Vec<u8>> {
+    /// The bytes of a content that is a document.
+    pub fn read(&self, content: &Content) -> Result<Vec<u8>> {
         // One above the limit for documents has its own message.
         self.charge(content.size().min(limits::DOCUMENT_BYTES))?;
-        content.document(name)
+        content.document()
     }
 
     /// Counts metadata that is kept: the bytes of a document, or 0 for a layer or a name. The same document counts as
@@ -269,7 +329,7 @@ pub(crate) fn clean_name(name: &str) -> String {
 
 /// Where the symbolic link at `name` points, from the root. Release candidates of Docker 1.12 wrote one `../` too many,
 /// which stops at the root.
-pub(crate) fn link_target(name: &str, target: &str) -> String {
+fn link_target(name: &str, target: &str) -> String {
     if target.starts_with('/') {
         return clean_name(target);
     }

@@ -5,6 +5,6 @@ mod files;
 mod open;
 
 pub use content::Content;
-pub(crate) use content::{ContentId, ContentReader, Extent};
-pub(crate) use files::{Entry, Files, clean_name, link_target};
+pub(crate) use content::{ContentId, ContentReader};
+pub(crate) use files::{Files, clean_name};
 pub(crate) use open::{Opened, open};

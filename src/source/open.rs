@@ -7,8 +7,6 @@ use std::os::unix::fs::FileExt;
 use std::path::Path;
 use std::sync::Arc;
 
-use tar::Header;
-
 use super::files::Files;
 use crate::compression::Codec;
 use crate::compression::Decoder;
@@ -17,7 +15,7 @@ use crate::error::Result;
 use crate::fs::FreeSpace;
 use crate::fs::HoleWriter;
 use crate::interrupt::Interrupt;
-use crate::tar::checksum_fits;
+use crate::tar::{BLOCK, Header};
 
 /// An input whose files can be read by name.
 pub(crate) struct Opened {
@@ -141,7 +139,7 @@ fn spool(
     interrupt: &Interrupt,
 ) -> Result<(File, u64, Option<Error>)> {
     let file = tempfile::tempfile_in(temporary)
-        .map_err(Error::io("make a temporary file in", temporary))?;
+        .map_err(Error::io("create a temporary file in", temporary))?;
     let free_space = FreeSpace::new(temporary)?;
     let damaged = |source| match codec {
         Codec::None => Error::io("read", path)(source),
@@ -181,8 +179,8 @@ fn index(file: File, length: u64, codec: Codec, damage: Option<Error>) -> Result
             Err(Error::TarHeader { offset: 0, .. } | Error::NoEndOfArchive { found: 0..512 }),
         ) => {
             let found = match codec {
-                Codec::None => "the file is no tar archive, folder or manifest".to_owned(),
-                codec => format!("it is {codec}, but there is no tar archive in it"),
+                Codec::None => "the file is not a tar archive, folder or manifest".to_owned(),
+                codec => format!("the {codec} data does not contain a tar archive"),
             };
             return Err(Error::NotAnImage { found });
         }
@@ -197,15 +195,14 @@ fn index(file: File, length: u64, codec: Codec, damage: Option<Error>) -> Result
 
 /// Whether what was found at the beginning is damage to a tar, not something else.
 fn is_tar(file: &File, error: &Error) -> bool {
-    let mut header = Header::new_old();
-    matches!(error, Error::TarHeader { offset: 0, .. })
-        && file.read_exact_at(header.as_mut_bytes(), 0).is_ok()
-        && (checksum_fits(&header)
-            || header.as_bytes()[257..].starts_with(b"ustar")
-            || has_numbers(&header))
-}
-
-/// The archives of the seventies have no magic word, but numbers in places where few other files have them.
-fn has_numbers(header: &Header) -> bool {
-    header.cksum().is_ok() && header.entry_size().is_ok() && header.mtime().is_ok()
+    let mut block = [0; BLOCK];
+    if !matches!(error, Error::TarHeader { offset: 0, .. })
+        || file.read_exact_at(&mut block, 0).is_err()
+    {
+        return false;
+    }
+    let header = Header::new(&block);
+    // The archives of the seventies have no magic word, but numbers in places where few other files have them.
+    let has_numbers = || header.size().is_some() && header.not_a_number().is_none();
+    block[257..].starts_with(b"ustar") || header.checksum_fits() || has_numbers()
 }

@@ -1,12 +1,21 @@
-//! One place for the tar format: headers, numbers, extension records, sparse maps.
+//! The tar format: one walk through headers, numbers, extension records and sparse maps, for archives and layers.
 
-pub(crate) mod index;
+mod check;
+mod extensions;
+mod header;
+mod index;
+mod member;
 mod number;
+mod paths;
 mod pax;
-pub(crate) mod sparse;
+mod readers;
+mod sparse;
+#[cfg(test)]
+mod tests;
 mod walk;
 
-pub(crate) use index::checksum_fits;
-pub(crate) use number::number;
-pub(crate) use pax::records as pax_records;
-pub(crate) use walk::TarWalk;
+pub(crate) use check::TarCheck;
+pub(crate) use header::{BLOCK, Header};
+pub(crate) use index::members;
+pub(crate) use member::{Extent, Kind, Member};
+pub(crate) use readers::disagreement;

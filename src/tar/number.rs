@@ -12,17 +12,22 @@ pub(crate) fn number(field: &[u8]) -> Option<i64> {
 }
 
 fn octal(field: &[u8]) -> Option<i64> {
-    let padding = |byte: &u8| matches!(byte, b' ' | 0);
-    let Some(start) = field.iter().position(|byte| !padding(byte)) else {
-        return Some(0);
-    };
-    let end = field.iter().rposition(|byte| !padding(byte))?;
-    // What stands behind a NUL within does not count.
-    let digits = field[start..=end].split(|byte| *byte == 0).next()?;
-    digits.iter().try_fold(0_i64, |number, digit| match digit {
-        b'0'..=b'7' => number.checked_mul(8)?.checked_add(i64::from(digit - b'0')),
-        _ => None,
-    })
+    let is_padding = |byte: &u8| matches!(byte, b' ' | 0);
+    let mut bytes = field.iter();
+    let mut number = 0;
+    // Each header has many numbers, so each byte is looked at once.
+    let mut next = bytes.find(|byte| !is_padding(byte));
+    while let Some(byte) = next {
+        match byte {
+            b'0'..=b'7' if number < 1 << 60 => number = number << 3 | i64::from(byte - b'0'),
+            // What stands behind a NUL within does not count.
+            0 => break,
+            b' ' if bytes.all(is_padding) => break,
+            _ => return None,
+        }
+        next = bytes.next();
+    }
+    Some(number)
 }
 
 /// Two's complement, less the first bit.

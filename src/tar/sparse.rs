@@ -2,199 +2,140 @@
 //!
 //! Four encodings, all of GNU tar: <https://www.gnu.org/software/tar/manual/html_section/Sparse-Formats.html>.
 
-use std::fs::File;
-use std::os::unix::fs::FileExt;
-use std::sync::Arc;
-
-use tar::Header;
-
-use super::index::Extensions;
-use crate::error::Error;
+use super::header::BLOCK;
+use super::number::number;
+use super::pax::Pax;
 use crate::error::Result;
 use crate::limits;
-use crate::source::{Content, Entry, Extent};
 
-/// A file of `real_size` bytes whose fragments are stored one after the other from `start` on, `stored` bytes in all.
-pub(crate) struct SparseMap {
-    /// Position in the file and length, ascending.
-    pub fragments: Vec<(u64, u64)>,
-    pub start: u64,
-    pub stored: u64,
-    pub real_size: u64,
+/// A part of a file that is stored: its position in the file, and its length.
+pub(crate) type Fragment = (u64, u64);
+
+/// Where PAX records say that the map is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum MapPlace {
+    /// In the records themselves: formats 0.0 and 0.1.
+    Records,
+    /// In front of the data: format 1.0.
+    Data,
 }
 
-impl SparseMap {
-    pub fn content(&self, file: Arc<File>, at: u64, name: &str) -> Result<Entry> {
-        check_fragments(self.fragments.len())?;
-        let mut extents = Vec::with_capacity(self.fragments.len());
-        let mut used = 0_u64;
-        let mut end = 0;
-        for &(position, length) in &self.fragments {
-            let offset = self.start + used;
-            used = used.saturating_add(length);
-            match position.checked_add(length) {
-                Some(reached)
-                    if position >= end && reached <= self.real_size && used <= self.stored =>
-                {
-                    end = reached;
-                }
-                _ => {
-                    return Err(damaged(
-                        at,
-                        &format!("the sparse map of {name} does not fit its sizes"),
-                    ));
-                }
+/// What Go takes for a sparse file.
+pub(crate) fn map_place(pax: &Pax) -> Option<MapPlace> {
+    match (pax.sparse("major"), pax.sparse("minor")) {
+        (b"0", b"0" | b"1") => Some(MapPlace::Records),
+        (b"1", b"0") => Some(MapPlace::Data),
+        (b"", b"") if !pax.sparse("map").is_empty() => Some(MapPlace::Records),
+        _ => None,
+    }
+}
+
+/// The size of a sparse file with its holes, where the records have it; `None` when it is not a number.
+pub(crate) fn real_size(pax: &Pax, otherwise: u64) -> Option<u64> {
+    let sizes = [pax.sparse("size"), pax.sparse("realsize")];
+    match sizes.into_iter().find(|size| !size.is_empty()) {
+        Some(size) => decimal(size),
+        None => Some(otherwise),
+    }
+}
+
+/// The map of formats 0.0 and 0.1; `None` when it is not numbers.
+pub(crate) fn map_in_records(pax: &Pax) -> Option<Vec<Fragment>> {
+    let list = pax.sparse("map").split(|byte| *byte == b',');
+    let numbers: Vec<u64> = list.map(decimal).collect::<Option<_>>()?;
+    let count = decimal(pax.sparse("numblocks"))?;
+    (Some(numbers.len() as u64) == count.checked_mul(2)).then(|| pairs(&numbers))
+}
+
+/// Adds entries of GNU's old format: twelve bytes for each number, the rest empty; `None` when they are something else.
+pub(crate) fn add_old_entries(fragments: &mut Vec<Fragment>, entries: &[u8]) -> Option<()> {
+    let mut ended = false;
+    for entry in entries.chunks_exact(24) {
+        let (position, length) = entry.split_at(12);
+        if position[0] == 0 && length[0] == 0 {
+            ended = true;
+            continue;
+        }
+        // Readers disagree about entries behind an empty one, and half empty ones.
+        if ended || position[0] == 0 || length[0] == 0 {
+            return None;
+        }
+        let number = |field| u64::try_from(number(field)?).ok();
+        fragments.push((number(position)?, number(length)?));
+    }
+    Some(())
+}
+
+/// The map of format 1.0 while it is read: decimal numbers in lines, their count first, padded to a block.
+#[derive(Debug, Default)]
+pub(crate) struct MapInData {
+    numbers: Vec<u64>,
+    digits: Vec<u8>,
+    /// How many bytes it takes so far.
+    pub used: u64,
+}
+
+impl MapInData {
+    /// Takes the next block and tells whether it is the last one; `None` when it is not numbers.
+    pub fn take(&mut self, block: &[u8]) -> Option<bool> {
+        self.used += BLOCK as u64;
+        for &byte in block {
+            if byte != b'\n' {
+                self.digits.push(byte);
+                continue;
             }
-            if length > 0 {
-                extents.push(Extent {
-                    position,
-                    offset,
-                    length,
-                });
+            self.numbers.push(decimal(&self.digits)?);
+            self.digits.clear();
+            if self.numbers.len() as u64 == self.count().checked_mul(2)?.checked_add(1)? {
+                return Some(true);
             }
         }
-        Ok(Entry::File(Content::in_archive(
-            file,
-            extents,
-            self.real_size,
-        )))
+        // No number is as long as a block.
+        (self.digits.len() < BLOCK).then_some(false)
+    }
+
+    /// How many fragments it says that there are.
+    pub fn count(&self) -> u64 {
+        self.numbers.first().copied().unwrap_or_default()
+    }
+
+    pub fn fragments(&self) -> Vec<Fragment> {
+        pairs(&self.numbers[1..])
     }
 }
 
-fn damaged(at: u64, reason: &str) -> Error {
-    Error::TarHeader {
-        offset: at,
-        reason: reason.to_owned(),
-    }
-}
-
-fn check_fragments(count: usize) -> Result<()> {
+/// [`crate::error::Error::Limit`] if there are too many fragments.
+pub(crate) fn check_count(fragments: u64) -> Result<()> {
     limits::at_most(
         "the number of fragments of a sparse member",
-        count,
-        limits::SPARSE_FRAGMENTS,
+        fragments,
+        limits::SPARSE_FRAGMENTS as u64,
     )
 }
 
-/// The old GNU format: four fragments in the header, 21 in each block behind it. Gives the fragments and the real size.
-pub(crate) fn gnu_map(
-    at: u64,
-    header: &Header,
-    mut next_block: impl FnMut() -> Result<[u8; 512]>,
-) -> Result<(Vec<(u64, u64)>, u64)> {
-    let not_numbers = |_| damaged(at, "its sparse map is not numbers");
-    let gnu = header
-        .as_gnu()
-        .ok_or_else(|| damaged(at, "a sparse member without GNU fields"))?;
-    let mut fragments = Vec::new();
-    let mut push = |fragment: &tar::GnuSparseHeader| -> Result<()> {
-        if !fragment.is_empty() {
-            let offset = fragment.offset().map_err(not_numbers)?;
-            fragments.push((offset, fragment.length().map_err(not_numbers)?));
+/// Whether the fragments are in order, within the file, and all that is stored.
+pub(crate) fn fits(fragments: &[Fragment], stored: u64, real_size: u64) -> bool {
+    let mut used = 0_u64;
+    let mut end = 0;
+    for &(position, length) in fragments {
+        match position.checked_add(length) {
+            Some(reached) if position >= end && reached <= real_size => end = reached,
+            _ => return false,
         }
-        check_fragments(fragments.len())
-    };
-    gnu.sparse.iter().try_for_each(&mut push)?;
-    let mut extended = gnu.is_extended();
-    while extended {
-        let mut extension = tar::GnuExtSparseHeader::new();
-        extension.as_mut_bytes().copy_from_slice(&next_block()?);
-        extension.sparse.iter().try_for_each(&mut push)?;
-        extended = extension.is_extended();
+        // Not more than the end, as none overlap.
+        used += length;
     }
-    let real_size = gnu.real_size().map_err(not_numbers)?;
-    Ok((fragments, real_size))
+    used == stored
 }
 
-/// The three PAX formats: 0.0 (a record for each number), 0.1 (one record) and 1.0 (in front of the data).
-pub(crate) fn pax_map(
-    file: &File,
-    at: u64,
-    start: u64,
-    size: u64,
-    extensions: &Extensions,
-) -> Result<Option<SparseMap>> {
-    let required = |key| {
-        extensions
-            .number(at, key)?
-            .ok_or_else(|| damaged(at, &format!("a sparse member without {key}")))
-    };
-    if extensions.get("GNU.sparse.major") == Some("1") {
-        let (fragments, used) = map_in_data(file, at, start, size)?;
-        return Ok(Some(SparseMap {
-            fragments,
-            start: start + used,
-            stored: size - used,
-            real_size: required("GNU.sparse.realsize")?,
-        }));
-    }
-    let mut numbers = Vec::new();
-    if let Some(list) = extensions.get("GNU.sparse.map") {
-        numbers.extend(list.split(','));
-    } else if extensions.get("GNU.sparse.numblocks").is_some() {
-        let is_number = |key: &str| matches!(key, "GNU.sparse.offset" | "GNU.sparse.numbytes");
-        let records = extensions.pax.iter();
-        numbers.extend(
-            records
-                .filter(|(key, _)| is_number(key))
-                .map(|(_, value)| value.as_str()),
-        );
-    } else {
-        return Ok(None);
-    }
-    let numbers: Vec<u64> = numbers
-        .into_iter()
-        .map(str::parse)
-        .collect::<Result<_, _>>()
-        .map_err(|_| damaged(at, "its sparse map is not numbers"))?;
-    Ok(Some(SparseMap {
-        fragments: pairs(&numbers),
-        start,
-        stored: size,
-        real_size: required("GNU.sparse.size")?,
-    }))
-}
-
-fn pairs(numbers: &[u64]) -> Vec<(u64, u64)> {
+fn pairs(numbers: &[u64]) -> Vec<Fragment> {
     let pairs = numbers.chunks_exact(2);
     pairs.map(|pair| (pair[0], pair[1])).collect()
 }
 
-/// Format 1.0: decimal numbers in lines, their count first, padded to a block. Gives the fragments and the bytes used.
-fn map_in_data(file: &File, at: u64, start: u64, size: u64) -> Result<(Vec<(u64, u64)>, u64)> {
-    const BLOCK: u64 = 512;
-    let not_numbers = || damaged(at, "its sparse map is not numbers");
-    let mut used = 0;
-    let mut wanted = 1;
-    let mut numbers: Vec<u64> = Vec::new();
-    let mut digits = String::new();
-    while numbers.len() < wanted {
-        if size - used < BLOCK {
-            return Err(damaged(at, "its sparse map is cut short"));
-        }
-        let mut block = [0; 512];
-        file.read_exact_at(&mut block, start + used)
-            .map_err(Error::io("read", "the archive"))?;
-        used += BLOCK;
-        for byte in block {
-            if numbers.len() == wanted {
-                break;
-            }
-            match byte {
-                b'0'..=b'9' if digits.len() < 20 => digits.push(char::from(byte)),
-                b'\n' => {
-                    let number = digits.parse().map_err(|_| not_numbers())?;
-                    digits.clear();
-                    if numbers.is_empty() {
-                        let count = usize::try_from(number).unwrap_or(usize::MAX);
-                        check_fragments(count)?;
-                        wanted = 1 + 2 * count;
-                    }
-                    numbers.push(number);
-                }
-                _ => return Err(not_numbers()),
-            }
-        }
+fn decimal(digits: &[u8]) -> Option<u64> {
+    if !digits.iter().all(u8::is_ascii_digit) {
+        return None;
     }
-    Ok((pairs(&numbers[1..]), used))
+    std::str::from_utf8(digits).ok()?.parse().ok()
 }

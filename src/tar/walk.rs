@@ -1,335 +1,310 @@
-//! The structure of a layer's tar, checked while its bytes pass by.
+//! One walk through a tar, for archives and layers alike: what the blocks in front of each member say, as Go's `archive/tar`
+//! understands it (<https://github.com/golang/go/blob/go1.25.0/src/archive/tar/reader.go>), since container engines are
+//! built on that.
 //!
-//! Sizes are understood as Go's `archive/tar` does, since that is what container engines unpack with
-//! (<https://github.com/golang/go/blob/go1.25.0/src/archive/tar/reader.go>): links, devices and folders have no data
-//! whatever their size field says, and a PAX record `size` overrides the header's.
+//! It reads nothing by itself: it says which bytes it has to see next and which it does not.
 
-mod fields;
-mod next_entry;
-mod paths;
-#[cfg(test)]
-mod tests;
-
-use std::borrow::Cow;
-
-use tar::{EntryType, Header};
-
-use crate::findings::Code;
+use super::extensions::Extensions;
+use super::header::{BLOCK, Dialect, Header};
+use super::member::Member;
+use super::readers;
+use super::sparse::{self, MapInData, MapPlace};
+use crate::error::{Error, Result};
 use crate::limits;
-use crate::tar::checksum_fits;
-use crate::tar::number;
-use next_entry::NextEntry;
-use paths::{Named, Paths};
 
-const BLOCK: usize = 512;
+/// What to do with the bytes that come next.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Next {
+    /// Give this many to [`Walk::take`].
+    Take(usize),
+    /// [`Walk::pass`] over as many.
+    Pass(u64),
+    /// Nothing: the end-of-archive marker was there.
+    End,
+}
 
-/// Takes a tar in pieces of any length.
-pub(crate) struct TarWalk {
+/// What it means that the bytes end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Ending {
+    /// The end-of-archive marker was there.
+    Marked,
+    /// The members are whole, but the marker is missing. Go takes that for the end as well; padding may be missing too.
+    Unmarked,
+    WithinHeader,
+    WithinData {
+        missing: u64,
+    },
+}
+
+pub(crate) struct Walk {
     state: State,
     /// Of the byte that comes next.
     offset: u64,
-    /// The block that is being filled.
-    block: Vec<u8>,
-    /// Where the data of the current file or extension ends, its padding included.
-    data_end: u64,
-    /// Zeros behind the data up to the next block.
-    padding: u64,
-    extension: Extension,
-    next: NextEntry,
-    paths: Paths,
-    /// Entries of types that engines refuse.
-    not_unpacked: Named,
-    problems: Vec<(Code, String)>,
+    /// What the headers so far say of the member that follows them.
+    extensions: Extensions,
+    member: Member,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum State {
-    /// In or before a header.
     Header,
-    /// In the blocks that continue the header of a sparse file of GNU's old format; `data` is what follows them.
-    SparseHeader { data: u64 },
-    /// In the data of a file.
-    Data,
-    /// In the data of an extension header, which is kept.
-    Extension,
-    /// After one zero block.
-    ZeroBlock,
-    /// Behind the end-of-archive marker.
-    Ended,
-    /// Behind something that cannot be understood: the rest is not looked at.
-    Damaged,
+    /// After one zero block, at this offset.
+    ZeroBlock(u64),
+    /// In the data of an extension header that is at this offset.
+    Extension {
+        kind: u8,
+        at: u64,
+        size: usize,
+    },
+    /// In the blocks that continue a sparse map of GNU's old format.
+    OldMap,
+    /// In the sparse map in front of the data.
+    DataMap(MapInData),
+    /// In data of which so many bytes are left, with the padding.
+    Data(u64),
+    End,
 }
 
-#[derive(Default)]
-struct Extension {
-    kind: Option<EntryType>,
-    at: u64,
-    size: usize,
-    bytes: Vec<u8>,
-}
-
-impl TarWalk {
-    /// `most_paths`: how many paths are remembered to find one that comes twice, at 9 to 18 bytes each.
-    pub fn new(most_paths: usize) -> TarWalk {
-        TarWalk {
+impl Walk {
+    pub fn new() -> Walk {
+        Walk {
             state: State::Header,
             offset: 0,
-            block: Vec::with_capacity(BLOCK),
-            data_end: 0,
-            padding: 0,
-            extension: Extension::default(),
-            next: NextEntry::default(),
-            paths: Paths::new(most_paths),
-            not_unpacked: Named::default(),
-            problems: Vec::new(),
+            extensions: Extensions::default(),
+            member: Member::default(),
         }
     }
 
-    /// Takes the next bytes.
-    pub fn feed(&mut self, mut bytes: &[u8]) {
-        while !bytes.is_empty() {
-            let taken = match self.state {
-                State::Data => self.pass_over(bytes),
-                State::Extension => self.keep(bytes),
-                State::Ended => self.after_end(bytes),
-                State::Damaged => bytes.len(),
-                State::Header | State::SparseHeader { .. } | State::ZeroBlock => {
-                    self.fill_block(bytes)
-                }
-            };
-            self.offset += taken as u64;
-            bytes = &bytes[taken..];
-            // States without a byte left of their own are left here, so that the end of the data finds them left.
-            if matches!(self.state, State::Data | State::Extension) && self.offset >= self.data_end
-            {
-                self.leave_data();
+    /// Of the byte that comes next.
+    pub fn offset(&self) -> u64 {
+        self.offset
+    }
+
+    /// The member that was read last.
+    pub fn member(&self) -> &Member {
+        &self.member
+    }
+
+    pub fn next(&self) -> Next {
+        match self.state {
+            State::Extension { size, .. } => Next::Take(size.next_multiple_of(BLOCK)),
+            State::Data(left) => Next::Pass(left),
+            State::End => Next::End,
+            _ => Next::Take(BLOCK),
+        }
+    }
+
+    /// Passes over data, or what follows the end.
+    pub fn pass(&mut self, count: u64) {
+        self.offset += count;
+        if let State::Data(left) = &mut self.state {
+            *left = left.saturating_sub(count);
+            if *left == 0 {
+                self.state = State::Header;
             }
         }
     }
 
-    /// What is wrong, once all bytes have been taken.
-    pub fn finish(mut self) -> Vec<(Code, String)> {
+    /// Takes as many bytes as [`Walk::next`] wants. True when [`Walk::member`] is a new one, of which the data follows.
+    ///
+    /// # Errors
+    /// [`Error::TarHeader`] and [`Error::Limit`]; the walk has come to its end then.
+    pub fn take(&mut self, bytes: &[u8]) -> Result<bool> {
         let at = self.offset;
-        match self.state {
-            State::Ended | State::Damaged => {}
-            // Go takes both as the end: https://github.com/golang/go/blob/go1.25.0/src/archive/tar/reader.go#L74
-            State::Data | State::Extension if at + self.padding >= self.data_end => {
-                self.no_end();
+        self.offset += bytes.len() as u64;
+        match std::mem::replace(&mut self.state, State::Header) {
+            State::Header if is_zero(bytes) => self.state = State::ZeroBlock(at),
+            State::ZeroBlock(_) if is_zero(bytes) => self.state = State::End,
+            // The marker is two zero blocks; one alone is what an archive cut short looks like.
+            State::ZeroBlock(at) => return Err(damaged(at, "a single zero block")),
+            State::Extension { kind, at, size } => {
+                let taken = self.extensions.take(kind, size, bytes);
+                taken.map_err(|reason| damaged(at, reason))?;
             }
-            State::Header | State::ZeroBlock if self.block.is_empty() => self.no_end(),
-            State::Data | State::Extension => {
-                let missing = self.data_end - self.padding - at;
-                self.problem(
-                    Code::LayerTarTruncated,
-                    format!("the tar ends at byte {at}, {missing} bytes before the end of a file"),
-                );
+            State::OldMap => {
+                return self
+                    .old_map(bytes, bytes[504] != 0)
+                    .map(|()| self.is_complete());
             }
-            State::Header | State::ZeroBlock | State::SparseHeader { .. } => self.problem(
-                Code::LayerTarTruncated,
-                format!("the tar ends at byte {at}, within a header"),
-            ),
+            State::DataMap(map) => return self.data_map(map, bytes).map(|()| self.is_complete()),
+            State::Header => return self.header(at, bytes),
+            State::Data(_) | State::End => {}
         }
-        let Paths {
-            twice,
-            outside,
-            full,
-            most,
-            ..
-        } = std::mem::take(&mut self.paths);
-        let not_unpacked = std::mem::take(&mut self.not_unpacked);
-        if not_unpacked.count > 0 {
-            let message = format!(
-                "entries of types that engines refuse: {}",
-                not_unpacked.describe()
-            );
-            self.problem(Code::LayerEntryType, message);
-        }
-        if twice.count > 0 {
-            let message = format!("entries of the same path: {}", twice.describe());
-            self.problem(Code::LayerDuplicatePath, message);
-        }
-        if outside.count > 0 {
-            let message = format!("paths with \"..\": {}", outside.describe());
-            self.problem(Code::LayerPath, message);
-        }
-        if full {
-            self.problem(
-                Code::LayerManyPaths,
-                format!("duplicates were looked for in the first {most} entries"),
-            );
-        }
-        self.problems
+        Ok(false)
     }
 
-    fn no_end(&mut self) {
-        let message = format!(
-            "the tar ends at byte {} without an end-of-archive marker",
-            self.offset
-        );
-        self.problem(Code::LayerTarNoEnd, message);
+    /// Whether the member is read to its data: nothing of its map is left.
+    fn is_complete(&self) -> bool {
+        matches!(self.state, State::Header | State::Data(_))
     }
 
-    fn problem(&mut self, code: Code, message: String) {
-        self.problems.push((code, message));
-    }
-
-    fn damaged(&mut self, at: u64, reason: &str) {
-        let code = match at {
-            0 => Code::LayerNotTar,
-            _ => Code::LayerTarHeader,
+    /// What it means that the bytes end here, after the first few of those that are to be taken.
+    pub fn ending(&self, partial: u64) -> Ending {
+        let data = |missing: u64| match missing {
+            0 => Ending::Unmarked,
+            missing => Ending::WithinData { missing },
         };
-        self.problem(code, format!("damaged tar header at byte {at}: {reason}"));
-        self.state = State::Damaged;
-    }
-
-    fn pass_over(&self, bytes: &[u8]) -> usize {
-        let left = usize::try_from(self.data_end - self.offset).unwrap_or(usize::MAX);
-        left.min(bytes.len())
-    }
-
-    fn keep(&mut self, bytes: &[u8]) -> usize {
-        let taken = self.pass_over(bytes);
-        let wanted = self.extension.size - self.extension.bytes.len();
-        let kept = &bytes[..taken.min(wanted)];
-        self.extension.bytes.extend_from_slice(kept);
-        taken
-    }
-
-    fn after_end(&mut self, bytes: &[u8]) -> usize {
-        if let Some(position) = bytes.iter().position(|byte| *byte != 0) {
-            let at = self.offset + position as u64;
-            self.problem(
-                Code::LayerTarAfterEnd,
-                format!("data at byte {at}, behind the end-of-archive marker"),
-            );
-            self.state = State::Damaged;
+        match &self.state {
+            State::End => Ending::Marked,
+            State::Header | State::ZeroBlock(_) if partial == 0 => Ending::Unmarked,
+            State::Header | State::ZeroBlock(_) | State::OldMap => Ending::WithinHeader,
+            State::Extension { size, .. } => data((*size as u64).saturating_sub(partial)),
+            State::DataMap(map) => data(self.member.stored - map.used - partial),
+            State::Data(left) => data(left.saturating_sub(self.member.padding())),
         }
-        bytes.len()
     }
 
-    fn fill_block(&mut self, bytes: &[u8]) -> usize {
-        let taken = (BLOCK - self.block.len()).min(bytes.len());
-        self.block.extend_from_slice(&bytes[..taken]);
-        if self.block.len() == BLOCK {
-            let at = self.offset + taken as u64 - BLOCK as u64;
-            let block = std::mem::take(&mut self.block);
-            self.block_read(at, &block);
-            self.block = block;
-            self.block.clear();
-        }
-        taken
-    }
-
-    fn block_read(&mut self, at: u64, block: &[u8]) {
-        let zeros = block.iter().all(|byte| *byte == 0);
+    /// The name of what the walk is in, for messages.
+    pub fn place(&self) -> String {
         match self.state {
-            State::Header if zeros => self.state = State::ZeroBlock,
-            State::ZeroBlock if zeros => self.state = State::Ended,
-            State::ZeroBlock => self.damaged(at, "it follows a single zero block"),
-            // The last byte but seven tells whether one more block of the map follows.
-            State::SparseHeader { data } if block[504] == 0 => {
-                self.enter_data(at + BLOCK as u64, data);
-            }
-            State::Header => self.header(at, block),
-            _ => {}
+            State::Extension { .. } => "an extension header".to_owned(),
+            _ => String::from_utf8_lossy(&self.member.name()).into_owned(),
         }
     }
 
-    fn header(&mut self, at: u64, block: &[u8]) {
-        let header = Header::from_byte_slice(block);
-        if !checksum_fits(header) {
-            return self.damaged(at, "its checksum does not fit");
-        }
-        let size = number(&header.as_old().size).map(u64::try_from);
-        let Some(Ok(size)) = size else {
-            return self.damaged(at, "its size is not a number");
+    fn header(&mut self, at: u64, bytes: &[u8]) -> Result<bool> {
+        let Ok(block) = <[u8; BLOCK]>::try_from(bytes) else {
+            return Err(damaged(at, "it is not a block"));
         };
-        if let Some(field) = fields::not_a_number(block) {
-            return self.damaged(at, &format!("its {field} is not a number"));
+        let header = Header::new(&block);
+        if !header.checksum_fits() {
+            return Err(damaged(at, "its checksum does not fit"));
         }
-        let behind = at + BLOCK as u64;
-        let kind = header.entry_type();
-        if is_extension(kind) && size > limits::LAYER_EXTENSION_BYTES {
-            let most = limits::LAYER_EXTENSION_BYTES;
-            let reason =
-                format!("an extension of {size} bytes, more than {most}: engines refuse it");
-            return self.damaged(at, &reason);
+        let Some(size) = header.size() else {
+            return Err(damaged(at, "its size is not a number"));
+        };
+        if let Some(field) = header.not_a_number() {
+            return Err(damaged(at, format!("its {field} is not a number")));
         }
-        match kind {
-            EntryType::XHeader | EntryType::XGlobalHeader | EntryType::GNULongName => {
-                self.enter_data(behind, size);
-                self.state = State::Extension;
-                self.extension = Extension {
-                    kind: Some(kind),
-                    at,
-                    // Its limit is far below.
-                    size: usize::try_from(size).unwrap_or(usize::MAX),
-                    bytes: Vec::new(),
-                };
+        let kind = header.kind();
+        if matches!(kind, b'x' | b'g' | b'L' | b'K') {
+            let limit = limits::EXTENSION_BYTES;
+            if size > limit {
+                let reason =
+                    format!("an extension of {size} bytes, more than {limit}: engines refuse it");
+                return Err(damaged(at, reason));
             }
-            // What they hold does not matter for the structure, but its size does.
-            EntryType::GNULongLink => self.enter_data(behind, size),
-            kind => {
-                let mut next = std::mem::take(&mut self.next);
-                let path = next.path().map_or_else(|| header.path_bytes(), Cow::Owned);
-                self.paths.add(&path);
-                if !fields::is_unpacked(kind) {
-                    let path = String::from_utf8_lossy(&path);
-                    let kind = char::from(kind.as_byte());
-                    self.not_unpacked.add(&format!("{path} (type {kind:?})"));
-                }
-                let size = match kind {
-                    EntryType::Link
-                    | EntryType::Symlink
-                    | EntryType::Char
-                    | EntryType::Block
-                    | EntryType::Directory
-                    | EntryType::Fifo => 0,
-                    // Headers older than POSIX tell folders by their names alone.
-                    _ if block[156] == 0 && path.ends_with(b"/") => 0,
-                    _ => next.pax.size.unwrap_or(size),
-                };
-                if kind == EntryType::GNUSparse && block[482] != 0 {
-                    self.state = State::SparseHeader { data: size };
-                } else {
-                    self.enter_data(behind, size);
-                }
+            self.extensions.doubt(readers::about_numbers(&header));
+            let size = usize::try_from(size).unwrap_or(usize::MAX);
+            if size == 0 {
+                let taken = self.extensions.take(kind, 0, &[]);
+                taken.map_err(|reason| damaged(at, reason))?;
+            } else {
+                self.state = State::Extension { kind, at, size };
             }
+            return Ok(false);
+        }
+        self.member = Member::new(at, header, size, std::mem::take(&mut self.extensions));
+        self.begin_member().map(|()| self.is_complete())
+    }
+
+    fn begin_member(&mut self) -> Result<()> {
+        let member = &mut self.member;
+        let at = member.at;
+        if member.header.kind() == b'S' {
+            return self.old_map_in_header();
+        }
+        let pax = member.extensions.pax.as_ref();
+        let Some((pax, place)) = pax.and_then(|pax| Some((pax, sparse::map_place(pax)?))) else {
+            return self.begin_data();
+        };
+        if !member.has_data() {
+            return Err(damaged(at, "a sparse member that is not a file"));
+        }
+        let Some(real_size) = sparse::real_size(pax, member.size) else {
+            return Err(damaged(at, "its sparse size is not a number"));
+        };
+        member.size = real_size;
+        match place {
+            MapPlace::Records => {
+                let fragments = sparse::map_in_records(pax).ok_or_else(|| not_numbers(at))?;
+                sparse::check_count(fragments.len() as u64)?;
+                member.fragments = Some(fragments);
+                self.begin_data()
+            }
+            MapPlace::Data => self.next_of_data_map(MapInData::default()),
         }
     }
 
-    fn enter_data(&mut self, start: u64, size: u64) {
-        self.state = State::Data;
-        let end = size
-            .checked_next_multiple_of(BLOCK as u64)
-            .and_then(|padded| start.checked_add(padded));
-        match end {
-            Some(end) => {
-                self.padding = end - start - size;
-                self.data_end = end;
-            }
-            None => self.damaged(start - BLOCK as u64, "its size is larger than any file"),
-        }
+    fn old_map_in_header(&mut self) -> Result<()> {
+        let member = &mut self.member;
+        let real_size = member
+            .header
+            .real_size()
+            .filter(|_| member.header.dialect() == Dialect::Gnu);
+        let Some(real_size) = real_size else {
+            return Err(damaged(member.at, "a sparse member without GNU fields"));
+        };
+        member.size = real_size;
+        member.fragments = Some(Vec::new());
+        let header = member.header.clone();
+        self.old_map(header.sparse_entries(), header.is_extended())
     }
 
-    fn leave_data(&mut self) {
-        let extension = std::mem::take(&mut self.extension);
-        let was = std::mem::replace(&mut self.state, State::Header);
-        if was != State::Extension {
-            return;
+    fn old_map(&mut self, entries: &[u8], more: bool) -> Result<()> {
+        let fragments = self.member.fragments.get_or_insert_default();
+        sparse::add_old_entries(fragments, entries).ok_or_else(|| not_numbers(self.member.at))?;
+        sparse::check_count(fragments.len() as u64)?;
+        if more {
+            self.state = State::OldMap;
+            return Ok(());
         }
-        let mut bytes = extension.bytes;
-        if extension.kind == Some(EntryType::GNULongName) {
-            let end = bytes.iter().position(|byte| *byte == 0);
-            bytes.truncate(end.unwrap_or(bytes.len()));
-            self.next.long_name = Some(bytes);
-        } else if let Err(reason) = self.next.take_records(extension.kind, &bytes) {
-            self.damaged(extension.at, &reason);
+        self.begin_data()
+    }
+
+    fn data_map(&mut self, mut map: MapInData, block: &[u8]) -> Result<()> {
+        let at = self.member.at;
+        let complete = map.take(block).ok_or_else(|| not_numbers(at))?;
+        sparse::check_count(map.count())?;
+        if !complete {
+            return self.next_of_data_map(map);
         }
+        self.member.stored -= map.used;
+        self.member.fragments = Some(map.fragments());
+        self.begin_data()
+    }
+
+    fn next_of_data_map(&mut self, map: MapInData) -> Result<()> {
+        if self.member.stored - map.used < BLOCK as u64 {
+            return Err(damaged(self.member.at, "its sparse map is cut short"));
+        }
+        self.state = State::DataMap(map);
+        Ok(())
+    }
+
+    fn begin_data(&mut self) -> Result<()> {
+        let member = &mut self.member;
+        if let Some(fragments) = &member.fragments
+            && !sparse::fits(fragments, member.stored, member.size)
+        {
+            let name = String::from_utf8_lossy(&member.name()).into_owned();
+            let reason = format!("the sparse map of {name} does not fit its sizes");
+            return Err(damaged(member.at, reason));
+        }
+        let padded = member.stored.checked_add(member.padding());
+        let Some(padded) = padded.filter(|padded| self.offset.checked_add(*padded).is_some())
+        else {
+            return Err(damaged(member.at, "its size is larger than any file"));
+        };
+        member.data = self.offset;
+        self.state = match padded {
+            0 => State::Header,
+            padded => State::Data(padded),
+        };
+        Ok(())
     }
 }
 
-fn is_extension(kind: EntryType) -> bool {
-    use EntryType::{GNULongLink, GNULongName, XGlobalHeader, XHeader};
-    matches!(kind, GNULongLink | GNULongName | XGlobalHeader | XHeader)
+fn is_zero(block: &[u8]) -> bool {
+    block.iter().all(|byte| *byte == 0)
+}
+
+fn damaged(offset: u64, reason: impl Into<String>) -> Error {
+    Error::TarHeader {
+        offset,
+        reason: reason.into(),
+    }
+}
+
+fn not_numbers(at: u64) -> Error {
+    damaged(at, "its sparse map is not numbers")
 }

@@ -2,13 +2,10 @@
 
 use std::collections::HashSet;
 
-use super::findings::{Findings, Image, LayerUse, Outcomes};
+use super::contents::{Contents, Image, LayerUse, Outcomes};
 use super::layer::of_algorithm;
-use crate::compression::Codec;
-use crate::digest::DiffId;
-use crate::digest::Digest;
-use crate::findings::Code;
-use crate::findings::Problem;
+use crate::digest::{DiffId, Digest};
+use crate::findings::{Code, Finding};
 use crate::image::media_type;
 
 /// The `diff_id` of the tar of no files: two zero blocks.
@@ -17,17 +14,17 @@ fn empty_tar() -> DiffId {
 }
 
 /// Compares `diff_ids`, their order and media types.
-pub(super) fn layers(findings: &mut Findings, outcomes: &Outcomes) {
+pub(super) fn layers(contents: &Contents, outcomes: &Outcomes) -> Vec<Finding> {
     let mut problems = Vec::new();
     // A layer that many images have is reported once.
     let mut reported = HashSet::new();
-    for image in &findings.images {
+    for image in &contents.images {
         let swapped = swapped(image, outcomes);
         if let Some((expected, found)) = swapped.clone() {
-            let problem = Problem {
+            let problem = Finding {
                 expected: Some(expected),
                 found: Some(found),
-                ..Problem::new(
+                ..Finding::new(
                     Code::LayerOrder,
                     &image.place,
                     "the layers are in another order than the config's diff_ids",
@@ -36,9 +33,9 @@ pub(super) fn layers(findings: &mut Findings, outcomes: &Outcomes) {
             problems.push(problem);
         }
         for layer in &image.layers {
-            let Some(blob) = layer.blob else { continue };
+            let blob = layer.number;
             if swapped.is_none()
-                && let Some(problem) = diff_id(findings, layer, outcomes)
+                && let Some(problem) = diff_id(layer, outcomes)
                 && reported.insert((blob, problem.code, problem.expected.clone()))
             {
                 problems.push(problem);
@@ -50,12 +47,12 @@ pub(super) fn layers(findings: &mut Findings, outcomes: &Outcomes) {
             }
         }
     }
-    findings.problems.extend(problems);
+    problems
 }
 
 fn found(layer: &LayerUse, outcomes: &Outcomes) -> Option<(DiffId, DiffId)> {
     let expected = layer.diff_id?;
-    let outcome = outcomes.of(layer.blob?);
+    let outcome = outcomes.of(layer.number);
     let found = of_algorithm(outcome.diff_ids.as_deref()?, &expected.0)?;
     Some((expected, DiffId(found)))
 }
@@ -81,47 +78,32 @@ fn swapped(image: &Image, outcomes: &Outcomes) -> Option<(String, String)> {
         .then(|| (list(&expected), list(&found)))
 }
 
-fn diff_id(findings: &Findings, layer: &LayerUse, outcomes: &Outcomes) -> Option<Problem> {
+fn diff_id(layer: &LayerUse, outcomes: &Outcomes) -> Option<Finding> {
     let (expected, found) = found(layer, outcomes)?;
     if expected == found {
         return None;
     }
-    if expected == empty_tar() && findings.size(layer.blob?) == 0 {
+    if expected == empty_tar() && layer.size == 0 {
         let message =
             "the layer is a file of no bytes; the config says that it is a tar of no files";
-        return Some(Problem::new(Code::LayerEmptyFile, &layer.place, message));
+        return Some(Finding::new(Code::LayerEmptyFile, &layer.place, message));
     }
-    Some(Problem::mismatch(
+    Some(Finding::mismatch(
         Code::LayerDiffId,
         &layer.place,
-        "the diff_id",
+        "diff_id",
         &expected,
         &found,
     ))
 }
 
-fn media_type(layer: &LayerUse, outcomes: &Outcomes) -> Option<Problem> {
-    let media_type = layer.media_type.as_deref()?;
-    let found = outcomes.of(layer.blob?).codec?;
-    let (code, message) = codec_mismatch(media_type, found)?;
-    let declared = media_type::layer_codec(media_type)?;
-    Some(Problem {
+fn media_type(layer: &LayerUse, outcomes: &Outcomes) -> Option<Finding> {
+    let said = layer.media_type.as_deref()?;
+    let found = outcomes.of(layer.number).codec?;
+    let (code, message) = media_type::codec_mismatch(said, found)?;
+    let declared = media_type::layer_codec(said)?;
+    Some(Finding {
         message,
-        ..Problem::mismatch(code, &layer.place, "", &declared, &found)
+        ..Finding::mismatch(code, &layer.place, "", &declared, &found)
     })
-}
-
-/// What is wrong with a layer's media type, if the layer's codec is another.
-pub(crate) fn codec_mismatch(media_type: &str, found: Codec) -> Option<(Code, String)> {
-    if media_type::layer_codec(media_type)? == found {
-        return None;
-    }
-    // c/image calls every layer of a schema 2 manifest `.tar.gzip` when it copies plain ones into a folder.
-    let code = if media_type.starts_with("application/vnd.docker.") {
-        Code::LayerDockerMediaType
-    } else {
-        Code::LayerMediaType
-    };
-    let message = format!("the media type is {media_type}, but the layer's codec is {found}");
-    Some((code, message))
 }

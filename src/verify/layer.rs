@@ -14,7 +14,7 @@ use crate::interrupt::Interrupt;
 use crate::layer::Job;
 use crate::limits;
 use crate::source::Content;
-use crate::tar::TarWalk;
+use crate::tar::TarCheck;
 
 /// The most paths of a layer that are remembered: 16 MiB of memory.
 const MOST_PATHS: usize = 1 << 20;
@@ -113,7 +113,7 @@ fn read(question: &Question<'_>, advance: &dyn Fn(u64), interrupt: &Interrupt) -
         (Hashers::like(raw), Hashers::like(decoded))
     };
     let mut tap = Tap::new(reader, raw, advance, interrupt);
-    let mut walk = TarWalk::new(MOST_PATHS);
+    let mut walk = TarCheck::new(MOST_PATHS);
     let end = members::decode(codec, &mut tap, |bytes| {
         decoded.update(bytes);
         walk.feed(bytes);

@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::io::Write;
+use std::os::unix::fs::PermissionsExt;
 use std::os::unix::process::ExitStatusExt;
 use std::process::{Child, Stdio};
 
@@ -303,4 +304,79 @@ fn a_full_standard_output() {
     let run = Run::new(command.stdout(full()).spawn().unwrap());
     run.fails("ocify: cannot write to standard output: No space left on device (os error 28)\n");
     sandbox.layout("out");
+}
+
+#[test]
+fn a_closed_standard_output() {
+    let sandbox = Sandbox::with_archive(&save_one("app:1.0", &[Layer::new("base")]));
+    let before = sandbox.snapshot();
+    for redirect in [">&-", "1<app.tar"] {
+        let run = sandbox.run_after(
+            &format!("exec {redirect}"),
+            &["convert", "app.tar", "-o", "-"],
+        );
+        run.fails("ocify: standard output: cannot write standard output: it is closed\n");
+    }
+    sandbox
+        .run_after("exec >/dev/null", &["convert", "app.tar", "-o", "-"])
+        .succeeds();
+    assert_eq!(sandbox.snapshot(), before);
+}
+
+#[test]
+fn no_more_files_can_be_opened() {
+    for output in ["new", "new.tar", "there", "there.tar"] {
+        let sandbox = Sandbox::with_archive(&save_one("app:1.0", &[Layer::new("base")]));
+        sandbox.convert(&["app.tar", "-o", "there"]).succeeds();
+        sandbox.convert(&["app.tar", "-o", "there.tar"]).succeeds();
+        sandbox.write("app.tar", &save_one("app:2.0", &[Layer::new("two")]).tar());
+        fs::create_dir(sandbox.path("cache")).unwrap();
+        let before = sandbox.snapshot();
+        let failed = (3..64).take_while(|files| {
+            let args = ["convert", "app.tar", "-o", output, "--threads", "1"];
+            let args = [&args[..], &["--cache", "cache"]].concat();
+            let run = sandbox.run_after(&format!("ulimit -n {files}"), &args);
+            if !run.status.success() {
+                let mut after = sandbox.snapshot();
+                // The cache has what was finished.
+                after.retain(|name, _| !name.starts_with("cache/gzip-"));
+                let names: Vec<&String> = after.keys().collect();
+                let message = &run.stderr;
+                assert!(after == before, "{files} files: {names:?} {message}");
+            }
+            !run.status.success()
+        });
+        // The input, the output, the cache and what is staged in them are open at the same time.
+        assert!(failed.count() > 5, "{output}");
+    }
+}
+
+#[test]
+fn what_is_replaced_hands_on_its_mode() {
+    let sandbox = Sandbox::with_archive(&save_one("app:1.0", &[Layer::new("base")]));
+    let convert = |output: &str| {
+        let args = [
+            "convert",
+            "app.tar",
+            "-o",
+            output,
+            "--digest-map",
+            "map.csv",
+        ];
+        sandbox.run_after("umask 022", &args).succeeds();
+    };
+    for (output, file) in [
+        ("out", "out/index.json"),
+        ("out.tar", "out.tar"),
+        ("other", "map.csv"),
+    ] {
+        convert(output);
+        for mode in [0o600, 0o640, 0o664] {
+            let permissions = fs::Permissions::from_mode(mode);
+            fs::set_permissions(sandbox.path(file), permissions).unwrap();
+            convert(output);
+            let found = fs::metadata(sandbox.path(file)).unwrap().permissions();
+            assert_eq!(found.mode() & 0o7777, mode, "{file}");
+        }
+    }
 }

@@ -1,6 +1,6 @@
 //! The members of an archive: names, links, sizes and holes in every way that tar programs write them.
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::docker_archive::{gives, two_layers};
 use crate::support::docker::{Image, layer_name, save, save_one};
@@ -8,6 +8,7 @@ use crate::support::files::Files;
 use crate::support::layers::Layer;
 use crate::support::sandbox::Sandbox;
 use crate::support::tar::{self, Body, Dialect, Member, Sparse, SparseFormat};
+use crate::support::{oci, sha512};
 
 #[test]
 fn names_in_any_spelling() {
@@ -204,4 +205,78 @@ fn sparse_members() {
             &layers,
         );
     }
+}
+
+/// A hard link has no data whatever its size says, as Go's `archive/tar` has it: what follows is the next member. skopeo copies
+/// the same image.
+#[test]
+fn members_within_the_size_of_a_hard_link() {
+    let seen = [Layer::new("seen")];
+    let hidden = [Layer::new("hidden")];
+    let [image, other] = [&seen, &hidden].map(|layers| save_one("app:1.0", layers));
+    let manifest = [Member::file("manifest.json", image.get("manifest.json"))];
+    let first = tar::tar(&manifest);
+    let blobs = [&image, &other].map(|files| {
+        let files = files.clone().without("manifest.json");
+        tar::without_end(&files.members)
+    });
+    let archive = [
+        blobs.concat(),
+        tar::header("link", b'1', first.len() as u64, "manifest.json").to_vec(),
+        first,
+        tar::tar(&[Member::file("manifest.json", other.get("manifest.json"))]),
+    ];
+    let sandbox = Sandbox::new();
+    sandbox.write("app.tar", &archive.concat());
+    let layout = sandbox.converted(&["app.tar"]);
+    assert_eq!(layout.layers(&layout.only()), seen.map(|layer| layer.tar));
+}
+
+/// Go reads all of them as files, and so do container engines.
+#[test]
+fn files_of_other_types() {
+    let layers = two_layers();
+    let archive = save_one("app:1.0", &layers).tar();
+    for kind in [0, b'7', b'A', b'Z'] {
+        let mut archive = archive.clone();
+        let mut at = 0;
+        while archive[at] != 0 {
+            let mut block: [u8; 512] = archive[at..at + 512].try_into().unwrap();
+            let size = std::str::from_utf8(&block[124..135]).unwrap();
+            let size = usize::from_str_radix(size, 8).unwrap();
+            if block[156] == b'0' {
+                block[156] = kind;
+            }
+            archive[at..at + 512].copy_from_slice(&tar::checksummed(block));
+            at += 512 + size.next_multiple_of(512);
+        }
+        let sandbox = Sandbox::new();
+        sandbox.write("app.tar", &archive);
+        let layout = sandbox.converted(&["app.tar"]);
+        let expected = layers.clone().map(|layer| layer.tar);
+        assert_eq!(layout.layers(&layout.only()), expected, "type {kind}");
+    }
+}
+
+/// Headers with short names, and with a long one for a digest of SHA-512.
+#[test]
+fn archives_that_were_written_are_read_without_a_finding() {
+    let mut files = oci::one("app:1.0", &two_layers()).files();
+    let mut index: Value = serde_json::from_slice(files.get("index.json")).unwrap();
+    let path = oci::blob_path(oci::digest(&index["manifests"][0]));
+    let manifest = files.get(&path).to_vec();
+    let digest = sha512(&manifest);
+    index["manifests"][0]["digest"] = json!(digest);
+    files.put(&oci::blob_path(&digest), manifest);
+    let files = files.without(&path).with("index.json", index.to_string());
+    let sandbox = Sandbox::with_folder(&files);
+    sandbox.convert(&["app", "-o", "out.tar"]).succeeds();
+    let out = sandbox.read("out.tar");
+    assert!(
+        out.windows(7).any(|bytes| bytes == b"sha512/"),
+        "no long name"
+    );
+    sandbox.run(&["verify", "out.tar"]).succeeds();
+    sandbox.convert(&["out.tar", "-o", "again.tar"]).succeeds();
+    assert_eq!(sandbox.read("again.tar"), out);
 }

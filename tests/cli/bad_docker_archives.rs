@@ -21,10 +21,10 @@ pub fn refuses(archive: &[u8], stderr: &str) {
     }
 }
 
-const DAMAGED: &str = "hint: the input is damaged: copy or save it again\n";
-const CUT: &str = "hint: copy or save it again, and compare the sizes\n";
+const DAMAGED: &str = "hint: copy or save the input again: it is damaged\n";
+const CUT: &str = "hint: copy or save the input again, and compare the sizes\n";
 const INPUTS: &str =
-    "hint: inputs are docker save archives, OCI layouts, dir: folders and schema 1 folders\n";
+    "hint: pass a docker save archive, an OCI layout, a dir: folder or a schema 1 folder\n";
 
 fn layers() -> [Layer; 3] {
     [Layer::new("base"), Layer::new("middle"), Layer::new("top")]
@@ -90,30 +90,30 @@ fn files_that_are_no_archives_of_images() {
         .iter()
         .map(|name| Member::file(name, "x"))
         .collect();
-    let not_an_image = |found: &str| format!("ocify: app.tar: no image in here: {found}\n{INPUTS}");
+    let not_an_image =
+        |found: &str| format!("ocify: app.tar: not a container image: {found}\n{INPUTS}");
     for (bytes, message) in [
         (Vec::new(), "ocify: app.tar: the file is empty\n".to_owned()),
         (
             text.clone(),
-            not_an_image("the file is no tar archive, folder or manifest"),
+            not_an_image("the file is not a tar archive, folder or manifest"),
         ),
         (
             b"x".to_vec(),
-            not_an_image("the file is no tar archive, folder or manifest"),
+            not_an_image("the file is not a tar archive, folder or manifest"),
         ),
         (
             codec::gzip(&text),
-            not_an_image("it is gzip, but there is no tar archive in it"),
+            not_an_image("the gzip data does not contain a tar archive"),
         ),
         (
             codec::gzip(b""),
-            not_an_image("it is gzip, but there is no tar archive in it"),
+            not_an_image("the gzip data does not contain a tar archive"),
         ),
         (
             tar::tar(&root),
             not_an_image(
-                "it is the file system of a container or a machine (docker export, a root file system), without the \
-                 metadata of an image",
+                "it is a root file system without the metadata of an image, for example from docker export",
             ),
         ),
         (
@@ -124,7 +124,7 @@ fn files_that_are_no_archives_of_images() {
         ),
         (
             tar::tar(&[Member::file("README", ""), Member::file("app.tar.gz", "")]),
-            not_an_image("it holds archives, each of which is an input of its own, as app.tar.gz"),
+            not_an_image("it contains archives, such as app.tar.gz: pass each of them as an input"),
         ),
         (
             tar::tar(&[Member::file("a/layer.tar", "")]),
@@ -132,10 +132,10 @@ fn files_that_are_no_archives_of_images() {
                 "none of its 1 files is manifest.json, index.json or repositories; the first is a/layer.tar",
             ),
         ),
-        (tar::tar(&[]), not_an_image("it holds no files")),
+        (tar::tar(&[]), not_an_image("it contains no files")),
         (
             archive().with("manifest.json", "[]").tar(),
-            not_an_image("manifest.json lists none"),
+            not_an_image("manifest.json lists no images"),
         ),
     ] {
         refuses(&bytes, &message);
@@ -147,7 +147,7 @@ fn archives_that_are_cut_or_damaged() {
     let whole = archive().tar();
     let length = whole.len();
     let last = format!(
-        "ocify: app.tar: the archive ends at byte {} without an end-of-archive marker: it is cut short\n{CUT}",
+        "ocify: app.tar: the archive is cut short: it ends at byte {} without an end-of-archive marker\n{CUT}",
         length - 1024
     );
     refuses(&whole[..length - 1024], &last);
@@ -155,7 +155,7 @@ fn archives_that_are_cut_or_damaged() {
     refuses(
         &whole[..2000],
         &format!(
-            "ocify: app.tar: {} is cut short: {} bytes are needed, 2000 are there\n{CUT}",
+            "ocify: app.tar: {} is cut short: it ends at byte 2000, expected {}\n{CUT}",
             layer_name(&layers()[0]),
             1024 + layers()[0].tar.len(),
         ),
@@ -174,7 +174,7 @@ fn archives_that_are_cut_or_damaged() {
     let number = [tar::pax(&[("size", "many".to_owned())]), whole.clone()].concat();
     refuses(
         &number,
-        "ocify: app.tar: damaged tar header at byte 1024: size is \"many\", a number is expected\n",
+        "ocify: app.tar: damaged tar header at byte 0: its PAX record size is \"many\", expected a 64-bit integer\n",
     );
     let mut gzip = codec::gzip(&whole);
     gzip.extend(b"garbage behind the end");
@@ -240,12 +240,12 @@ fn manifest_json() {
     let app = "ocify: app.tar: fixture/app:1.0: ";
     refuses(
         &archive().with("manifest.json", "[{\"Config\":").tar(),
-        "ocify: app.tar: manifest.json is not the JSON that it should be: EOF while parsing a value at line 1 column 11\n",
+        "ocify: app.tar: cannot parse manifest.json: EOF while parsing a value at line 1 column 11\n",
     );
     refuses(
         &manifest(|entry| entry["Layers"] = json!("x")),
         &format!(
-            "ocify: app.tar: manifest.json is not the JSON that it should be: invalid type: string \"x\", expected a \
+            "ocify: app.tar: cannot parse manifest.json: invalid type: string \"x\", expected a \
              sequence at line 1 column {}\n",
             json!([{ "Config": image().config_name, "RepoTags": ["fixture/app:1.0"], "Layers": "x" }]).to_string().len() - 2,
         ),
@@ -313,7 +313,7 @@ fn configs() {
     refuses(
         &save(std::slice::from_ref(&text)).tar(),
         &format!(
-            "{app}config {} is not the JSON that it should be: expected ident at line 1 column 2\n",
+            "{app}cannot parse config {}: expected ident at line 1 column 2\n",
             text.config_name
         ),
     );
@@ -322,7 +322,7 @@ fn configs() {
     });
     refuses(
         &archive_,
-        &format!("{app}the config has no rootfs with diff_ids\n"),
+        &format!("{app}the config lacks rootfs.diff_ids\n"),
     );
     let (archive_, _) = config(|config| {
         config["rootfs"]
@@ -346,19 +346,19 @@ fn configs() {
     ] {
         let (archive_, name) = config(|config| config["rootfs"]["diff_ids"][0] = json!(bad));
         let reason = match bad {
-            "x" => "digest \"x\" has no algorithm".to_owned(),
+            "x" => "digest \"x\" lacks an algorithm".to_owned(),
             "md5:d41d8cd98f00b204e9800998ecf8427e" => {
-                format!("digest {bad:?} has an algorithm that is neither sha256 nor sha512")
+                format!(
+                    "the algorithm of digest {bad:?} is not supported, expected sha256 or sha512"
+                )
             }
-            _ => format!("digest {bad:?} is not 64 lower-case hex digits"),
+            _ => format!("digest {bad:?} is malformed, expected 64 lower-case hex digits"),
         };
         // Where in the document it is: on its one line, behind the value or the object that it is in.
         let sandbox = Sandbox::new();
         sandbox.write("app.tar", &archive_);
         let run = sandbox.convert(&["app.tar", "-o", "out"]);
-        let start = format!(
-            "{app}config {name} is not the JSON that it should be: {reason} at line 1 column "
-        );
+        let start = format!("{app}cannot parse config {name}: {reason} at line 1 column ");
         let column = run
             .stderr
             .strip_prefix(&start)
@@ -369,7 +369,7 @@ fn configs() {
     refuses(
         &archive().with(name, other.config.clone()).tar(),
         &format!(
-            "{app}digest of config {name} is {}, {} is expected\n{DAMAGED}",
+            "{app}digest of config {name} is {}, expected {}\n{DAMAGED}",
             other.id(),
             image.id(),
         ),
@@ -388,7 +388,7 @@ fn layers_that_are_not_what_the_config_says() {
         refuses(
             &with(encode(&wrong.tar)),
             &format!(
-                "{app}diff_id is {}, the config says {expected}\n{DAMAGED}",
+                "{app}diff_id is {}, expected {expected}\n{DAMAGED}",
                 wrong.diff_id()
             ),
         );
@@ -396,15 +396,14 @@ fn layers_that_are_not_what_the_config_says() {
     refuses(
         &with(Vec::new()),
         &format!(
-            "{app}diff_id is {}, the config says {expected}\n{DAMAGED}",
+            "{app}diff_id is {}, expected {expected}\n{DAMAGED}",
             sha256(b"")
         ),
     );
     refuses(
         &with(b"\x04\x22\x4d\x18 this is lz4".to_vec()),
         &format!(
-            "{app}unknown codec: the layer begins with 04 22 4d 18 20 74 68 69, which is neither tar nor gzip, zstd, \
-             bzip2 or xz\n"
+            "{app}unknown codec: the layer begins with 04 22 4d 18 20 74 68 69, expected tar, gzip, zstd, bzip2 or xz\n"
         ),
     );
     let tar = &layers()[1].tar;

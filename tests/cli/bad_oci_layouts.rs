@@ -9,7 +9,7 @@ use crate::support::oci::{self, Layout, blob_path, digest, named};
 use crate::support::sandbox::Sandbox;
 use crate::support::{codec, sha256};
 
-const DAMAGED: &str = "hint: the input is damaged: copy or save it again\n";
+const DAMAGED: &str = "hint: copy or save the input again: it is damaged\n";
 
 /// Converting the folder `app` fails with these lines and leaves nothing behind.
 #[track_caller]
@@ -50,16 +50,16 @@ fn the_layout_file() {
         &layout
             .files()
             .with("oci-layout", r#"{"imageLayoutVersion":"2.0.0"}"#),
-        "ocify: app: oci-layout: its version is \"2.0.0\", 1.0.0 is known\n",
+        "ocify: app: oci-layout: imageLayoutVersion is \"2.0.0\", expected \"1.0.0\"\n",
     );
     refuses(
         &layout.files().with("oci-layout", "{}"),
-        "ocify: app: oci-layout is not the JSON that it should be: missing field `imageLayoutVersion` at line 1 column 2\n",
+        "ocify: app: cannot parse oci-layout: missing field `imageLayoutVersion` at line 1 column 2\n",
     );
     refuses(
         &Layout::default().files(),
-        "ocify: app: no image in here: index.json lists none\n\
-         hint: inputs are docker save archives, OCI layouts, dir: folders and schema 1 folders\n",
+        "ocify: app: not a container image: index.json lists no images\n\
+         hint: pass a docker save archive, an OCI layout, a dir: folder or a schema 1 folder\n",
     );
     refuses(
         &layout.files().without("oci-layout"),
@@ -67,14 +67,14 @@ fn the_layout_file() {
     );
     refuses(
         &layout.files().with("index.json", "[]x"),
-        "ocify: app: index.json is not the JSON that it should be: trailing characters at line 1 column 3\n",
+        "ocify: app: cannot parse index.json: trailing characters at line 1 column 3\n",
     );
 }
 
 #[test]
 fn blobs_that_are_missing_or_others() {
     let (layout, descriptor, manifest) = image();
-    let hint = "hint: --allow-missing or --platform leaves out what is missing\n";
+    let hint = "hint: use `--allow-missing` or `--platform` to leave out what is missing\n";
     for missing in [&descriptor, &manifest["config"], &manifest["layers"][1]] {
         let layer = missing == &manifest["layers"][1];
         let place = if layer { "layer 2 of 2: " } else { "" };
@@ -103,7 +103,7 @@ fn blobs_that_are_missing_or_others() {
         refuses(
             &layout.files().with(&path, bytes),
             &format!(
-                "ocify: app: app:1.0: {place}size of {path} is {}, the descriptor says {size}\n{DAMAGED}",
+                "ocify: app: app:1.0: {place}size of {path} is {}, expected {size}\n{DAMAGED}",
                 size + 1
             ),
         );
@@ -115,7 +115,7 @@ fn blobs_that_are_missing_or_others() {
         refuses(
             &layout.files().with(&path, bytes.clone()),
             &format!(
-                "ocify: app: app:1.0: digest of {path} is {}, {} is expected\n{DAMAGED}",
+                "ocify: app: app:1.0: digest of {path} is {}, expected {}\n{DAMAGED}",
                 sha256(&bytes),
                 digest(changed),
             ),
@@ -130,7 +130,7 @@ fn blobs_that_are_missing_or_others() {
     refuses(
         &layout.files().with(&path, bytes.clone()),
         &format!(
-            "ocify: app: app:1.0: layer 2 of 2: digest of the blob is {}, {} is expected\n{DAMAGED}",
+            "ocify: app: app:1.0: layer 2 of 2: digest of the blob is {}, expected {}\n{DAMAGED}",
             sha256(&bytes),
             digest(layer),
         ),
@@ -151,7 +151,7 @@ fn layers_unlike_their_diff_ids() {
     refuses(
         &layout.files(),
         &format!(
-            "ocify: app: app:1.0: layer 2 of 2: diff_id is {}, the config says {expected}\n{DAMAGED}",
+            "ocify: app: app:1.0: layer 2 of 2: diff_id is {}, expected {expected}\n{DAMAGED}",
             wrong.diff_id()
         ),
     );
@@ -215,9 +215,7 @@ fn descriptors_that_must_not_be() {
     let refused = |files: &Files, reason: &str| {
         let run = Sandbox::with_folder(files).convert(&["app", "-o", "out"]);
         assert_eq!(run.status.code(), Some(1));
-        let start = format!(
-            "ocify: app: index.json is not the JSON that it should be: {reason} at line 1 column "
-        );
+        let start = format!("ocify: app: cannot parse index.json: {reason} at line 1 column ");
         let column = run
             .stderr
             .strip_prefix(&start)
@@ -236,17 +234,17 @@ fn descriptors_that_must_not_be() {
         .to_uppercase()
         .replace("SHA256", "sha256");
     for bad in [upper.as_str(), "sha256:../../../../etc/passwd", "sha256:"] {
-        let reason = format!("digest {bad:?} is not 64 lower-case hex digits");
+        let reason = format!("digest {bad:?} is malformed, expected 64 lower-case hex digits");
         refused(&with("digest", json!(bad)), &reason);
     }
-    let reason = "digest \"md5:d41d8cd98f00b204e9800998ecf8427e\" has an algorithm that is neither sha256 nor sha512";
+    let reason = "the algorithm of digest \"md5:d41d8cd98f00b204e9800998ecf8427e\" is not supported, expected sha256 or sha512";
     refused(
         &with("digest", json!("md5:d41d8cd98f00b204e9800998ecf8427e")),
         reason,
     );
     refused(
         &with("digest", json!("../../etc/passwd")),
-        "digest \"../../etc/passwd\" has no algorithm",
+        "digest \"../../etc/passwd\" lacks an algorithm",
     );
 }
 
@@ -325,7 +323,7 @@ fn indexes_that_are_too_deep_or_lead_back() {
     refuses(
         &layout.files().with(&path, bytes.clone()),
         &format!(
-            "ocify: app: circle: digest of {path} is {}, {} is expected\n{DAMAGED}",
+            "ocify: app: circle: digest of {path} is {}, expected {}\n{DAMAGED}",
             sha256(bytes.as_bytes()),
             sha256(b"itself"),
         ),
@@ -339,7 +337,7 @@ fn configs_of_something_else() {
     layout.add(named(&image, "app:1.0"));
     refuses(
         &layout.files(),
-        "ocify: app: app:1.0: the config has no rootfs with diff_ids\n",
+        "ocify: app: app:1.0: the config lacks rootfs.diff_ids\n",
     );
     let (files, descriptor) = with_manifest(|manifest| {
         manifest.as_object_mut().unwrap().shift_remove("config");

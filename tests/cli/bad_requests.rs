@@ -34,8 +34,8 @@ fn images_that_are_not_there() {
                 "app.tar", "-o", "out", "--image", "app:1.0", "--image", wanted,
             ],
             &format!(
-                "ocify: no image {wanted}: there are app:1.0, app:latest, @1\n\
-                 hint: select by a name, by @ and a number from 0, or by a digest\n"
+                "ocify: no image {wanted}; available: app:1.0, app:latest, @1\n\
+                 hint: select by name, by position such as `@0`, or by digest\n"
             ),
         );
     }
@@ -50,7 +50,7 @@ fn images_that_are_not_there() {
             "--platform",
             "windows/amd64",
         ],
-        "ocify: no image for linux/arm64 or windows/amd64: there are linux/amd64\n",
+        "ocify: no image for linux/arm64 or windows/amd64; available: linux/amd64\n",
     );
 }
 
@@ -64,7 +64,7 @@ fn names() {
     refuses(
         &sandbox,
         &["app.tar", "-o", "out", "--name", "x:1"],
-        "ocify: a name was given for one image, but 2 are selected\nhint: select one with --image\n",
+        "ocify: `--name` needs exactly one image, but 2 are selected\nhint: select one with `--image`\n",
     );
     sandbox.write("a.tar", &save_one("app:1.0", &layers("a")).tar());
     let digest = |input: &str| {
@@ -84,8 +84,8 @@ fn names() {
         &sandbox,
         &["app.tar", "a.tar", "-o", "out"],
         &format!(
-            "ocify: the name app:1.0 is given to two images: {app} in app.tar and {a} in a.tar\n\
-             hint: convert them one by one, with --image and --name\n"
+            "ocify: two images are named app:1.0: {app} in app.tar and {a} in a.tar\n\
+             hint: convert them one by one with `--image` and `--name`\n"
         ),
     );
 }
@@ -110,8 +110,8 @@ fn inputs_that_cannot_be_opened() {
     refuses(
         &sandbox,
         &["empty", "-o", "out"],
-        "ocify: empty: no image in here: it holds no files\n\
-         hint: inputs are docker save archives, OCI layouts, dir: folders and schema 1 folders\n",
+        "ocify: empty: not a container image: it contains no files\n\
+         hint: pass a docker save archive, an OCI layout, a dir: folder or a schema 1 folder\n",
     );
 }
 
@@ -188,7 +188,7 @@ fn outputs_that_are_something_else() {
             &["app.tar", "-o", output],
             &format!(
                 "ocify: {output}: {output} exists and is not an OCI layout\n\
-                 hint: give another output, or remove this one if it is not needed\n"
+                 hint: choose another output, or remove this one if it is not needed\n"
             ),
         );
     }

@@ -44,7 +44,7 @@ fn a_layer_that_is_a_bomb() {
             ];
             convert_within(&sandbox, 400 << 10, &args).fails(
                 "ocify: app.tar: app:1.0: layer 1 of 1: the decoded layer is larger than the limit of 67108864 bytes\n\
-                 hint: --max-layer-size allows more\n",
+                 hint: use `--max-layer-size` to allow more\n",
             );
         }
         let left: Vec<String> = sandbox.snapshot().into_keys().collect();
@@ -85,13 +85,13 @@ fn an_archive_that_is_a_bomb() {
     let sandbox = Sandbox::new();
     sandbox.write("app.tar", &zstd_zeros(GIB / 2));
     convert_within(&sandbox, 400 << 10, &["app.tar", "-o", "out"]).fails(
-        "ocify: app.tar: no image in here: it holds no files\n\
-         hint: inputs are docker save archives, OCI layouts, dir: folders and schema 1 folders\n",
+        "ocify: app.tar: not a container image: it contains no files\n\
+         hint: pass a docker save archive, an OCI layout, a dir: folder or a schema 1 folder\n",
     );
     sandbox.write("twice.tar", &codec::gzip(&zstd_zeros(GIB / 2)));
     convert_within(&sandbox, 400 << 10, &["twice.tar", "-o", "out"]).fails(
-        "ocify: twice.tar: no image in here: it is gzip, but there is no tar archive in it\n\
-         hint: inputs are docker save archives, OCI layouts, dir: folders and schema 1 folders\n",
+        "ocify: twice.tar: not a container image: the gzip data does not contain a tar archive\n\
+         hint: pass a docker save archive, an OCI layout, a dir: folder or a schema 1 folder\n",
     );
 }
 
@@ -113,7 +113,7 @@ fn sparse_members_of_eight_exbibytes() {
     let sandbox = Sandbox::with_archive(&files.clone().with_body(&layer, hole()));
     convert_within(&sandbox, 400 << 10, &["app.tar", "-o", "out"]).fails(
         "ocify: app.tar: app:1.0: layer 1 of 1: the decoded layer is larger than the limit of 137438953472 bytes\n\
-         hint: --max-layer-size allows more\n",
+         hint: use `--max-layer-size` to allow more\n",
     );
     let verify = sandbox.run(&["verify", "app.tar"]);
     let message = "decoded, it is larger than the limit of 137438953472 bytes";
@@ -135,7 +135,7 @@ fn sparse_members_of_eight_exbibytes() {
 
 #[test]
 fn a_size_of_exbibytes_in_a_pax_record() {
-    let mut bytes = tar::pax(&[("size", u64::MAX.to_string())]);
+    let mut bytes = tar::pax(&[("size", i64::MAX.to_string())]);
     bytes.extend(tar::header("manifest.json", b'0', 0, ""));
     bytes.extend(tar::END);
     let sandbox = Sandbox::new();

@@ -51,19 +51,19 @@ fn a_cache_that_cannot_be_had_is_an_error() {
     for (cache, message) in [
         (
             "file",
-            "cannot make the cache file: File exists (os error 17)",
+            "cannot create the cache file: File exists (os error 17)",
         ),
         (
             "file/cache",
-            "cannot make the cache file/cache: Not a directory (os error 20)",
+            "cannot create the cache file/cache: Not a directory (os error 20)",
         ),
         (
             "out",
-            "the cache out is inside of the output out\nhint: give the cache a folder of its own",
+            "the cache out is inside the output out\nhint: choose a folder outside the output for the cache",
         ),
         (
             "./other/../out/cache",
-            "the cache ./other/../out/cache is inside of the output out\nhint: give the cache a folder of its own",
+            "the cache ./other/../out/cache is inside the output out\nhint: choose a folder outside the output for the cache",
         ),
     ] {
         let run = sandbox.convert(&["app.tar", "-o", "out", "--cache", cache]);
@@ -121,7 +121,8 @@ fn a_cache_that_is_only_read() {
         .filter(|line| line.starts_with("ocify: "))
         .collect();
     assert_eq!(warnings.len(), 1, "{}", run.stderr);
-    let start = "ocify: warning: the cache takes no more layers: cannot create cache/.ocify-";
+    let start =
+        "ocify: warning: no more layers are added to the cache: cannot create cache/.ocify-";
     let end = ": Permission denied (os error 13)";
     assert!(
         warnings[0].starts_with(start) && warnings[0].ends_with(end),

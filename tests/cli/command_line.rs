@@ -35,7 +35,7 @@ fn wrong_usage_is_exit_status_2() {
         ),
         (
             &["convert", "app.tar", "-o", "out", "--compression", "lzma"],
-            "\"lzma\" is none of keep, gzip, zstd, none",
+            "unknown compression \"lzma\", expected keep, gzip, zstd or none",
         ),
         (
             &[
@@ -46,15 +46,15 @@ fn wrong_usage_is_exit_status_2() {
                 "--compression",
                 "gzip:10",
             ],
-            "level \"10\" of gzip is not a number from 1 to 9",
+            "gzip level is \"10\", expected a number from 1 to 9",
         ),
         (
             &["convert", "app.tar", "-o", "out", "--compression", "none:1"],
-            "none has no levels",
+            "none does not have levels",
         ),
         (
             &["convert", "app.tar", "-o", "out", "--platform", "linux"],
-            "\"linux\" is not OS/ARCH or OS/ARCH/VARIANT",
+            "\"linux\" is not a platform, expected OS/ARCH or OS/ARCH/VARIANT",
         ),
         (
             &["convert", "app.tar", "-o", "out", "--threads", "0"],
@@ -70,7 +70,7 @@ fn wrong_usage_is_exit_status_2() {
         ),
         (
             &["convert", "app.tar", "-o", "-", "--json"],
-            "--json and the tar cannot both go to standard output",
+            "`--json` and the tar cannot both go to standard output",
         ),
     ] {
         sandbox.run(args).is_wrong_usage(part);

@@ -11,7 +11,7 @@ use crate::support::tar::{self, Member};
 use crate::support::{codec, oci, schema1};
 
 fn warning(place: &str, message: &str) -> String {
-    format!("ocify: warning: {place}: {message}; copied as it is)\n")
+    format!("ocify: warning: {place}: {message}; copied unchanged)\n")
 }
 
 fn of_top(message: &str) -> String {
@@ -185,7 +185,7 @@ fn configs() {
         (
             json!({"history": [{"created_by": "a"}, {"created_by": "b"}]}),
             Some(
-                "the number of history entries that made a layer is 2, 1 is expected (history-excess",
+                "the number of history entries that made a layer is 2, expected 1 (history-excess",
             ),
         ),
         (

@@ -217,7 +217,7 @@ fn a_map_that_cannot_be_written_is_found_out_first() {
     fs::create_dir(sandbox.path("folder.csv")).unwrap();
     let before = sandbox.snapshot();
     let run = |map| sandbox.convert(&["app", "-o", "output", "--digest-map", map]);
-    run("map.txt").is_wrong_usage("map.txt does not end in .csv or .json");
+    run("map.txt").is_wrong_usage("map.txt does not end with .csv or .json");
     run("nowhere/map.csv").fails(
         "ocify: nowhere/map.csv: cannot open nowhere: No such file or directory (os error 2)\n",
     );
@@ -235,7 +235,7 @@ fn a_failed_conversion_leaves_the_old_map() {
     let before = sandbox.snapshot();
     let missing = sha256(b"not here");
     let (short, path) = (&missing["sha256:".len()..][..12], oci::blob_path(&missing));
-    let hint = "hint: --allow-missing or --platform leaves out what is missing\n";
+    let hint = "hint: use `--allow-missing` or `--platform` to leave out what is missing\n";
     sandbox
         .convert(&["bad", "-o", "output", "--digest-map", "map.json"])
         .fails(&format!(
@@ -271,7 +271,7 @@ fn a_map_in_the_place_of_an_input_or_in_the_output() {
         let run = sandbox.convert(&[input, "-o", "there", "--digest-map", map]);
         run.fails(&format!(
             "ocify: the digest map {map} would be a file of {of}\n\
-             hint: give the digest map a place of its own\n"
+             hint: choose another path for the digest map\n"
         ));
         assert_eq!(sandbox.snapshot(), before, "{map}");
     }

@@ -35,8 +35,8 @@ fn an_image_that_calls_itself_an_attestation() {
     refuses(
         &layout.listing(disguised).files(),
         &format!(
-            "ocify: app: app: layer 1 of 1: diff_id is {}, the config says {}\n\
-             hint: the input is damaged: copy or save it again\n",
+            "ocify: app: app: layer 1 of 1: diff_id is {}, expected {}\n\
+             hint: copy or save the input again: it is damaged\n",
             sha256(&layer.tar),
             sha256(&said.tar),
         ),

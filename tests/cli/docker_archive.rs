@@ -257,8 +257,7 @@ fn a_foreign_layer_is_carried_by_its_urls_or_converted() {
 
     let sandbox = Sandbox::with_archive(&files.without(&layer_name(&layers[0])));
     sandbox.convert(&["app.tar", "-o", "out"]).warns(&format!(
-        "ocify: warning: app.tar: app:1.0: layer 1 of 2: {} is a foreign layer that is not here: only its urls are \
-         carried on\n",
+        "ocify: warning: app.tar: app:1.0: layer 1 of 2: {} is a foreign layer that is not in the input: only its urls are kept\n",
         oci::digest(&source)
     ));
     let layout = sandbox.layout("out");

@@ -151,29 +151,26 @@ fn documents_that_are_not_there_are_explained() {
         (
             "docker-save.tar",
             &["--raw"][..],
-            "2 images are here: @0 testdata/app:1.0, @1 testdata/base:1\n\
-             hint: select one with --image: a name, @ and a number from 0, or a digest\n",
+            "expected one image, found 2: @0 testdata/app:1.0, @1 testdata/base:1\n\
+             hint: select one with `--image`: by name, by position such as `@0`, or by digest\n",
         ),
         (
             "docker-save.tar",
             &["--raw", "--image", "@1"],
-            "testdata/base:1: the input has no manifest of this image: docker save wrote none \
-             before Docker 25\n\
-             hint: --config prints its config; manifest.json in the archive lists its layers\n",
+            "testdata/base:1: the input has no manifest for this image: docker save wrote none before Docker 25\n\
+             hint: use `--config` to print its config; manifest.json in the archive lists its layers\n",
         ),
         (
             "docker-before-1.10.tar",
             &["--raw", "--image", "@1"],
-            "testdata/base:1: the input has no manifest of this image: docker save wrote none \
-             before Docker 25\n\
-             hint: convert it, and inspect the result\n",
+            "testdata/base:1: the input has no manifest for this image: docker save wrote none before Docker 25\n\
+             hint: convert it and inspect the result\n",
         ),
         (
             "schema1",
             &["--config"],
-            "@0: the input has no config of this image, only the v1 metadata that a conversion \
-             makes one of\n\
-             hint: convert it, and inspect the result\n",
+            "@0: the input has no config for this image, only v1 metadata, from which a conversion creates one\n\
+             hint: convert it and inspect the result\n",
         ),
     ] {
         let input = testdata(input);
@@ -261,7 +258,10 @@ fn an_index_is_a_tree() {
     }
     let run = sandbox.run(&["inspect", "--config", "app", "--image", "multi:1"]);
     assert_eq!(run.status.code(), Some(1));
-    let message = format!("4 images are here: {} (linux/amd64), ", digest(&amd64));
+    let message = format!(
+        "expected one image, found 4: {} (linux/amd64), ",
+        digest(&amd64)
+    );
     assert!(run.stderr.contains(&message), "{}", run.stderr);
 }
 

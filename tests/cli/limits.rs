@@ -128,11 +128,26 @@ fn length_of_a_member_name() {
         files.members.push(member);
         files
     };
-    // The zero byte behind the name counts.
-    is_read(&files((64 << 10) - 1));
-    let offset = app().tar().len() - tar::END.len();
-    let what = format!("the extension header at byte {offset}, in bytes,");
-    is_refused(&files(64 << 10), &too_many(&what, 65_537, 65_536));
+    is_read(&files(64 << 10));
+    let what = "the length of a member's name or link in bytes";
+    is_refused(&files((64 << 10) + 1), &too_many(what, 65_537, 65_536));
+}
+
+/// More is damage, as it is to Go's `archive/tar`.
+#[test]
+fn size_of_an_extension_header() {
+    let with = |size: usize| {
+        let value = "x".repeat(size - "1048576 comment=\n".len());
+        let sandbox = Sandbox::new();
+        let header = tar::pax(&[("comment", value)]);
+        sandbox.write("app.tar", &[header, app().tar()].concat());
+        sandbox
+    };
+    with(1 << 20).run(&["inspect", "app.tar"]).succeeds();
+    let run = with((1 << 20) + 1).run(&["inspect", "app.tar"]);
+    run.fails(
+        "ocify: app.tar: damaged tar header at byte 0: an extension of 1048577 bytes, more than 1048576: engines refuse it\n",
+    );
 }
 
 #[test]
@@ -259,8 +274,8 @@ fn fragments_of_a_sparse_member() {
     };
     let what = "the number of fragments of a sparse member";
     let message = too_many(what, (1 << 20) + 1, 1 << 20);
-    // Format 0.0 reaches the limit of extension headers before.
-    for format in [SparseFormat::Gnu, SparseFormat::Pax01, SparseFormat::Pax10] {
+    // Formats 0.0 and 0.1 reach the limit of extension headers before.
+    for format in [SparseFormat::Gnu, SparseFormat::Pax10] {
         is_read(&files(format, 1 << 20));
         is_refused(&files(format, (1 << 20) + 1), &message);
     }
@@ -392,7 +407,7 @@ fn size_of_a_decoded_layer() {
             convert(size, &format!("out-{number}-{compression}")).succeeds();
             convert(size - 1, "refused").fails(&format!(
                 "ocify: app.tar: app:1.0: layer 1 of 1: the decoded layer is larger than the limit of {} bytes\n\
-                 hint: --max-layer-size allows more\n",
+                 hint: use `--max-layer-size` to allow more\n",
                 size - 1
             ));
         }
@@ -412,6 +427,6 @@ fn sizes_have_units() {
         let option = format!("--max-layer-size={size}");
         sandbox
             .convert(&["app.tar", "-o", "out", &option])
-            .is_wrong_usage("number of bytes");
+            .is_wrong_usage("expected a size such as 512M");
     }
 }

@@ -121,7 +121,7 @@ fn members_with_privileges_stay_inside_their_layer() {
         .convert(&["app.tar", "-o", "deep/../out"])
         .fails("ocify: deep/../out: cannot open deep/..: No such file or directory (os error 2)\n");
     sandbox.convert(&["app.tar", "-o", "out"]).warns(
-        "ocify: warning: app.tar: app:1.0: layer 1 of 1: paths with \"..\": ../../escape (layer-path; copied as it is)\n",
+        "ocify: warning: app.tar: app:1.0: layer 1 of 1: paths with \"..\": ../../escape (layer-path; copied unchanged)\n",
     );
     sandbox.layout("out");
     let mut found = Vec::new();
@@ -152,7 +152,7 @@ fn an_output_that_is_a_link_is_refused() {
     ] {
         symlink(target, sandbox.path(link)).unwrap();
         sandbox.convert(&["app.tar", "-o", link]).fails(&format!(
-            "ocify: {link}: {link} is a symbolic link\nhint: name what it points to\n"
+            "ocify: {link}: {link} is a symbolic link\nhint: use the path that it points to\n"
         ));
     }
     let changed = ["nowhere", "nowhere.tar"].map(|name| sandbox.path(name).exists());

@@ -204,7 +204,7 @@ fn media_types_that_lie_about_the_codec_are_put_right() {
     let warning = |layer: usize, media_type: &str, codec: &str| {
         format!(
             "ocify: warning: app: app:1.0: layer {layer} of 2: the media type is {media_type}, but the layer's codec is \
-             {codec} (layer-media-type; mended in the output)\n"
+             {codec} (layer-media-type; corrected in the output)\n"
         )
     };
     let warnings = warning(1, oci::LAYER_GZIP, "zstd") + &warning(2, oci::LAYER, "gzip");
@@ -240,8 +240,7 @@ fn foreign_layers_here_and_away() {
 
     let sandbox = Sandbox::with_folder(&layout.files_without(&foreign));
     sandbox.convert(&["app", "-o", "out", "--compression", "zstd"]).warns(&format!(
-        "ocify: warning: app: app:1.0: layer 1 of 2: {} is a foreign layer that is not here: only its urls are carried \
-         on\n",
+        "ocify: warning: app: app:1.0: layer 1 of 2: {} is a foreign layer that is not in the input: only its urls are kept\n",
         digest(&foreign)
     ));
     let output = sandbox.layout("out");
@@ -261,7 +260,7 @@ fn platforms_whose_blobs_are_missing() {
     let index = layout.index(&[on(&amd64, "linux", "amd64"), on(&arm64, "linux", "arm64")]);
     layout.add(named(&index, "app:1.0"));
     let path = oci::blob_path(digest(&arm64));
-    let hint = "hint: --allow-missing or --platform leaves out what is missing\n";
+    let hint = "hint: use `--allow-missing` or `--platform` to leave out what is missing\n";
     let sandbox = Sandbox::with_folder(&layout.files_without(&arm64));
     sandbox.convert(&["app", "-o", "out"]).fails(&format!(
         "ocify: app: app:1.0: linux/arm64: {path} is missing\n{hint}"

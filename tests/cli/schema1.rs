@@ -180,7 +180,7 @@ fn manifests_that_break_a_rule() {
         ),
         (
             edited(|manifest| edit_v1(manifest, 0, |v1| v1["parent"] = json!(zeros))),
-            format!("parent of history[0] is {zeros:?}, the next id is {middle}"),
+            format!("parent of history[0] is {zeros:?}, expected {middle}, the next id"),
         ),
         (
             edited(|manifest| edit_v1(manifest, 2, |v1| v1["parent"] = json!(zeros))),
@@ -199,7 +199,7 @@ fn manifests_that_break_a_rule() {
         ),
         (
             edited(|manifest| manifest["fsLayers"][0]["blobSum"] = json!("sha256:../../x")),
-            "blobSum of fsLayers[0]: digest \"sha256:../../x\" is not 64 lower-case hex digits"
+            "blobSum of fsLayers[0]: digest \"sha256:../../x\" is malformed, expected 64 lower-case hex digits"
                 .to_owned(),
         ),
         (
@@ -217,7 +217,7 @@ fn signatures_that_do_not_fit() {
     let payload = manifest("team/app", "1.0", &layers()).to_string();
     let length = i64::try_from(payload.len()).unwrap() - 1;
     let invalid = "ocify: app: the schema 1 manifest is not valid: ";
-    let ignore = "hint: --ignore-signatures takes it all the same\n";
+    let ignore = "hint: use `--ignore-signatures` to convert it anyway\n";
 
     let forged = folder(
         &sign_as(&payload, length, "}", &payload.replace("amd64", "arm64")),
@@ -232,7 +232,9 @@ fn signatures_that_do_not_fit() {
     let sandbox = Sandbox::with_folder(&forged);
     sandbox
         .convert(&["app", "-o", "out", "--ignore-signatures"])
-        .warns("ocify: warning: app: the manifest's signature does not fit and was ignored\n");
+        .warns(
+            "ocify: warning: app: the signature of the manifest does not verify and was ignored\n",
+        );
     sandbox.layout("out").named("team/app:1.0");
 
     let changed = sign(&payload).replace("\"tag\":\"1.0\"", "\"tag\":\"2.0\"");
@@ -285,8 +287,7 @@ fn blobs_that_are_missing_or_others() {
     refuses(
         &files.with(&middle, other.clone()),
         &format!(
-            "{app}digest of the blob is {}, sha256:{middle} is expected\nhint: the input is damaged: copy or save it \
-             again\n",
+            "{app}digest of the blob is {}, expected sha256:{middle}\nhint: copy or save the input again: it is damaged\n",
             sha256(&other)
         ),
     );
@@ -301,6 +302,6 @@ fn an_error_in_the_config_that_is_made_tells_its_place() {
     });
     let run = Sandbox::with_folder(&files).convert(&["app", "-o", "out"]);
     assert_eq!(run.status.code(), Some(1));
-    let place = "ocify: app: team/app:1.0: config sha256:";
+    let place = "ocify: app: team/app:1.0: cannot parse config sha256:";
     assert!(run.stderr.starts_with(place), "{}", run.stderr);
 }

@@ -24,13 +24,13 @@ fn every_fixture_is_read_or_refused_with_a_reason() {
         ("manifest/ocilist-variants.json", "index"),
         (
             "manifest/ociv1.artifact.json",
-            "digest \"\" has no algorithm",
+            "digest \"\" lacks an algorithm",
         ),
         ("manifest/ociv1.image.index.json", "index"),
         ("manifest/ociv1.manifest.json", MISSING),
         (
             "manifest/ociv1nomime.artifact.json",
-            "digest \"\" has no algorithm",
+            "digest \"\" lacks an algorithm",
         ),
         ("manifest/ociv1nomime.image.index.json", "index"),
         ("manifest/ociv1nomime.manifest.json", MISSING),

@@ -1,10 +1,13 @@
 //! Headers in a layer's tar that engines refuse, and odd ones that they take. What is expected of each is what umoci 0.4.7 or
-//! podman 4.3 say, which unpack with Go's `archive/tar`.
+//! podman 4.3 say, which unpack with Go's `archive/tar`. Then those of archives about which readers disagree.
 
 use std::ops::Range;
 
+use crate::support::docker::save_one;
+use crate::support::layers::Layer;
+use crate::support::sandbox::Sandbox;
 use crate::support::tar::{self, Member};
-use crate::{Case, Parts, archives_have};
+use crate::{Case, Parts, archives_have, has};
 
 const MODE: Range<usize> = 100..108;
 const OWNER: Range<usize> = 108..116;
@@ -156,4 +159,49 @@ fn records() {
             &["warning layer-duplicate-path"],
         ),
     ]);
+}
+
+/// In front of a sound image: GNU tar skips what Go and Python read, or calls it something else.
+#[test]
+fn archives_that_readers_take_for_different_things() {
+    let archive = save_one("app:1", &[Layer::new("base")]).tar();
+    let link = |kind: u8, size: u64| tar::header("link", kind, size, "manifest.json").to_vec();
+    let path = |path: &str| tar::pax(&[("path", path.to_owned())]);
+    let file = || tar::without_end(&[Member::file("file", "content")]);
+    let global = |records: Vec<u8>| {
+        let mut header: [u8; 512] = records[..512].try_into().unwrap();
+        header[KIND].copy_from_slice(b"g");
+        [&tar::checksummed(header)[..], &records[512..]].concat()
+    };
+    let ambiguous: &[&str] = &["error archive-ambiguous"];
+    for (name, first, expected) in [
+        ("a link", link(b'2', 0), &[][..]),
+        ("a link with a size", link(b'2', 1024), ambiguous),
+        (
+            "a hard link with a size, on which all agree",
+            link(b'1', 1024),
+            &[],
+        ),
+        ("a device with a size", link(b'3', 1024), ambiguous),
+        ("a PAX header", [path("one"), file()].concat(), &[]),
+        (
+            "two PAX headers",
+            [path("one"), path("two"), file()].concat(),
+            ambiguous,
+        ),
+        (
+            "a global comment",
+            global(tar::pax(&[("comment", "x".to_owned())])),
+            &[],
+        ),
+        (
+            "a global size",
+            global(tar::pax(&[("size", "7".to_owned())])),
+            ambiguous,
+        ),
+    ] {
+        let sandbox = Sandbox::new();
+        sandbox.write("app.tar", &[&first[..], &archive].concat());
+        has(name, &sandbox.path("app.tar"), expected);
+    }
 }

@@ -96,7 +96,7 @@ pub enum InvalidSignature {
         algorithm: String,
     },
     /// The key ID in the header is another key's.
-    #[error("the key ID is {found}, the key's own is {expected}")]
+    #[error("the key ID is {found}, expected {expected}")]
     KeyId {
         /// Computed from the key.
         expected: String,

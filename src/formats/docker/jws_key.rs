@@ -48,7 +48,7 @@ pub enum KeyError {
         name: &'static str,
     },
     /// A coordinate has the wrong size.
-    #[error("{name} has {found} bytes, {curve} takes {expected}")]
+    #[error("{name} has {found} bytes, expected {expected} for {curve}")]
     Coordinate {
         /// `x` or `y`.
         name: &'static str,

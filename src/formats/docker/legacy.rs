@@ -2,204 +2,207 @@
 //!
 //! As Docker read them: <https://github.com/moby/moby/blob/v28.5.2/image/tarexport/load.go>, `legacyLoad`.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::sync::Arc;
 
-use serde::Deserialize;
-use serde_json::{Map, Value};
-
-use super::v1::{V1Config, V1Layer};
-use crate::error::Error;
-use crate::error::Place;
-use crate::error::Result;
-use crate::error::ResultExt;
-use crate::image::Config;
-use crate::image::Entry;
-use crate::image::KnownAs;
-use crate::image::Layer;
-use crate::image::Manifest;
-use crate::image::Node;
-use crate::image::Reference;
-use crate::image::TarLayer;
+use super::repositories::{self, REPOSITORIES};
+use super::view_of_v1;
+use crate::findings::{Code, Place};
+use crate::formats::json::text;
+use crate::formats::reading::Reading;
+use crate::image::{
+    Config, Entry, KnownAs, Layer, Manifest, Node, Reference, TarLayer, V1Config, V1Layer,
+    fully_qualified,
+};
 use crate::limits;
 use crate::source::Files;
 
-const REPOSITORIES: &str = "repositories";
-
-/// What matters of a layer's v1 metadata here.
-#[derive(Deserialize)]
-struct LayerView {
-    #[serde(default)]
+/// The v1 metadata of a layer.
+struct Metadata {
+    /// Empty where it cannot be read, which is noted.
+    json: Arc<[u8]>,
     parent: Option<String>,
 }
 
 /// Whether there is `repositories` or a folder with v1 metadata and a layer.
 pub(crate) fn is_legacy(files: &Files) -> bool {
-    files.has(REPOSITORIES) || ids(files).next().is_some()
+    let is_layer = |id: &str| files.has(&format!("{id}/layer.tar"));
+    files.has(REPOSITORIES) || ids(files).any(is_layer)
 }
 
-/// The layers that are there.
+/// The folders that have v1 metadata.
 fn ids(files: &Files) -> impl Iterator<Item = &str> {
-    files.names().filter_map(|name| {
-        let id = name.strip_suffix("/json")?;
-        let layer = !id.contains('/') && files.has(&format!("{id}/layer.tar"));
-        layer.then_some(id)
-    })
+    let ids = files.names().filter_map(|name| name.strip_suffix("/json"));
+    ids.filter(|id| !id.contains('/'))
 }
 
 /// Reads the images that `repositories` names, and those that nothing names.
-pub(crate) fn read(files: &Files) -> Result<Vec<Entry>> {
-    let parents = parents(files)?;
-    let mut entries: Vec<(String, Entry)> = Vec::new();
-    let mut reached: HashSet<String> = HashSet::new();
-    for (name, id) in tags(files)? {
+pub(crate) fn read(reading: &mut Reading) -> Vec<Entry> {
+    let tags = repositories::read(reading);
+    let names = tags.iter().map(|(name, _)| name.as_str());
+    reading.names(names, &Place::file(REPOSITORIES));
+    let layers = metadata(reading);
+    let mut tops: Vec<(String, Vec<Reference>)> = Vec::new();
+    let mut positions: HashMap<String, usize> = HashMap::new();
+    for (name, id) in tags {
         let reference = Reference {
-            containerd_name: Some(crate::image::fully_qualified(&name)),
-            name: Some(name.clone()),
+            containerd_name: Some(fully_qualified(&name)),
+            name: Some(name),
             ..Reference::default()
         };
-        if let Some((_, entry)) = entries.iter_mut().find(|(top, _)| *top == id) {
-            entry.references.push(reference);
-            continue;
+        if let Some(&position) = positions.get(&id) {
+            tops[position].1.push(reference);
+        } else {
+            positions.insert(id.clone(), tops.len());
+            tops.push((id, vec![reference]));
         }
-        let (chain, node) = image(files, &parents, &id).at(|| Place::Image(name))?;
-        reached.extend(chain);
-        let entry = Entry {
-            references: vec![reference],
-            node,
-        };
-        entries.push((id, entry));
     }
-    let has_child: HashSet<&String> = parents.values().flatten().collect();
-    for id in parents.keys() {
-        if has_child.contains(id) || reached.contains(id) {
-            continue;
+    let parents: HashSet<&str> = layers
+        .values()
+        .filter_map(|layer| layer.parent.as_deref())
+        .collect();
+    let unnamed = layers
+        .keys()
+        .filter(|id| !parents.contains(id.as_str()) && !positions.contains_key(*id));
+    tops.extend(unnamed.map(|id| (id.clone(), vec![Reference::default()])));
+    let mut reached = HashSet::new();
+    let mut entries = Vec::with_capacity(tops.len());
+    for (id, references) in tops {
+        if reading.is_over_limit() {
+            return entries;
         }
-        let (_, node) = image(files, &parents, id).at(|| Place::Image(id.clone()))?;
-        let entry = Entry {
-            references: vec![Reference::default()],
-            node,
-        };
-        entries.push((id.clone(), entry));
+        reading.entry = Some(entries.len());
+        let label = references[0].name.clone().unwrap_or_else(|| id.clone());
+        let node = image(reading, &layers, &label, &id, &mut reached);
+        entries.push(Entry { references, node });
     }
-    if entries.is_empty() {
-        // Every layer is some other's parent.
-        return match parents.keys().next() {
-            Some(id) => Err(parent_cycle(id)),
-            None => Err(Error::NotAnImage {
-                found: "repositories names none".to_owned(),
-            }),
-        };
+    reading.entry = None;
+    for id in layers.keys().filter(|id| !reached.contains(*id)) {
+        let place = Place::file(format!("{id}/json"));
+        reading.note(Code::LegacyChain, &place, CYCLE);
     }
-    Ok(entries.into_iter().map(|(_, entry)| entry).collect())
+    entries
 }
 
-/// `repository:tag` and the newest layer of each, in the order of the file.
-fn tags(files: &Files) -> Result<Vec<(String, String)>> {
-    if !files.has(REPOSITORIES) {
-        return Ok(Vec::new());
-    }
-    let bytes = files.document(REPOSITORIES)?;
-    let repositories: Map<String, Value> = crate::formats::parse(REPOSITORIES, &bytes)?;
-    let mut tags = Vec::new();
-    for (repository, of_repository) in repositories {
-        let malformed = || {
-            let reason = format!("{repository} is no object of tags and layer IDs");
-            Error::document(REPOSITORIES, reason)
-        };
-        for (tag, id) in of_repository.as_object().ok_or_else(malformed)? {
-            let id = id.as_str().ok_or_else(malformed)?;
-            crate::formats::check_name_count(tags.len() + 1)?;
-            tags.push((format!("{repository}:{tag}"), id.to_owned()));
-        }
-    }
-    Ok(tags)
-}
+const CYCLE: &str = "its parents lead back to it";
 
-/// The parent of each layer that is there.
-fn parents(files: &Files) -> Result<BTreeMap<String, Option<String>>> {
-    let mut parents = BTreeMap::new();
+/// The metadata of all layers, each read once.
+fn metadata(reading: &mut Reading) -> BTreeMap<String, Metadata> {
+    let mut layers = BTreeMap::new();
+    let files = reading.files;
     for id in ids(files) {
         let name = format!("{id}/json");
-        let view: LayerView = crate::formats::parse(&name, &files.document(&name)?)?;
-        let parent = view.parent.filter(|parent| !parent.is_empty());
-        parents.insert(id.to_owned(), parent);
-        limits::at_most("the number of layers", parents.len(), limits::IMAGES)?;
-    }
-    Ok(parents)
-}
-
-fn parent_cycle(id: &str) -> Error {
-    Error::document(format!("{id}/json"), "its parents lead back to itself")
-}
-
-/// What is missing of the last layer of a chain, or who names it if all is.
-fn absent(files: &Files, chain: &[String]) -> Error {
-    let id = chain.last().map_or("", String::as_str);
-    for (there, missing) in [("json", "layer.tar"), ("layer.tar", "json")] {
-        if files.has(&format!("{id}/{there}")) {
-            return Error::Missing {
-                name: format!("{id}/{missing}"),
-            };
-        }
-    }
-    match chain {
-        [.., child, _] => Error::document(
-            format!("{child}/json"),
-            format!("its parent {id} is missing"),
-        ),
-        _ => Error::document(REPOSITORIES, format!("there is no layer {id}")),
-    }
-}
-
-/// The layers of an image, the newest first, and the image.
-fn image(
-    files: &Files,
-    parents: &BTreeMap<String, Option<String>>,
-    top: &str,
-) -> Result<(Vec<String>, Node)> {
-    let mut chain: Vec<String> = Vec::new();
-    let mut seen = HashSet::new();
-    let mut next = Some(top);
-    while let Some(id) = next {
-        if !seen.insert(id) {
-            return Err(parent_cycle(id));
-        }
-        chain.push(id.to_owned());
-        next = match parents.get(id) {
-            Some(parent) => parent.as_deref(),
-            None => return Err(absent(files, &chain)),
+        let place = Place::file(&name);
+        let Some(content) = reading.required(&name, &place) else {
+            continue;
         };
+        let what = "the number of layers";
+        if !reading.at_most(what, layers.len() + 1, limits::IMAGES, &place) {
+            break;
+        }
+        let mut layer = Metadata {
+            json: Arc::default(),
+            parent: None,
+        };
+        if let Some(document) = reading.document(content, None, &place) {
+            let parent = text(&document.value, "parent").filter(|parent| !parent.is_empty());
+            layer.parent = parent.map(str::to_owned);
+            if text(&document.value, "id").is_some_and(|own| own != id) {
+                let message = "its id is not the name of its folder";
+                reading.note(Code::LegacyId, &place, message);
+            }
+            layer.json = document.bytes;
+        }
+        layers.insert(id.to_owned(), layer);
     }
+    layers
+}
+
+/// The image whose newest layer is `top`. `reached` gets all of its layers.
+fn image(
+    reading: &mut Reading,
+    all: &BTreeMap<String, Metadata>,
+    label: &str,
+    top: &str,
+    reached: &mut HashSet<String>,
+) -> Node {
+    let place = Place::image(label);
+    let (chain, is_whole) = chain(reading, all, &place, top);
     let of = chain.len();
     let mut layers = Vec::with_capacity(of);
     let mut metadata = Vec::with_capacity(of);
-    for (position, id) in chain.iter().rev().enumerate() {
-        let content = files.get(&format!("{id}/layer.tar")).at(|| Place::Layer {
-            number: position + 1,
-            of,
-        })?;
-        files.charge(0)?;
-        layers.push(Layer::Tar(TarLayer {
-            content: content.clone(),
-            descriptor: None,
-            digest: None,
-            diff_id: None,
-            foreign: false,
-        }));
+    for (position, (id, layer)) in chain.into_iter().rev().enumerate() {
+        reached.insert(id.clone());
+        let file = format!("{id}/layer.tar");
+        let place = place.at_layer(position, of).in_file(&file);
+        layers.push(match reading.required(&file, &place) {
+            Some(content) => Layer::Tar(TarLayer {
+                content: content.clone(),
+                file,
+                descriptor: None,
+                digest: None,
+                diff_id: None,
+                foreign: false,
+            }),
+            None => Layer::Absent {
+                descriptor: None,
+                diff_id: None,
+            },
+        });
         metadata.push(V1Layer {
-            json: files.document(&format!("{id}/json"))?,
+            json: layer.json.clone(),
             empty: false,
         });
     }
-    let config = V1Config::Docker(metadata);
-    let manifest = Manifest {
+    // Metadata that is not JSON has been noted.
+    let is_readable = is_whole && metadata.iter().all(|layer| !layer.json.is_empty());
+    let metadata = V1Config::Docker(metadata);
+    let view = if is_readable {
+        view_of_v1(reading, &metadata, &place)
+    } else {
+        None
+    };
+    Node::Manifest(Box::new(Manifest {
         document: None,
         reordered: false,
         layers,
         subject: None,
-        platform: config.platform(),
+        artifact_type: None,
         known_as: KnownAs::default(),
-        config: Config::V1(config),
-    };
-    Ok((chain, Node::Manifest(Box::new(manifest))))
+        config: view.map_or(Config::Unreadable, |view| Config::V1 { metadata, view }),
+    }))
+}
+
+/// The layers of an image, the newest first, and whether they are all: one may be missing, or lead back, which is noted.
+fn chain<'a>(
+    reading: &mut Reading,
+    all: &'a BTreeMap<String, Metadata>,
+    place: &Place,
+    top: &str,
+) -> (Vec<(&'a String, &'a Metadata)>, bool) {
+    let mut chain: Vec<(&String, &Metadata)> = Vec::new();
+    let mut seen = HashSet::new();
+    let mut next = Some(top);
+    while let Some(id) = next {
+        let Some((id, layer)) = all.get_key_value(id) else {
+            let message = match chain.last() {
+                Some((child, _)) => format!("missing from the input: the parent of {child}"),
+                None => "missing from the input: repositories names it".to_owned(),
+            };
+            let place = place.in_file(format!("{id}/json"));
+            reading.note(Code::LegacyChain, &place, message);
+            return (chain, false);
+        };
+        if !seen.insert(id) {
+            let place = place.in_file(format!("{id}/json"));
+            reading.note(Code::LegacyChain, &place, CYCLE);
+            return (chain, false);
+        }
+        if !reading.charge(0, place) {
+            return (chain, false);
+        }
+        chain.push((id, layer));
+        next = layer.parent.as_deref();
+    }
+    (chain, true)
 }

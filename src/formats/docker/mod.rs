@@ -3,12 +3,14 @@
 //! Docker and skopeo make these documents with Go's JSON encoder, so an image keeps the ID that they give it only if
 //! every byte is what Go would write.
 
+pub(crate) mod hybrid;
 pub(crate) mod legacy;
-pub(crate) mod read_schema1;
+mod repositories;
 pub(crate) mod save;
 mod v1;
 
-pub use v1::{V1Config, V1Layer};
+pub use v1::config_of_v1;
+pub(crate) use v1::view_of_v1;
 
 mod go_json;
 mod go_struct;

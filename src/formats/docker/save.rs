@@ -2,175 +2,200 @@
 //!
 //! Written by <https://github.com/moby/moby/blob/v28.5.2/image/tarexport/save.go>.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 
-use serde::Deserialize;
 use serde_json::Value;
 
-use crate::digest::DiffId;
-use crate::digest::Digest;
-use crate::error::Error;
-use crate::error::Place;
-use crate::error::Result;
-use crate::error::ResultExt;
-use crate::formats::oci::layout;
-use crate::image::Config;
-use crate::image::Entry;
-use crate::image::KnownAs;
-use crate::image::Layer;
-use crate::image::Manifest;
-use crate::image::Node;
-use crate::image::Reference;
-use crate::image::TarLayer;
+use crate::digest::{DiffId, Digest};
+use crate::findings::{Code, Finding, Place};
+use crate::formats::config;
+use crate::formats::descriptor;
+use crate::formats::json::{field, text};
+use crate::formats::keys;
+use crate::formats::oci::FOREIGN_ABSENT;
+use crate::formats::reading::{Found, MISSING, Reading};
+use crate::image::media_type::{self, LayerKind};
+use crate::image::{
+    Config, Descriptor, Document, Entry, ImageConfig, KnownAs, Layer, Manifest, Node, Reference,
+    TarLayer, fully_qualified, tagged_reference,
+};
 use crate::limits;
-use crate::source::{Files, clean_name};
-
-use crate::formats::ConfigView;
-use crate::image::Descriptor;
-use crate::image::Document;
-use crate::image::media_type;
+use crate::source::clean_name;
 
 const MANIFEST: &str = "manifest.json";
 
-/// One image of manifest.json.
-#[derive(Debug, Deserialize)]
-struct Item {
-    #[serde(rename = "Config")]
-    config: String,
-    #[serde(rename = "RepoTags", default)]
-    tags: Option<Vec<String>>,
-    #[serde(rename = "Layers", default)]
-    layers: Option<Vec<String>>,
-    /// By `diff_id`; before Docker 25 for foreign layers alone.
-    #[serde(rename = "LayerSources", default)]
-    sources: Option<BTreeMap<String, Value>>,
+/// An image of manifest.json.
+pub(crate) struct Item {
+    pub place: Place,
+    pub tags: Vec<String>,
+    pub manifest: Manifest,
+}
+
+impl Item {
+    /// The digest of its config, if that can be read.
+    pub fn id(&self) -> Option<Digest> {
+        self.manifest.image_id()
+    }
+
+    pub fn into_entry(self) -> Entry {
+        Entry {
+            references: references(&self.tags),
+            node: Node::Manifest(Box::new(self.manifest)),
+        }
+    }
 }
 
 /// Reads the images that manifest.json lists.
-pub(crate) fn read(files: &Files) -> Result<Vec<Entry>> {
-    let items = items(files)?;
+pub(crate) fn read(reading: &mut Reading) -> Vec<Entry> {
+    let items = items(reading, &mut |reading, number| reading.entry = Some(number));
     if items.is_empty() {
-        return Err(Error::NotAnImage {
-            found: "manifest.json lists none".to_owned(),
-        });
+        let place = Place::file(MANIFEST);
+        reading.note(Code::NoImages, &place, "it lists no image");
     }
-    let entries = items.iter().enumerate();
-    entries
-        .map(|(number, item)| entry(files, number, item))
-        .collect()
+    names_lead_to_one(reading, &items);
+    super::repositories::beside_manifest(reading);
+    unused_files(reading);
+    items.into_iter().map(Item::into_entry).collect()
 }
 
-/// Reads an archive that is an OCI layout too.
-///
-/// index.json governs where it reaches what manifest.json lists: there are the original manifests. But its names are
-/// only tags, so names come from manifest.json, and so do images that the index leaves out (Docker 25.0 to 29 forget
-/// untagged ones: <https://github.com/moby/moby/issues/47065>).
-pub(crate) fn read_with_layout(files: &Files, warnings: &mut Vec<String>) -> Result<Vec<Entry>> {
-    let items = items(files)?;
-    let mut entries = layout::read(files, warnings)?;
-    let mut ids: HashMap<Digest, usize> = HashMap::new();
-    for (position, entry) in entries.iter().enumerate() {
-        for manifest in entry.node.manifests() {
-            if let Some(id) = manifest.image_id() {
-                ids.entry(id).or_insert(position);
-            }
+/// Reads manifest.json and the images that it lists. `begin` is called before each, with its number.
+pub(crate) fn items(
+    reading: &mut Reading,
+    begin: &mut dyn FnMut(&mut Reading, usize),
+) -> Vec<Item> {
+    let place = Place::file(MANIFEST);
+    let Found::Here(content) = reading.find(MANIFEST, &place) else {
+        return Vec::new();
+    };
+    let Some(document) = reading.document(content, None, &place) else {
+        return Vec::new();
+    };
+    let Some(list) = document.value.as_array() else {
+        reading.note(Code::DockerManifest, &place, "not a list of images");
+        return Vec::new();
+    };
+    if !reading.at_most("the number of images", list.len(), limits::IMAGES, &place) {
+        return Vec::new();
+    }
+    let mut items = Vec::with_capacity(list.len());
+    for (number, value) in list.iter().enumerate() {
+        let before = reading.findings.len();
+        begin(reading, items.len());
+        match item(reading, number, value) {
+            Some(item) => items.push(item),
+            // It is no entry, so that nobody can leave it out by selecting others.
+            None => reading.concerns_all(before),
         }
     }
-    for (number, item) in items.iter().enumerate() {
-        let config = config(files, item).at(|| Place::Image(label(number, item)))?;
-        match ids.get(&config.digest) {
-            Some(position) => rename(&mut entries[*position], item),
-            None => entries.push(entry(files, number, item)?),
+    reading.entry = None;
+    let tags = items.iter().flat_map(|item: &Item| &item.tags);
+    reading.names(tags.map(String::as_str), &place);
+    items
+}
+
+fn item(reading: &mut Reading, number: usize, value: &Value) -> Option<Item> {
+    let what = format!("[{number}]");
+    let place = Place::file(MANIFEST);
+    let value = &*keys::as_go_reads(reading, value, keys::SAVED_IMAGE, &what, &place);
+    let tags = texts(reading, value, number, "RepoTags");
+    let label = tags
+        .first()
+        .map_or_else(|| format!("@{number}"), Clone::clone);
+    let image = Place::image(label);
+    let place = image.in_file(MANIFEST);
+    for tag in &tags {
+        if tagged_reference(tag).is_none() {
+            let message = format!("{tag:?} is not a name with a tag that docker load takes");
+            reading.note(Code::RefName, &place, message);
         }
     }
-    Ok(entries)
-}
-
-/// Gives an entry of the index the names of manifest.json, and keeps those that only the index has.
-fn rename(entry: &mut Entry, item: &Item) {
-    let named = references(item);
-    if named.iter().all(|reference| reference.name.is_none()) {
-        return;
+    let names = texts(reading, value, number, "Layers");
+    if !reading.charge_layers(names.len(), &place) {
+        return None;
     }
-    let old = std::mem::take(&mut entry.references);
-    // A layout that is no Docker's own has no containerd names; its names are the whole ones.
-    let is_same = |old: &Reference, new: &Reference| match &old.containerd_name {
-        Some(full) => new.containerd_name.as_ref() == Some(full),
-        None => new.name == old.name,
+    let sources = sources(reading, number, value, &place);
+    let Some(config) = text(value, "Config") else {
+        let message = match field(value, "Config") {
+            Some(found) => format!("[{number}].Config is {found}, expected a string"),
+            None => format!("[{number}] has no Config"),
+        };
+        reading.note(Code::DockerManifest, &place, message);
+        return None;
     };
-    let (same, mut other): (Vec<_>, Vec<_>) = old
-        .into_iter()
-        .partition(|old| old.display_name().is_none() || named.iter().any(|new| is_same(old, new)));
-    entry.references = named
-        .into_iter()
-        .map(|new| {
-            let known = same.iter().find(|old| is_same(old, &new));
-            if let Some(known) = known.filter(|known| known.containerd_name.is_none()) {
-                return known.clone();
-            }
-            let before = known.or(same.first()).cloned().unwrap_or_default();
-            Reference {
-                name: new.name,
-                containerd_name: new.containerd_name,
-                ..before
-            }
-        })
-        .collect();
-    entry.references.append(&mut other);
+    let config = read_config(reading, config, &image);
+    let diff_ids = config
+        .as_ref()
+        .and_then(|config| config.view.diff_ids.clone());
+    if let Some(diff_ids) = &diff_ids
+        && diff_ids.len() != names.len()
+    {
+        let (code, what) = (Code::LayerCount, "the number of layers");
+        let (expected, found) = (diff_ids.len(), names.len());
+        reading.add(Finding::mismatch(code, &place, what, &expected, &found));
+    }
+    let diff_ids = diff_ids
+        .filter(|diff_ids| diff_ids.len() == names.len())
+        .unwrap_or_default();
+    let layers = names.iter().enumerate().map(|(position, name)| {
+        let diff_id = diff_ids.get(position).copied();
+        let place = image.at_layer(position, names.len()).in_file(name);
+        layer(reading, &sources, name, diff_id, &place)
+    });
+    let layers = layers.collect();
+    Some(Item {
+        place,
+        tags,
+        manifest: Manifest {
+            document: None,
+            reordered: false,
+            config: config.map_or(Config::Unreadable, Config::Image),
+            layers,
+            subject: None,
+            artifact_type: None,
+            known_as: KnownAs::default(),
+        },
+    })
 }
 
-fn items(files: &Files) -> Result<Vec<Item>> {
-    let bytes = files.document(MANIFEST)?;
-    let items: Vec<Item> = crate::formats::parse(MANIFEST, &bytes)?;
-    limits::at_most("the number of images", items.len(), limits::IMAGES)?;
-    crate::formats::check_name_count(items.iter().flat_map(|item| &item.tags).map(Vec::len).sum())?;
-    Ok(items)
-}
-
-fn label(number: usize, item: &Item) -> String {
-    let mut tags = item.tags.iter().flatten();
-    tags.next()
-        .map_or_else(|| format!("@{number}"), Clone::clone)
-}
-
-fn entry(files: &Files, number: usize, item: &Item) -> Result<Entry> {
-    let read = || {
-        Ok(Entry {
-            references: references(item),
-            node: Node::Manifest(Box::new(manifest(files, item)?)),
-        })
+/// A list of strings, or null.
+fn texts(reading: &mut Reading, value: &Value, number: usize, key: &str) -> Vec<String> {
+    let Some(list) = field(value, key) else {
+        return Vec::new();
     };
-    read().at(|| Place::Image(label(number, item)))
+    let text = |value: &Value| value.as_str().map(str::to_owned);
+    let texts: Option<Vec<String>> = list
+        .as_array()
+        .and_then(|list| list.iter().map(text).collect());
+    texts.unwrap_or_else(|| {
+        let message = format!("[{number}].{key} is not a list of strings");
+        reading.note(Code::DockerManifest, &Place::file(MANIFEST), message);
+        Vec::new()
+    })
 }
 
 /// A reference for each tag; a nameless one when there is none.
-fn references(item: &Item) -> Vec<Reference> {
-    let named = item.tags.iter().flatten().map(|tag| Reference {
+pub(crate) fn references(tags: &[String]) -> Vec<Reference> {
+    if tags.is_empty() {
+        return vec![Reference::default()];
+    }
+    let named = tags.iter().map(|tag| Reference {
         name: Some(tag.clone()),
-        containerd_name: Some(crate::image::fully_qualified(tag)),
+        containerd_name: Some(fully_qualified(tag)),
         ..Reference::default()
     });
-    let named: Vec<Reference> = named.collect();
-    if named.is_empty() {
-        vec![Reference::default()]
-    } else {
-        named
-    }
+    named.collect()
 }
 
-/// The config's bytes. Most tools name it by its digest; then it must fit.
-fn config(files: &Files, item: &Item) -> Result<Document> {
-    let name = &item.config;
-    let bytes = files.read(files.get(name)?, &format!("config {name}"))?;
-    let config = Document::new(media_type::CONFIG, bytes);
-    match digest_in_name(name) {
-        Some(expected) if expected != config.digest => Err(Error::DigestMismatch {
-            what: format!("config {name}"),
-            expected,
-            found: config.digest,
-        }),
-        _ => Ok(config),
-    }
+/// The config. Most tools name it by its digest; then it must be that.
+fn read_config(reading: &mut Reading, name: &str, image: &Place) -> Option<ImageConfig> {
+    let place = image.in_file(name);
+    let content = reading.required(name, &place)?;
+    let named = digest_in_name(name);
+    let read = reading.document_fields(content, named.as_ref(), &config::KEPT, &place)?;
+    Some(ImageConfig {
+        view: config::read(reading, &read.value, &place),
+        document: Document::new(media_type::CONFIG, read.bytes),
+    })
 }
 
 /// `<hex>.json`, `sha256:<hex>`, `blobs/sha256/<hex>`.
@@ -181,69 +206,114 @@ pub(crate) fn digest_in_name(name: &str) -> Option<Digest> {
     Digest::from_sha256_hex(hex)
 }
 
-fn manifest(files: &Files, item: &Item) -> Result<Manifest> {
-    let config = config(files, item)?;
-    let view = ConfigView::parse(&format!("config {}", item.config), &config.bytes)?;
-    let diff_ids = view.diff_ids()?;
-    let names = item.layers.as_deref().unwrap_or_default();
-    if names.len() != diff_ids.len() {
-        return Err(Error::LayerCount {
-            manifest: names.len(),
-            config: diff_ids.len(),
-        });
+/// The descriptors of `LayerSources`, by `diff_id`; before Docker 25 of foreign layers alone. The blobs of their digests
+/// that are here must be of their sizes.
+fn sources(
+    reading: &mut Reading,
+    number: usize,
+    item: &Value,
+    place: &Place,
+) -> HashMap<String, Descriptor> {
+    let Some(sources) = field(item, "LayerSources") else {
+        return HashMap::new();
+    };
+    if !sources.is_object() {
+        let message = format!("[{number}].LayerSources is not an object");
+        reading.note(Code::DockerManifest, place, message);
     }
-    limits::at_most("the number of layers", names.len(), limits::LAYERS)?;
-    let layers = names.iter().zip(diff_ids).enumerate();
-    let layers = layers.map(|(number, (name, diff_id))| {
-        layer(files, item, name, *diff_id).at(|| Place::Layer {
-            number: number + 1,
-            of: names.len(),
-        })
-    });
-    Ok(Manifest {
-        document: None,
-        reordered: false,
-        layers: layers.collect::<Result<_>>()?,
-        subject: None,
-        platform: Some(view.platform),
-        known_as: KnownAs::default(),
-        config: Config::Image(config),
-    })
+    let mut descriptors = HashMap::new();
+    for (key, source) in sources.as_object().into_iter().flatten() {
+        let what = format!("[{number}].LayerSources[{key:?}]");
+        let Some(link) = descriptor::read(reading, source, &what, place) else {
+            continue;
+        };
+        let path = link.descriptor.digest.blob_path();
+        if let Ok(Some(content)) = reading.files.find(&path)
+            && link.has_size
+            && link.descriptor.size != content.size()
+        {
+            let what = format!("size of {what}");
+            let (expected, found) = (content.size(), link.descriptor.size);
+            let code = Code::BlobSize;
+            reading.add(Finding::mismatch(code, place, &what, &expected, &found));
+        }
+        descriptors.insert(key.clone(), link.descriptor);
+    }
+    descriptors
 }
 
-fn layer(files: &Files, item: &Item, name: &str, diff_id: DiffId) -> Result<Layer> {
-    files.charge(0)?;
-    let source = source(item, diff_id);
-    let foreign = source.as_ref().is_some_and(|descriptor| {
-        media_type::layer_kind(&descriptor.media_type) == media_type::LayerKind::Foreign
-    });
-    match files.find(name)? {
-        Some(content) => Ok(Layer::Tar(TarLayer {
+fn layer(
+    reading: &mut Reading,
+    sources: &HashMap<String, Descriptor>,
+    name: &str,
+    diff_id: Option<DiffId>,
+    place: &Place,
+) -> Layer {
+    let source = diff_id.and_then(|diff_id| sources.get(&diff_id.to_string()));
+    let foreign = source
+        .filter(|descriptor| media_type::layer_kind(&descriptor.media_type) == LayerKind::Foreign);
+    match reading.find(name, place) {
+        Found::Here(content) => Layer::Tar(TarLayer {
             content: content.clone(),
+            file: name.to_owned(),
             descriptor: None,
             digest: clean_name(name)
                 .strip_prefix("blobs/sha256/")
                 .and_then(Digest::from_sha256_hex),
-            diff_id: Some(diff_id),
-            foreign,
-        })),
-        None => match source {
+            diff_id,
+            foreign: foreign.is_some(),
+        }),
+        found => {
             // Docker leaves out what its licence forbids to distribute, but tells where it may be had.
-            Some(descriptor) if descriptor.is_elsewhere() => Ok(Layer::Absent {
-                descriptor,
-                diff_id: Some(diff_id),
-            }),
-            _ => Err(Error::Missing {
-                name: name.to_owned(),
-            }),
-        },
+            let elsewhere = foreign.filter(|descriptor| descriptor.has_urls());
+            match (&found, elsewhere) {
+                (Found::Absent, Some(_)) => {
+                    reading.note(Code::ForeignLayerAbsent, place, FOREIGN_ABSENT);
+                }
+                (Found::Absent, None) => reading.note(Code::MissingBlob, place, MISSING),
+                _ => {}
+            }
+            Layer::Absent {
+                descriptor: elsewhere.cloned(),
+                diff_id,
+            }
+        }
     }
 }
 
-/// The descriptor that `LayerSources` has for a layer, if it is one.
-fn source(item: &Item, diff_id: DiffId) -> Option<Descriptor> {
-    let source = item.sources.as_ref()?.get(&diff_id.to_string())?;
-    serde_json::from_value(source.clone()).ok()
+/// A tag leads to one image.
+pub(crate) fn names_lead_to_one(reading: &mut Reading, items: &[Item]) {
+    let mut known: HashMap<String, Option<Digest>> = HashMap::new();
+    for (position, item) in items.iter().enumerate() {
+        for tag in &item.tags {
+            if *known.entry(fully_qualified(tag)).or_insert(item.id()) != item.id() {
+                let message = format!("{tag} is the name of two images");
+                reading.entry = Some(position);
+                reading.note(Code::RefNameDuplicate, &item.place, message);
+            }
+        }
+    }
+    reading.entry = None;
+}
+
+/// Notes layers and configs that no image has.
+fn unused_files(reading: &mut Reading) {
+    let files = reading.files;
+    for name in files.names() {
+        let config = name
+            .strip_suffix(".json")
+            .is_some_and(|hex| Digest::from_sha256_hex(hex).is_some());
+        let layer = [".tar", ".tar.gz", ".tgz"]
+            .iter()
+            .any(|end| name.ends_with(end));
+        let Ok(Some(content)) = files.find(name) else {
+            continue;
+        };
+        if (config || layer) && !reading.is_known(content) {
+            let place = Place::file(name);
+            reading.note(Code::UnreferencedBlob, &place, "no image has it");
+        }
+    }
 }
 
 #[cfg(test)]

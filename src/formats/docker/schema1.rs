@@ -15,7 +15,9 @@ use crate::formats::docker::jws::Signature;
 use crate::formats::docker::jws::Verdict;
 
 mod error;
+mod read;
 pub use error::Schema1Error;
+pub(crate) use read::read;
 
 /// A manifest that was checked.
 #[derive(Debug)]
@@ -128,15 +130,14 @@ struct Envelope {
     signatures: Option<Vec<Signature>>,
 }
 
-/// Reads and checks a manifest. With `ignore_signatures`, a signature that does not match, or that
-/// cannot be checked, is only noted; but all have to tell the same payload, for its digest is the
-/// manifest's.
+/// Reads and checks a manifest. What each signature's check says is in the result; but all must sign the same payload, for its
+/// digest is the manifest's.
 ///
 /// Of a signed manifest the payload is read, so that nothing counts that is not signed.
 ///
 /// # Errors
 /// [`Schema1Error`]
-pub fn parse(file: &[u8], ignore_signatures: bool) -> Result<Schema1, Schema1Error> {
+pub fn parse(file: &[u8]) -> Result<Schema1, Schema1Error> {
     let envelope: Envelope = serde_json::from_slice(file).map_err(Schema1Error::Json)?;
     check_version(envelope.schema_version)?;
     let signatures = envelope.signatures.unwrap_or_default();
@@ -156,12 +157,12 @@ pub fn parse(file: &[u8], ignore_signatures: bool) -> Result<Schema1, Schema1Err
             return Err(Schema1Error::Ambiguous { field });
         }
     }
-    let verdicts = verify(signed, &signatures, ignore_signatures)?;
+    let verdicts = signatures.iter().map(|signature| signature.verify(signed));
     Ok(Schema1 {
         name: manifest.name.unwrap_or_default(),
         tag: manifest.tag.filter(|tag| !tag.is_empty()),
         digest: Digest::sha256(signed),
-        signatures: verdicts,
+        signatures: verdicts.collect(),
         layers: layers(manifest.fs_layers, manifest.history)?,
     })
 }
@@ -189,34 +190,6 @@ fn payload(file: &[u8], signatures: &[Signature]) -> Result<Option<Vec<u8>>, Sch
         }
     }
     Ok(agreed)
-}
-
-fn verify(
-    payload: &[u8],
-    signatures: &[Signature],
-    ignore: bool,
-) -> Result<Vec<Verdict>, Schema1Error> {
-    let count = signatures.len();
-    let verdicts =
-        signatures
-            .iter()
-            .zip(1..)
-            .map(|(signature, position)| match signature.verify(payload) {
-                Verdict::Invalid(source) if !ignore => Err(Schema1Error::Signature {
-                    position,
-                    signatures: count,
-                    source,
-                }),
-                Verdict::Unsupported(source) if !ignore => {
-                    Err(Schema1Error::UnsupportedSignature {
-                        position,
-                        signatures: count,
-                        source,
-                    })
-                }
-                verdict => Ok(verdict),
-            });
-    verdicts.collect()
 }
 
 /// What the manifest needs to know of the metadata.

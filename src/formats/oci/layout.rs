@@ -1,114 +1,276 @@
-//! OCI image layouts: index.json and the names in it.
+//! OCI image layouts: `oci-layout`, index.json, the names in it, and the blobs that nothing refers to.
 //!
 //! <https://github.com/opencontainers/image-spec/blob/v1.1.1/image-layout.md>
 
-use std::collections::BTreeMap;
+use std::collections::HashMap;
 
-use serde::Deserialize;
 use serde_json::Value;
 
-use super::documents::{ManifestView, check_data, refuse_both, refuse_keys_in_other_case};
 use super::tree::{Blobs, Tree};
-use crate::error::Error;
-use crate::error::Place;
-use crate::error::Result;
-use crate::error::ResultExt;
-use crate::image::Entry;
-use crate::image::Reference;
-use crate::source::Files;
-
-use crate::image::CONTAINERD_NAME;
-use crate::image::Descriptor;
-use crate::image::REF_NAME;
+use crate::digest::Digest;
+use crate::findings::{Code, Finding, Place};
+use crate::formats::descriptor::{self, Link};
+use crate::formats::json::text;
+use crate::formats::reading::{Found, MISSING, Reading};
+use crate::formats::{Loose, keys};
+use crate::image::{
+    CONTAINERD_NAME, Descriptor, Entry, Node, REF_NAME, Reference, is_ref_name, media_type,
+};
+use crate::limits;
 
 const INDEX: &str = "index.json";
+const LAYOUT: &str = "oci-layout";
 
-#[derive(Deserialize)]
-struct LayoutView {
-    #[serde(rename = "imageLayoutVersion")]
-    version: String,
+/// What may be in a layout besides the layout.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Beside {
+    Nothing,
+    /// The manifest.json of a `docker save` archive.
+    DockerManifest,
 }
 
 /// Reads a layout.
-pub(crate) fn read(files: &Files, warnings: &mut Vec<String>) -> Result<Vec<Entry>> {
-    let layout: LayoutView = crate::formats::parse("oci-layout", &files.document("oci-layout")?)?;
-    if layout.version != "1.0.0" {
-        return Err(Error::document(
-            "oci-layout",
-            format!("its version is {:?}, 1.0.0 is known", layout.version),
-        ));
+pub(crate) fn read(reading: &mut Reading, beside: Beside) -> Vec<Entry> {
+    version(reading);
+    if !reading.files.has_folder("blobs") {
+        let place = Place::file("blobs");
+        reading.note(Code::LayoutBlobs, &place, "there is no folder blobs");
     }
-    let bytes = files.document(INDEX)?;
-    let index: ManifestView = crate::formats::parse(INDEX, &bytes)?;
-    refuse_both(INDEX, &index)?;
-    refuse_keys_in_other_case(INDEX, &bytes)?;
-    check_data(INDEX, &index)?;
+    let place = Place::file(INDEX);
+    let document = match reading.find(INDEX, &place) {
+        Found::Here(content) => reading.document(content, None, &place),
+        Found::Absent => {
+            reading.note(Code::MissingBlob, &place, MISSING);
+            None
+        }
+        Found::Broken => None,
+    };
+    let Some(document) = document else {
+        return Vec::new();
+    };
+    let value = &document.value;
+    let value = keys::as_go_reads(reading, value, keys::DOCUMENT, "the document", &place);
+    index(reading, &value, beside, &place)
+}
+
+fn version(reading: &mut Reading) {
+    let place = Place::file(LAYOUT);
+    match reading.find(LAYOUT, &place) {
+        Found::Here(content) => {
+            let Some(document) = reading.document(content, None, &place) else {
+                return;
+            };
+            if text(&document.value, "imageLayoutVersion") != Some("1.0.0") {
+                let found = document.value.get("imageLayoutVersion");
+                let found = found.map_or_else(|| "missing".to_owned(), ToString::to_string);
+                let message = format!("imageLayoutVersion is {found}, expected \"1.0.0\"");
+                reading.note(Code::LayoutVersion, &place, message);
+            }
+        }
+        Found::Absent => reading.note(Code::LayoutVersion, &place, MISSING),
+        Found::Broken => {}
+    }
+}
+
+fn index(reading: &mut Reading, value: &Value, beside: Beside, place: &Place) -> Vec<Entry> {
+    let mut tree = Tree::new(reading, &Blobs);
+    if tree.form(value, media_type::INDEX, place).is_none() {
+        return Vec::new();
+    }
     // Docker 25.0.0 to 25.0.2 wrote `"manifests": null`.
-    let descriptors = index.manifests.unwrap_or_default();
-    crate::formats::check_name_count(descriptors.len())?;
-    let mut tree = Tree::new(files, &Blobs);
+    let is_null = value.get("manifests").is_some_and(Value::is_null);
+    if beside == Beside::DockerManifest && is_null {
+        let message = "manifests is null, expected a list";
+        tree.reading.note(Code::NullManifests, place, message);
+        return Vec::new();
+    }
+    tree.subject(value, place);
+    let Some(links) = tree.links(value, "manifests", limits::NAMES, place) else {
+        return Vec::new();
+    };
+    tree.attestations(&links, place);
     let mut entries: Vec<Entry> = Vec::new();
-    for descriptor in descriptors {
-        let reference = reference(&descriptor);
-        let known = entries
-            .iter_mut()
-            .find(|entry| entry.node.digest() == Some(descriptor.digest));
-        if let Some(entry) = known {
-            tree.one_media_type(&descriptor)?;
+    // An attestation is read otherwise than an image.
+    let mut positions: HashMap<(Digest, bool), usize> = HashMap::new();
+    for link in &links {
+        let key = (link.descriptor.digest, link.is_about_another());
+        let reference = reference(&link.descriptor);
+        if let Some(&position) = positions.get(&key) {
+            tree.reading.entry = Some(position);
+            let entry = &mut entries[position];
+            let image = Place::image(entry.label(position));
+            tree.again(link, &entry.node, &image, place);
             if !entry.references.contains(&reference) {
                 entry.references.push(reference);
             }
             continue;
         }
-        let label = reference
-            .display_name()
-            .map_or_else(|| format!("@{}", entries.len()), str::to_owned);
-        let node = tree.node(descriptor, 0).at(|| Place::Image(label))?;
+        let position = entries.len();
+        tree.reading.entry = Some(position);
+        let node = entry_node(&mut tree, link, &reference, position, place);
+        positions.insert(key, position);
         entries.push(Entry {
             references: vec![reference],
             node,
         });
     }
-    warnings.append(&mut tree.warnings);
-    tell_names_apart(&mut entries, warnings);
-    Ok(entries)
+    tree.reading.entry = None;
+    let reading = tree.reading;
+    let names = entries.iter().flat_map(|entry| &entry.references);
+    reading.names(names.filter_map(Reference::display_name), place);
+    names_lead_to_one(reading, &mut entries, place);
+    subject_chains(reading, &entries, place);
+    entries
 }
 
-/// What containerd exports has the tag alone as ref.name, so that `latest` may stand for several images. Their full
-/// names then take its place. Where there are none, nothing can be done: the specification does not forbid it.
-fn tell_names_apart(entries: &mut [Entry], warnings: &mut Vec<String>) {
-    let mut count: BTreeMap<String, usize> = BTreeMap::new();
-    for reference in entries.iter().flat_map(|entry| &entry.references) {
-        if let Some(name) = &reference.name {
-            *count.entry(name.clone()).or_default() += 1;
-        }
+/// Checks how many manifests are about each other in a chain: each of them follows when the last one changes.
+fn subject_chains(reading: &mut Reading, entries: &[Entry], place: &Place) {
+    let mut subjects: HashMap<Digest, Digest> = HashMap::new();
+    for entry in entries {
+        entry.node.walk(&mut |node| {
+            if let Node::Manifest(manifest) = node
+                && let (Some(digest), Some(subject)) = (node.digest(), manifest.subject)
+            {
+                subjects.insert(digest, subject);
+            }
+        });
     }
-    count.retain(|_, count| *count > 1);
-    for reference in entries.iter_mut().flat_map(|entry| &mut entry.references) {
-        if let (Some(name), Some(full)) = (&reference.name, &reference.containerd_name)
-            && count.contains_key(name)
-        {
-            count.entry(name.clone()).and_modify(|count| *count -= 1);
-            reference.name = Some(full.clone());
+    let length = |start: &Digest| {
+        let mut next = subjects.get(start);
+        let mut length = 0;
+        while let Some(subject) = next.filter(|_| length <= limits::SUBJECT_DEPTH) {
+            length += 1;
+            next = subjects.get(subject);
         }
-    }
-    for (name, count) in count {
-        if count > 1 {
-            warnings.push(format!("the name {name} stands for {count} images"));
-        }
-    }
+        length
+    };
+    let longest = subjects.keys().map(length).max().unwrap_or_default();
+    let what = "the number of manifests that are about each other";
+    reading.at_most(what, longest, limits::SUBJECT_DEPTH, place);
 }
 
+/// What an entry of index.json leads to.
+fn entry_node(
+    tree: &mut Tree,
+    link: &Link,
+    reference: &Reference,
+    position: usize,
+    place: &Place,
+) -> Node {
+    let label = reference.display_name();
+    let label = label.map_or_else(|| format!("@{position}"), str::to_owned);
+    let image = Place::image(label);
+    let node = tree.node(link, &image, 0);
+    if let Some(Node::Absent { missing, .. }) = &node {
+        let place = image.in_file(missing);
+        tree.reading.note(Code::MissingBlob, &place, MISSING);
+    }
+    if let Some(node) = &node {
+        tree.compare_platform(link, node, &image.in_file_of(place));
+    }
+    let unreadable = || Node::Absent {
+        descriptor: link.descriptor.clone(),
+        missing: link.descriptor.digest.blob_path(),
+    };
+    // Why it cannot be read has been noted.
+    node.unwrap_or_else(unreadable)
+}
+
+/// Names: their grammar, and whether each leads to one image.
+fn names_lead_to_one(reading: &mut Reading, entries: &mut [Entry], place: &Place) {
+    let mut known: HashMap<String, usize> = HashMap::new();
+    for (position, entry) in entries.iter().enumerate() {
+        for reference in &entry.references {
+            let Some(name) = &reference.name else {
+                continue;
+            };
+            reading.entry = Some(position);
+            let place = Place::image(name).in_file_of(place);
+            if !is_ref_name(name) {
+                let message = format!("{REF_NAME} {name:?} is not a name by its grammar");
+                reading.note(Code::RefName, &place, message);
+            }
+            let first = *known.entry(name.clone()).or_insert(position);
+            if first != position {
+                let digest = |position: usize| entries[position].node.digest();
+                let ids = [digest(first), digest(position)].map(|digest| {
+                    digest.map_or_else(|| "an image".to_owned(), |digest| digest.to_string())
+                });
+                let message = format!("{name} is the name of {} and of {}", ids[0], ids[1]);
+                reading.add(Finding::new(Code::RefNameDuplicate, &place, message));
+            }
+        }
+    }
+    reading.entry = None;
+}
+
+/// The name of a descriptor of index.json.
+///
+/// buildx, `ctr` and Docker's containerd store write the tag alone as ref.name, and the whole name beside it, so that
+/// `latest` may stand for several images. The whole name then takes its place.
 fn reference(descriptor: &Descriptor) -> Reference {
     let mut annotations = descriptor.annotations.clone().unwrap_or_default();
     let mut take = |key| match annotations.shift_remove(key) {
         Some(Value::String(name)) => Some(name),
         _ => None,
     };
+    let (name, containerd_name) = (take(REF_NAME), take(CONTAINERD_NAME));
+    let is_tag_of = |name: &str, full: &str| {
+        full.strip_suffix(name)
+            .is_some_and(|path| path.ends_with(':'))
+    };
+    let name = match (name, &containerd_name) {
+        (Some(name), Some(full)) if is_tag_of(&name, full) => Some(full.clone()),
+        (name, _) => name,
+    };
     Reference {
-        name: take(REF_NAME),
-        containerd_name: take(CONTAINERD_NAME),
+        name,
+        containerd_name,
         annotations,
         artifact_type: descriptor.artifact_type.clone(),
     }
+}
+
+/// Files below `blobs` that nothing has referred to: their names are digests nevertheless.
+pub(crate) fn loose_blobs(reading: &mut Reading) -> Vec<Loose> {
+    let mut loose = Vec::new();
+    let files = reading.files;
+    for name in files.names() {
+        let Some(path) = name.strip_prefix("blobs/") else {
+            continue;
+        };
+        let place = Place::file(name);
+        let Ok(Some(content)) = files.find(name) else {
+            continue;
+        };
+        if reading.is_known(content) {
+            continue;
+        }
+        let digest = path.replacen('/', ":", 1);
+        match digest.parse::<Digest>() {
+            Ok(digest) => {
+                let message = "nothing that could be read refers to it";
+                reading.note(Code::UnreferencedBlob, &place, message);
+                loose.push(Loose {
+                    content: content.clone(),
+                    digest,
+                    file: name.to_owned(),
+                });
+            }
+            Err(_) if is_other_algorithm(&digest) => {
+                let message = "named by a digest that is neither sha256 nor sha512";
+                reading.note(Code::BlobAlgorithm, &place, message);
+            }
+            Err(_) => {
+                let message = "not named as a blob is, blobs/<algorithm>/<hex>";
+                reading.note(Code::BlobName, &place, message);
+            }
+        }
+    }
+    loose
+}
+
+fn is_other_algorithm(digest: &str) -> bool {
+    let known = digest.starts_with("sha256:") || digest.starts_with("sha512:");
+    !known && descriptor::is_digest(digest)
 }

@@ -1,5 +1,29 @@
 //! OCI image layouts and the documents in them.
 
-pub(crate) mod documents;
 pub(crate) mod layout;
+mod manifest;
 pub(crate) mod tree;
+
+use serde::Deserialize;
+
+pub(crate) use manifest::FOREIGN_ABSENT;
+
+use crate::image::media_type::{self, Kind};
+use crate::limits;
+use crate::source::Content;
+
+/// The media type that a blob gives itself, if it is a manifest's or an index's.
+fn own_media_type(content: &Content) -> Option<String> {
+    #[derive(Deserialize)]
+    #[serde(rename_all = "camelCase")]
+    struct View {
+        media_type: String,
+    }
+    if content.size() > limits::DOCUMENT_BYTES || content.beginning(1).ok()?.first() != Some(&b'{')
+    {
+        return None;
+    }
+    let bytes = content.document().ok()?;
+    let own = serde_json::from_slice::<View>(&bytes).ok()?.media_type;
+    matches!(media_type::kind(&own), Kind::Manifest | Kind::Index).then_some(own)
+}

@@ -1,37 +1,19 @@
-//! Manifests and indexes of a layout or a `dir:` folder, read by their descriptors.
+//! The tree of indexes and manifests below a descriptor, read so that one damaged branch does not hide the others.
 
 use std::collections::HashMap;
 
-use serde_json::{Map, Value};
+use serde_json::Value;
 
-use super::documents::{
-    ManifestView, check_data, check_size, mismatch, own_media_type, refuse_both,
-    refuse_keys_in_other_case,
-};
-use crate::digest::DiffId;
+use super::manifest;
 use crate::digest::Digest;
-use crate::error::Error;
-use crate::error::Place;
-use crate::error::Result;
-use crate::error::ResultExt;
-use crate::image::Blob;
-use crate::image::Config;
-use crate::image::Index;
-use crate::image::KnownAs;
-use crate::image::Layer;
-use crate::image::Manifest;
-use crate::image::Node;
-use crate::image::TarLayer;
-use crate::image::media_type;
-use crate::image::media_type::Kind;
-use crate::image::media_type::LayerKind;
+use crate::findings::{Code, Finding, Place};
+use crate::formats::descriptor::{self, Link};
+use crate::formats::json::{field, text};
+use crate::formats::keys;
+use crate::formats::reading::{Found, MISSING, Reading};
+use crate::image::media_type::{self, Kind};
+use crate::image::{Blob, Document, Index, Node, REFERENCE_DIGEST};
 use crate::limits;
-use crate::source::Files;
-
-use crate::formats::ConfigView;
-use crate::image::Descriptor;
-use crate::image::Document;
-use crate::image::REFERENCE_DIGEST;
 
 /// Where the blobs and documents of a tree are: in a layout's `blobs`, or beside each other as in `dir:`.
 pub(crate) trait Places {
@@ -53,305 +35,407 @@ impl Places for Blobs {
 }
 
 /// Reads manifests and indexes by their descriptors.
-pub(crate) struct Tree<'a> {
-    files: &'a Files,
-    places: &'a dyn Places,
+pub(crate) struct Tree<'r, 'f> {
+    pub reading: &'r mut Reading<'f>,
+    pub places: &'r dyn Places,
+    /// How many nodes the tree has so far, each counted as often as it is listed.
     count: usize,
+    /// What has been read already. An attestation is read otherwise than an image.
+    seen: HashMap<(Digest, bool), Option<Node>>,
     /// What descriptors say of each manifest, index or blob that they list.
     media_types: HashMap<Digest, String>,
-    pub warnings: Vec<String>,
 }
 
-impl<'a> Tree<'a> {
-    pub fn new(files: &'a Files, places: &'a dyn Places) -> Tree<'a> {
+impl<'r, 'f> Tree<'r, 'f> {
+    pub fn new(reading: &'r mut Reading<'f>, places: &'r dyn Places) -> Tree<'r, 'f> {
         Tree {
-            files,
+            reading,
             places,
             count: 0,
+            seen: HashMap::new(),
             media_types: HashMap::new(),
-            warnings: Vec::new(),
         }
     }
 
-    /// Refuses two descriptors of one digest that disagree about what it is: one reader would see an image, another none.
-    /// Tells whether it is the first of its digest.
-    pub fn one_media_type(&mut self, descriptor: &Descriptor) -> Result<bool> {
-        let said = &descriptor.media_type;
-        let is_first = !self.media_types.contains_key(&descriptor.digest);
-        let known = self.media_types.entry(descriptor.digest);
+    /// What a descriptor points to; `None` where it cannot be read, which is noted. `place` is the image, `depth` the
+    /// number of indexes above it.
+    pub fn node(&mut self, link: &Link, place: &Place, depth: usize) -> Option<Node> {
+        let descriptor = &link.descriptor;
+        let name = self.places.document(&descriptor.digest);
+        let place = place.in_file(&name);
+        let content = match self.reading.find(&name, &place) {
+            Found::Here(content) => content,
+            Found::Absent => {
+                return self.counted(1, &place).then(|| Node::Absent {
+                    descriptor: descriptor.clone(),
+                    missing: name,
+                });
+            }
+            Found::Broken => return None,
+        };
+        if link.has_size {
+            self.reading.size(descriptor.size, content, &place);
+        }
+        let is_first = self.one_media_type(link, &place);
+        let kind = media_type::kind(&descriptor.media_type);
+        if matches!(kind, Kind::Other | Kind::Schema1) && !descriptor.media_type.is_empty() {
+            if is_first && let Some(own) = super::own_media_type(content) {
+                self.media_type_mismatch(&descriptor.media_type, &own, &place);
+            }
+            let kept = self.counted(1, &place) && self.reading.charge(0, &place);
+            return kept.then(|| {
+                Node::Blob(Blob {
+                    descriptor: descriptor.clone(),
+                    content: content.clone(),
+                    file: name,
+                })
+            });
+        }
+        let key = (descriptor.digest, link.is_about_another());
+        if let Some(node) = self.seen.get(&key) {
+            // What is listed again costs memory again.
+            let (count, bytes) = node.as_ref().map_or((1, 0), extent);
+            if !self.counted(count, &place) || !self.reading.charge(bytes, &place) {
+                return None;
+            }
+            return self.seen.get(&key).cloned().flatten();
+        }
+        if !self.counted(1, &place) {
+            return None;
+        }
+        // Before reading, since a damaged document may lead back to itself.
+        self.seen.insert(key, None);
+        let document = self
+            .reading
+            .document(content, Some(&descriptor.digest), &place)?;
+        let named = Document {
+            media_type: descriptor.media_type.clone(),
+            digest: descriptor.digest,
+            bytes: document.bytes,
+        };
+        let node = self.document(&document.value, named, Some(link), &place, depth);
+        self.seen.insert(key, node.clone());
+        node
+    }
+
+    /// Compares one more descriptor of a node with the node. `index` is the document that lists it.
+    pub fn again(&mut self, link: &Link, node: &Node, image: &Place, index: &Place) {
+        let name = self.places.document(&link.descriptor.digest);
+        let place = image.in_file(&name);
+        self.one_media_type(link, &place);
+        if let (true, Ok(Some(content))) = (link.has_size, self.reading.files.find(&name)) {
+            self.reading.size(link.descriptor.size, content, &place);
+        }
+        self.compare_platform(link, node, &image.in_file_of(index));
+    }
+
+    /// Counts nodes. Whether there may be as many.
+    fn counted(&mut self, count: usize, place: &Place) -> bool {
+        let before = self.count;
+        self.count += count;
+        if before > limits::IMAGES {
+            // That was noted.
+            return false;
+        }
+        let what = "the number of manifests";
+        self.reading
+            .at_most(what, self.count, limits::IMAGES, place)
+    }
+
+    /// Reads a manifest or index. `link` is what led to it, if anything did; `document` has its media type, if that said
+    /// one.
+    pub fn document(
+        &mut self,
+        value: &Value,
+        document: Document,
+        link: Option<&Link>,
+        place: &Place,
+        depth: usize,
+    ) -> Option<Node> {
+        let known = keys::DOCUMENT;
+        let value = keys::as_go_reads(self.reading, value, known, "the document", place);
+        let kind = self.form(&value, &document.media_type, place)?;
+        let document = Document {
+            media_type: document_media_type(&value, kind, &document.media_type),
+            ..document
+        };
+        if kind == Kind::Index {
+            let index = self.index(&value, document, place, depth)?;
+            return Some(Node::Index(index));
+        }
+        let outer = self.reading.manifest.replace(document.digest);
+        let manifest = manifest::read(self, &value, document, link, place);
+        self.reading.manifest = outer;
+        Some(Node::Manifest(Box::new(manifest?)))
+    }
+
+    /// What manifests and indexes have in common. Which of the two it is, by the media type that led to it (if it is not
+    /// empty), its own, or its fields; `None` when it is neither.
+    pub fn form(&mut self, value: &Value, given: &str, place: &Place) -> Option<Kind> {
+        if !value.is_object() {
+            let message = "the document is not an object";
+            self.reading.note(Code::DocumentField, place, message);
+            return None;
+        }
+        let has = |key| field(value, key).is_some();
+        if has("manifests") && ["config", "layers", "fsLayers"].into_iter().any(has) {
+            let message =
+                "the document is both an index and an image manifest, so readers disagree about it";
+            self.reading.note(Code::AmbiguousDocument, place, message);
+        }
+        // As c/image does: https://github.com/containers/image/blob/v5.36.0/internal/manifest/common.go
+        if has("fsLayers") && ["config", "layers"].into_iter().any(has) {
+            let message =
+                "the document is an image manifest of two formats, so readers disagree about it";
+            self.reading.note(Code::AmbiguousDocument, place, message);
+        }
+        if field(value, "artifactType").is_some_and(|own| {
+            !own.as_str()
+                .is_some_and(|own| own.is_empty() || descriptor::is_media_type(own))
+        }) {
+            let message = "artifactType is not a media type";
+            self.reading.note(Code::DocumentField, place, message);
+        }
+        self.schema_version(value, place);
+        descriptor::annotations(self.reading, value, "the document", place);
+        let by_fields = if value.get("manifests").is_some() {
+            Kind::Index
+        } else {
+            Kind::Manifest
+        };
+        Some(self.kind(value, given, place).unwrap_or(by_fields))
+    }
+
+    fn schema_version(&mut self, value: &Value, place: &Place) {
+        let (code, found) = match value.get("schemaVersion") {
+            Some(version) if version.as_u64() == Some(2) => return,
+            None => (Code::SchemaVersion, "missing".to_owned()),
+            // Go's decoder refuses what is not an integer, so no engine reads the document.
+            Some(version) if !version.is_null() && version.as_i64().is_none() => {
+                (Code::DocumentField, version.to_string())
+            }
+            Some(version) => (Code::SchemaVersion, version.to_string()),
+        };
+        let message = format!("schemaVersion is {found}, expected 2");
+        self.reading.note(code, place, message);
+    }
+
+    /// Checks a document's own media type. What it is by its descriptor or else by itself.
+    fn kind(&mut self, value: &Value, given: &str, place: &Place) -> Option<Kind> {
+        match field(value, "mediaType") {
+            None => {
+                let message = "the document has no mediaType";
+                self.reading.note(Code::MediaTypeAbsent, place, message);
+            }
+            Some(own) if given.is_empty() || own == given => {
+                if let Some(kind) = known(own.as_str().unwrap_or_default()) {
+                    return Some(kind);
+                }
+                let message = format!("mediaType is {own}, expected a manifest's or an index's");
+                self.reading.note(Code::MediaTypeMismatch, place, message);
+            }
+            Some(own) => {
+                let own = own.as_str().map_or_else(|| own.to_string(), str::to_owned);
+                self.media_type_mismatch(given, &own, place);
+            }
+        }
+        known(given)
+    }
+
+    fn media_type_mismatch(&mut self, given: &str, own: &str, place: &Place) {
+        let code = Code::MediaTypeMismatch;
+        let finding = Finding::mismatch(code, place, "mediaType", &given, &own);
+        self.reading.add(finding);
+    }
+
+    /// Whether the descriptors of one digest agree about what it is: else one reader would see an image, another none.
+    /// Tells whether this is the first of them.
+    fn one_media_type(&mut self, link: &Link, place: &Place) -> bool {
+        let (digest, said) = (link.descriptor.digest, &link.descriptor.media_type);
+        let is_first = !self.media_types.contains_key(&digest);
+        let known = self.media_types.entry(digest);
         let first = known.or_insert_with(|| said.clone());
         if first.is_empty() {
             first.clone_from(said);
         }
-        if said.is_empty() || first == said {
-            return Ok(is_first);
-        }
-        let reason = format!("one descriptor says that its media type is {first}, another {said}");
-        Err(Error::document(descriptor.digest.to_string(), reason))
-    }
-
-    /// What `descriptor` points to. `depth` counts the indexes above it.
-    pub fn node(&mut self, descriptor: Descriptor, depth: usize) -> Result<Node> {
-        let is_first = self.one_media_type(&descriptor)?;
-        self.count += 1;
-        limits::at_most("the number of manifests", self.count, limits::IMAGES)?;
-        let name = self.places.document(&descriptor.digest);
-        if self.files.find(&name)?.is_none() {
-            return Ok(Node::Absent {
-                descriptor,
-                places: Vec::new(),
-                missing: name,
-            });
-        }
-        let kind = media_type::kind(&descriptor.media_type);
-        if kind == Kind::Other && !descriptor.media_type.is_empty() {
-            let blob = self.blob(descriptor)?;
-            if is_first && let Some(own) = own_media_type(&blob.content) {
-                return Err(mismatch(&blob.descriptor, &own));
-            }
-            return Ok(Node::Blob(blob));
-        }
-        let bytes = self.verified(&descriptor, &name)?;
-        let document = Document {
-            media_type: descriptor.media_type.clone(),
-            digest: descriptor.digest,
-            bytes,
-        };
-        let annotations = descriptor.annotations.clone().unwrap_or_default();
-        match self.document(document, &annotations, depth) {
-            // Docker and others save one platform of an image and the index of all.
-            Err(error) => match error.fact() {
-                Error::Missing { name } => Ok(Node::Absent {
-                    places: error.places(),
-                    missing: name.clone(),
-                    descriptor,
-                }),
-                _ => Err(error),
-            },
-            node => node,
-        }
-    }
-
-    /// Parses a manifest or index whose bytes have been checked.
-    pub fn document(
-        &mut self,
-        mut document: Document,
-        annotations: &Map<String, Value>,
-        depth: usize,
-    ) -> Result<Node> {
-        let name = format!("manifest {}", document.digest);
-        let view: ManifestView = crate::formats::parse(&name, &document.bytes)?;
-        refuse_both(&name, &view)?;
-        refuse_keys_in_other_case(&name, &document.bytes)?;
-        check_data(&name, &view)?;
-        if let Some(own) = &view.media_type {
-            if document.media_type.is_empty() {
-                document.media_type.clone_from(own);
-            } else if *own != document.media_type {
-                return Err(mismatch(&document.descriptor(), own));
-            }
-        }
-        if document.media_type.is_empty() {
-            let index = view.manifests.is_some();
-            let guess = if index {
-                media_type::INDEX
-            } else {
-                media_type::MANIFEST
+        if !said.is_empty() && first != said {
+            let message =
+                format!("one descriptor says that its mediaType is {first}, another {said}");
+            let finding = Finding {
+                expected: Some(first.clone()),
+                found: Some(said.clone()),
+                ..Finding::new(Code::MediaTypeMismatch, place, message)
             };
-            guess.clone_into(&mut document.media_type);
+            self.reading.add(finding);
         }
-        match media_type::kind(&document.media_type) {
-            Kind::Index => self.index(document, view, depth),
-            Kind::Manifest => {
-                let manifest = self.manifest(document, view, annotations)?;
-                Ok(Node::Manifest(Box::new(manifest)))
-            }
-            Kind::Schema1 => Err(Error::Unsupported {
-                what: "a schema 1 manifest inside an OCI layout".to_owned(),
-            }),
-            Kind::Other => Err(Error::document(
-                name,
-                format!("media type {} is no manifest's", document.media_type),
-            )),
-        }
+        is_first
     }
 
-    fn index(&mut self, document: Document, view: ManifestView, depth: usize) -> Result<Node> {
-        limits::at_most(
-            "the depth of nested indexes",
-            depth + 1,
-            limits::INDEX_DEPTH,
-        )?;
-        let descriptors = view.manifests.ok_or_else(|| {
-            Error::document(format!("index {}", document.digest), "it has no manifests")
-        })?;
-        let mut children = Vec::with_capacity(descriptors.len());
-        for descriptor in descriptors {
-            let label = descriptor
-                .platform
-                .as_ref()
-                .map_or_else(|| descriptor.digest.to_string(), ToString::to_string);
-            let node = self
-                .node(descriptor.clone(), depth + 1)
-                .at(|| Place::Image(label))?;
-            children.push((descriptor, node));
-        }
-        Ok(Node::Index(Index { document, children }))
-    }
-
-    fn manifest(
+    fn index(
         &mut self,
+        value: &Value,
         document: Document,
-        view: ManifestView,
-        annotations: &Map<String, Value>,
-    ) -> Result<Manifest> {
-        let name = format!("manifest {}", document.digest);
-        let config = view
-            .config
-            .ok_or_else(|| Error::document(&name, "it has no config"))?;
-        let descriptors = view.layers.unwrap_or_default();
-        limits::at_most("the number of layers", descriptors.len(), limits::LAYERS)?;
-        let subject = view.subject.map(|subject| subject.digest);
-        let attestation = crate::image::is_attestation(
-            annotations.contains_key(REFERENCE_DIGEST),
-            descriptors.iter().map(|layer| layer.media_type.as_str()),
-        );
-        if !media_type::is_image_config(&config.media_type) || attestation {
-            let layers = descriptors
-                .into_iter()
-                .map(|descriptor| Ok(Layer::Other(self.blob(descriptor)?)));
-            return Ok(Manifest {
-                layers: layers.collect::<Result<_>>()?,
-                config: Config::Other(self.blob(config)?),
-                document: Some(document),
-                reordered: false,
-                subject,
-                platform: None,
-                known_as: KnownAs::default(),
-            });
+        place: &Place,
+        depth: usize,
+    ) -> Option<Index> {
+        let what = "the depth of nested indexes";
+        if !self
+            .reading
+            .at_most(what, depth + 1, limits::INDEX_DEPTH, place)
+        {
+            return None;
         }
-        let config_name = format!("config {}", config.digest);
-        let place = self.places.blob(&config.digest);
-        let config = Document {
-            bytes: self.verified(&config, &place)?,
-            media_type: config.media_type,
-            digest: config.digest,
-        };
-        let view = ConfigView::parse(&config_name, &config.bytes)?;
-        let diff_ids = view.diff_ids()?;
-        let (descriptors, reordered) = self.in_order(descriptors, diff_ids, document.digest);
-        Ok(Manifest {
-            layers: self.layers(descriptors, diff_ids)?,
-            document: Some(document),
-            reordered,
-            subject,
-            platform: Some(view.platform),
-            known_as: KnownAs::default(),
-            config: Config::Image(config),
-        })
-    }
-
-    /// Docker 25.0.0 wrote uncompressed layers, which are named by their `diff_ids`, in random order
-    /// (<https://github.com/moby/moby/issues/47065>). The config has the right one. Tells whether the order changed.
-    fn in_order(
-        &mut self,
-        descriptors: Vec<Descriptor>,
-        diff_ids: &[DiffId],
-        manifest: Digest,
-    ) -> (Vec<Descriptor>, bool) {
-        let digests: Vec<Digest> = descriptors.iter().map(|layer| layer.digest).collect();
-        let wanted: Vec<Digest> = diff_ids.iter().map(|diff_id| diff_id.0).collect();
-        let sorted = |digests: &[Digest]| {
-            let mut digests = digests.to_vec();
-            digests.sort_unstable();
-            digests
-        };
-        if digests == wanted || sorted(&digests) != sorted(&wanted) {
-            return (descriptors, false);
-        }
-        self.warnings.push(format!(
-            "manifest {manifest} lists its layers in another order than its config: the config's order is used"
-        ));
-        let find = |digest: &Digest| descriptors.iter().find(|layer| layer.digest == *digest);
-        let ordered = wanted.iter().filter_map(find).cloned().collect();
-        (ordered, true)
-    }
-
-    fn layers(&mut self, descriptors: Vec<Descriptor>, diff_ids: &[DiffId]) -> Result<Vec<Layer>> {
-        let count = descriptors.len();
-        let is_tar =
-            |layer: &Descriptor| media_type::layer_kind(&layer.media_type) != LayerKind::Other;
-        // Where some layers are no file systems, nothing says which diff_id is whose.
-        let all_tar = descriptors.iter().all(is_tar);
-        if all_tar && count != diff_ids.len() {
-            return Err(Error::LayerCount {
-                manifest: count,
-                config: diff_ids.len(),
-            });
-        }
-        let layers = descriptors.into_iter().enumerate();
-        let layers = layers.map(|(number, descriptor)| {
-            let diff_id = diff_ids.get(number).filter(|_| count == diff_ids.len());
-            self.layer(descriptor, diff_id.copied())
-                .at(|| Place::Layer {
-                    number: number + 1,
-                    of: count,
-                })
-        });
-        layers.collect()
-    }
-
-    fn layer(&mut self, descriptor: Descriptor, diff_id: Option<DiffId>) -> Result<Layer> {
-        self.files.charge(0)?;
-        let kind = media_type::layer_kind(&descriptor.media_type);
-        if kind == LayerKind::Other {
-            return Ok(Layer::Other(self.blob(descriptor)?));
-        }
-        let name = self.places.blob(&descriptor.digest);
-        let Some(content) = self.files.find(&name)? else {
-            return if descriptor.is_elsewhere() {
-                Ok(Layer::Absent {
-                    descriptor,
-                    diff_id,
-                })
-            } else {
-                Err(Error::Missing { name })
+        self.subject(value, place);
+        let links = self.links(value, "manifests", limits::IMAGES, place)?;
+        self.attestations(&links, place);
+        let mut children = Vec::with_capacity(links.len());
+        let mut absent: Vec<Place> = Vec::new();
+        let mut is_present = false;
+        for link in links {
+            if self.count > limits::IMAGES {
+                return None;
+            }
+            let child_place = place.below(&link.descriptor.label());
+            let Some(node) = self.node(&link, &child_place, depth + 1) else {
+                // Why it cannot be read has been noted. It is not absent, but there is nothing more to say of it.
+                is_present |= !link.is_about_another();
+                let missing = self.places.document(&link.descriptor.digest);
+                let descriptor = link.descriptor;
+                children.push((
+                    descriptor.clone(),
+                    Node::Absent {
+                        descriptor,
+                        missing,
+                    },
+                ));
+                continue;
             };
-        };
-        check_size(&name, descriptor.size, content.size())?;
-        Ok(Layer::Tar(TarLayer {
-            content: content.clone(),
-            digest: Some(descriptor.digest),
-            diff_id,
-            foreign: kind == LayerKind::Foreign,
-            descriptor: Some(descriptor),
-        }))
-    }
-
-    fn blob(&mut self, descriptor: Descriptor) -> Result<Blob> {
-        self.files.charge(0)?;
-        let name = self.places.blob(&descriptor.digest);
-        let content = self.files.get(&name)?.clone();
-        check_size(&name, descriptor.size, content.size())?;
-        Ok(Blob {
-            descriptor,
-            content,
-        })
-    }
-
-    /// The bytes of a document, of the size and digest that its descriptor says.
-    fn verified(&self, descriptor: &Descriptor, name: &str) -> Result<Vec<u8>> {
-        let content = self.files.get(name)?;
-        check_size(name, descriptor.size, content.size())?;
-        let bytes = self.files.read(content, name)?;
-        let found = descriptor.digest.same_algorithm(&bytes);
-        if found != descriptor.digest {
-            return Err(Error::DigestMismatch {
-                what: name.to_owned(),
-                expected: descriptor.digest,
-                found,
-            });
+            if let Node::Absent { missing, .. } = &node {
+                absent.push(child_place.in_file(missing));
+            } else {
+                self.compare_platform(&link, &node, &child_place.in_file_of(place));
+                is_present |= !link.is_about_another();
+            }
+            children.push((link.descriptor, node));
         }
-        Ok(bytes)
+        for child in absent {
+            if is_present {
+                let message = "the index lists a manifest that is missing from the input";
+                self.reading.note(Code::PlatformAbsent, &child, message);
+            } else {
+                self.reading.note(Code::MissingBlob, &child, MISSING);
+            }
+        }
+        Some(Index { document, children })
+    }
+
+    /// The descriptors of a list, as far as they can be read; `None` when it is not one, or has more than `limit`.
+    pub fn links(
+        &mut self,
+        value: &Value,
+        key: &str,
+        limit: usize,
+        place: &Place,
+    ) -> Option<Vec<Link>> {
+        let Some(list) = value.get(key).and_then(Value::as_array) else {
+            let message = match value.get(key) {
+                Some(_) => format!("{key} is not a list"),
+                None => format!("{key} is missing"),
+            };
+            self.reading.note(Code::DocumentField, place, message);
+            return None;
+        };
+        let what = format!("the number of {key}");
+        if !self.reading.at_most(&what, list.len(), limit, place) {
+            return None;
+        }
+        let links = list.iter().enumerate();
+        let links = links.filter_map(|(number, value)| {
+            descriptor::read(self.reading, value, &format!("{key}[{number}]"), place)
+        });
+        Some(links.collect())
+    }
+
+    /// A subject is weak: it may be missing. What it is checked for is checked where it is listed.
+    pub fn subject(&mut self, value: &Value, place: &Place) -> Option<Digest> {
+        let subject = field(value, "subject")?;
+        let link = descriptor::read(self.reading, subject, "subject", place)?;
+        let digest = link.descriptor.digest;
+        let name = self.places.document(&digest);
+        if let Ok(None) = self.reading.files.find(&name) {
+            let message = format!("the subject {digest} is missing from the input");
+            self.reading.note(Code::SubjectMissing, place, message);
+        }
+        Some(digest)
+    }
+
+    /// An attestation names the manifest beside it that it is about.
+    /// <https://github.com/moby/buildkit/blob/v0.25.0/docs/attestations/attestation-storage.md>
+    pub fn attestations(&mut self, links: &[Link], place: &Place) {
+        for link in links {
+            let Some(about) = link.descriptor.annotation(REFERENCE_DIGEST) else {
+                continue;
+            };
+            let is_about = |other: &Link| other.descriptor.digest.to_string() == about;
+            if !links.iter().any(is_about) {
+                let digest = link.descriptor.digest;
+                let message =
+                    format!("attestation {digest} is about {about}, which is not beside it");
+                self.reading
+                    .note(Code::AttestationReference, place, message);
+            }
+        }
+    }
+
+    /// Compares the platform of a descriptor with that of the image's config.
+    pub fn compare_platform(&mut self, link: &Link, node: &Node, place: &Place) {
+        let Node::Manifest(manifest) = node else {
+            return;
+        };
+        let (Some(said), Some(found)) = (&link.descriptor.platform, manifest.platform()) else {
+            return;
+        };
+        let variant =
+            said.variant.is_none() || found.variant.is_none() || said.variant == found.variant;
+        if said.os != found.os || said.architecture != found.architecture || !variant {
+            let what = "the platform of the config";
+            let code = Code::PlatformMismatch;
+            self.reading
+                .add(Finding::mismatch(code, place, what, &said, &found));
+        }
+    }
+}
+
+/// The media type of a document: that of its descriptor, else its own, else what it looks like.
+fn document_media_type(value: &Value, kind: Kind, given: &str) -> String {
+    let own = text(value, "mediaType").unwrap_or_default();
+    let guess = match kind {
+        Kind::Index => media_type::INDEX,
+        _ => media_type::MANIFEST,
+    };
+    let mut said = [given, own].into_iter();
+    said.find(|said| known(said) == Some(kind))
+        .unwrap_or(guess)
+        .to_owned()
+}
+
+/// How many nodes a tree has, and how many bytes of documents.
+fn extent(node: &Node) -> (usize, u64) {
+    let (mut count, mut bytes) = (0, 0);
+    node.walk(&mut |node| {
+        count += 1;
+        bytes += match node {
+            Node::Index(index) => index.document.bytes.len() as u64,
+            Node::Manifest(manifest) => manifest.memory(),
+            Node::Blob(_) | Node::Absent { .. } => 0,
+        };
+    });
+    (count, bytes)
+}
+
+fn known(media_type: &str) -> Option<Kind> {
+    match media_type::kind(media_type) {
+        kind @ (Kind::Manifest | Kind::Index) => Some(kind),
+        Kind::Schema1 | Kind::Other => None,
     }
 }

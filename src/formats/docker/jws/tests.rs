@@ -86,7 +86,7 @@ fn a_signature_is_valid_over_its_payload_alone() {
         signature["header"]["jwk"]["kid"] = key_id.as_str().into();
         assert_eq!(verify(&signature, b"{}").unwrap(), key_id);
         signature["header"]["jwk"]["kid"] = "other".into();
-        let expected = format!("the key ID is other, the key's own is {key_id}");
+        let expected = format!("the key ID is other, expected {key_id}");
         assert_eq!(verify(&signature, b"{}").unwrap_err(), expected);
     }
 }
@@ -162,7 +162,7 @@ fn what_cannot_be_checked_is_told_from_what_is_wrong() {
         (
             "/header/jwk/x",
             json!("AAAA"),
-            "the key is not valid: x has 3 bytes, P-256 takes 32",
+            "the key is not valid: x has 3 bytes, expected 32 for P-256",
         ),
         (
             "/header/jwk/y",

@@ -1,9 +1,7 @@
 //! What can be wrong with a schema 1 manifest.
 use crate::digest::DigestError;
 use crate::formats::docker::go_json::GoJsonError;
-use crate::formats::docker::jws::InvalidSignature;
 use crate::formats::docker::jws::PayloadError;
-use crate::formats::docker::jws::UnsupportedSignature;
 
 /// What is wrong with a schema 1 manifest. Positions are those in the file, the newest layer being 0;
 /// signatures are counted from 1.
@@ -38,28 +36,6 @@ pub enum Schema1Error {
     /// The signed payload is not JSON, or not a manifest.
     #[error("the signed payload is not a schema 1 manifest")]
     PayloadJson(#[source] serde_json::Error),
-    /// A signature does not match.
-    #[error("signature {position} of {signatures}")]
-    Signature {
-        /// The signature.
-        position: usize,
-        /// How many there are.
-        signatures: usize,
-        /// What is wrong.
-        #[source]
-        source: InvalidSignature,
-    },
-    /// A signature cannot be checked.
-    #[error("signature {position} of {signatures} cannot be checked")]
-    UnsupportedSignature {
-        /// The signature.
-        position: usize,
-        /// How many there are.
-        signatures: usize,
-        /// Why.
-        #[source]
-        source: UnsupportedSignature,
-    },
     /// The two lists do not match.
     #[error("history has {}, fsLayers has {fs_layers}", entries(*history))]
     Lengths {
@@ -106,7 +82,7 @@ pub enum Schema1Error {
         parent: String,
     },
     /// The chain of parents is broken.
-    #[error("parent of history[{position}] is {found:?}, the next id is {expected}")]
+    #[error("parent of history[{position}] is {found:?}, expected {expected}, the next id")]
     Parent {
         /// The entry of `history`.
         position: usize,

@@ -3,8 +3,6 @@
 use std::collections::HashSet;
 use std::hash::{BuildHasher, Hasher, RandomState};
 
-use crate::source::clean_name;
-
 /// How many paths are named in a message; the others are counted.
 const NAMED: usize = 3;
 
@@ -77,7 +75,9 @@ impl Paths {
             hasher.write_u8(b'/');
         }
         if !self.seen.insert(hasher.finish()) {
-            self.twice.add(&clean_name(&String::from_utf8_lossy(path)));
+            let components: Vec<&[u8]> = components().collect();
+            self.twice
+                .add(&String::from_utf8_lossy(&components.join(&b'/')));
         }
     }
 }

@@ -1,0 +1,210 @@
+//! Archives that are an OCI layout and have a manifest.json too: Docker 25 and later.
+//!
+//! index.json governs where it reaches what manifest.json lists: there are the original manifests. But its names are only
+//! tags, so names come from manifest.json, and so do images that the index leaves out (Docker 25.0 to 29 forget untagged
+//! ones: <https://github.com/moby/moby/issues/47065>).
+
+use std::collections::{HashMap, HashSet};
+
+use super::save::{self, Item};
+use crate::digest::Digest;
+use crate::findings::{Code, Finding, Place};
+use crate::formats::oci::layout::{self, Beside};
+use crate::formats::reading::Reading;
+use crate::image::{Entry, Layer, Manifest, Reference, fully_qualified};
+
+/// Reads the images of both lists, and compares the lists.
+pub(crate) fn read(reading: &mut Reading) -> Vec<Entry> {
+    let mut entries = layout::read(reading, Beside::DockerManifest);
+    let before = reading.findings.len();
+    let items = save::items(reading, &mut |reading, number| reading.entry = Some(number));
+    let positions = positions(&entries, &items);
+    // The items were numbered among themselves.
+    for noted in &mut reading.findings[before..] {
+        noted.entry = noted.entry.and_then(|item| positions.get(item).copied());
+    }
+    save::names_lead_to_one(reading, &items);
+    super::repositories::beside_manifest(reading);
+    compare(reading, &entries, &items, &positions);
+    let given: HashMap<String, usize> = items
+        .iter()
+        .zip(&positions)
+        .flat_map(|(item, &position)| {
+            let names = item.tags.iter().map(|tag| fully_qualified(tag));
+            names.map(move |name| (name, position))
+        })
+        .collect();
+    for (position, entry) in entries.iter_mut().enumerate() {
+        // A name that manifest.json gives to another image is that image's.
+        entry.references.retain(|reference| {
+            full_name(reference)
+                .is_none_or(|name| given.get(&name).is_none_or(|&to| to == position))
+        });
+        if entry.references.is_empty() {
+            entry.references.push(Reference::default());
+        }
+    }
+    let listed = entries.len();
+    for (item, position) in items.into_iter().zip(positions) {
+        if position < listed {
+            rename(&mut entries[position], &item);
+        } else {
+            entries.push(item.into_entry());
+        }
+    }
+    entries
+}
+
+/// Which entry each item is: one of the index, or one that is added after them.
+fn positions(entries: &[Entry], items: &[Item]) -> Vec<usize> {
+    let mut ids: HashMap<Digest, usize> = HashMap::new();
+    for (position, entry) in entries.iter().enumerate() {
+        for id in ids_of(entry) {
+            ids.entry(id).or_insert(position);
+        }
+    }
+    let mut next = entries.len();
+    let positions = items.iter().map(|item| {
+        let known = item.id().and_then(|id| ids.get(&id).copied());
+        known.unwrap_or_else(|| {
+            next += 1;
+            next - 1
+        })
+    });
+    positions.collect()
+}
+
+fn ids_of(entry: &Entry) -> impl Iterator<Item = Digest> {
+    let manifests = entry.node.manifests().into_iter();
+    manifests.filter_map(Manifest::image_id)
+}
+
+fn full_name(reference: &Reference) -> Option<String> {
+    let name = reference.containerd_name.as_deref();
+    name.or(reference.name.as_deref()).map(fully_qualified)
+}
+
+/// Gives an entry of the index the names of manifest.json, and keeps those that only the index has.
+fn rename(entry: &mut Entry, item: &Item) {
+    if item.tags.is_empty() {
+        return;
+    }
+    let named = save::references(&item.tags);
+    let old = std::mem::take(&mut entry.references);
+    // A layout that is not Docker's own has no containerd names; its names are the whole ones.
+    let is_same = |old: &Reference, new: &Reference| match &old.containerd_name {
+        Some(full) => new.containerd_name.as_ref() == Some(full),
+        None => new.name == old.name,
+    };
+    let (same, mut other): (Vec<_>, Vec<_>) = old
+        .into_iter()
+        .partition(|old| old.display_name().is_none() || named.iter().any(|new| is_same(old, new)));
+    let with_annotations = named.into_iter().map(|new| {
+        let known = same.iter().find(|old| is_same(old, &new));
+        if let Some(known) = known.filter(|known| has_whole_name(known)) {
+            return known.clone();
+        }
+        let before = known.or(same.first()).cloned().unwrap_or_default();
+        Reference {
+            name: new.name,
+            containerd_name: new.containerd_name,
+            ..before
+        }
+    });
+    entry.references = with_annotations.collect();
+    entry.references.append(&mut other);
+}
+
+/// Whether ref.name is the whole name, as in our own tars and those of other tools; Docker's have the tag alone there.
+fn has_whole_name(reference: &Reference) -> bool {
+    let whole = reference.name.as_deref().map(fully_qualified);
+    reference.containerd_name.is_none() || whole == reference.containerd_name
+}
+
+/// Notes where manifest.json and index.json disagree.
+fn compare(reading: &mut Reading, entries: &[Entry], items: &[Item], positions: &[usize]) {
+    let mut names: HashMap<String, HashSet<Digest>> = HashMap::new();
+    let mut manifests: HashMap<Digest, &Manifest> = HashMap::new();
+    for entry in entries {
+        for reference in &entry.references {
+            if let Some(name) = full_name(reference) {
+                names.entry(name).or_default().extend(ids_of(entry));
+            }
+        }
+        for manifest in entry.node.manifests() {
+            if let Some(id) = manifest.image_id() {
+                manifests.entry(id).or_insert(manifest);
+            }
+        }
+    }
+    let listed: HashSet<Digest> = items.iter().filter_map(Item::id).collect();
+    for (item, &position) in items.iter().zip(positions) {
+        let Some(id) = item.id() else { continue };
+        reading.entry = Some(position);
+        let Some(indexed) = manifests.get(&id) else {
+            // Docker forgets images without a name, in every version so far.
+            let code = if item.tags.is_empty() {
+                Code::DockerManifestUnnamed
+            } else {
+                Code::DockerManifestUnindexed
+            };
+            let message =
+                format!("index.json does not lead to its image {id}; the images of both are read");
+            reading.note(code, &item.place, message);
+            continue;
+        };
+        layers(reading, item, indexed);
+        for tag in &item.tags {
+            let (code, message) = match names.get(&fully_qualified(tag)) {
+                None => (
+                    Code::DockerManifestUnindexed,
+                    format!("index.json does not have the name {tag}; manifest.json is believed"),
+                ),
+                Some(ids) if !ids.contains(&id) => (
+                    Code::DockerManifestMismatch,
+                    format!(
+                        "index.json gives the name {tag} to another image; manifest.json is believed"
+                    ),
+                ),
+                Some(_) => continue,
+            };
+            reading.note(code, &item.place, message);
+        }
+    }
+    for (position, entry) in entries.iter().enumerate() {
+        let mut ids = ids_of(entry).peekable();
+        if ids.peek().is_some() && !ids.any(|id| listed.contains(&id)) {
+            reading.entry = Some(position);
+            let place = Place::image(entry.label(position)).in_file("index.json");
+            let message = "manifest.json does not list it";
+            reading.note(Code::DockerManifestIncomplete, &place, message);
+        }
+    }
+    reading.entry = None;
+}
+
+/// Notes where the layers of an item are not those of the manifest that the index leads to.
+fn layers(reading: &mut Reading, item: &Item, indexed: &Manifest) {
+    let digests = |manifest: &Manifest| -> Option<Vec<Digest>> {
+        let layers = manifest.layers.iter().map(|layer| match layer {
+            Layer::Tar(layer) => layer.digest,
+            Layer::Other(blob) => Some(blob.descriptor.digest),
+            Layer::Absent { descriptor, .. } => Some(descriptor.as_ref()?.digest),
+        });
+        layers.collect()
+    };
+    if let (Some(here), Some(there)) = (digests(&item.manifest), digests(indexed))
+        && here != there
+    {
+        let list = |digests: &[Digest]| {
+            let texts: Vec<String> = digests.iter().map(ToString::to_string).collect();
+            texts.join(" ")
+        };
+        let message = "its layers are not those that index.json leads to; index.json is believed";
+        reading.add(Finding {
+            expected: Some(list(&there)),
+            found: Some(list(&here)),
+            ..Finding::new(Code::DockerManifestMismatch, &item.place, message)
+        });
+    }
+}

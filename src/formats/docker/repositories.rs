@@ -1,0 +1,45 @@
+//! `repositories`: the names of images in archives of Docker before 1.10, and beside manifest.json in later ones.
+
+use crate::findings::{Code, Place};
+use crate::formats::reading::{Found, Reading};
+
+pub(crate) const REPOSITORIES: &str = "repositories";
+
+/// `repository:tag` and the newest layer of each, in the order of the file.
+pub(crate) fn read(reading: &mut Reading) -> Vec<(String, String)> {
+    let place = Place::file(REPOSITORIES);
+    let Found::Here(content) = reading.find(REPOSITORIES, &place) else {
+        return Vec::new();
+    };
+    let Some(document) = reading.document(content, None, &place) else {
+        return Vec::new();
+    };
+    let mut tags = Vec::new();
+    let mut well_formed = document.value.is_object();
+    for (repository, of_repository) in document.value.as_object().into_iter().flatten() {
+        well_formed &= of_repository.is_object();
+        for (tag, id) in of_repository.as_object().into_iter().flatten() {
+            match id.as_str() {
+                Some(id) => tags.push((format!("{repository}:{tag}"), id.to_owned())),
+                None => well_formed = false,
+            }
+        }
+    }
+    if !well_formed {
+        let message = "not an object of tags and layer IDs";
+        reading.note(Code::DockerManifest, &place, message);
+    }
+    tags
+}
+
+/// Checks the file beside a manifest.json, which engines of Docker 1.10 and later read in its place: whatever is wrong
+/// with it is a warning.
+pub(crate) fn beside_manifest(reading: &mut Reading) {
+    let before = reading.findings.len();
+    read(reading);
+    for noted in &mut reading.findings[before..] {
+        let finding = &mut noted.finding;
+        finding.code = Code::Repositories;
+        finding.severity = Code::Repositories.severity();
+    }
+}

@@ -1,0 +1,216 @@
+//! An image from a schema 1 manifest with its blobs beside it.
+
+use std::error::Error as _;
+use std::io::Read;
+
+use super::{Emptiness, Schema1, Schema1Layer, parse};
+use crate::compression::{Codec, Decoder};
+use crate::error::{Error, Result};
+use crate::findings::{Code, Place};
+use crate::formats::docker::jws::Verdict;
+use crate::formats::docker::view_of_v1;
+use crate::formats::reading::{Found, MISSING, Reading};
+use crate::formats::{Beside, Loose, json};
+use crate::image::{
+    Config, Entry, KnownAs, Layer, Manifest, Node, Reference, Schema1Document, TarLayer, V1Config,
+    V1Layer, fully_qualified, media_type,
+};
+use crate::source::Content;
+
+/// Reads the image of a manifest, and the blobs of layers that are empty; `file` is the manifest's name.
+pub(crate) fn read(
+    reading: &mut Reading,
+    file: &str,
+    bytes: &[u8],
+    layer_bytes: u64,
+) -> (Vec<Entry>, Vec<Loose>) {
+    let place = Place::file(file);
+    let manifest = match parse(bytes) {
+        Ok(manifest) => manifest,
+        Err(error) => {
+            let mut message = error.to_string();
+            let mut cause = error.source();
+            while let Some(error) = cause {
+                message.push_str(": ");
+                message.push_str(&error.to_string());
+                cause = error.source();
+            }
+            reading.note(Code::Schema1, &place, message);
+            return (Vec::new(), Vec::new());
+        }
+    };
+    reading.entry = Some(0);
+    let of = manifest.signatures.len();
+    for (number, verdict) in manifest.signatures.iter().enumerate() {
+        let (code, reason): (Code, &dyn std::error::Error) = match verdict {
+            Verdict::Valid { .. } => continue,
+            Verdict::Invalid(reason) => (Code::Schema1Signature, reason),
+            Verdict::Unsupported(reason) => (Code::Schema1Unverified, reason),
+        };
+        let cause = reason.source().map(|cause| format!(": {cause}"));
+        let cause = cause.unwrap_or_default();
+        let message = format!("signature {} of {of}: {reason}{cause}", number + 1);
+        reading.note(code, &place, message);
+    }
+    let name = name(&manifest);
+    let label = name.clone().unwrap_or_else(|| "@0".to_owned());
+    reading.names(name.iter().map(String::as_str), &place);
+    let (image, loose) = image(reading, &manifest, bytes, layer_bytes, &Place::image(label));
+    reading.entry = None;
+    let entry = Entry {
+        references: vec![Reference {
+            containerd_name: name.as_deref().map(fully_qualified),
+            name,
+            ..Reference::default()
+        }],
+        node: Node::Manifest(Box::new(image)),
+    };
+    (vec![entry], loose)
+}
+
+fn name(manifest: &Schema1) -> Option<String> {
+    let repository = (!manifest.name.is_empty()).then_some(&manifest.name)?;
+    Some(match &manifest.tag {
+        Some(tag) => format!("{repository}:{tag}"),
+        None => repository.clone(),
+    })
+}
+
+fn image(
+    reading: &mut Reading,
+    manifest: &Schema1,
+    bytes: &[u8],
+    layer_bytes: u64,
+    image: &Place,
+) -> (Manifest, Vec<Loose>) {
+    let of = manifest.layers.len();
+    let mut layers = Vec::new();
+    let mut loose = Vec::new();
+    let mut metadata = Vec::with_capacity(of);
+    let is_kept = reading.charge_layers(of, image);
+    for (position, layer) in manifest.layers.iter().enumerate().filter(|_| is_kept) {
+        let place = image.at_layer(position, of);
+        // Documents in a document: what is wrong with their form is noted as of any other.
+        for (code, message) in json::read(layer.v1.as_bytes()).problems {
+            reading.note(code, &place, format!("v1Compatibility: {message}"));
+        }
+        let blob = blob(reading, layer, layer_bytes, &place);
+        metadata.push(V1Layer {
+            json: layer.v1.as_bytes().into(),
+            empty: matches!(blob, Blob::Empty(_)),
+        });
+        match blob {
+            Blob::Layer(layer) => layers.push(layer),
+            Blob::Empty(blob) => loose.extend(blob),
+        }
+    }
+    let metadata = V1Config::Schema1(metadata);
+    let view = view_of_v1(reading, &metadata, image);
+    let manifest = Manifest {
+        document: None,
+        reordered: false,
+        layers,
+        subject: None,
+        artifact_type: None,
+        known_as: KnownAs {
+            schema1: Some(Schema1Document {
+                media_type: if manifest.signatures.is_empty() {
+                    media_type::DOCKER_SCHEMA1
+                } else {
+                    media_type::DOCKER_SCHEMA1_SIGNED
+                },
+                digest: manifest.digest,
+                bytes: bytes.to_vec(),
+            }),
+        },
+        config: view.map_or(Config::Unreadable, |view| Config::V1 { metadata, view }),
+    };
+    (manifest, loose)
+}
+
+/// What an entry of `fsLayers` leads to.
+enum Blob {
+    Layer(Layer),
+    /// A layer of nothing, which needs no blob; the blob, if there is one.
+    Empty(Option<Loose>),
+}
+
+fn blob(reading: &mut Reading, layer: &Schema1Layer, layer_bytes: u64, place: &Place) -> Blob {
+    let files = reading.files;
+    let emptiness = layer.emptiness();
+    let file = (Beside { files }).blob(&layer.blob);
+    let file = file.unwrap_or_else(|| layer.blob.hex());
+    let place = place.in_file(&file);
+    let absent = || {
+        Blob::Layer(Layer::Absent {
+            descriptor: None,
+            diff_id: None,
+        })
+    };
+    let content = match reading.find(&file, &place) {
+        Found::Here(content) => content,
+        Found::Absent => {
+            return match emptiness {
+                Emptiness::Yes | Emptiness::IfZerosOrMissing => Blob::Empty(None),
+                Emptiness::No | Emptiness::IfZeros => {
+                    reading.note(Code::MissingBlob, &place, MISSING);
+                    absent()
+                }
+            };
+        }
+        Found::Broken => return absent(),
+    };
+    let is_empty = match emptiness {
+        Emptiness::Yes => true,
+        Emptiness::No => false,
+        // Where it cannot be decoded, its check says so.
+        Emptiness::IfZeros | Emptiness::IfZerosOrMissing => {
+            is_zeros(content, layer_bytes).unwrap_or(false)
+        }
+    };
+    if is_empty {
+        return Blob::Empty(Some(Loose {
+            content: content.clone(),
+            digest: layer.blob,
+            file,
+        }));
+    }
+    Blob::Layer(Layer::Tar(TarLayer {
+        content: content.clone(),
+        file,
+        descriptor: None,
+        digest: Some(layer.blob),
+        diff_id: None,
+        foreign: false,
+    }))
+}
+
+/// Whether the decoded content is only zeros: a tar of nothing. The first bytes of any other tar tell already.
+fn is_zeros(content: &Content, limit: u64) -> Result<bool> {
+    let codec = content.codec()?;
+    let reader = std::io::BufReader::new(content.reader()?);
+    let damaged = |source| match codec {
+        Codec::None => Error::io("read", "the layer")(source),
+        codec => Error::Decode {
+            codec: codec.name(),
+            source,
+        },
+    };
+    let mut decoder = Decoder::new(codec, reader).map_err(damaged)?;
+    let mut buffer = vec![0; 64 << 10];
+    let mut length = 0;
+    loop {
+        match decoder.read(&mut buffer) {
+            Ok(0) => return Ok(true),
+            Ok(count) if buffer[..count].iter().all(|byte| *byte == 0) => {
+                length += count as u64;
+                if length > limit {
+                    return Ok(false);
+                }
+            }
+            Ok(_) => return Ok(false),
+            Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(damaged(error)),
+        }
+    }
+}

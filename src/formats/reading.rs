@@ -1,0 +1,255 @@
+//! What the readers of all formats share: files found, documents read, findings noted, each limit kept in one place.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+
+use serde_json::Value;
+
+use super::json::{self, Fields};
+use crate::digest::Digest;
+use crate::error::Error;
+use crate::findings::{Code, Finding, Place};
+use crate::limits;
+use crate::source::{Content, ContentId, Files};
+
+/// An input while it is read. Whatever is wrong is noted and the rest is read on.
+pub(crate) struct Reading<'f> {
+    pub files: &'f Files,
+    pub findings: Vec<Noted>,
+    /// The entry that is being read, from 0; `None` for what concerns all.
+    pub entry: Option<usize>,
+    /// The manifest that is being read, where it has a digest.
+    pub manifest: Option<Digest>,
+    /// What has been read as a document.
+    documents: HashSet<ContentId>,
+    /// What something refers to, or has been read.
+    known: HashSet<ContentId>,
+}
+
+/// A finding with the entry that it concerns; `None` if it concerns all.
+#[derive(Debug, Clone)]
+pub(crate) struct Noted {
+    pub finding: Finding,
+    pub entry: Option<usize>,
+    /// The manifest that it was found in, where that has a digest.
+    pub manifest: Option<Digest>,
+}
+
+/// What looking for a file gave.
+pub(crate) enum Found<'f> {
+    Here(&'f Content),
+    Absent,
+    /// Noted already.
+    Broken,
+}
+
+/// A document that is JSON.
+pub(crate) struct ReadDocument {
+    pub value: Value,
+    pub bytes: Arc<[u8]>,
+}
+
+impl<'f> Reading<'f> {
+    pub fn new(files: &'f Files) -> Reading<'f> {
+        Reading {
+            files,
+            findings: Vec::new(),
+            entry: None,
+            manifest: None,
+            documents: HashSet::new(),
+            known: HashSet::new(),
+        }
+    }
+
+    /// Notes a finding. Two descriptors of one blob say the same of it: once is enough.
+    pub fn add(&mut self, finding: Finding) {
+        let (entry, manifest) = (self.entry, self.manifest);
+        if self.findings.len() < limits::FINDINGS {
+            self.findings.push(Noted {
+                finding,
+                entry,
+                manifest,
+            });
+        } else if self.findings.len() == limits::FINDINGS {
+            let message = format!(
+                "more than {} problems: no more are listed",
+                limits::FINDINGS
+            );
+            let finding = Finding::new(Code::Limit, &Place::default(), message);
+            self.findings.push(Noted {
+                finding,
+                entry: None,
+                manifest: None,
+            });
+        }
+    }
+
+    pub fn note(&mut self, code: Code, place: &Place, message: impl Into<String>) {
+        self.add(Finding::new(code, place, message));
+    }
+
+    /// Makes the findings from number `first` on concern all entries.
+    pub fn concerns_all(&mut self, first: usize) {
+        for noted in &mut self.findings[first..] {
+            noted.entry = None;
+        }
+        self.entry = None;
+    }
+
+    /// The file of a name, links followed. A link that leads nowhere is noted.
+    pub fn find(&mut self, name: &str, place: &Place) -> Found<'f> {
+        match self.files.find(name) {
+            Ok(Some(content)) => {
+                self.known.insert(content.id());
+                Found::Here(content)
+            }
+            Ok(None) => Found::Absent,
+            Err(error) => {
+                let fact = error.to_string();
+                let message = fact.strip_prefix(&format!("{name} ")).unwrap_or(&fact);
+                self.note(Code::BadLink, place, message);
+                Found::Broken
+            }
+        }
+    }
+
+    /// The file of a name that must be there.
+    pub fn required(&mut self, name: &str, place: &Place) -> Option<&'f Content> {
+        match self.find(name, place) {
+            Found::Here(content) => Some(content),
+            Found::Absent => {
+                self.note(Code::MissingBlob, place, MISSING);
+                None
+            }
+            Found::Broken => None,
+        }
+    }
+
+    /// Reads a document, and notes what is wrong with its form and with its digest.
+    pub fn document(
+        &mut self,
+        content: &Content,
+        expected: Option<&Digest>,
+        place: &Place,
+    ) -> Option<ReadDocument> {
+        self.document_fields(content, expected, &Fields::All, place)
+    }
+
+    /// Reads a document of which only some fields are needed.
+    pub fn document_fields(
+        &mut self,
+        content: &Content,
+        expected: Option<&Digest>,
+        fields: &Fields,
+        place: &Place,
+    ) -> Option<ReadDocument> {
+        self.documents.insert(content.id());
+        let bytes = match self.files.read(content) {
+            Ok(bytes) => bytes,
+            Err(error @ Error::Limit { .. }) => {
+                self.note(Code::Limit, place, error.to_string());
+                return None;
+            }
+            Err(error) => {
+                let cause = std::error::Error::source(&error).map(ToString::to_string);
+                let message = format!("cannot be read: {}", cause.unwrap_or_default());
+                self.note(Code::Unreadable, place, message);
+                return None;
+            }
+        };
+        if let Some(expected) = expected {
+            let found = expected.same_algorithm(&bytes);
+            if found != *expected {
+                self.add(Finding::mismatch(
+                    Code::BlobDigest,
+                    place,
+                    "digest",
+                    expected,
+                    &found,
+                ));
+            }
+        }
+        let parsed = json::read_fields(&bytes, fields);
+        for (code, message) in parsed.problems {
+            self.note(code, place, message);
+        }
+        parsed.value.map(|value| ReadDocument {
+            value,
+            bytes: bytes.into(),
+        })
+    }
+
+    /// Counts metadata that is kept. Whether more may be read.
+    pub fn charge(&mut self, bytes: u64, place: &Place) -> bool {
+        match self.files.charge(bytes) {
+            Ok(()) => true,
+            Err(error) => {
+                let already = |noted: &Noted| noted.finding.code == Code::Limit;
+                if !self.findings.iter().any(already) {
+                    self.note(Code::Limit, place, error.to_string());
+                }
+                false
+            }
+        }
+    }
+
+    /// Whether more metadata was found than may be read.
+    pub fn is_over_limit(&self) -> bool {
+        self.files.charge(0).is_err()
+    }
+
+    /// Notes a limit that `found` of something exceeds. Whether it is kept.
+    pub fn at_most(&mut self, what: &str, found: usize, limit: usize, place: &Place) -> bool {
+        match limits::at_most(what, found, limit) {
+            Ok(()) => true,
+            Err(error) => {
+                self.note(Code::Limit, place, error.to_string());
+                false
+            }
+        }
+    }
+
+    /// Counts the layers of an image. Whether they may be read.
+    pub fn charge_layers(&mut self, count: usize, place: &Place) -> bool {
+        self.at_most("the number of layers", count, limits::LAYERS, place)
+            && self.charge(limits::ENTRY_BYTES * count as u64, place)
+    }
+
+    /// Checks that the names of images are within their limits: they go into messages, reports and indexes.
+    pub fn names<'n>(&mut self, names: impl Iterator<Item = &'n str>, place: &Place) {
+        let mut count = 0;
+        let mut longest = 0;
+        for name in names {
+            count += 1;
+            longest = longest.max(name.len());
+        }
+        let limit = usize::try_from(limits::IMAGE_NAME_BYTES).unwrap_or(usize::MAX);
+        let what = "the length of an image's name in bytes";
+        self.at_most(what, longest, limit, place);
+        self.at_most("the number of names", count, limits::NAMES, place);
+    }
+
+    /// Notes the size of a content that is not the one its descriptor says.
+    pub fn size(&mut self, expected: u64, content: &Content, place: &Place) {
+        let found = content.size();
+        if expected != found {
+            let finding = Finding::mismatch(Code::BlobSize, place, "size", &expected, &found);
+            if !self.findings.iter().any(|noted| noted.finding == finding) {
+                self.add(finding);
+            }
+        }
+    }
+
+    /// Whether something has referred to a content.
+    pub fn is_known(&self, content: &Content) -> bool {
+        self.known.contains(&content.id())
+    }
+
+    /// What has been read as documents.
+    pub fn into_parts(self) -> (Vec<Noted>, HashSet<ContentId>) {
+        (self.findings, self.documents)
+    }
+}
+
+/// What is said of a file that is not there.
+pub(crate) const MISSING: &str = "missing from the input";

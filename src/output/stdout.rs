@@ -1,0 +1,38 @@
+//! Standard output as a file.
+
+use std::fs::File;
+use std::io;
+use std::os::fd::AsFd;
+use std::os::unix::fs::{FileTypeExt, MetadataExt};
+use std::path::Path;
+
+use rustix::fs::OFlags;
+
+use crate::error::Error;
+use crate::error::Result;
+
+/// Standard output, open for writing. Not [`io::Stdout`], which takes a write that fails with EBADF for done.
+pub(super) fn open() -> Result<File> {
+    let path = Path::new("standard output");
+    let stdout = io::stdout().as_fd().try_clone_to_owned();
+    let file = File::from(stdout.map_err(Error::io("write", path))?);
+    let flags =
+        rustix::fs::fcntl_getfl(&file).map_err(|errno| Error::io("write", path)(errno.into()))?;
+    let access = flags & OFlags::RWMODE;
+    // Rust's runtime opens /dev/null, for reading and writing, in the place of a closed standard output. A shell's
+    // `> /dev/null` is for writing only.
+    if access == OFlags::RDONLY || (access == OFlags::RDWR && is_null(&file)) {
+        return Err(Error::io("write", path)(io::Error::other("it is closed")));
+    }
+    Ok(file)
+}
+
+fn is_null(file: &File) -> bool {
+    let same = |null: &std::fs::Metadata, found: &std::fs::Metadata| {
+        found.file_type().is_char_device() && found.rdev() == null.rdev()
+    };
+    match (std::fs::metadata("/dev/null"), file.metadata()) {
+        (Ok(null), Ok(found)) => same(&null, &found),
+        _ => false,
+    }
+}

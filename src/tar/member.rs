@@ -1,0 +1,152 @@
+//! A member of a tar: its name, what it is, where its data is.
+
+use std::borrow::Cow;
+
+use super::extensions::Extensions;
+use super::header::{BLOCK, Header};
+use super::sparse::{self, Fragment};
+
+/// What a member is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Kind {
+    File,
+    Folder,
+    Symlink,
+    HardLink,
+    /// A device or a named pipe.
+    Device,
+}
+
+/// A run of bytes of a member that is stored in the archive.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Extent {
+    /// Where in the member.
+    pub position: u64,
+    /// Where in the archive.
+    pub offset: u64,
+    pub length: u64,
+}
+
+/// All that stands in front of the data of a member.
+#[derive(Default)]
+pub(crate) struct Member {
+    /// The offset of its header.
+    pub at: u64,
+    pub header: Header,
+    pub extensions: Extensions,
+    /// The size that its headers say it has, whether or not it has data.
+    pub declared: u64,
+    /// The offset of its data.
+    pub data: u64,
+    /// How long its data is.
+    pub stored: u64,
+    /// How long the file is, with its holes.
+    pub size: u64,
+    /// Of a sparse file.
+    pub fragments: Option<Vec<Fragment>>,
+}
+
+impl Member {
+    pub fn new(at: u64, header: Header, size: u64, extensions: Extensions) -> Member {
+        let mut member = Member {
+            at,
+            header,
+            extensions,
+            ..Member::default()
+        };
+        member.declared = member.pax_size().unwrap_or(size);
+        if member.has_data() {
+            member.stored = member.declared;
+            member.size = member.declared;
+        }
+        member
+    }
+
+    /// What the PAX header says of its size.
+    pub fn pax_size(&self) -> Option<u64> {
+        self.extensions.pax.as_ref()?.size
+    }
+
+    /// The rule of Go, `isHeaderOnlyType` in <https://github.com/golang/go/blob/go1.25.0/src/archive/tar/format.go>: links,
+    /// devices and folders have no data, whatever size they say; all else is a file, whatever letter it has.
+    pub fn has_data(&self) -> bool {
+        matches!(self.type_of(), Kind::File)
+    }
+
+    fn type_of(&self) -> Kind {
+        match self.header.kind() {
+            b'1' => Kind::HardLink,
+            b'2' => Kind::Symlink,
+            b'3' | b'4' | b'6' => Kind::Device,
+            b'5' => Kind::Folder,
+            // Headers older than POSIX tell folders by their names alone.
+            0 if self.plain_name().ends_with(b"/") => Kind::Folder,
+            _ => Kind::File,
+        }
+    }
+
+    pub fn kind(&self) -> Kind {
+        match self.type_of() {
+            // To GNU tar it is a folder; nobody can tell that from a file of no bytes.
+            Kind::File if self.size == 0 && self.name().ends_with(b"/") => Kind::Folder,
+            kind => kind,
+        }
+    }
+
+    pub fn name(&self) -> Cow<'_, [u8]> {
+        let pax = self.extensions.pax.as_ref();
+        let sparse =
+            pax.filter(|pax| self.header.kind() != b'S' && sparse::map_place(pax).is_some());
+        match sparse.map_or(&[][..], |pax| pax.sparse("name")) {
+            [] => self.plain_name(),
+            name => Cow::Borrowed(name),
+        }
+    }
+
+    /// Without regard to what a sparse file is called.
+    fn plain_name(&self) -> Cow<'_, [u8]> {
+        let Extensions { long_name, pax, .. } = &self.extensions;
+        let path = pax.as_ref().and_then(|pax| pax.path.as_ref());
+        match long_name.as_ref().or(path) {
+            Some(name) => Cow::Borrowed(name),
+            None => self.header.name(),
+        }
+    }
+
+    /// Where a link leads.
+    pub fn link(&self) -> &[u8] {
+        let Extensions { long_link, pax, .. } = &self.extensions;
+        let link = pax.as_ref().and_then(|pax| pax.link.as_ref());
+        let link = long_link.as_ref().or(link);
+        link.map_or_else(|| self.header.link(), Vec::as_slice)
+    }
+
+    /// Zeros behind the data up to the next block.
+    pub fn padding(&self) -> u64 {
+        let block = BLOCK as u64;
+        (block - self.stored % block) % block
+    }
+
+    /// Where the bytes of the file are.
+    pub fn extents(&self) -> Vec<Extent> {
+        let Some(fragments) = &self.fragments else {
+            let (offset, length) = (self.data, self.size);
+            return vec![Extent {
+                position: 0,
+                offset,
+                length,
+            }];
+        };
+        let mut offset = self.data;
+        let extents = fragments.iter().map(|&(position, length)| {
+            let extent = Extent {
+                position,
+                offset,
+                length,
+            };
+            offset += length;
+            extent
+        });
+        extents.filter(|extent| extent.length > 0).collect()
+    }
+}

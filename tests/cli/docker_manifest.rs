@@ -1,0 +1,99 @@
+//! The manifest.json of a tar: which images it lists, and under which names.
+
+use serde_json::{Value, json};
+
+use crate::support::docker::{self, Image, save};
+use crate::support::layers::Layer;
+use crate::support::layout::Layout;
+use crate::support::oci;
+use crate::support::sandbox::Sandbox;
+
+const COSIGN: &str = "application/vnd.dev.cosign.simplesigning.v1+json";
+
+#[test]
+fn names_that_docker_cannot_take_are_no_tags_for_it() {
+    let mut layout = oci::one("app:1.0", &[Layer::new("base")]);
+    let other = layout.image("amd64", &[Layer::new("other")]);
+    layout.add(oci::named(&other, "1.0"));
+    let sandbox = Sandbox::with_folder(&layout.files());
+    sandbox.convert(&["app", "-o", "out.tar"]).succeeds();
+    let docker = sandbox.layout("out.tar").json("manifest.json");
+    assert_eq!(docker[0]["RepoTags"], json!(["app:1.0"]));
+    assert_eq!(docker[1]["RepoTags"], Value::Null);
+}
+
+/// An artifact with a config that could be an image's, as cosign writes it.
+fn signature(layout: &mut oci::Layout) -> Value {
+    layout.manifest(
+        oci::CONFIG,
+        &docker::config(&[Layer::new("x")]),
+        &[(COSIGN, b"{}".to_vec())],
+    )
+}
+
+#[test]
+fn what_is_no_file_system_is_not_listed() {
+    let mut layout = oci::one("app:1.0", &[Layer::new("base")]);
+    let signature = signature(&mut layout);
+    layout.add(oci::named(&signature, "signature:1"));
+    let sandbox = Sandbox::with_folder(&layout.files());
+    sandbox.convert(&["app", "-o", "out.tar"]);
+    let output = sandbox.layout("out.tar");
+    assert_eq!(output.descriptors().len(), 2);
+    let docker = output.json("manifest.json");
+    assert_eq!(docker.as_array().unwrap().len(), 1);
+    assert_eq!(docker[0]["RepoTags"], json!(["app:1.0"]));
+}
+
+#[test]
+fn without_images_there_is_no_list() {
+    let mut layout = oci::Layout::default();
+    let signature = signature(&mut layout);
+    layout.add(oci::named(&signature, "signature:1"));
+    let sandbox = Sandbox::with_folder(&layout.files());
+    sandbox.convert(&["app", "-o", "out.tar"]);
+    let output = sandbox.layout("out.tar");
+    assert!(!output.files.contains_key("manifest.json"));
+}
+
+#[test]
+fn an_image_without_layers_is_listed() {
+    // `null` is what Go writes for an empty list.
+    for layers in [json!([]), Value::Null] {
+        let mut layout = oci::Layout::default();
+        let config = layout.blob(oci::CONFIG, &docker::config(&[]));
+        let mut manifest = oci::manifest(&config, &[]);
+        manifest["layers"] = layers;
+        let image = layout.document(&manifest);
+        layout.add(oci::named(&image, "empty:1"));
+        let sandbox = Sandbox::with_folder(&layout.files());
+        sandbox.convert(&["app", "-o", "out.tar"]);
+        let docker = Layout::open(&sandbox.path("out.tar")).json("manifest.json");
+        assert_eq!(docker[0]["Layers"], json!([]));
+        assert_eq!(docker[0]["RepoTags"], json!(["empty:1"]));
+    }
+}
+
+#[test]
+fn names_are_the_same_by_way_of_a_tar() {
+    let digest = format!("app@{}", Layer::new("x").diff_id());
+    let names = [
+        "app:1.0",
+        "team/app:2",
+        "app",
+        "host.test:5000/a/b:c",
+        &digest,
+    ];
+    let images: Vec<Image> = names
+        .iter()
+        .map(|name| Image::new(&[name], &[Layer::new(name)]))
+        .collect();
+    let layout = oci::one("1.0", &[Layer::new("base")]).files();
+    for files in [save(&images), layout] {
+        let sandbox = Sandbox::with_archive(&files);
+        let folder = sandbox.converted(&["app.tar"]);
+        sandbox.convert(&["out", "-o", "out.tar"]).succeeds();
+        sandbox.convert(&["out.tar", "-o", "again"]).succeeds();
+        assert!(sandbox.layout("again") == folder);
+    }
+}
