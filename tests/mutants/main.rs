@@ -96,11 +96,7 @@ fn the_inputs_themselves_are_sound() {
         let transcript = said.transcript();
         assert!(said.violations().is_empty(), "{}: {transcript}", input.name);
         let errors = said.found.iter().any(|found| found.starts_with("error"));
-        assert!(
-            !errors && !said.is_too_strict(),
-            "{}: {transcript}",
-            input.name
-        );
+        assert!(!errors, "{}: {transcript}", input.name);
     }
 }
 
