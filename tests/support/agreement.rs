@@ -29,9 +29,9 @@ pub struct Said {
 pub enum Converted {
     /// It failed.
     Stopped,
-    /// It wrote an output, and warned of these: the code and what became of it, sorted. `copied unchanged`, `corrected in
-    /// the output`, or nothing where the warning has no code.
-    Wrote(Vec<(String, String)>),
+    /// It wrote an output, and warned of these: the code and what became of it, which is `copied unchanged`, `corrected in
+    /// the output`, or nothing.
+    Wrote(BTreeSet<(String, String)>),
 }
 
 /// Runs `verify` and `convert` over an input, and `verify` over the output.
@@ -70,20 +70,18 @@ pub fn findings(verify: &Run) -> Vec<String> {
     findings
 }
 
-/// The codes in the warnings of `convert`: each ends in `(CODE; WHAT BECAME OF IT)`.
-fn warnings(stderr: &str) -> Vec<(String, String)> {
+/// The codes in the warnings of `convert`: each ends in `(CODE)` or `(CODE; WHAT BECAME OF IT)`.
+fn warnings(stderr: &str) -> BTreeSet<(String, String)> {
     let lines = stderr.lines();
     let warnings = lines.filter_map(|line| line.strip_prefix("ocify: warning: "));
-    let mut codes: Vec<(String, String)> = warnings
+    warnings
         .map(|warning| {
             let end = warning.rsplit_once(" (").map_or("", |(_, end)| end);
             let end = end.strip_suffix(')').unwrap_or_default();
-            let (code, fate) = end.split_once("; ").unwrap_or_default();
+            let (code, fate) = end.split_once("; ").unwrap_or((end, ""));
             (code.to_owned(), fate.to_owned())
         })
-        .collect();
-    codes.sort();
-    codes
+        .collect()
 }
 
 fn errors(found: &[String]) -> BTreeSet<&str> {

@@ -10,6 +10,7 @@ pub mod layers;
 pub mod layout;
 pub mod legacy;
 pub mod oci;
+pub mod parts;
 pub mod sandbox;
 pub mod schema1;
 pub mod tar;
