@@ -25,7 +25,7 @@ from_stdin() { # INPUT OUTPUT OPTION...
 same_index() { # FOLDER TAR
     tar -xOf "$2" index.json | cmp - "$1/index.json"
 }
-# Every promise for one input and one codec. The first failure ends it, since the rest would repeat it.
+# Checks every promise for one input and one codec. Stops at the first failure, because the others would only repeat it.
 convert_and_check() { # NAME CODEC
     local name=$1 codec=$2 input=$corpus/$1 out=$work/out
     local title="$name --compression $codec:" options=(--compression "$codec") wanted=()

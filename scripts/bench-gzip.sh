@@ -1,7 +1,7 @@
 #!/bin/sh
 # Compares deflate-chunks with zlib-rs, zlib-ng and libdeflate: MB/s and sizes of all levels on one core, side by side.
 # Usage: bench-gzip.sh [CORPUS_FOLDER] [--megabytes N] [--rounds N] [--svg FILE]
-# Each file of the folder is a kind of data. Without a folder, one is made of Debian packages (make-gzip-corpus.sh).
+# Each file of the folder is a kind of data. Without a folder, one is made from Debian packages (make-gzip-corpus.sh).
 # Needs a C compiler and CMake, for zlib-ng and libdeflate.
 set -eu
 
@@ -27,7 +27,7 @@ if [ -z "$corpus" ]; then
 fi
 
 cargo build --quiet --release --manifest-path "$crate/compare/Cargo.toml"
-# One core, so that the scheduler does not move it; where taskset is missing, the program is single-threaded anyway.
+# On one core, so that the scheduler does not move it. Without taskset, the program is still single-threaded.
 if command -v taskset > /dev/null; then
     taskset -c 0 "$crate/compare/target/release/compare" "$corpus" "$@"
 else

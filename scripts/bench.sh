@@ -1,15 +1,15 @@
 #!/usr/bin/env bash
 # Measures ocify against skopeo, in turn, on an image of real content: a Debian base of about 170 MB and an application
 # layer of about 63 MB. Prints medians of wall time, CPU time and peak memory, output sizes and their ratios, and writes
-# them to FOLDER/bench.md and FOLDER/bench.svg; also what waiting for the disk costs, and how far ocify is from what hashing
-# and encoding alone take.
+# them to FOLDER/bench.md and FOLDER/bench.svg. Also measures waiting for the disk, and how much of the time hashing
+# and encoding take.
 #
 # usage: scripts/bench.sh [--runs N] [--routes ROUTE,…] [--folder FOLDER] [--output FOLDER] [BINARY]
 #   --runs N         runs of each command (default 7)
 #   --routes LIST    of folder-gzip tar-gzip folder-zstd folder-none schema1 gzip-zstd unchanged six-images cached
 #   --folder FOLDER  inputs and results (default target/bench); the inputs, 800 MB, are made once and kept
 #   --output FOLDER  where both programs write (default FOLDER). skopeo waits for the disk after each blob; on a tmpfs
-#                    (/dev/shm) that costs nothing, so that the programs themselves are compared
+#                    (/dev/shm) that costs nothing, so only the programs are compared
 #   SKOPEO=PATH in the environment chooses the skopeo that is measured.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -34,7 +34,7 @@ output=${output:-$folder}
 skopeo=${SKOPEO:-skopeo}
 require "$ocify" "$skopeo" python3
 
-# Packages of Debian 12; their files are the content. Names that a release lacks are left out.
+# Packages of Debian 12; their files are the content. Packages that a release lacks are left out.
 base_packages=(apt base-files base-passwd bash bsdutils coreutils curl dash debconf debianutils diffutils dpkg e2fsprogs
     findutils gcc-12-base gnupg gpg gpgv grep gzip hostname iproute2 less libapt-pkg6.0 libc-bin libc6 libcrypt1
     libcurl4 libgcrypt20 libgnutls30 libperl5.36 libpam-modules libsqlite3-0 libssl3 libstdc++6 libsystemd0 login mawk
@@ -42,7 +42,7 @@ base_packages=(apt base-files base-passwd bash bsdutils coreutils curl dash debc
     util-linux)
 app_packages=(libpython3.11-stdlib python3-lxml python3-numpy python3-sqlalchemy python3.11-minimal redis-tools)
 
-# layer NAME PACKAGE... : $inputs/NAME.tar, the packages' files as a layer with sorted names and no times or owners of its own.
+# layer NAME PACKAGE... : $inputs/NAME.tar, the packages' files as a layer, with sorted names and fixed times and owners.
 layer() {
     local name=$1 package
     shift
@@ -95,6 +95,6 @@ fi
 python3 scripts/bench_run.py --ocify "$(realpath "$ocify")" --skopeo "$(command -v "$skopeo")" --inputs "$inputs" \
     --output "$(realpath -m "$output")" --results "$folder" --runs "$runs" ${routes:+--routes "$routes"}
 if [ -z "$routes" ]; then
-    # The same conversions in one process, against what hashing and encoding take in it.
+    # The same conversions in one process, compared with hashing and encoding alone.
     cargo bench --locked --quiet --bench limit -- "$inputs/docker-save.tar" "$(realpath -m "$output")" "$runs" | tee -a "$folder/bench.md"
 fi

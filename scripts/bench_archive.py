@@ -38,7 +38,7 @@ class Archive:
         self.add(name, len(content), io.BytesIO(content))
 
     def add_layer(self, v1_id, parent, path, diff_id):
-        """`<v1 id>/{VERSION,json,layer.tar}`; layer.tar is a link when its content is here already."""
+        """`<v1 id>/{VERSION,json,layer.tar}`; layer.tar is a link if the archive already has its content."""
         if v1_id in self.folders:
             return
         self.folders.add(v1_id)

@@ -6,7 +6,7 @@ WIDTH, LABELS, GAP, BAR, ROW = 980, 330, 70, 11, 34
 
 
 def panel(x, width, title, rows, value, show):
-    """One panel's elements; `value` takes a measurement to a number, `show` a number to its label."""
+    """One panel's elements; `value` turns a measurement into a number, `show` a number into its label."""
     largest = max((value(m) for _, programs in rows for m in programs.values()), default=1)
     yield f'<text x="{x}" y="58" class="head">{title}</text>'
     for number, (_, programs) in enumerate(rows):

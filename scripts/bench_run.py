@@ -100,9 +100,9 @@ def warm(inputs):
 
 
 def measure(route, output, runs):
-    """{program: [Measurement]} with the programs taking turns; without a program that fails on this route."""
+    """{program: [Measurement]} with the programs taking turns; a program that fails on this route is left out."""
     commands, results = dict(route.commands), {}
-    for run in range(-1, runs):  # the first turn is not counted: it shows what works, and warms the caches
+    for run in range(-1, runs):  # the first run is not counted: it shows which programs work, and warms the caches
         for program in list(commands):
             try:
                 if run < 0 and program == "ocify" and route.prepare:
@@ -123,7 +123,7 @@ def measure(route, output, runs):
 
 
 def waiting(ocify, inputs, results, runs):
-    """What it costs to wait until the output is on the disk of `results`: a sentence."""
+    """A sentence: what waiting costs until the output is on the disk of `results`."""
     output = os.path.join(results, "disk")
     folder = f"{output}/layout"
     walls = {"with": [], "without": []}
@@ -204,7 +204,7 @@ def main():
     clear(output)
     facts = (f"{version(options.ocify)}, {version(options.skopeo)}; {processor()}, {len(os.sched_getaffinity(0))} cores, "
              f"output on {file_system(output)}; medians of {options.runs} runs in turn, {datetime.date.today()}.")
-    # A child starts with its parent's peak, so this script's own is the least that can be seen.
+    # A child starts with its parent's peak, so this script's own peak is the smallest value that can be measured.
     facts += f" Peaks below {Measurement([['true']], output).peak / (1 << 20):.0f} MiB cannot be told apart."
     rows = []
     for route in chosen:

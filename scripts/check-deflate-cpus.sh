@@ -2,7 +2,7 @@
 # Checks that the output of deflate-chunks is the same on other CPUs: the digests of examples/digests.rs are made natively,
 # under emulated x86-64 CPUs from one without SSE4 to one with AVX2, and on aarch64 where a cross target is installed.
 # Usage: check-deflate-cpus.sh [CRATE_FOLDER]
-# Needs qemu-user (apt install qemu-user); what cannot be run is named.
+# Needs qemu-user (apt install qemu-user); CPUs that cannot be run are listed.
 set -eu
 
 here=$(cd "$(dirname "$0")" && pwd)
@@ -47,7 +47,7 @@ if [ "$(uname -m)" != x86_64 ]; then
     echo "skipped  emulated x86-64 CPUs: this machine is no x86-64"
 elif command -v qemu-x86_64 > "$work/which"; then
     for cpu in core2duo Nehalem Haswell; do
-        # qemu warns of features that it cannot emulate; the program's own errors are in its exit code.
+        # qemu warns about features that it cannot emulate; the program's own errors are in its exit code.
         check "qemu-x86_64 -cpu $cpu" qemu-x86_64 -cpu "$cpu" "$native" 2> "$work/warnings"
     done
 else

@@ -21,7 +21,7 @@ problems = []
 
 
 def allowed(expression):
-    """Whether an SPDX expression can be satisfied. `/` is how OR was written once."""
+    """Whether an SPDX expression can be satisfied. `/` is the older way to write OR."""
     words = re.findall(r"\(|\)|[^\s()/]+|/", expression)
     position = 0
 

@@ -1,5 +1,5 @@
 # shellcheck shell=bash
-# What the scripts that show ocify at work have in common. Sourced, never run.
+# Shared by the scripts that check ocify. Sourced, never run.
 
 # A working folder on the disk that holds the temporary files, removed at exit.
 work=$(mktemp -d -t ocify.XXXXXX)
@@ -15,7 +15,7 @@ trap 'exit 130' INT TERM
 passed=0
 failed=0
 
-# check TITLE COMMAND... : runs the command and counts it; says nothing unless it fails.
+# check TITLE COMMAND... : runs the command and counts it; prints nothing unless it fails.
 check() {
     local title=$1
     shift
@@ -29,13 +29,13 @@ check() {
     fi
 }
 
-# The closing line; its status is that of the whole script.
+# Prints the last line; its status is the status of the whole script.
 summary() {
     printf '%d passed, %d failed\n' "$passed" "$failed"
     [ "$failed" -eq 0 ] && [ "$passed" -gt 0 ]
 }
 
-# require COMMAND... : stops when a program that the script calls is missing.
+# require COMMAND... : stops if a program that the script calls is missing.
 require() {
     local program missing=()
     for program in "$@"; do
@@ -46,7 +46,7 @@ require() {
     exit 1
 }
 
-# The inputs that real engines made, and the checker that shares no code with ocify.
+# The inputs made by real engines, and a checker that shares no code with ocify.
 shared=${OCIFY_SHARED:-../shared}
 corpus=$shared/corpus
 expected=$corpus/expected.json

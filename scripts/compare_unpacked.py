@@ -45,7 +45,7 @@ def remove(tree, path):
 
 
 def describe(member, content):
-    """(type, permissions, details) of a tar member; details are all that tells two of a type apart."""
+    """(type, permissions, details) of a tar member; details are everything that distinguishes two members of one type."""
     mode = stat.S_IMODE(member.mode)
     if member.isdir():
         return ("folder", mode, None)
@@ -57,7 +57,7 @@ def describe(member, content):
 
 
 def apply_layer(tree, content):
-    """Applies a layer as image-spec's layer.md says: its whiteouts hide what lower layers hold, never its own entries."""
+    """Applies a layer as image-spec's layer.md says: its whiteouts hide entries of lower layers, never its own."""
     with tarfile.open(fileobj=io.BytesIO(content)) as tar:
         members = [(posixpath.normpath("/" + m.name).lstrip("/"), m) for m in tar]
         for path, _ in members:

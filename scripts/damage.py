@@ -44,7 +44,7 @@ LAYERS = [tar([("etc/one", b"one\n" * 3000)]), tar([("etc/two", b"two\n" * 3000)
 
 
 class Image:
-    """An image whose every part can be put in wrongly. Digests are computed from what is there, unless said otherwise."""
+    """An image, every part of which can be replaced. Digests are computed from the parts unless they are set."""
 
     def __init__(self, layers=None, kind="tar+gzip", encode=lambda data: gzip.compress(data, mtime=0), diff_ids=None):
         self.plain = list(layers or LAYERS)
@@ -72,7 +72,7 @@ class Image:
         return files
 
     def save(self):
-        """As docker save; a list, since a name may be there twice."""
+        """As docker save writes it; a list, because a name may occur twice."""
         config = self.config_bytes()
         names = [f"{number}/layer.tar" for number in range(len(self.plain))]
         manifest = [{"Config": sha(config) + ".json", "RepoTags": ["app:1"], "Layers": names}]
@@ -91,7 +91,7 @@ def changed(pairs, name, data):
     return [(n, data if n == name else d) for n, d in pairs]
 
 
-# Each gives a layout (a dict), or the bytes of a docker-save archive.
+# Each returns a layout (a dict), or the bytes of a docker-save archive.
 
 def layout_blob(change):
     def damage():
@@ -120,14 +120,14 @@ def layout_file(change):
 
 
 def own_digest(change):
-    """A layer blob that is damaged but named by the digest it has."""
+    """A damaged layer blob that has the digest in its name."""
     def prepare(image):
         image.blobs[1] = change(image.blobs[1])
     return layout_image(prepare)
 
 
 def own_layer(change):
-    """A layer whose tar is damaged, with digests that fit."""
+    """A layer whose tar is damaged, with matching digests."""
     return lambda: Image([LAYERS[0], change(LAYERS[1])]).layout()
 
 
@@ -229,7 +229,7 @@ KINDS = [
     ("oci", "oci-layout of version 2.0.0", layout_file(lambda image, files: files.update({"oci-layout": b'{"imageLayoutVersion":"2.0.0"}'}))),
     ("oci", "index.json cut short", layout_file(lambda image, files: files.update({"index.json": files["index.json"][:60]}))),
     ("oci", "one name for two images", two_of_one_name),
-    # OCI layouts whose digests all fit
+    # OCI layouts whose digests all match
     ("oci", "diff_id wrong", lambda: Image(diff_ids=["sha256:" + sha(LAYERS[0]), "sha256:" + "0" * 64]).layout()),
     ("oci", "layers in another order than the config's", layout_image(lambda image: swap(image.blobs))),
     ("oci", "fewer diff_ids than layers", layout_image(lambda image: image.diff_ids.pop())),
@@ -257,7 +257,7 @@ def says(command):
 
 
 def ask(kind, made, work):
-    """What each program says: a dict of verdicts."""
+    """What each program reports: a dict of verdicts."""
     if kind == "docker":
         source = work / "image.tar"
         source.write_bytes(made)

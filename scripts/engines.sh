@@ -12,8 +12,8 @@ stop_daemons() {
 }
 at_exit+=(stop_daemons)
 
-# start NAME READY-COMMAND -- DAEMON... : starts a daemon and waits until it answers or ends; ten minutes and more, since a
-# busy machine may need them.
+# start NAME READY-COMMAND -- DAEMON... : starts a daemon and waits until it answers or ends, for ten minutes or more: a
+# busy machine may need that long.
 start() {
     local name=$1 ready=$2 log=$work/$1.log
     shift 3
@@ -46,8 +46,8 @@ disabled_plugins = ["io.containerd.grpc.v1.cri"]
 TOML
     start containerd containerd_answers -- containerd --config "$work/containerd.toml"
 }
-# After start_containerd: dockerd would otherwise take the machine's containerd wherever that has a socket, even if nobody
-# answers there. And no settings but these.
+# After start_containerd: otherwise dockerd would use the socket of the machine's containerd if there is one, even if nobody
+# answers there. No other settings are read.
 start_dockerd() {
     echo '{}' >"$work/docker.json"
     start dockerd docker_answers -- dockerd --config-file "$work/docker.json" --containerd "$work/containerd.sock" --bridge=none \

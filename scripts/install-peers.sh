@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Installs the programs that the acceptance, torture, instruction and peer runs call, those that are missing and no others.
+# Installs the programs that the acceptance, torture, instruction and peer scripts call, if they are missing.
 # For Debian 12 and later and for Ubuntu; needs root.
 set -euo pipefail
 
@@ -15,8 +15,8 @@ programs=(
 # libFuzzer is C++.
 command -v cargo-fuzz >/dev/null && programs+=("c++=g++")
 
-# again COMMAND... : until it succeeds, for some minutes. Mirrors fail now and then, and another apt-get may hold the lock on
-# the lists, for which, unlike dpkg's, apt-get does not wait.
+# again COMMAND... : repeats the command until it succeeds, for some minutes. Mirrors fail now and then, and another apt-get
+# may hold the lock on the lists; apt-get waits for dpkg's lock only.
 again() {
     local pause
     for pause in 5 10 20 40 80 160; do
@@ -26,7 +26,7 @@ again() {
     done
     "$@"
 }
-# An update that reaches no mirror succeeds with the old lists, so what tells is whether the packages come.
+# An update that reaches no mirror succeeds with the old lists, so only installing the packages shows whether it worked.
 install() { # PACKAGE...
     local more=()
     apt-get update -qq || return
@@ -43,7 +43,7 @@ done
 [ ${#packages[@]} -eq 0 ] || again install "${packages[@]}"
 
 if ! python3 -c 'import jsonschema' 2>/dev/null; then
-    # The python3 in the path may not be the one that Debian's packages serve, so pip comes first.
+    # The first python3 in PATH may not be the one that Debian's packages install for, so pip is tried first.
     python3 -m pip install --quiet --disable-pip-version-check --break-system-packages jsonschema ||
         again install python3-jsonschema
     python3 -c 'import jsonschema'

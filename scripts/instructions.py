@@ -5,7 +5,7 @@ usage: scripts/instructions.py [--record] [PROGRAM]
 
 PROGRAM is a release build, target/release/ocify by default. Unlike seconds, instructions are the same on a busy machine. A
 count of more than 5 % above its budget in scripts/instructions.txt fails. One of more than 5 % below fails too: what was won
-is to be kept, so record it. --record writes the counts as the new budgets, after a change that is meant to cost or to save
+must be kept, so record it. --record writes the counts as the new budgets, after a change that is meant to cost or to save
 something, or with a new compiler.
 
 Needs valgrind, on x86-64 with AVX2: valgrind shows programs the same processor on all of those, whatever else they have.
@@ -17,7 +17,7 @@ BUDGETS = ROOT / "scripts/instructions.txt"
 SLACK = 0.05
 MEBIBYTE = 1 << 20
 
-# Route, input, options. Each is done by one thread, since how threads wait for each other is not the same twice.
+# Route, input, options. Each runs with one thread, because threads do not wait for each other in the same way twice.
 ROUTES = [
     ("docker-save-to-gzip", "docker.tar", ["--compression", "gzip"]),
     ("docker-save-to-zstd", "docker.tar", ["--compression", "zstd"]),
@@ -28,7 +28,7 @@ ROUTES = [
 
 
 def words(chance, size):
-    """Text of words that come as often as words do."""
+    """Text in which words are as frequent as in a language."""
     known = ["".join(chance.choice("etaoinshrdlucmfwypvbgk") for _ in range(2 + number % 9)) for number in range(3000)]
     text = bytearray()
     while len(text) < size:
@@ -38,7 +38,7 @@ def words(chance, size):
 
 
 def records(chance, size):
-    """What tables and object code are like: fields that count up, small numbers, and zeros."""
+    """Data like tables and object code: fields that count up, small numbers, and zeros."""
     data = bytearray()
     while len(data) < size:
         data += (len(data) // 24).to_bytes(8, "little") + int(1 << int(20 * chance.random())).to_bytes(8, "little") + bytes(4)

@@ -1,5 +1,5 @@
 #!/bin/sh
-# Makes the corpus of the gzip benchmark from Debian packages: one file a kind, in the folder given.
+# Makes the corpus of the gzip benchmark from Debian packages: one file for each kind of data, in FOLDER.
 # Usage: make-gzip-corpus.sh FOLDER
 # Needs apt-get with package lists (apt-get update) and dpkg-deb; installs nothing.
 set -eu
@@ -23,7 +23,7 @@ unpack() {
     done
 }
 
-# Writes a tar whose bytes depend on the files alone.
+# Writes a tar whose bytes depend only on the files.
 pack() {
     tar --sort=name --mtime=@0 --owner=0 --group=0 --numeric-owner -C "$1" -cf "$2" .
 }

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Makes testdata/ again: small archives of the same two images by docker, podman and skopeo, and expected.json with what
-# those programs say is in them. testdata/README.md describes each. Needs root, busybox-static and the programs of
+# those programs report about them. testdata/README.md describes each. Needs root, busybox-static and the programs of
 # scripts/install-peers.sh; no step uses a network. Times in the configs make each run's IDs differ.
 #
 # usage: scripts/make-testdata.sh [FOLDER]     (default: testdata)
@@ -48,8 +48,8 @@ CMD ["<run>", "&"]
 DOCKERFILE
 find "$content" -depth -print0 | while IFS= read -r -d '' path; do at "$path"; done
 
-# Two images by Docker: an imported root, and one built on it whose last layer deletes. busybox is mounted for that, so
-# that it is in no layer.
+# Two images by Docker: an imported root, and one built on it whose last layer deletes files. busybox is mounted for that,
+# so that it is not in any layer.
 start_containerd
 start_dockerd
 tar -C "$content/base" --sort=name --owner=0 --group=0 --numeric-owner -c . | docker import --change 'CMD ["/bin/program"]' - testdata/base:1
@@ -80,7 +80,7 @@ skopeo_copy docker-archive:docker-save.tar:testdata/app:1.0 oci-archive:oci-arch
 skopeo_copy --format v2s1 --dest-compress docker-archive:docker-save.tar:testdata/app:1.0 dir:schema1
 skopeo_copy --format v2s2 dir:schema1 "dir:$work/schema2"
 
-# What is in them, by the programs' own word, in the form of the shared corpus's expected.json.
+# What the programs report about them, in the form of the shared corpus's expected.json.
 image() { # CONFIG-FILE IMAGE_ID NAME...
     jq -c --arg id "$2" '{names: $ARGS.positional, image_id: $id, diff_ids: .rootfs.diff_ids, platform: "\(.os)/\(.architecture)",
         history: (.history | length)}' "$1" --args "${@:3}"
@@ -116,7 +116,7 @@ expect() { # KIND IMAGE... -- FILE...
     expect dir "$(config_image "$work/config" |
         jq --arg digest "sha256:$(sha256sum "$work/schema2/manifest.json" | cut -d ' ' -f 1)" \
             '. + {v2s2_manifest_digest_by_skopeo: $digest}')" -- schema1
-    # dockerd makes the configs of such an archive itself and moves the tags to what it made.
+    # dockerd makes the configs of such an archive itself and moves the tags to the images that it made.
     docker load --quiet --input docker-before-1.10.tar >/dev/null
     expect "docker-save before 1.10" "$(docker_image testdata/app:1.0 testdata/app:1.0 testdata/app:latest)" \
         "$(docker_image testdata/base:1 testdata/base:1)" -- docker-before-1.10.tar

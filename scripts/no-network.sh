@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Shows that ocify has no use for a network: no subcommand makes a system call that has to do with one, whatever the
-# input or the environment says, and all of them work where there is none.
+# Shows that ocify does not use a network: no subcommand makes a network system call, whatever the input or the environment
+# says, and all of them work without a network.
 #
 # usage: scripts/no-network.sh [PROGRAM]
 set -euo pipefail
@@ -11,7 +11,7 @@ work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 passed=0 failed=0
 
-# A layer that is only to be had from a URL, and names that are URLs.
+# A layer that is only available from a URL, and names that are URLs.
 python3 - "$work/urls.tar" <<'PY'
 import hashlib, io, json, sys, tarfile
 def text(value): return json.dumps(value).encode()
@@ -35,7 +35,7 @@ with tarfile.open(sys.argv[1], "w") as tar:
         tar.addfile(info, io.BytesIO(data))
 PY
 
-# Everything that programs take for a proxy, a registry or a daemon.
+# Every variable that programs read to find a proxy, a registry or a daemon.
 export http_proxy=http://127.0.0.1:9 https_proxy=http://127.0.0.1:9 ALL_PROXY=socks5://127.0.0.1:9 \
     DOCKER_HOST=tcp://127.0.0.1:9 CONTAINER_HOST=tcp://127.0.0.1:9 REGISTRY_AUTH_FILE="$work/auth.json" \
     OTEL_EXPORTER_OTLP_ENDPOINT=http://127.0.0.1:9 NOTIFY_SOCKET="$work/notify" RUST_LOG=trace
@@ -48,7 +48,7 @@ check() {
     : > "$work/trace"
     strace -f --seccomp-bpf -qq -e trace=network -e signal=none -o "$work/trace" "$ocify" "$@" > "$work/out" 2>&1 < "${stdin:-/dev/null}" || status=$?
     # A thread that ends while strace looks at it leaves a line that names no call: "???( <detached ...>" or
-    # "???( <unfinished ...>". With --seccomp-bpf the kernel stops threads at network calls alone, so that it is rare.
+    # "???( <unfinished ...>". With --seccomp-bpf the kernel stops threads only at network calls, so this is rare.
     if grep -Ev '^[0-9]+ +[?]{3}[(] <(detached|unfinished) [.]{3}>$' "$work/trace" > "$work/calls"; then
         echo "FAIL ocify $*: $(head -3 "$work/calls")"
         failed=$((failed + 1))

@@ -10,7 +10,7 @@ cd "$(dirname "$0")/.."
 . scripts/engines.sh
 
 codecs=(keep gzip zstd none)
-# Inputs that go through every codec; all others through gzip alone.
+# Inputs that are converted with every codec; all others only with gzip.
 every_codec=(docker-20.10.tar docker-29-containerd-gzip.tar crane-tarball.tar)
 readers=("skopeo oci:" "skopeo oci-archive:" "skopeo docker-archive:" "umoci unpack" "docker load" "docker load, by skopeo"
     "podman load" "ctr image import")
@@ -19,7 +19,7 @@ ocify=$(realpath -m "${1:-target/release/ocify}")
 require "$ocify" skopeo umoci docker dockerd podman containerd ctr python3 zstd jq
 require_shared
 
-# The daemons unpack layers in mount namespaces of their own, for which root in a container may have no right.
+# The daemons unpack layers in mount namespaces of their own, which root in a container may not be allowed to create.
 daemons_work=true
 unshare --mount true 2>/dev/null || {
     daemons_work=false
@@ -38,7 +38,7 @@ reads() { # READER CODEC
     esac
 }
 
-# What is in the output, and what should be ------------------------------------------------------------------------
+# The output, and what is expected ------------------------------------------------------------------------
 
 # blob LAYOUT DIGEST: the path of a blob.
 blob() { echo "$1/blobs/${2/://}"; }
@@ -51,7 +51,7 @@ config_digest() {
     jq -r .config.digest "$(blob "$1" "$digest")"
 }
 
-# expected_diff_ids IMAGE_ID: from expected.json, as a JSON list; fails when the input holds no such image.
+# expected_diff_ids IMAGE_ID: from expected.json, as a JSON list; fails if the input does not contain the image.
 expected_diff_ids() {
     jq -ec --arg name "$name" --arg id "$1" '.[$name].images | map(select(.image_id == $id))[0].diff_ids // empty' "$expected"
 }
@@ -62,7 +62,7 @@ same() { # WHAT EXPECTED FOUND
     return 1
 }
 
-# The readers: each is called with an output and fails, saying why, unless all is as expected ------------------------
+# The readers: each is called with an output, and fails with a message unless it is as expected ------------------------
 # (`set -e` does not hold inside a condition, hence each `|| return`.)
 
 # skopeo_copy SOURCE DESTINATION
@@ -104,7 +104,7 @@ has_tag() { # docker|podman TAG IMAGE_ID
     found=$("$1" image inspect --format '{{.Id}}' "$2") || return
     same "image ID of $2" "${3#sha256:}" "${found#sha256:}"
 }
-# ctr_import FILE FOLDER: unpacks every image, must show its names and hold every blob.
+# ctr_import FILE FOLDER: unpacks every image; containerd must then list its names and contain every blob.
 ctr_import() {
     local names digest options=(--snapshotter native --all-platforms)
     names=$(jq -r '.manifests[].annotations | .["io.containerd.image.name"] // .["org.opencontainers.image.ref.name"] // empty' \
@@ -112,7 +112,7 @@ ctr_import() {
     # Without a name, an image is imported under its digest.
     [ -n "$names" ] || options+=(--digests --base-name unnamed)
     ctr image import "${options[@]}" "$1" || return
-    # A name that is a tag alone gets a date for a repository.
+    # A name that is only a tag gets a date as its repository.
     [ -z "$names" ] || same names "$names" "$(ctr image ls -q | sed 's/^import-[0-9-]*://' | sort)" || return
     ctr image check --snapshotter native | tee "$work/images" || return
     awk 'NR > 1 && !/ complete .* true *$/ { bad = 1 } END { exit bad || NR < 2 }' "$work/images" || return
@@ -132,7 +132,7 @@ empty_stores() {
 # The table ----------------------------------------------------------------------------------------------------------
 
 declare -A good bad
-# tell READER TITLE COMMAND... : a check that is counted for READER and the codec at hand, left out where it cannot read that.
+# tell READER TITLE COMMAND... : a check that is counted for READER and the current codec; skipped if READER cannot read that codec.
 tell() {
     local reader=$1 title=$2
     reads "$reader" "$codec" || return 0
@@ -157,7 +157,7 @@ read_back() {
         tell "skopeo oci:" "$ref" skopeo_reads "oci:$folder${ref:+:$ref}" "$id"
         tell "skopeo oci-archive:" "$ref" skopeo_reads "oci-archive:$tar${ref:+:$ref}" "$id"
         tell "docker load, by skopeo" "$ref" docker_loads_by_skopeo "oci:$folder${ref:+:$ref}" "$id"
-        # umoci addresses images by name alone.
+        # umoci finds images only by name.
         [ -z "$ref" ] || tell "umoci unpack" "$ref" umoci_unpack "$folder" "$ref"
     done < <(jq -r '.manifests[] | [.digest, .annotations["org.opencontainers.image.ref.name"] // ""] | @tsv' "$folder/index.json")
     empty_stores >/dev/null 2>&1 # what came by skopeo must not be there already when our own tar is loaded

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""The work of torture.sh, which see. Prints what was done and ends with `N passed, N failed`.
+"""The work of torture.sh; see there for its options. Prints what was done and ends with `N passed, N failed`.
 
 What must hold after a kill, an injected error or a full disk:
 - the output is the old one or the new one: for a tar and for a new folder byte by byte; for a folder that is added to,
@@ -14,15 +14,15 @@ from torture_file_systems import file_systems
 from torture_outputs import OCIFY, STRIDE, archive, args, chance, convert, copy, counts, includes, many_writers, no, passed, state, \
     temporary, verify
 
-# Where the program changes what is on disk. openat and read are failed too: an error on the way to the disk must not
+# The system calls that change what is on disk. openat and read fail too: an error before the disk is changed must not
 # leave anything behind either.
 CHANGES = ["write", "pwrite64", "ftruncate", "fsync", "mkdirat", "renameat", "linkat", "openat", "flock"]
-# Failing to remove is the one error after which something stays behind.
+# A failed removal is the only error after which something stays behind.
 REMOVALS = ["unlinkat"]
 
 
 class Scenario:
-    """A conversion onto something: nothing yet, a layout that is there, or an empty folder."""
+    """A conversion to nothing yet, to an existing layout, or to an empty folder."""
 
     def __init__(self, work, kind, before):
         existing = before != "new"
@@ -57,16 +57,16 @@ class Scenario:
         return [OCIFY, "convert", str(self.input), "-o", str(self.output), "-q", *more]
 
     def is_old(self, found):
-        # An empty folder is marked as a layout before anything is put into it, since the mark is what is locked.
+        # An empty folder is marked as a layout before anything is written to it, because the mark is what is locked.
         return found == self.old or (self.old == {} and isinstance(found, dict) and found.keys() <= {"oci-layout"})
 
     def judge(self, what, status, killed):
-        """What must hold at once, and after the next run."""
+        """What must hold immediately, and after the next run."""
         found = state(self.output)
         left = temporary(self.folder, self.output)
         old, new = self.is_old(found), found == self.new
         if killed and isinstance(found, dict) and not (old or new):
-            # Blobs without an index that reaches them: neither image is damaged.
+            # Blobs that no index refers to: neither image is damaged.
             index = found.get("index.json")
             of = self.new if index == self.new["index.json"] else self.old
             old = new = includes(found, of) and found.keys() <= self.new.keys()
@@ -76,7 +76,7 @@ class Scenario:
         if status == 0 and not new:
             counts["losses"] += 1
             return no(what, "exit status 0, but the old output")
-        # If all went well but for the removal itself, the next run has to do it.
+        # If only the removal failed, the next run has to do it.
         if left and not killed and status != 0:
             return no(what, "left behind:", left)
         if not left and found and (found == self.old or new) and not verify(what, self.output):
@@ -113,7 +113,7 @@ def kill_at_random(scenario):
 
 
 def calls(scenario, wanted):
-    """How often the thread that does it most calls each of these."""
+    """How often each of these is called, by the thread that calls it most."""
     scenario.reset()
     with tempfile.TemporaryDirectory() as logs:
         subprocess.run(["strace", "-ff", "-qq", "-o", logs + "/log", "-e", "trace=" + ",".join(wanted),
@@ -196,7 +196,7 @@ def full_disks(work, scenario):
 
 
 def full_caches(work):
-    """A disk with room for the output, but not for all of it in the cache too: the cache gives way."""
+    """A disk with space for the output, but not for all of it in the cache too: the output takes precedence."""
     source, plain, mount = work / "new-image.tar", work / "plain", work / "small"
     convert(source, plain)
     need = sum(path.stat().st_size for path in plain.rglob("*") if path.is_file())

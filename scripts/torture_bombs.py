@@ -14,7 +14,7 @@ def zstd_run(byte, mebibytes):
 
 
 def xz_noise(mebibytes):
-    """The same bytes again and again, in xz, at a distance that gzip cannot look back."""
+    """The same bytes again and again, in xz, at a distance beyond the window of gzip."""
     return lzma.compress(random.Random(3).randbytes(128 << 10) * (mebibytes * 8), preset=0)
 
 
@@ -33,7 +33,7 @@ def gzip_of_holes(mebibytes):
 
 
 def archive_of(path, layer, records=None):
-    """A docker-save archive of one layer that no config can be right about."""
+    """A docker-save archive of one layer whose `diff_id` cannot be right."""
     config = json.dumps({"architecture": "amd64", "os": "linux", "config": {},
                          "rootfs": {"type": "layers", "diff_ids": ["sha256:" + "0" * 64]}}).encode()
     manifest = json.dumps([{"Config": "config.json", "RepoTags": ["bomb:1"], "Layers": ["layer.tar"]}]).encode()
@@ -47,7 +47,7 @@ def archive_of(path, layer, records=None):
 
 
 def bombs(work):
-    """They must end with an error while a tenth of the disk, less what is on its way, is still free."""
+    """They must end with an error while a tenth of the disk, less data in flight, is still free."""
     zeros = zstd_run(1, 1024)
     outer = work / "bomb.tar.zst"
     outer.write_bytes(zeros)

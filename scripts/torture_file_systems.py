@@ -28,7 +28,7 @@ def looped(make, kind, mebibytes):
 
 
 def fuse(make, mount):
-    """A file system of a FUSE driver in a file, which is made a block device, since some take nothing else."""
+    """A file system of a FUSE driver in a file, which becomes a block device, because some accept nothing else."""
     def commands(folder):
         path = image(folder, 256)
         return [[*make, path],
@@ -53,7 +53,7 @@ def bound(folder):
 
 
 def over_sftp(folder):
-    """A server that is only a pipe away: no hard links, no rename over a file, nothing that syncs folders."""
+    """A server behind a pipe: no hard links, no rename over a file, no way to sync folders."""
     (folder / "below").mkdir()
     shell = folder / "ssh"
     shell.write_text(f"#!/bin/sh\nexec {SFTP_SERVER}\n")
@@ -109,8 +109,8 @@ def file_systems(work):
 
 
 def without_locks(work):
-    """Conversions, one at a time, where nothing can be locked, linked, or renamed without replacing. Gives how many failures
-    there are now."""
+    """Conversions, one at a time, where nothing can be locked, linked, or renamed without replacing. Returns the number of
+    failures."""
     refused = ["-e", "inject=flock:error=EOPNOTSUPP", "-e", "inject=linkat:error=EPERM", "-e", "inject=renameat2:error=EINVAL"]
     for kind, before in [("folder", "new"), ("folder", "existing"), ("tar", "new"), ("tar", "existing")]:
         name = "out.tar" if kind == "tar" else "out"
@@ -236,7 +236,7 @@ def try_clones(what, work, place, check):
         flags = [line for line in extents.stdout.splitlines() if re.match(r" *[0-9]+:", line)]
         if not flags or not all("shared" in line for line in flags):
             return no(what, "not shared:", extents.stdout)
-    # What is checked is what is published: the input changes between the first clone and its first byte being read.
+    # The checked bytes are the published bytes: the input changes between the first clone and the first read of it.
     delayed = ["strace", "-f", "-qq", "-o", "/dev/null", "-e", "trace=ioctl", "-e", "inject=ioctl:delay_exit=1000000", OCIFY]
     slow = subprocess.Popen([*delayed, "convert", "in", "-o", "slow", "-q", "--threads", "1", "--check", check], cwd=folders[1],
                             stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
@@ -249,7 +249,7 @@ def try_clones(what, work, place, check):
         return no(what, "while the input changes:", slow.returncode, stderr)
     shutil.rmtree(folders[1] / "slow")
     shutil.copy(folders[0] / "in/blobs/sha256" / largest, folders[1] / "in/blobs/sha256" / largest)
-    # What comes of the input later is nothing to the output; and a damaged input is refused with the same words.
+    # Later changes of the input do not change the output; and a damaged input is refused with the same message.
     messages = []
     for folder in folders:
         for layer in layers:
@@ -270,7 +270,7 @@ def try_clones(what, work, place, check):
 
 
 def wait_for_clone(folder, run, size):
-    """Until a staged blob has its size, which it gets all at once."""
+    """Waits until a staged blob has its size, which it gets in one step."""
     while run.poll() is None:
         try:
             if any(path.stat().st_size == size for path in folder.glob(".slow.ocify-*/blob-*")):

@@ -1,4 +1,4 @@
-"""What the parts of torture.py share: the inputs, the state of an output, and the counting."""
+"""Shared by the parts of torture.py: inputs, the state of an output, and counting."""
 import argparse, hashlib, io, json, os, pathlib, random, shutil, signal, subprocess, sys, tarfile, time
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
@@ -59,7 +59,7 @@ def archive(path, name, sizes, seed):
 # Outputs.
 
 def state(output):
-    """What is there: None, the digest of a tar, or {name: digest} of a folder without staging folders."""
+    """The state of an output: None, the digest of a tar, or {name: digest} of a folder without staging folders."""
     if not output.exists():
         return None
     if output.is_file():
@@ -81,7 +81,7 @@ def temporary(folder, output):
 
 
 def includes(found, wanted):
-    """Whether a folder has all of `wanted` as it should be; more blobs may be there."""
+    """Whether a folder contains all of `wanted`, intact; it may contain more blobs."""
     return isinstance(found, dict) and isinstance(wanted, dict) and all(found.get(k) == v for k, v in wanted.items())
 
 
@@ -131,7 +131,7 @@ def names(output):
 
 
 def many_writers(work, kind, kill, folder=None):
-    """Eight at once in `folder`, which is made anew. The outputs must have all names of those that ended well."""
+    """Eight at once in `folder`, which is created again. The outputs must have all names of the writers that succeeded."""
     folder = folder or work / "many"
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir()
@@ -161,7 +161,7 @@ def many_writers(work, kind, kill, folder=None):
         counts["losses"] += len(lost)
         return no(what, "lost:", lost)
     if victim is not None:
-        # Whatever the dead one has left is gone after the next run, and its image is there.
+        # After the next run, everything that the dead writer left is gone, and the next run's image is there.
         again = subprocess.run([OCIFY, "convert", str(writers[-1]), "-o", str(output), "-q"], capture_output=True, text=True)
         if again.returncode:
             return no(what, "the next run fails:", again.stderr)

@@ -22,7 +22,7 @@ SCHEMA_OF = {
 
 
 def expand(schema, schemas, document):
-    """The schema with each `$ref` replaced by what it names, so that nothing is looked up by URL."""
+    """The schema with each `$ref` replaced by its target, so that nothing is looked up by URL."""
     if isinstance(schema, list):
         return [expand(item, schemas, document) for item in schema]
     if not isinstance(schema, dict):

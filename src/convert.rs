@@ -41,6 +41,7 @@ use crate::report::IndexReport;
 use crate::report::Report;
 use crate::select::Selected;
 use crate::select::Selection;
+use crate::source::Spool;
 
 /// How a conversion is done. The default converts everything and keeps what is compressed already.
 #[derive(Debug, Clone, Default)]
@@ -85,9 +86,10 @@ pub fn convert(
         None => None,
     };
     let temporary = target.temporary();
+    let spool = Spool::new(&temporary);
     let inputs: Vec<Input> = inputs
         .iter()
-        .map(|path| Input::open(path, &temporary, &options.read, interrupt))
+        .map(|path| Input::open_by_way_of(&spool, path, &options.read, interrupt))
         .collect::<Result<_>>()?;
     // What concerns whole inputs comes first: of an archive that is cut short nothing can be selected.
     findings(&inputs, &[])?;

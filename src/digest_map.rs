@@ -142,8 +142,12 @@ impl<'a> StagedMap<'a> {
         self.file.write(content.as_bytes()).at(|| self.map.place())
     }
 
+    /// Puts the map in its place once the output is in its own.
     pub fn publish(self) -> Result<()> {
-        self.file.publish().at(|| self.map.place())
+        let published = self.file.publish().at(|| self.map.place());
+        published.map_err(|error| Error::DigestMapMissing {
+            source: Box::new(error),
+        })
     }
 }
 

@@ -32,14 +32,22 @@ pub const ENTRY_BYTES: u64 = 1 << 10;
 /// Maximum size of a decoded layer, unless the user allows more: 128 GiB.
 pub const LAYER_BYTES: u64 = 128 << 30;
 
+/// How many times larger than the compressed file an archive may be when it is decoded. gzip cannot do more; other codecs
+/// do it only where an archive is nothing but repetition.
+pub const ARCHIVE_RATIO: u64 = 1032;
+
+/// How large an archive may be when it is decoded, whatever [`ARCHIVE_RATIO`] says: 4 GiB. A disk image of zeros in a small
+/// image is no bomb.
+pub const ARCHIVE_BYTES: u64 = 4 << 30;
+
 /// Share of a disk's free space that stays free: one tenth. Decoded data is often much larger than its input.
 pub const DISK_RESERVE: u64 = 10;
 
 /// Maximum length of the name or link target of a member, in bytes. Linux's `PATH_MAX` is 4096.
 pub const NAME_BYTES: u64 = 64 << 10;
 
-/// The largest extension header in a tar, in bytes: 1 MiB, as Go's `archive/tar`, and so containerd and Docker,
-/// have it since CVE-2022-2879 (`maxSpecialFileSize` in
+/// Maximum size of an extension header in a tar, in bytes: 1 MiB, the limit of Go's `archive/tar`, and so of containerd and
+/// Docker, since CVE-2022-2879 (`maxSpecialFileSize` in
 /// <https://github.com/golang/go/blob/go1.25.0/src/archive/tar/format.go>).
 pub const EXTENSION_BYTES: u64 = 1 << 20;
 

@@ -107,7 +107,7 @@ impl<'a> Rebuild<'a> {
             return Ok(built.clone());
         }
         limits::at_most(
-            "the number of manifests that are about each other",
+            "the number of manifests in a chain of subjects",
             depth,
             limits::SUBJECT_DEPTH,
         )?;
@@ -294,7 +294,7 @@ impl<'a> Rebuild<'a> {
         let name = format!("index {}", index.document.digest);
         let original: Value = crate::formats::parse(&name, &index.document.bytes)?;
         let mut edited = original.clone();
-        let malformed = || Error::document(&name, "it has no manifests");
+        let malformed = || Error::document(&name, "it lacks manifests");
         let fields = edited.as_object_mut().ok_or_else(malformed)?;
         let media_type = media_type::to_oci(&index.document.media_type);
         if fields.contains_key("mediaType") || media_type != index.document.media_type {

@@ -59,7 +59,7 @@ impl<'a> StagedEntry<'a> {
             return;
         };
         let folder_name = self.cache.folder_name(self.encoding);
-        let name = name::entry(diff_id, digest);
+        let name = name::entry(&folder_name, diff_id, digest);
         let mut publish = || {
             let folder = self.cache.root.ensure_folder(&folder_name)?;
             let published = staged.publish(&folder, &name)?;

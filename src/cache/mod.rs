@@ -1,9 +1,9 @@
 //! Finished layers that are kept from run to run.
 //!
-//! An entry is a file that holds exactly a blob's bytes: `CODEC-LEVEL-VERSION/DIFF_ID-DIGEST` (both in hex), where
-//! VERSION stands for the encoder. It is staged under another name and renamed once its digests have been checked, so
+//! An entry is a file that holds exactly a blob's bytes: `CODEC-LEVEL-VERSION/DIFF_ID-DIGEST-SEAL` (all in hex), where
+//! VERSION stands for the encoder and SEAL binds all the others together. It is staged under another name and renamed once its digests have been checked, so
 //! any number of runs can share a cache. Nothing is waited for until it is on disk: each use checks the digest again, and
-//! what a power failure has damaged is made anew.
+//! what a power failure has damaged is encoded again.
 //!
 //! A cache only ever makes a conversion faster. What goes wrong with it is a warning.
 
@@ -19,6 +19,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 
 pub(crate) use entry::StagedEntry;
+use name::Name;
 
 use crate::compression::Encoding;
 use crate::compression::encoder_version;
@@ -107,21 +108,41 @@ impl Cache {
     /// The entries of an encoding, by `diff_id`.
     pub fn folder(&self, encoding: Encoding) -> Option<EntryFolder> {
         let open = || {
-            let Some(folder) = self.root.folder(&self.folder_name(encoding))? else {
+            let name = self.folder_name(encoding);
+            let Some(folder) = self.root.folder(&name)? else {
                 return Ok(None);
             };
-            let names = folder.names()?;
-            let entries = names.iter().filter_map(|(name, _)| name::parse_entry(name));
             Ok(Some(EntryFolder {
                 foreign: !(self.root.is_private() && folder.is_private()),
-                entries: entries.collect(),
+                entries: self.entries(&folder, &name)?,
                 folder: Arc::new(folder),
+                name,
             }))
         };
         open().unwrap_or_else(|error: Error| {
             self.warn(format!("cannot read the cache: {}", error.chain()));
             None
         })
+    }
+
+    /// The digests of the entries in a folder, by `diff_id`. One that is not what its name says is removed.
+    fn entries(&self, folder: &Dir, folder_name: &str) -> Result<HashMap<String, Digest>> {
+        let mut entries = HashMap::new();
+        for (name, _) in folder.names()? {
+            let Some(parsed) = Name::parse(&name) else {
+                continue;
+            };
+            if parsed.is_genuine(folder_name) {
+                entries.insert(parsed.diff_id, parsed.digest);
+            } else {
+                self.warn(format!(
+                    "dropped from the cache: {} was made for another layer or by another encoder",
+                    folder.path(&name).display()
+                ));
+                discard(folder, &name);
+            }
+        }
+        Ok(entries)
     }
 
     fn folder_name(&self, encoding: Encoding) -> String {
@@ -131,7 +152,7 @@ impl Cache {
     /// The entry for a layer, which is marked as used.
     pub fn find(&self, folder: &EntryFolder, diff_id: &DiffId) -> Option<Found> {
         let digest = *folder.entries.get(&diff_id.0.hex())?;
-        let name = name::entry(diff_id, &digest);
+        let name = name::entry(&folder.name, diff_id, &digest);
         let path = folder.folder.path(&name);
         let open = || {
             let Some(file) = folder.folder.open_file(&name)? else {
@@ -246,6 +267,7 @@ impl Drop for Cache {
 /// The entries of one encoding.
 pub(crate) struct EntryFolder {
     folder: Arc<Dir>,
+    name: String,
     entries: HashMap<String, Digest>,
     pub foreign: bool,
 }

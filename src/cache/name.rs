@@ -26,17 +26,54 @@ pub(super) fn is_folder(name: &str) -> bool {
         && is_hex(version)
 }
 
-/// An entry's name. The algorithm of the `diff_id` shows in its length, the digest is always SHA-256.
-pub(super) fn entry(diff_id: &DiffId, digest: &Digest) -> String {
-    format!("{}-{}", diff_id.0.hex(), digest.hex())
+/// An entry's name in the folder of this name. The algorithm of the `diff_id` shows in its length, the digest is always
+/// SHA-256.
+///
+/// The digest binds the bytes, and the seal binds the digest to the `diff_id` and the encoder: an entry that was renamed or
+/// moved is not taken for another layer's.
+pub(super) fn entry(folder: &str, diff_id: &DiffId, digest: &Digest) -> String {
+    let name = format!("{}-{}", diff_id.0.hex(), digest.hex());
+    let seal = seal(folder, &name);
+    format!("{name}-{seal}")
 }
 
-/// The hex digits of the `diff_id`, and the digest.
-pub(super) fn parse_entry(name: &str) -> Option<(String, Digest)> {
-    let (diff_id, digest) = name.split_once('-')?;
-    let known = matches!(diff_id.len(), 64 | 128) && is_hex(diff_id);
-    let digest = Digest::from_sha256_hex(digest)?;
-    known.then(|| (diff_id.to_owned(), digest))
+fn seal(folder: &str, name: &str) -> String {
+    let mut seal = Digest::sha256(format!("ocify cache: {folder}/{name}").as_bytes()).hex();
+    // As many digits as make an accident impossible; with SHA-512 the name is then below 255 bytes.
+    seal.truncate(32);
+    seal
+}
+
+/// The parts of an entry's name.
+pub(super) struct Name {
+    /// In hex.
+    pub diff_id: String,
+    pub digest: Digest,
+    seal: String,
+}
+
+impl Name {
+    pub fn parse(name: &str) -> Option<Name> {
+        let mut parts = name.split('-');
+        let (diff_id, digest, seal) = (parts.next()?, parts.next()?, parts.next()?);
+        let known = parts.next().is_none()
+            && matches!(diff_id.len(), 64 | 128)
+            && is_hex(diff_id)
+            && seal.len() == 32
+            && is_hex(seal);
+        let digest = Digest::from_sha256_hex(digest)?;
+        known.then(|| Name {
+            diff_id: diff_id.to_owned(),
+            digest,
+            seal: seal.to_owned(),
+        })
+    }
+
+    /// Whether it was made for this folder as it is.
+    pub fn is_genuine(&self, folder: &str) -> bool {
+        let name = format!("{}-{}", self.diff_id, self.digest.hex());
+        self.seal == seal(folder, &name)
+    }
 }
 
 fn is_hex(text: &str) -> bool {
@@ -55,8 +92,10 @@ mod tests {
         let long = DiffId(Digest::Sha512([7; 64]));
         let short = DiffId(Digest::sha256(b"layer"));
         for diff_id in [long, short] {
-            let name = entry(&diff_id, &digest);
-            assert_eq!(parse_entry(&name), Some((diff_id.0.hex(), digest)));
+            let name = entry("gzip-3-x", &diff_id, &digest);
+            let parsed = Name::parse(&name).unwrap();
+            assert_eq!((&parsed.diff_id, parsed.digest), (&diff_id.0.hex(), digest));
+            assert!(parsed.is_genuine("gzip-3-x") && !parsed.is_genuine("gzip-4-x"));
             for other in [
                 &name[1..],
                 &name[..name.len() - 1],
@@ -65,7 +104,7 @@ mod tests {
                 &format!("{name}.old"),
                 &format!(".{name}"),
             ] {
-                assert_eq!(parse_entry(other), None, "{other}");
+                assert!(Name::parse(other).is_none(), "{other}");
             }
         }
         let name = folder(Encoding::Zstd(19), &encoder_version());

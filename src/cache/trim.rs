@@ -5,7 +5,7 @@
 
 use rustix::fs::{FileType, Stat};
 
-use super::name;
+use super::name::{self, Name};
 use crate::error::Result;
 use crate::fs::Dir;
 
@@ -43,7 +43,7 @@ struct Entry<'a> {
 fn entries(folder: &Dir) -> Vec<Entry<'_>> {
     let names = folder.names().unwrap_or_default().into_iter();
     let entry = |(name, _): (String, FileType)| {
-        name::parse_entry(&name)?;
+        Name::parse(&name)?;
         let status: Stat = folder.status(&name).ok()??;
         let is_file = FileType::from_raw_mode(status.st_mode) == FileType::RegularFile;
         let size = u64::try_from(status.st_size).ok()?;

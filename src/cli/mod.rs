@@ -7,6 +7,7 @@ mod escape;
 mod inspect;
 mod inspect_json;
 mod json;
+mod open_files;
 mod signals;
 mod verify;
 
@@ -47,6 +48,7 @@ pub fn run() -> ExitCode {
             return if help { Exit::Done } else { Exit::Usage }.into();
         }
     };
+    open_files::raise_limit();
     let interrupt = Interrupt::new();
     let signals = signals::catch(&interrupt);
     let result = match &args.command {

@@ -150,7 +150,7 @@ mod tests {
         for (codec, encode) in encoders {
             let two = [encode(b"first, "), encode(b"second")].concat();
             assert_eq!(decode(codec, &two).unwrap(), b"first, second", "{codec}");
-            let garbage = [two.clone(), b"garbage behind the end".to_vec()].concat();
+            let garbage = [two.clone(), b"garbage after the end".to_vec()].concat();
             assert!(decode(codec, &garbage).is_err(), "{codec}: garbage");
             for length in 1..two.len() {
                 // Cut between the members, the first alone is a whole stream.

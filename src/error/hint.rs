@@ -20,6 +20,10 @@ impl Error {
             }
             Error::CacheInOutput { .. } => Some("choose a folder outside the output for the cache"),
             Error::DigestMapInside { .. } => Some("choose another path for the digest map"),
+            Error::DigestMapMissing { .. } => Some("convert again to write the digest map"),
+            Error::ArchiveTooLarge { .. } => {
+                Some("decompress it, and pass the archive that it contains")
+            }
             Error::OutputIsLink { .. } => Some("use the path that it points to"),
             Error::Absent { .. } => {
                 Some("use `--allow-missing` or `--platform` to leave out what is missing")
@@ -59,7 +63,7 @@ fn of_finding(code: Code) -> Option<&'static str> {
             Some("copy or save the input again: it is damaged")
         }
         Code::Schema1Signature | Code::Schema1Unverified => {
-            Some("use --ignore-signatures to convert it anyway")
+            Some("use `--ignore-signatures` to convert it anyway")
         }
         Code::NotAnImage => {
             Some("pass a docker save archive, an OCI layout, a dir: folder or a schema 1 folder")

@@ -117,6 +117,18 @@ pub enum Error {
         /// How much is allowed.
         limit: u64,
     },
+    /// A compressed archive that decodes to more than is allowed.
+    #[error("the decoded archive is larger than the limit of {limit} bytes")]
+    ArchiveTooLarge {
+        /// How much is allowed.
+        limit: u64,
+    },
+    /// An input is not what it was at the beginning.
+    #[error("{} changed while it was read", .path.display())]
+    Changed {
+        /// The file.
+        path: PathBuf,
+    },
     /// What is being decoded or written would fill the disk.
     #[error("not enough free space in {}: at least {size} bytes are needed, {free} bytes were free at the start", .path.display())]
     InsufficientSpace {
@@ -326,6 +338,12 @@ pub enum Error {
         path: PathBuf,
         /// The input or output, as it was named.
         of: PathBuf,
+    },
+    /// The output is in its place, but the digest map is not.
+    #[error("the output is complete, but its digest map is missing")]
+    DigestMapMissing {
+        /// What happened to the map.
+        source: Box<Error>,
     },
     /// Something else is in the output's place.
     #[error("{} exists and is not an OCI layout", .path.display())]

@@ -156,7 +156,7 @@ pub(crate) fn read(reading: &mut Reading, config: &Value, place: &Place) -> Conf
     let history: Vec<HistoryEntry> = history.collect();
     for key in ["os", "architecture"] {
         if text(config, key).is_none_or(str::is_empty) {
-            let message = format!("the config has no {key}");
+            let message = format!("the config lacks {key}");
             reading.note(Code::ConfigPlatform, place, message);
         }
     }
@@ -219,7 +219,7 @@ fn platform(config: &Value) -> Platform {
 /// The `diff_ids`: `None` when there is no list; within it, `None` where one is not a digest.
 fn diff_ids(reading: &mut Reading, config: &Value, place: &Place) -> Option<Vec<Option<DiffId>>> {
     let Some(rootfs) = field(config, "rootfs") else {
-        reading.note(Code::ConfigRootfs, place, "the config has no rootfs");
+        reading.note(Code::ConfigRootfs, place, "the config lacks rootfs");
         return None;
     };
     let known = ["type", "diff_ids"];
@@ -261,6 +261,6 @@ fn history_count(reading: &mut Reading, history: &[HistoryEntry], layers: usize,
         std::cmp::Ordering::Less if !history.is_empty() => Code::HistoryShort,
         _ => return,
     };
-    let what = "the number of history entries that made a layer";
+    let what = "the number of history entries that created a layer";
     reading.add(Finding::mismatch(code, place, what, &layers, &count));
 }

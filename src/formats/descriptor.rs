@@ -56,10 +56,7 @@ pub(crate) fn read(
                 Code::DescriptorField,
                 format!("mediaType of {what} is {found}, expected a string"),
             ),
-            None => (
-                Code::DescriptorMediaType,
-                format!("{what} has no mediaType"),
-            ),
+            None => (Code::DescriptorMediaType, format!("{what} lacks mediaType")),
         };
         reading.note(code, place, message);
     }
@@ -69,7 +66,7 @@ pub(crate) fn read(
     if size.is_none() {
         let message = match value.get("size") {
             Some(size) => format!("size of {what} is {size}, expected a number of bytes"),
-            None => format!("{what} has no size"),
+            None => format!("{what} lacks size"),
         };
         reading.note(Code::DescriptorSize, place, message);
     }
@@ -87,7 +84,7 @@ pub(crate) fn read(
     if let Some((_, bytes)) = &data
         && digest.same_algorithm(bytes) != digest
     {
-        let message = format!("data of {what} is not what its digest names");
+        let message = format!("data of {what} does not match its digest");
         reading.note(Code::DescriptorData, place, message);
     }
     Some(Link {
@@ -107,7 +104,7 @@ fn digest(reading: &mut Reading, value: &Value, what: &str, place: &Place) -> Op
     let Some(digest) = text(value, "digest") else {
         let message = match field(value, "digest") {
             Some(found) => format!("digest of {what} is {found}, expected a string"),
-            None => format!("{what} has no digest"),
+            None => format!("{what} lacks a digest"),
         };
         reading.note(Code::DescriptorDigest, place, message);
         return None;
@@ -115,7 +112,8 @@ fn digest(reading: &mut Reading, value: &Value, what: &str, place: &Place) -> Op
     match digest.parse() {
         Ok(digest) => Some(digest),
         Err(DigestError::UnknownAlgorithm(digest)) if is_digest(&digest) => {
-            let message = format!("digest of {what} is {digest}, expected one by sha256 or sha512");
+            let message =
+                format!("digest of {what} is {digest}, expected a sha256 or sha512 digest");
             reading.note(Code::DigestAlgorithm, place, message);
             None
         }

@@ -158,10 +158,10 @@ impl Notes {
             path.push('.');
         }
         self.repeated.push(if same {
-            let message = format!("the key {path}{key} comes twice");
+            let message = format!("duplicate key {path}{key}");
             (Code::JsonRepeatedKey, message)
         } else {
-            let message = format!("the key {path}{key} comes twice with different values");
+            let message = format!("duplicate key {path}{key} with different values");
             (Code::JsonDuplicateKey, message)
         });
     }
@@ -320,7 +320,7 @@ mod tests {
                 Code::JsonRepeatedKey
             ]
         );
-        let message = "the key a[0].b comes twice with different values";
+        let message = "duplicate key a[0].b with different values";
         assert_eq!(parsed.problems[1].1, message);
         assert_eq!(parsed.value.unwrap()["c"], 3);
     }

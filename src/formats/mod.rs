@@ -28,7 +28,7 @@ use crate::findings::{Code, Finding, Place, Response};
 use crate::image::Entry;
 use crate::interrupt::Interrupt;
 use crate::limits;
-use crate::source::{self, Content, ContentId, Files, Opened};
+use crate::source::{self, Content, ContentId, Files, Opened, Spool};
 use reading::Reading;
 
 /// An input with its metadata read.
@@ -127,13 +127,33 @@ impl Input {
         options: &ReadOptions,
         interrupt: &Interrupt,
     ) -> Result<Input> {
+        Input::open_by_way_of(&Spool::new(temporary), path, options, interrupt)
+    }
+
+    /// The same with a spool that serves several inputs.
+    pub(crate) fn open_by_way_of(
+        spool: &Spool,
+        path: &Path,
+        options: &ReadOptions,
+        interrupt: &Interrupt,
+    ) -> Result<Input> {
+        Input::open_by_way_of(&Spool::new(temporary), path, options, interrupt)
+    }
+
+    /// The same with a spool that serves several inputs.
+    pub(crate) fn open_by_way_of(
+        spool: &Spool,
+        path: &Path,
+        options: &ReadOptions,
+        interrupt: &Interrupt,
+    ) -> Result<Input> {
         let name = name(path);
-        match source::open(path, temporary, interrupt) {
+        match source::open(path, spool, interrupt) {
             Ok(opened) => Ok(read(name, opened, options)),
             Err(error) => {
                 let code = match error.fact() {
                     Error::Empty | Error::NotAnImage { .. } => Code::NotAnImage,
-                    Error::Limit { .. } => Code::Limit,
+                    Error::Limit { .. } | Error::ArchiveTooLarge { .. } => Code::Limit,
                     _ => return Err(error).at(|| Place::input(name)),
                 };
                 let mut input = Input::empty(name);
@@ -321,12 +341,12 @@ fn read(name: String, opened: Opened, options: &ReadOptions) -> Input {
         !codes.any(|code| code.response() == Response::Stops)
     };
     if read.entries.is_empty() && is_silent(&reading) {
-        let message = "index.json lists no image";
+        let message = "index.json lists no images";
         reading.note(Code::NoImages, &Place::default(), message);
     }
     let signatures = read.signatures;
     for name in &signatures {
-        let message = "a detached signature, which an OCI layout has no place for";
+        let message = "a detached signature: an OCI layout has no place for it";
         reading.note(Code::SignatureDetached, &Place::file(name), message);
     }
     let (noted, documents) = reading.into_parts();

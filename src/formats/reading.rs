@@ -72,7 +72,7 @@ impl<'f> Reading<'f> {
             });
         } else if self.findings.len() == limits::FINDINGS {
             let message = format!(
-                "more than {} problems: no more are listed",
+                "more than {} problems; the others are not listed",
                 limits::FINDINGS
             );
             let finding = Finding::new(Code::Limit, &Place::default(), message);

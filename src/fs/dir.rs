@@ -211,7 +211,7 @@ impl Dir {
         };
         let copy = || {
             let own = rustix::fs::fstat(file)?;
-            // Not every file system has modes; where they are all the same there is nothing to copy.
+            // Some file systems have no modes; all files then have the same one, and there is nothing to copy.
             if permissions(&own) != permissions(&replaced) {
                 rustix::fs::fchmod(file, permissions(&replaced))?;
             }
@@ -228,7 +228,7 @@ impl Dir {
     }
 
     /// Whether nobody but this user (and root) can put anything into it. Access control lists count: where there are
-    /// any, the group's bits are the most that they allow.
+    /// any, they allow no more than the group's bits.
     pub fn is_private(&self) -> bool {
         let others = (Mode::WGRP | Mode::WOTH).as_raw_mode();
         rustix::fs::fstat(&self.file).is_ok_and(|status| {
@@ -300,7 +300,7 @@ impl Dir {
             for entry in rustix::fs::Dir::read_from(&self.file)? {
                 let entry = entry?;
                 let name = OsStr::from_bytes(entry.file_name().to_bytes());
-                // What is no UTF-8 is none of ours.
+                // Our own names are valid UTF-8.
                 if let Some(name) = name.to_str().filter(|name| *name != "." && *name != "..") {
                     names.push((name.to_owned(), entry.file_type()));
                 }

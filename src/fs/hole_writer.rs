@@ -7,6 +7,7 @@ use std::os::unix::fs::FileExt;
 /// Writes a file front to back and leaves holes where it is zeros.
 pub(crate) struct HoleWriter<'a> {
     file: &'a File,
+    start: u64,
     length: u64,
 }
 
@@ -15,27 +16,33 @@ const PIECE: usize = 64 << 10;
 static ZEROS: [u8; PIECE] = [0; PIECE];
 
 impl HoleWriter<'_> {
-    pub fn new(file: &File) -> HoleWriter<'_> {
-        HoleWriter { file, length: 0 }
+    /// Writes from `start` on, where the file must end or have a hole.
+    pub fn new(file: &File, start: u64) -> HoleWriter<'_> {
+        HoleWriter {
+            file,
+            start,
+            length: 0,
+        }
     }
 
     pub fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
         for piece in bytes.chunks(PIECE) {
             if *piece != ZEROS[..piece.len()] {
-                self.file.write_all_at(piece, self.length)?;
+                self.file.write_all_at(piece, self.start + self.length)?;
             }
             self.length += piece.len() as u64;
         }
         Ok(())
     }
 
+    /// How many bytes were written.
     pub fn length(&self) -> u64 {
         self.length
     }
 
     /// Gives the file its length, which holes at the end do not.
     pub fn finish(self) -> io::Result<u64> {
-        self.file.set_len(self.length)?;
+        self.file.set_len(self.start + self.length)?;
         Ok(self.length)
     }
 }

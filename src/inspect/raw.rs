@@ -56,7 +56,7 @@ pub fn raw_config(input: &Input, images: &[ImageSelector]) -> Result<Vec<u8>> {
             } = &blob.descriptor;
             Err(Error::document(
                 format!("blob {digest}"),
-                format!("media type {media_type} is no manifest's, so it has no config"),
+                format!("{media_type} is not the media type of a manifest, so there is no config"),
             ))
         }
         Node::Absent { missing, .. } => Err(Error::Missing {

@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use rustix::fs::FileType;
 
 use super::index::Additions;
-use super::publish;
+use super::link_blobs;
 use crate::digest::Digest;
 use crate::error::Error;
 use crate::error::Result;
@@ -59,7 +59,7 @@ impl FolderOutput {
                 if let Some(lock) = &lock {
                     dir::lock(lock, &layout.path(LAYOUT), interrupt)?;
                 }
-                publish::take_back(staged, layout)
+                link_blobs::take_back(staged, layout)
             });
             check_layout(layout, path)?;
         }
@@ -132,7 +132,7 @@ impl FolderOutput {
         let result = self.add_to(&layout, &mut lock, additions);
         if result.is_err() {
             // What cannot be taken back now, the next run takes back.
-            let _: Result<()> = publish::take_back(&self.staged.dir, &layout);
+            let _: Result<()> = link_blobs::take_back(&self.staged.dir, &layout);
         }
         result
     }
@@ -148,13 +148,13 @@ impl FolderOutput {
         let index = additions.merge(layout.read(INDEX)?.as_deref())?;
         let staged = &self.staged.dir;
         // Who may read the index stays as it was, from the first byte on.
-        let mut file = staged.write(publish::NEXT_INDEX, &[], false)?;
+        let mut file = staged.write(link_blobs::NEXT_INDEX, &[], false)?;
         layout.copy_mode(INDEX, &file)?;
         file.write_all(&index.bytes)
             .and_then(|()| if self.fsync { file.sync_all() } else { Ok(()) })
             .map_err(Error::io("write", layout.path(INDEX)))?;
-        publish::put_blobs(staged, layout, |folder| self.sync(folder))?;
-        staged.rename(publish::NEXT_INDEX, layout, INDEX)?;
+        link_blobs::put_blobs(staged, layout, |folder| self.sync(folder))?;
+        staged.rename(link_blobs::NEXT_INDEX, layout, INDEX)?;
         self.sync(layout)
     }
 

@@ -32,7 +32,7 @@ impl Additions {
             Some(bytes) => parse(bytes)?,
             None => json!({ "schemaVersion": 2, "mediaType": media_type::INDEX }),
         };
-        let malformed = || Error::document("index.json", "it is no object with manifests");
+        let malformed = || Error::document("index.json", "it is not an object with manifests");
         let fields = index.as_object_mut().ok_or_else(malformed)?;
         let mut manifests = match fields.get_mut("manifests").map(Value::take) {
             Some(Value::Array(manifests)) => manifests,
@@ -98,7 +98,7 @@ impl Additions {
 }
 
 /// By what two descriptors have the same name: the whole name, or ref.name where at least one of them has nothing else.
-/// With a whole name in both, ref.name may be the tag alone and says nothing.
+/// With a whole name in both, ref.name may be just the tag and says nothing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 enum Key<'a> {
     Whole(&'a str),
@@ -332,7 +332,7 @@ mod tests {
         );
     }
 
-    /// Tags alone may be the same for many images: <https://github.com/containerd/containerd> exports them so.
+    /// Many images may have the same tag: <https://github.com/containerd/containerd> exports them so.
     #[test]
     fn the_whole_name_counts() {
         let image = |content: &str, tag: &str, whole: Option<&str>| {
@@ -361,7 +361,7 @@ mod tests {
         assert_eq!(names(&both), [name_a.clone(), name_b.clone()]);
         let next = merge(&next_a, Some(&both));
         assert_eq!(names(&next), [None, name_b.clone(), name_a]);
-        // A reader that knows ref.name alone finds one image.
+        // A reader that knows only ref.name finds one image.
         assert_eq!(names(&merge(&plain, Some(&both))), [None, None, None]);
     }
 

@@ -1,10 +1,10 @@
 //! Outputs: an OCI layout as a folder, as a tar, or as a tar on standard output. An output appears whole or not at all.
 
+mod copy_blobs;
 mod docker;
-mod existing;
 mod folder;
 mod index;
-mod publish;
+mod link_blobs;
 mod stdout;
 mod tar_file;
 

@@ -1,4 +1,4 @@
-//! A layout as a tar: blobs are written straight into their places, in layer order; headers are filled in behind them.
+//! A layout as a tar: blobs are written straight into their places, in layer order; headers are filled in afterwards.
 //!
 //! Everything in it depends on the content alone: no times, no owners, no random order.
 
@@ -21,6 +21,7 @@ use crate::formats::Input;
 use crate::fs::{Dir, StagedFile, dir, staging};
 use crate::interrupt::Interrupt;
 use crate::mutex::lock;
+use crate::source::Archive;
 use crate::source::Content;
 use crate::source::Files;
 
@@ -245,7 +246,7 @@ impl TarOutput {
         let mut documents = Vec::new();
         let mut blobs: Vec<(Digest, Content)> = Vec::new();
         for entry in &input.entries {
-            super::existing::collect(&entry.node, &mut documents, &mut blobs);
+            super::copy_blobs::collect(&entry.node, &mut documents, &mut blobs);
         }
         for document in &documents {
             self.put(document)?;
@@ -255,7 +256,7 @@ impl TarOutput {
                 continue;
             }
             let mut blob = self.begin_blob(Some(digest));
-            super::existing::copy(&digest, &content, &self.interrupt, |bytes| {
+            super::copy_blobs::copy(&digest, &content, &self.interrupt, |bytes| {
                 blob.write(bytes)
             })?;
             blob.finish(&digest)?;
@@ -300,7 +301,8 @@ fn open_existing(parent: &Dir, name: &str, path: &Path) -> Result<Input> {
     };
     let file = parent.open_file(name)?.ok_or_else(not_a_layout)?;
     let metadata = file.metadata().map_err(Error::io("examine", path))?;
-    let files = Files::in_archive(&Arc::new(file), metadata.len()).map_err(|_| not_a_layout())?;
+    let archive = Archive::in_open_file(Arc::new(file), 0, metadata.len());
+    let files = Files::in_archive(&Arc::new(archive)).map_err(|_| not_a_layout())?;
     if !Input::is_layout(&files) {
         return Err(not_a_layout());
     }

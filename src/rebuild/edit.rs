@@ -71,7 +71,7 @@ pub(super) fn edit(
     subject: Option<&Built>,
 ) -> Result<Document> {
     let name = format!("manifest {}", document.digest);
-    let malformed = || Error::document(&name, "it has not the fields of a manifest");
+    let malformed = || Error::document(&name, "it lacks fields of a manifest");
     let original: Value = crate::formats::parse(&name, &document.bytes)?;
     let mut edited = original.clone();
     let fields = edited.as_object_mut().ok_or_else(malformed)?;

@@ -3,12 +3,12 @@
 use std::fs::File;
 use std::io::{self, Read};
 use std::num::NonZeroU64;
-use std::os::unix::fs::FileExt;
 use std::path::Path;
 use std::sync::Arc;
 
 use rustix::fs::{Advice, fadvise};
 
+use super::archive::{Archive, OpenArchive};
 use crate::compression::Codec;
 use crate::error::Error;
 use crate::error::Result;
@@ -27,7 +27,7 @@ pub struct Content {
 enum Source {
     /// Extents of an archive; what lies between them is zeros (a sparse member).
     Archive {
-        file: Arc<File>,
+        archive: Arc<Archive>,
         extents: Arc<[Extent]>,
     },
     File(Arc<Path>),
@@ -42,16 +42,20 @@ enum Source {
 /// Tells whether two contents are the same place on disk.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) enum ContentId {
-    Archive { file: usize, offset: u64, size: u64 },
+    Archive {
+        archive: usize,
+        offset: u64,
+        size: u64,
+    },
     File(Arc<Path>),
     Memory(usize),
 }
 
 impl Content {
-    pub(crate) fn in_archive(file: Arc<File>, extents: Vec<Extent>, size: u64) -> Content {
+    pub(crate) fn in_archive(archive: Arc<Archive>, extents: Vec<Extent>, size: u64) -> Content {
         Content {
             source: Source::Archive {
-                file,
+                archive,
                 extents: extents.into(),
             },
             size,
@@ -65,7 +69,8 @@ impl Content {
             offset: 0,
             length: size,
         };
-        Content::in_archive(Arc::new(file), vec![all], size)
+        let archive = Archive::in_open_file(Arc::new(file), 0, size);
+        Content::in_archive(Arc::new(archive), vec![all], size)
     }
 
     pub(crate) fn in_folder(path: &Path, size: u64) -> Content {
@@ -118,8 +123,8 @@ impl Content {
 
     pub(crate) fn id(&self) -> ContentId {
         match &self.source {
-            Source::Archive { file, extents } => ContentId::Archive {
-                file: Arc::as_ptr(file) as usize,
+            Source::Archive { archive, extents } => ContentId::Archive {
+                archive: Arc::as_ptr(archive) as usize,
                 offset: extents.first().map_or(0, |extent| extent.offset),
                 size: self.size,
             },
@@ -142,8 +147,8 @@ impl Content {
     /// Reads from the start.
     pub(crate) fn reader(&self) -> Result<ContentReader> {
         let open = match &self.source {
-            Source::Archive { file, extents } => Open::Archive {
-                file: file.clone(),
+            Source::Archive { archive, extents } => Open::Archive {
+                archive: archive.open()?,
                 extents: extents.clone(),
                 current: 0,
             },
@@ -178,7 +183,8 @@ impl Content {
             limits::DOCUMENT_BYTES,
         )?;
         // Grown step by step, it would take up to twice its size.
-        let mut bytes = Vec::with_capacity(usize::try_from(self.size).unwrap_or_default());
+        let size = usize::try_from(self.size).map_err(io::Error::other);
+        let mut bytes = Vec::with_capacity(size.map_err(Error::io("read", "the document"))?);
         self.reader()?
             .read_to_end(&mut bytes)
             .map_err(Error::io("read", "the document"))?;
@@ -217,9 +223,9 @@ const BEGINNING: u64 = 64 << 10;
 
 enum Open {
     Archive {
-        file: Arc<File>,
+        archive: OpenArchive,
         extents: Arc<[Extent]>,
-        /// The first extent that ends behind `position`.
+        /// The first extent that ends after `position`.
         current: usize,
     },
     File(File),
@@ -236,10 +242,10 @@ impl Read for ContentReader {
         let buffer = &mut buffer[..wanted];
         let count = match &mut self.open {
             Open::Archive {
-                file,
+                archive,
                 extents,
                 current,
-            } => read_extents(file, extents, current, self.position, buffer)?,
+            } => read_extents(archive, extents, current, self.position, buffer)?,
             Open::File(file) => file.read(buffer)?,
             Open::Memory(bytes) => {
                 let start = usize::try_from(self.position).map_err(io::Error::other)?;
@@ -263,21 +269,21 @@ impl ContentReader {
     /// Asks for what comes next while less than half of [`AHEAD`] is left of what was asked for before.
     fn read_ahead(&mut self) {
         let from = self.ahead.max(self.position);
-        // Who wants the first bytes alone gets no more.
+        // A reader of only the first bytes gets no more.
         let beginning = self.position < BEGINNING;
         if beginning || from >= self.size || from - self.position >= AHEAD / 2 {
             return;
         }
         let (file, offset) = match &self.open {
             Open::Archive {
-                file,
+                archive,
                 extents,
                 current,
             } => match extents.get(*current) {
                 Some(extent)
                     if (0..extent.length).contains(&from.wrapping_sub(extent.position)) =>
                 {
-                    (&**file, extent.offset + (from - extent.position))
+                    archive.position(extent.offset + (from - extent.position))
                 }
                 _ => return,
             },
@@ -285,14 +291,14 @@ impl ContentReader {
             Open::Memory(_) => return,
         };
         let length = AHEAD.min(self.size - from);
-        // A hint: without it the bytes come all the same.
+        // Only a hint: the bytes are read without it too.
         let _ = fadvise(file, offset, NonZeroU64::new(length), Advice::WillNeed);
         self.ahead = from + length;
     }
 }
 
 fn read_extents(
-    file: &File,
+    archive: &OpenArchive,
     extents: &[Extent],
     current: &mut usize,
     position: u64,
@@ -309,7 +315,7 @@ fn read_extents(
         Some(extent) if extent.position <= position => {
             let within = position - extent.position;
             let count = clamp(extent.length - within).min(buffer.len());
-            file.read_at(&mut buffer[..count], extent.offset + within)
+            archive.read_at(&mut buffer[..count], extent.offset + within)
         }
         next => {
             let hole = next.map_or(u64::MAX, |extent| extent.position - position);

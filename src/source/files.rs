@@ -1,14 +1,13 @@
 //! The files of an input by name, whether it is an archive or a folder. Names are only keys here, never paths.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fs::File;
-use std::os::unix::fs::FileExt;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use walkdir::WalkDir;
 
+use super::archive::Archive;
 use super::content::Content;
 use crate::error::Error;
 use crate::error::Result;
@@ -26,7 +25,7 @@ enum Entry {
 }
 
 impl Entry {
-    fn of(member: &Member, name: &str, archive: &Arc<File>) -> Entry {
+    fn of(member: &Member, name: &str, archive: &Arc<Archive>) -> Entry {
         let link = || String::from_utf8_lossy(member.link());
         match member.kind() {
             Kind::File => {
@@ -76,28 +75,21 @@ pub(crate) struct Files {
 const FOLDER_DEPTH: usize = 5;
 
 impl Files {
-    /// The members of an uncompressed tar of `length` bytes.
-    pub fn in_archive(file: &Arc<File>, length: u64) -> Result<Files> {
-        let (files, result) = Files::in_damaged_archive(file, length);
+    /// The members of an uncompressed tar.
+    pub fn in_archive(archive: &Arc<Archive>) -> Result<Files> {
+        let (files, result) = Files::in_damaged_archive(archive);
         result.map(|()| files)
     }
 
     /// The members of a tar that come before the first damage, and the damage.
-    pub fn in_damaged_archive(file: &Arc<File>, length: u64) -> (Files, Result<()>) {
+    pub fn in_damaged_archive(archive: &Arc<Archive>) -> (Files, Result<()>) {
         let mut files = Files::default();
-        let mut count = 0;
-        let mut kept = 0;
-        let read = |buffer: &mut [u8], offset| file.read_exact_at(buffer, offset);
-        let result = tar::members(length, read, |member| {
-            count += 1;
-            limits::at_most("the number of members", count, limits::MEMBERS)?;
-            files.add(member, file, &mut kept)
-        });
+        let result = files.add_members(archive);
         (files.without_common_folder(), result)
     }
 
     /// Adds a member of an archive; `kept` counts the bytes of memory that all take.
-    fn add(&mut self, member: &Member, archive: &Arc<File>, kept: &mut u64) -> Result<()> {
+    fn add(&mut self, member: &Member, archive: &Arc<Archive>, kept: &mut u64) -> Result<()> {
         let name = String::from_utf8_lossy(&member.name()).into_owned();
         let lengths = [name.len(), member.link().len()];
         for length in lengths {
@@ -124,6 +116,18 @@ impl Files {
             self.repeated.insert(name);
         }
         Ok(())
+    }
+
+    fn add_members(&mut self, archive: &Arc<Archive>) -> Result<()> {
+        let open = archive.open()?;
+        let mut count = 0;
+        let mut kept = 0;
+        let read = |buffer: &mut [u8], offset| open.read_exact_at(buffer, offset);
+        tar::members(archive.length(), read, |member| {
+            count += 1;
+            limits::at_most("the number of members", count, limits::MEMBERS)?;
+            self.add(member, archive, &mut kept)
+        })
     }
 
     /// The files below a folder. Links are followed: what the user can read, the user may convert.

@@ -1,10 +1,14 @@
 //! Opening an input: a file, a folder, a pipe; its files by name; their content at an offset.
 
+mod archive;
 mod content;
 mod files;
 mod open;
+mod spool;
 
+pub(crate) use archive::{Archive, OpenArchive};
 pub use content::Content;
 pub(crate) use content::{ContentId, ContentReader};
 pub(crate) use files::{Files, clean_name};
 pub(crate) use open::{Opened, open};
+pub(crate) use spool::Spool;

@@ -3,17 +3,15 @@
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read};
 use std::os::fd::AsFd;
-use std::os::unix::fs::FileExt;
 use std::path::Path;
 use std::sync::Arc;
 
+use super::archive::Archive;
 use super::files::Files;
+use super::spool::{BUFFER, Spool};
 use crate::compression::Codec;
-use crate::compression::Decoder;
 use crate::error::Error;
 use crate::error::Result;
-use crate::fs::FreeSpace;
-use crate::fs::HoleWriter;
 use crate::interrupt::Interrupt;
 use crate::tar::{BLOCK, Header};
 
@@ -36,11 +34,12 @@ impl From<Files> for Opened {
     }
 }
 
-const BUFFER: usize = 1 << 20;
+const STDIN: &str = "standard input";
 
-pub(crate) fn open(path: &Path, temporary: &Path, interrupt: &Interrupt) -> Result<Opened> {
+/// Opens an input. What is compressed, or comes by a pipe, is written to `spool`.
+pub(crate) fn open(path: &Path, spool: &Spool, interrupt: &Interrupt) -> Result<Opened> {
     if path == Path::new("-") {
-        return open_stdin(temporary, interrupt);
+        return open_stdin(spool, interrupt);
     }
     let metadata = std::fs::metadata(path).map_err(Error::io("open", path))?;
     if metadata.is_dir() {
@@ -49,15 +48,15 @@ pub(crate) fn open(path: &Path, temporary: &Path, interrupt: &Interrupt) -> Resu
     let file = File::open(path).map_err(Error::io("open", path))?;
     if !metadata.is_file() {
         // A named pipe, or /dev/stdin.
-        return open_stream(file, path, temporary, interrupt);
+        return open_stream(file, path, spool, interrupt);
     }
     if let Some(opened) = open_manifest(&file, path)? {
         return Ok(opened);
     }
-    open_file(file, path, temporary, interrupt)
+    open_file(file, Some(path), spool, interrupt)
 }
 
-/// A manifest alone: its blobs are looked for beside it.
+/// A lone manifest: its blobs are looked for next to it.
 fn open_manifest(file: &File, path: &Path) -> Result<Option<Opened>> {
     let mut beginning = [0; 1];
     let read = file.take(1).read(&mut beginning);
@@ -82,8 +81,8 @@ fn rewind(mut file: &File, path: &Path) -> Result<()> {
     io::Seek::rewind(&mut file).map_err(Error::io("read", path))
 }
 
-fn open_stdin(temporary: &Path, interrupt: &Interrupt) -> Result<Opened> {
-    let path = Path::new("standard input");
+fn open_stdin(spool: &Spool, interrupt: &Interrupt) -> Result<Opened> {
+    let path = Path::new(STDIN);
     let stdin = io::stdin()
         .as_fd()
         .try_clone_to_owned()
@@ -93,35 +92,47 @@ fn open_stdin(temporary: &Path, interrupt: &Interrupt) -> Result<Opened> {
     let in_place = file.metadata().is_ok_and(|metadata| metadata.is_file())
         && io::Seek::stream_position(&mut file).is_ok_and(|position| position == 0);
     if in_place {
-        open_file(file, path, temporary, interrupt)
+        open_file(file, None, spool, interrupt)
     } else {
-        open_stream(file, path, temporary, interrupt)
+        open_stream(file, path, spool, interrupt)
     }
 }
 
-fn open_file(file: File, path: &Path, temporary: &Path, interrupt: &Interrupt) -> Result<Opened> {
-    let length = file.metadata().map_err(Error::io("read", path))?.len();
+/// `path` is where the file can be opened again; `None` for standard input.
+fn open_file(
+    file: File,
+    path: Option<&Path>,
+    spool: &Spool,
+    interrupt: &Interrupt,
+) -> Result<Opened> {
+    let shown = path.unwrap_or(Path::new(STDIN));
+    let metadata = file.metadata().map_err(Error::io("read", shown))?;
+    let length = metadata.len();
     if length == 0 {
         return Err(Error::Empty);
     }
     let mut reader = BufReader::with_capacity(BUFFER, &file);
-    let codec = sniff(&mut reader, path)?;
+    let codec = sniff(&mut reader, shown)?;
     if codec == Codec::None {
         drop(reader);
-        return index(file, length, codec, None);
+        let archive = match path {
+            Some(path) => Archive::at(path, file, &metadata),
+            None => Archive::in_open_file(Arc::new(file), 0, length),
+        };
+        return index(archive, codec, None);
     }
-    let (file, length, damage) = spool(codec, reader, path, temporary, interrupt)?;
-    index(file, length, codec, damage)
+    let (archive, damage) = spool.decode(codec, reader, shown, interrupt)?;
+    index(archive, codec, damage)
 }
 
-fn open_stream(file: File, path: &Path, temporary: &Path, interrupt: &Interrupt) -> Result<Opened> {
+fn open_stream(file: File, path: &Path, spool: &Spool, interrupt: &Interrupt) -> Result<Opened> {
     let mut reader = BufReader::with_capacity(BUFFER, file);
     let codec = sniff(&mut reader, path)?;
-    let (file, length, damage) = spool(codec, reader, path, temporary, interrupt)?;
-    if length == 0 && damage.is_none() {
+    let (archive, damage) = spool.decode(codec, reader, path, interrupt)?;
+    if archive.length() == 0 && damage.is_none() {
         return Err(Error::Empty);
     }
-    index(file, length, codec, damage)
+    index(archive, codec, damage)
 }
 
 fn sniff(reader: &mut BufReader<impl Read>, path: &Path) -> Result<Codec> {
@@ -129,51 +140,13 @@ fn sniff(reader: &mut BufReader<impl Read>, path: &Path) -> Result<Codec> {
     Ok(Codec::sniff(beginning))
 }
 
-/// Decodes a stream into a file without a name, so that it can be read by position and cannot be left behind. Where the
-/// stream is damaged, the file has what comes before the damage.
-fn spool(
-    codec: Codec,
-    reader: impl BufRead,
-    path: &Path,
-    temporary: &Path,
-    interrupt: &Interrupt,
-) -> Result<(File, u64, Option<Error>)> {
-    let file = tempfile::tempfile_in(temporary)
-        .map_err(Error::io("create a temporary file in", temporary))?;
-    let free_space = FreeSpace::new(temporary)?;
-    let damaged = |source| match codec {
-        Codec::None => Error::io("read", path)(source),
-        codec => Error::Decode {
-            codec: codec.name(),
-            source,
-        },
-    };
-    let mut decoder = Decoder::new(codec, reader).map_err(damaged)?;
-    let mut writer = HoleWriter::new(&file);
-    let mut buffer = Vec::new();
-    let not_written = || Error::io("write a temporary file in", temporary);
-    loop {
-        interrupt.check()?;
-        let result = decoder.read_chunk(&mut buffer, BUFFER);
-        writer.write(&buffer).map_err(not_written())?;
-        free_space.check(writer.length())?;
-        let damage = match result {
-            Ok(()) if buffer.is_empty() => None,
-            Ok(()) => continue,
-            Err(error) => Some(damaged(error)),
-        };
-        let length = writer.finish().map_err(not_written())?;
-        return Ok((file, length, damage));
-    }
-}
-
 /// Indexes a tar; what is no tar at all gets a message of its own. `damage` is what is wrong with the stream around it.
-fn index(file: File, length: u64, codec: Codec, damage: Option<Error>) -> Result<Opened> {
-    let file = Arc::new(file);
-    let (files, result) = Files::in_damaged_archive(&file, length);
+fn index(archive: Archive, codec: Codec, damage: Option<Error>) -> Result<Opened> {
+    let archive = Arc::new(archive);
+    let (files, result) = Files::in_damaged_archive(&archive);
     let damage = match (damage, result) {
         (damage, Ok(())) | (damage @ Some(_), Err(_)) => damage,
-        (None, Err(error)) if is_tar(&file, &error) => Some(error),
+        (None, Err(error)) if is_tar(&archive, &error) => Some(error),
         (
             None,
             Err(Error::TarHeader { offset: 0, .. } | Error::NoEndOfArchive { found: 0..512 }),
@@ -194,11 +167,14 @@ fn index(file: File, length: u64, codec: Codec, damage: Option<Error>) -> Result
 }
 
 /// Whether what was found at the beginning is damage to a tar, not something else.
-fn is_tar(file: &File, error: &Error) -> bool {
+fn is_tar(archive: &Archive, error: &Error) -> bool {
     let mut block = [0; BLOCK];
-    if !matches!(error, Error::TarHeader { offset: 0, .. })
-        || file.read_exact_at(&mut block, 0).is_err()
-    {
+    let mut read = || {
+        archive
+            .open()
+            .is_ok_and(|open| open.read_exact_at(&mut block, 0).is_ok())
+    };
+    if !matches!(error, Error::TarHeader { offset: 0, .. }) || !read() {
         return false;
     }
     let header = Header::new(&block);

@@ -98,7 +98,7 @@ impl TarCheck {
             let at = self.walk.offset() + position as u64;
             self.problem(
                 Code::LayerTarAfterEnd,
-                format!("data at byte {at}, behind the end-of-archive marker"),
+                format!("data at byte {at}, after the end-of-archive marker"),
             );
             self.damaged = true;
         }

@@ -167,7 +167,7 @@ impl Walk {
         };
         let header = Header::new(&block);
         if !header.checksum_fits() {
-            return Err(damaged(at, "its checksum does not fit"));
+            return Err(damaged(at, "checksum mismatch"));
         }
         let Some(size) = header.size() else {
             return Err(damaged(at, "its size is not a number"));
@@ -179,8 +179,9 @@ impl Walk {
         if matches!(kind, b'x' | b'g' | b'L' | b'K') {
             let limit = limits::EXTENSION_BYTES;
             if size > limit {
-                let reason =
-                    format!("an extension of {size} bytes, more than {limit}: engines refuse it");
+                let reason = format!(
+                    "its extension header has {size} bytes, more than the {limit} that engines accept"
+                );
                 return Err(damaged(at, reason));
             }
             self.extensions.doubt(readers::about_numbers(&header));
@@ -277,7 +278,7 @@ impl Walk {
             && !sparse::fits(fragments, member.stored, member.size)
         {
             let name = String::from_utf8_lossy(&member.name()).into_owned();
-            let reason = format!("the sparse map of {name} does not fit its sizes");
+            let reason = format!("the sparse map of {name} does not match its sizes");
             return Err(damaged(member.at, reason));
         }
         let padded = member.stored.checked_add(member.padding());
@@ -306,5 +307,5 @@ fn damaged(offset: u64, reason: impl Into<String>) -> Error {
 }
 
 fn not_numbers(at: u64) -> Error {
-    damaged(at, "its sparse map is not numbers")
+    damaged(at, "its sparse map contains something other than numbers")
 }

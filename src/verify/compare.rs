@@ -84,8 +84,7 @@ fn diff_id(layer: &LayerUse, outcomes: &Outcomes) -> Option<Finding> {
         return None;
     }
     if expected == empty_tar() && layer.size == 0 {
-        let message =
-            "the layer is a file of no bytes; the config says that it is a tar of no files";
+        let message = "the layer is an empty file, expected an empty tar";
         return Some(Finding::new(Code::LayerEmptyFile, &layer.place, message));
     }
     Some(Finding::mismatch(

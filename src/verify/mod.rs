@@ -18,6 +18,7 @@ use crate::formats::{Format, Input, ReadOptions};
 use crate::image::{Config, Manifest};
 use crate::interrupt::Interrupt;
 use crate::progress::Progress;
+use crate::source::Spool;
 use contents::Contents;
 
 /// How an input is verified.
@@ -72,8 +73,8 @@ pub fn verify(
     interrupt: &Interrupt,
 ) -> Result<Verification> {
     let pool = thread_pool(options.threads)?;
-    let temporary = std::env::temp_dir();
-    let input = Input::open(path, &temporary, &ReadOptions::default(), interrupt)?;
+    let spool = Spool::new(&std::env::temp_dir());
+    let input = Input::open_by_way_of(&spool, path, &ReadOptions::default(), interrupt)?;
     let mut contents = Contents::of(&input);
     let outcomes = contents
         .read(&pool, progress, interrupt)

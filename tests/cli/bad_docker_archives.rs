@@ -57,7 +57,7 @@ fn damage_to_the_first_member() {
         header[148..156].copy_from_slice(format!("{sum:06o}\0 ").as_bytes());
         [&header[..], &archive].concat()
     };
-    let checksum = "its checksum does not fit";
+    let checksum = "checksum mismatch";
     for (bytes, reason) in [
         (spoilt(0, b"!"), checksum),
         (spoilt(130, b"!!!"), checksum),
@@ -164,7 +164,7 @@ fn archives_that_are_cut_or_damaged() {
     damaged[512 + 3] ^= 1;
     refuses(
         &damaged,
-        "ocify: app.tar: damaged tar header at byte 512: its checksum does not fit\n",
+        "ocify: app.tar: damaged tar header at byte 512: checksum mismatch\n",
     );
     let single_zero_block = [&whole[..512], &[0; 512], &whole[512..]].concat();
     refuses(
@@ -177,7 +177,7 @@ fn archives_that_are_cut_or_damaged() {
         "ocify: app.tar: damaged tar header at byte 0: its PAX record size is \"many\", expected a 64-bit integer\n",
     );
     let mut gzip = codec::gzip(&whole);
-    gzip.extend(b"garbage behind the end");
+    gzip.extend(b"garbage after the end");
     refuses(
         &gzip,
         "ocify: app.tar: the gzip data is damaged: invalid gzip header\n",
@@ -212,7 +212,7 @@ fn sparse_members_that_lie() {
             refuses(
                 &archive,
                 &format!(
-                    "ocify: app.tar: damaged tar header at byte {at}: the sparse map of x does not fit its sizes\n"
+                    "ocify: app.tar: damaged tar header at byte {at}: the sparse map of x does not match its sizes\n"
                 ),
             );
         }
@@ -432,7 +432,7 @@ fn layers_that_are_not_what_the_config_says() {
         let message = |words: &str| format!("{app}the {codec} data is damaged: {words}\n");
         refuses(&with(blob[..blob.len() - 3].to_vec()), &message(cut));
         refuses(
-            &with([&blob[..], b"garbage behind the end"].concat()),
+            &with([&blob[..], b"garbage after the end"].concat()),
             &message(garbage),
         );
     }

@@ -95,6 +95,53 @@ fn an_archive_that_is_a_bomb() {
     );
 }
 
+/// What is no archive is known from its first blocks; the rest is not written to a disk.
+#[test]
+fn what_is_no_archive_and_has_no_end() {
+    let sandbox = Sandbox::new();
+    let hint =
+        "hint: inputs are docker save archives, OCI layouts, dir: folders and schema 1 folders\n";
+    sandbox.write("zeros", &zstd_zeros(16 * GIB));
+    sandbox.write("text", &codec::zstd(&b"text ".repeat(8 << 20)));
+    for (input, found) in [
+        ("/dev/zero", "it holds no files"),
+        ("zeros", "it holds no files"),
+        ("text", "it is zstd, but there is no tar archive in it"),
+    ] {
+        // A file that may not grow stands for a disk.
+        for command in ["inspect", "convert", "verify"] {
+            let args = match command {
+                "convert" => vec![command, input, "-o", "out"],
+                _ => vec![command, input],
+            };
+            let run = sandbox.run_after("ulimit -f 8192", &args);
+            assert_eq!(run.status.code(), Some(1), "{command} {input}");
+            let message = format!("no image in here: {found}");
+            if command == "verify" {
+                assert!(run.stdout().contains(&message), "{}", run.stdout());
+            } else {
+                run.fails(&format!("ocify: {input}: {message}\n{hint}"));
+            }
+        }
+    }
+}
+
+#[test]
+fn an_archive_that_decodes_to_much_more() {
+    // A member of 7 GiB of zeros, a quarter of a megabyte as zstd.
+    let mut archive = codec::zstd(&tar::header("layer.tar", b'0', 7 << 30, ""));
+    archive.extend(zstd_zeros(7 * GIB));
+    let sandbox = Sandbox::new();
+    sandbox.write("app.tar", &archive);
+    let message = "the decoded archive is larger than the limit of 4294967296 bytes";
+    convert_within(&sandbox, 400 << 10, &["app.tar", "-o", "out"]).fails(&format!(
+        "ocify: app.tar: {message}\nhint: decompress it, and pass the archive that it contains\n"
+    ));
+    let verify = sandbox.run(&["verify", "app.tar"]);
+    assert!(verify.stdout().contains(message), "{}", verify.stdout());
+    assert_eq!(verify.status.code(), Some(1));
+}
+
 /// A file of 8 EiB less one byte, nothing of which is stored.
 fn hole() -> Body {
     Body::Sparse(Sparse {

@@ -188,14 +188,68 @@ fn a_cache_hides_no_damage_of_the_input() {
     with.fails(&without.stderr);
 }
 
+/// The name of an entry, sealed.
+fn name(folder: &Path, diff_id: &str, digest: &str) -> String {
+    let folder = folder.file_name().unwrap().to_str().unwrap();
+    let name = format!("{diff_id}-{digest}");
+    let seal = sha256_hex(format!("ocify cache: {folder}/{name}").as_bytes());
+    format!("{name}-{}", &seal[..32])
+}
+
+/// What is in a cache folder of one's own may come from another machine, and may have been moved about.
+#[test]
+fn an_entry_under_another_layers_name_is_not_used() {
+    let other = Layer::new("other");
+    let sandbox = sandbox();
+    let own = entry(&sandbox, &layers()[1].diff_id());
+    let convert = |archive: &str, more: &[&str]| {
+        let args = [archive, "-o", "out", "--cache", "cache"];
+        sandbox.convert(&[&args, more].concat())
+    };
+    sandbox.write(
+        "other.tar",
+        &save_one("other:1", std::slice::from_ref(&other)).tar(),
+    );
+    // Renamed to another layer's `diff_id`; moved to another level's folder.
+    let renamed = own.file_name().unwrap().to_str().unwrap();
+    let renamed = own.with_file_name(renamed.replace(&layers()[1].hex(), &other.hex()));
+    convert("app.tar", &["--compression", "gzip:9"]).succeeds();
+    fs::remove_dir_all(sandbox.path("out")).unwrap();
+    let best = files(&sandbox)
+        .into_iter()
+        .find(|path| path.to_str().unwrap().contains("gzip-9-"))
+        .unwrap();
+    let moved = best.with_file_name(own.file_name().unwrap());
+    for (path, archive, level) in [
+        (renamed, "other.tar", "gzip:3"),
+        (moved, "app.tar", "gzip:9"),
+    ] {
+        fs::copy(&own, &path).unwrap();
+        let run = convert(archive, &["--compression", level]);
+        run.warns(&format!(
+            "ocify: warning: dropped from the cache: {} was made for another layer or by another encoder\n",
+            path.strip_prefix(sandbox.path("")).unwrap().display()
+        ));
+        assert!(!path.exists());
+        let again = ["--compression", level, "-v"];
+        assert_ne!(hits(&convert(archive, &again)).0, 0);
+        let fresh = [archive, "-o", "fresh", "--compression", level];
+        sandbox.convert(&fresh).succeeds();
+        assert!(sandbox.layout("out") == sandbox.layout("fresh"));
+        for output in ["out", "fresh"] {
+            fs::remove_dir_all(sandbox.path(output)).unwrap();
+        }
+    }
+}
+
 /// Who may write to a cache cannot put another layer into an image.
 #[test]
 fn what_others_could_have_put_there_is_decoded() {
     let sandbox = sandbox();
     let path = entry(&sandbox, &layers()[1].diff_id());
     let forged = codec::gzip(&Layer::new("forged").tar);
-    let name = format!("{}-{}", layers()[1].hex(), sha256_hex(&forged));
     let folder = path.parent().unwrap();
+    let name = name(folder, &layers()[1].hex(), &sha256_hex(&forged));
     let mode = |path: &Path, mode| {
         fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
     };

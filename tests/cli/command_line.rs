@@ -256,11 +256,13 @@ fn many_inputs_make_one_layout() {
 
 #[test]
 fn text_of_an_archive_reaches_no_terminal_raw() {
-    let harmful = "app:\u{1b}[2J\u{9b}31m\r\n\u{202e}\u{2066}\u{7}\u{7f}x";
+    let harmful =
+        "app:\u{1b}[2J\u{9b}31m\r\n\u{202e}\u{2066}\u{7}\u{7f}x\u{200b}\u{feff}\u{ad}\u{e0041}";
     let clean = |text: &str| {
         let raw = |c: char| {
             (c.is_control() && c != '\n')
                 || matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+                || matches!(c, '\u{200b}' | '\u{feff}' | '\u{ad}' | '\u{e0041}')
         };
         assert!(!text.contains(raw), "{text:?}");
     };

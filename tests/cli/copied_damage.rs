@@ -33,15 +33,15 @@ fn damaged() -> Vec<(Layer, &'static str)> {
         ),
         (
             changed(1024),
-            "damaged tar header at byte 1024: its checksum does not fit (layer-tar-header",
+            "damaged tar header at byte 1024: checksum mismatch (layer-tar-header",
         ),
         (
             changed(0),
-            "damaged tar header at byte 0: its checksum does not fit (layer-not-tar",
+            "damaged tar header at byte 0: checksum mismatch (layer-not-tar",
         ),
         (
             [&two[..], b"more"].concat(),
-            "data at byte 3072, behind the end-of-archive marker (layer-tar-after-end",
+            "data at byte 3072, after the end-of-archive marker (layer-tar-after-end",
         ),
         (
             tar::tar(&[Member::file("../a", "")]),
@@ -185,7 +185,7 @@ fn configs() {
         (
             json!({"history": [{"created_by": "a"}, {"created_by": "b"}]}),
             Some(
-                "the number of history entries that made a layer is 2, expected 1 (history-excess",
+                "the number of history entries that created a layer is 2, expected 1 (history-excess",
             ),
         ),
         (

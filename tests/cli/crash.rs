@@ -77,7 +77,7 @@ fn a_run_that_cannot_add_to_the_index_leaves_no_blobs() {
     let before = sandbox.snapshot();
     sandbox
         .convert(&["new.tar", "-o", "out"])
-        .fails("ocify: out: index.json: it is no object with manifests\n");
+        .fails("ocify: out: index.json: it is not an object with manifests\n");
     assert_eq!(sandbox.snapshot(), before);
 }
 

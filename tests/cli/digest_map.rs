@@ -5,9 +5,10 @@ use std::fs;
 
 use serde_json::{Value, json};
 
+use crate::support::docker;
 use crate::support::layers::Layer;
 use crate::support::oci::{self, Layout, digest, named, on};
-use crate::support::sandbox::Sandbox;
+use crate::support::sandbox::{Run, Sandbox};
 use crate::support::{expected, sha256, testdata};
 
 const HEADER: &str = "name,input,platform,old_schema1,old_schema2,old_oci,old_index,old_image_id,\
@@ -223,6 +224,44 @@ fn a_map_that_cannot_be_written_is_found_out_first() {
     );
     run("folder.csv").fails("ocify: folder.csv: folder.csv is not a file\n");
     assert_eq!(sandbox.snapshot(), before);
+}
+
+/// Everything that can be known before is checked before; what happens to the map's place meanwhile is not.
+#[test]
+fn an_output_without_its_map_is_told_of() {
+    let sandbox = Sandbox::new();
+    // Long enough for the map's place to be taken while it is converted.
+    let long = docker::save_one("long:1", &[Layer::noise(7, 8_000_000)]);
+    sandbox.write("long.tar", &long.tar());
+    let args = [
+        "convert",
+        "long.tar",
+        "-o",
+        "out",
+        "--digest-map",
+        "map.csv",
+    ];
+    let compression = ["--compression", "zstd:19", "--threads", "1"];
+    let mut child = sandbox
+        .command(&[&args[..], &compression].concat())
+        .spawn()
+        .unwrap();
+    let staged = || {
+        let mut names = sandbox.snapshot().into_keys();
+        names.any(|name| name.starts_with(".map.csv."))
+    };
+    while !staged() {
+        assert_eq!(child.try_wait().unwrap(), None, "it ended by itself");
+        std::thread::yield_now();
+    }
+    fs::create_dir(sandbox.path("map.csv")).unwrap();
+    Run::new(child).fails(
+        "ocify: the output is complete, but its digest map is missing: map.csv: \
+         cannot rename a staged file to ./map.csv: Is a directory (os error 21)\n\
+         hint: convert again to write the digest map\n",
+    );
+    sandbox.layout("out");
+    assert!(!staged());
 }
 
 #[test]

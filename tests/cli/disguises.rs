@@ -69,7 +69,7 @@ fn a_manifest_that_is_listed_as_something_else() {
     refuses(
         &both(&image, &text),
         &format!(
-            "ocify: app: {}: one descriptor says that its media type is {manifest}, another text/plain\n",
+            "ocify: app: {}: descriptors disagree about its mediaType: {manifest} and text/plain\n",
             digest(&image),
         ),
     );

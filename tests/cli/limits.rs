@@ -307,7 +307,7 @@ fn manifests_that_are_about_each_other() {
     assert_eq!(longest.layout("out").descriptors().len(), 65);
 
     let longer = sandbox(65);
-    let message = too_many("the number of manifests that are about each other", 65, 64);
+    let message = too_many("the number of manifests in a chain of subjects", 65, 64);
     let run = longer.convert(&["app", "-o", "out"]);
     run.fails(&format!("ocify: app: @0: {message}\n"));
     let verify = longer.run(&["verify", "app"]);

@@ -18,6 +18,7 @@ mod dir;
 mod disguises;
 mod docker_archive;
 mod docker_manifest;
+mod documentation;
 mod hybrids;
 mod inspect;
 mod large_indexes;
@@ -25,6 +26,7 @@ mod legacy;
 mod limits;
 mod modes;
 mod oci_layout;
+mod open_files;
 mod output;
 mod schema1;
 

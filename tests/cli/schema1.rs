@@ -195,7 +195,7 @@ fn manifests_that_break_a_rule() {
                 edit_v1(manifest, 1, |v1| v1["parent"] = json!(top));
                 edit_v1(manifest, 2, |v1| v1["id"] = json!(top));
             }),
-            format!("id {top} of history[0] is also that of history[2]"),
+            format!("id {top} of history[0] is also the id of history[2]"),
         ),
         (
             edited(|manifest| manifest["fsLayers"][0]["blobSum"] = json!("sha256:../../x")),
@@ -204,7 +204,7 @@ fn manifests_that_break_a_rule() {
         ),
         (
             edited(|manifest| manifest["layers"] = json!([])),
-            "has layers, which no schema 1 manifest has".to_owned(),
+            "has layers, which schema 1 manifests do not have".to_owned(),
         ),
     ] {
         refuses(&files, &format!("{invalid}{message}\n"));
@@ -270,7 +270,7 @@ fn signatures_that_do_not_fit() {
     let unequal = format!("{body},\"signatures\":[{first},{second}]}}");
     refuses(
         &folder(&unequal, &layers()),
-        &format!("{invalid}signature 2 of 2: signs other bytes than signature 1 does\n"),
+        &format!("{invalid}signature 2 of 2: signs other bytes than signature 1\n"),
     );
 }
 

@@ -158,12 +158,14 @@ fn compare(reading: &mut Reading, entries: &[Entry], items: &[Item], positions: 
             let (code, message) = match names.get(&fully_qualified(tag)) {
                 None => (
                     Code::DockerManifestUnindexed,
-                    format!("index.json does not have the name {tag}; manifest.json is believed"),
+                    format!(
+                        "index.json does not have the name {tag}; manifest.json takes precedence"
+                    ),
                 ),
                 Some(ids) if !ids.contains(&id) => (
                     Code::DockerManifestMismatch,
                     format!(
-                        "index.json gives the name {tag} to another image; manifest.json is believed"
+                        "index.json gives the name {tag} to another image; manifest.json takes precedence"
                     ),
                 ),
                 Some(_) => continue,
@@ -200,7 +202,8 @@ fn layers(reading: &mut Reading, item: &Item, indexed: &Manifest) {
             let texts: Vec<String> = digests.iter().map(ToString::to_string).collect();
             texts.join(" ")
         };
-        let message = "its layers are not those that index.json leads to; index.json is believed";
+        let message =
+            "its layers are not those that index.json leads to; index.json takes precedence";
         reading.add(Finding {
             expected: Some(list(&there)),
             found: Some(list(&here)),

@@ -48,10 +48,10 @@ pub enum PayloadError {
     #[error("the protected header is not base64url")]
     ProtectedBase64,
     /// The protected header is not a JSON object of the right shape.
-    #[error("the protected header is not the JSON object it has to be")]
+    #[error("the protected header is not the expected JSON object")]
     ProtectedJson(#[source] serde_json::Error),
     /// A field is missing from the protected header.
-    #[error("the protected header has no {name}")]
+    #[error("the protected header lacks {name}")]
     Missing {
         /// `formatLength` or `formatTail`.
         name: &'static str,
@@ -68,7 +68,7 @@ pub enum PayloadError {
     #[error("formatTail is not base64url")]
     TailBase64,
     /// A later signature is over other bytes than the first.
-    #[error("signs other bytes than signature 1 does")]
+    #[error("signs other bytes than signature 1")]
     Unequal,
 }
 
@@ -115,10 +115,10 @@ pub enum InvalidSignature {
 #[derive(Debug, thiserror::Error)]
 pub enum UnsupportedSignature {
     /// No algorithm is named.
-    #[error("no algorithm is named")]
+    #[error("the algorithm is missing")]
     NoAlgorithm,
     /// There is no key.
-    #[error("no key is given")]
+    #[error("the key is missing")]
     NoKey,
     /// The algorithm is unknown, or does not fit the key.
     #[error("algorithm {algorithm:?} with {key} is not supported")]

@@ -60,10 +60,10 @@ pub enum KeyError {
         found: usize,
     },
     /// A key type that is neither EC nor RSA.
-    #[error("key type {0:?} is not known")]
+    #[error("unknown key type {0:?}")]
     KeyType(String),
     /// A curve that is neither P-256 nor P-384.
-    #[error("curve {0:?} is not known")]
+    #[error("unknown curve {0:?}")]
     Curve(String),
     /// The certificate is not base64.
     #[error("the certificate is not base64")]
@@ -72,7 +72,7 @@ pub enum KeyError {
     #[error("the certificate is not X.509 in DER")]
     Certificate,
     /// The certificate's key is neither EC nor RSA.
-    #[error("the certificate's kind of key is not known")]
+    #[error("the kind of key in the certificate is not supported")]
     CertificateKey,
 }
 

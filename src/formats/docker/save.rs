@@ -50,7 +50,7 @@ pub(crate) fn read(reading: &mut Reading) -> Vec<Entry> {
     let items = items(reading, &mut |reading, number| reading.entry = Some(number));
     if items.is_empty() {
         let place = Place::file(MANIFEST);
-        reading.note(Code::NoImages, &place, "it lists no image");
+        reading.note(Code::NoImages, &place, "it lists no images");
     }
     names_lead_to_one(reading, &items);
     super::repositories::beside_manifest(reading);
@@ -105,7 +105,7 @@ fn item(reading: &mut Reading, number: usize, value: &Value) -> Option<Item> {
     let place = image.in_file(MANIFEST);
     for tag in &tags {
         if tagged_reference(tag).is_none() {
-            let message = format!("{tag:?} is not a name with a tag that docker load takes");
+            let message = format!("{tag:?} is not a name with a tag that docker load accepts");
             reading.note(Code::RefName, &place, message);
         }
     }
@@ -287,7 +287,7 @@ pub(crate) fn names_lead_to_one(reading: &mut Reading, items: &[Item]) {
     for (position, item) in items.iter().enumerate() {
         for tag in &item.tags {
             if *known.entry(fully_qualified(tag)).or_insert(item.id()) != item.id() {
-                let message = format!("{tag} is the name of two images");
+                let message = format!("two images are named {tag}");
                 reading.entry = Some(position);
                 reading.note(Code::RefNameDuplicate, &item.place, message);
             }
@@ -311,7 +311,7 @@ fn unused_files(reading: &mut Reading) {
         };
         if (config || layer) && !reading.is_known(content) {
             let place = Place::file(name);
-            reading.note(Code::UnreferencedBlob, &place, "no image has it");
+            reading.note(Code::UnreferencedBlob, &place, "no image refers to it");
         }
     }
 }

@@ -34,7 +34,7 @@ pub(crate) fn read(reading: &mut Reading, beside: Beside) -> Vec<Entry> {
     version(reading);
     if !reading.files.has_folder("blobs") {
         let place = Place::file("blobs");
-        reading.note(Code::LayoutBlobs, &place, "there is no folder blobs");
+        reading.note(Code::LayoutBlobs, &place, "the folder blobs is missing");
     }
     let place = Place::file(INDEX);
     let document = match reading.find(INDEX, &place) {
@@ -145,7 +145,7 @@ fn subject_chains(reading: &mut Reading, entries: &[Entry], place: &Place) {
         length
     };
     let longest = subjects.keys().map(length).max().unwrap_or_default();
-    let what = "the number of manifests that are about each other";
+    let what = "the number of manifests in a chain of subjects";
     reading.at_most(what, longest, limits::SUBJECT_DEPTH, place);
 }
 
@@ -187,7 +187,7 @@ fn names_lead_to_one(reading: &mut Reading, entries: &mut [Entry], place: &Place
             reading.entry = Some(position);
             let place = Place::image(name).in_file_of(place);
             if !is_ref_name(name) {
-                let message = format!("{REF_NAME} {name:?} is not a name by its grammar");
+                let message = format!("{REF_NAME} {name:?} does not match its grammar");
                 reading.note(Code::RefName, &place, message);
             }
             let first = *known.entry(name.clone()).or_insert(position);
@@ -196,7 +196,7 @@ fn names_lead_to_one(reading: &mut Reading, entries: &mut [Entry], place: &Place
                 let ids = [digest(first), digest(position)].map(|digest| {
                     digest.map_or_else(|| "an image".to_owned(), |digest| digest.to_string())
                 });
-                let message = format!("{name} is the name of {} and of {}", ids[0], ids[1]);
+                let message = format!("two images are named {name}: {} and {}", ids[0], ids[1]);
                 reading.add(Finding::new(Code::RefNameDuplicate, &place, message));
             }
         }
@@ -249,7 +249,7 @@ pub(crate) fn loose_blobs(reading: &mut Reading) -> Vec<Loose> {
         let digest = path.replacen('/', ":", 1);
         match digest.parse::<Digest>() {
             Ok(digest) => {
-                let message = "nothing that could be read refers to it";
+                let message = "no readable document refers to it";
                 reading.note(Code::UnreferencedBlob, &place, message);
                 loose.push(Loose {
                     content: content.clone(),
@@ -262,7 +262,7 @@ pub(crate) fn loose_blobs(reading: &mut Reading) -> Vec<Loose> {
                 reading.note(Code::BlobAlgorithm, &place, message);
             }
             Err(_) => {
-                let message = "not named as a blob is, blobs/<algorithm>/<hex>";
+                let message = "not the name of a blob, expected blobs/<algorithm>/<hex>";
                 reading.note(Code::BlobName, &place, message);
             }
         }

@@ -39,7 +39,7 @@ pub(crate) fn read(
     let artifact_type = text(value, "artifactType").filter(|own| !own.is_empty());
     let is_empty = |config: &Link| config.descriptor.media_type == media_type::EMPTY;
     if config.as_ref().is_some_and(is_empty) && artifact_type.is_none() {
-        let message = "the config is the empty one, so there must be an artifactType";
+        let message = "the config is the empty one, but artifactType is missing";
         tree.reading.note(Code::ArtifactType, place, message);
     }
     let mut manifest = Manifest {

@@ -231,7 +231,8 @@ impl<'r, 'f> Tree<'r, 'f> {
                 if let Some(kind) = known(own.as_str().unwrap_or_default()) {
                     return Some(kind);
                 }
-                let message = format!("mediaType is {own}, expected a manifest's or an index's");
+                let message =
+                    format!("mediaType is {own}, expected that of a manifest or an index");
                 self.reading.note(Code::MediaTypeMismatch, place, message);
             }
             Some(own) => {
@@ -259,8 +260,7 @@ impl<'r, 'f> Tree<'r, 'f> {
             first.clone_from(said);
         }
         if !said.is_empty() && first != said {
-            let message =
-                format!("one descriptor says that its mediaType is {first}, another {said}");
+            let message = format!("descriptors disagree about its mediaType: {first} and {said}");
             let finding = Finding {
                 expected: Some(first.clone()),
                 found: Some(said.clone()),
@@ -379,8 +379,9 @@ impl<'r, 'f> Tree<'r, 'f> {
             let is_about = |other: &Link| other.descriptor.digest.to_string() == about;
             if !links.iter().any(is_about) {
                 let digest = link.descriptor.digest;
-                let message =
-                    format!("attestation {digest} is about {about}, which is not beside it");
+                let message = format!(
+                    "attestation {digest} refers to {about}, which is not in the same index"
+                );
                 self.reading
                     .note(Code::AttestationReference, place, message);
             }

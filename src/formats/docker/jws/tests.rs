@@ -147,17 +147,17 @@ fn what_cannot_be_checked_is_told_from_what_is_wrong() {
             json!("none"),
             "algorithm \"none\" with a P-256 key is not supported",
         ),
-        ("/header/alg", json!(null), "no algorithm is named"),
-        ("/header/jwk", json!(null), "no key is given"),
+        ("/header/alg", json!(null), "the algorithm is missing"),
+        ("/header/jwk", json!(null), "the key is missing"),
         (
             "/header/jwk/kty",
             json!("oct"),
-            "the key is not supported: key type \"oct\" is not known",
+            "the key is not supported: unknown key type \"oct\"",
         ),
         (
             "/header/jwk/crv",
             json!("P-521"),
-            "the key is not supported: curve \"P-521\" is not known",
+            "the key is not supported: unknown curve \"P-521\"",
         ),
         (
             "/header/jwk/x",
@@ -220,15 +220,15 @@ fn the_payload_is_the_head_of_the_file_and_the_tail() {
         ("*".to_owned(), "the protected header is not base64url"),
         (
             "AAAA".to_owned(),
-            "the protected header is not the JSON object it has to be",
+            "the protected header is not the expected JSON object",
         ),
         (
             encoded(json!({"formatTail": ""})),
-            "the protected header has no formatLength",
+            "the protected header lacks formatLength",
         ),
         (
             encoded(json!({"formatLength": 1})),
-            "the protected header has no formatTail",
+            "the protected header lacks formatTail",
         ),
         (
             encoded(format(11, "")),

@@ -17,7 +17,7 @@ pub enum Schema1Error {
         found: i64,
     },
     /// The document is another kind of manifest too, so that programs could differ on what it is.
-    #[error("has {field}, which no schema 1 manifest has")]
+    #[error("has {field}, which schema 1 manifests do not have")]
     Ambiguous {
         /// The field.
         field: &'static str,
@@ -92,7 +92,7 @@ pub enum Schema1Error {
         found: String,
     },
     /// Two layers that do not follow each other have the same ID.
-    #[error("id {id} of history[{position}] is also that of history[{first}]")]
+    #[error("id {id} of history[{position}] is also the id of history[{first}]")]
     RepeatedId {
         /// The newer entry of `history`.
         position: usize,

@@ -164,15 +164,15 @@ fn bad_manifests_are_told_with_the_place() {
         ),
         (
             |m| m["manifests"] = json!([]),
-            "has manifests, which no schema 1 manifest has",
+            "has manifests, which schema 1 manifests do not have",
         ),
         (
             |m| m["layers"] = json!([]),
-            "has layers, which no schema 1 manifest has",
+            "has layers, which schema 1 manifests do not have",
         ),
         (
             |m| m["config"] = json!({}),
-            "has config, which no schema 1 manifest has",
+            "has config, which schema 1 manifests do not have",
         ),
         (
             |m| drop(m["history"].as_array_mut().unwrap().pop()),
@@ -228,7 +228,7 @@ fn bad_manifests_are_told_with_the_place() {
         ),
         (
             |m| v1(m, 0, &json!({"id": id("a"), "parent": id("b")})),
-            "id aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa of history[0] is also that of history[2]",
+            "id aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa of history[0] is also the id of history[2]",
         ),
     ];
     for (change, expected) in table {
@@ -302,7 +302,7 @@ fn payloads_have_to_be_told_and_equal_even_if_signatures_are_ignored() {
     for (protected, expected) in [
         (
             format(length, " }"),
-            "signature 2 of 2: signs other bytes than signature 1 does".to_owned(),
+            "signature 2 of 2: signs other bytes than signature 1".to_owned(),
         ),
         (
             format(1_000_000, "}"),

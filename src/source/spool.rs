@@ -1,0 +1,164 @@
+//! Where inputs that cannot be read by position are written to: what is compressed, and what comes by a pipe.
+
+use std::cell::Cell;
+use std::fs::File;
+use std::io::{self, BufRead, Read};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex};
+
+use super::archive::Archive;
+use crate::compression::Codec;
+use crate::compression::Decoder;
+use crate::error::Error;
+use crate::error::Result;
+use crate::fs::FreeSpace;
+use crate::fs::HoleWriter;
+use crate::interrupt::Interrupt;
+use crate::limits;
+use crate::mutex::lock;
+use crate::tar::{BLOCK, Header};
+
+/// One file without a name for any number of inputs, so that they take one open file, and nothing can be left behind.
+#[derive(Debug)]
+pub(crate) struct Spool {
+    folder: PathBuf,
+    open: Mutex<Option<Open>>,
+}
+
+#[derive(Debug)]
+struct Open {
+    file: Arc<File>,
+    free_space: FreeSpace,
+    end: u64,
+}
+
+/// How much is decoded at a time.
+pub(super) const BUFFER: usize = 1 << 20;
+
+/// Where the next archive may begin: at a whole block of any file system, so that its zeros are holes.
+const ALIGNMENT: u64 = 64 << 10;
+
+impl Spool {
+    /// The file is made in `folder` when it is needed.
+    pub fn new(folder: &Path) -> Spool {
+        Spool {
+            folder: folder.to_owned(),
+            open: Mutex::new(None),
+        }
+    }
+
+    fn make(&self) -> Result<Open> {
+        let file = tempfile::tempfile_in(&self.folder)
+            .map_err(Error::io("make a temporary file in", &self.folder))?;
+        Ok(Open {
+            file: Arc::new(file),
+            free_space: FreeSpace::new(&self.folder)?,
+            end: 0,
+        })
+    }
+
+    /// Decodes a stream. Where it is damaged, the archive has what comes before the damage, and the damage is returned too.
+    pub fn decode(
+        &self,
+        codec: Codec,
+        reader: impl BufRead,
+        path: &Path,
+        interrupt: &Interrupt,
+    ) -> Result<(Archive, Option<Error>)> {
+        let mut open = lock(&self.open);
+        let open = match &mut *open {
+            Some(open) => open,
+            none => none.insert(self.make()?),
+        };
+        let not_written = || Error::io("write a temporary file in", &self.folder);
+        let damaged = |source| match codec {
+            Codec::None => Error::io("read", path)(source),
+            codec => Error::Decode {
+                codec: codec.name(),
+                source,
+            },
+        };
+        let start = open.end;
+        // What an archive that was given up has left must not show through holes.
+        open.file.set_len(start).map_err(not_written())?;
+        let count = Cell::new(0);
+        let reader = Counted {
+            reader,
+            count: &count,
+        };
+        let mut decoder = Decoder::new(codec, reader).map_err(damaged)?;
+        let mut writer = HoleWriter::new(&open.file, start);
+        let mut buffer = Vec::new();
+        let mut beginning = Vec::new();
+        let damage = loop {
+            interrupt.check()?;
+            let result = decoder.read_chunk(&mut buffer, BUFFER);
+            writer.write(&buffer).map_err(not_written())?;
+            open.free_space.check(start + writer.length())?;
+            if let Err(error) = result {
+                break Some(damaged(error));
+            }
+            if buffer.is_empty() {
+                break None;
+            }
+            if codec != Codec::None {
+                refuse_bomb(writer.length(), count.get())?;
+            }
+            if beginning.len() < BEGINNING {
+                let missing = (BEGINNING - beginning.len()).min(buffer.len());
+                beginning.extend_from_slice(&buffer[..missing]);
+                // Nothing of what follows would be looked at.
+                if beginning.len() == BEGINNING && !begins_with_member(&beginning) {
+                    break None;
+                }
+            }
+        };
+        let length = writer.finish().map_err(not_written())?;
+        open.end = (start + length).next_multiple_of(ALIGNMENT);
+        let archive = Archive::in_open_file(open.file.clone(), start, length);
+        Ok((archive, damage))
+    }
+}
+
+/// A tar without members is two blocks of zeros.
+const BEGINNING: usize = 2 * BLOCK;
+
+fn begins_with_member(beginning: &[u8]) -> bool {
+    let block = beginning.first_chunk::<BLOCK>();
+    block.is_some_and(|block| Header::new(block).checksum_fits())
+}
+
+/// Refuses an archive that is much larger when it is decoded.
+fn refuse_bomb(decoded: u64, compressed: u64) -> Result<()> {
+    let limit = compressed.saturating_mul(limits::ARCHIVE_RATIO);
+    let limit = limit.max(limits::ARCHIVE_BYTES);
+    if decoded > limit {
+        return Err(Error::ArchiveTooLarge { limit });
+    }
+    Ok(())
+}
+
+/// Counts what is read.
+struct Counted<'a, R> {
+    reader: R,
+    count: &'a Cell<u64>,
+}
+
+impl<R: BufRead> Read for Counted<'_, R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let count = self.reader.read(buffer)?;
+        self.count.set(self.count.get() + count as u64);
+        Ok(count)
+    }
+}
+
+impl<R: BufRead> BufRead for Counted<'_, R> {
+    fn fill_buf(&mut self) -> io::Result<&[u8]> {
+        self.reader.fill_buf()
+    }
+
+    fn consume(&mut self, count: usize) {
+        self.count.set(self.count.get() + count as u64);
+        self.reader.consume(count);
+    }
+}
