@@ -5,8 +5,8 @@ use serde_json::{Value, json};
 
 use crate::support::layers::Layer;
 use crate::support::oci;
+use crate::support::parts::{Parts, layer_path, two};
 use crate::support::sandbox::Sandbox;
-use crate::{Parts, layer_path, two};
 
 /// An error, a warning and a note.
 fn damaged() -> Sandbox {
