@@ -59,7 +59,7 @@ fn of_finding(code: Code) -> Option<&'static str> {
             Some("copy or save the input again: it is damaged")
         }
         Code::Schema1Signature | Code::Schema1Unverified => {
-            Some("use --ignore-signatures to convert it anyway")
+            Some("use `--ignore-signatures` to convert it anyway")
         }
         Code::NotAnImage => {
             Some("pass a docker save archive, an OCI layout, a dir: folder or a schema 1 folder")

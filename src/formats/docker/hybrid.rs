@@ -1,6 +1,6 @@
 //! Archives that are an OCI layout and have a manifest.json too: Docker 25 and later.
 //!
-//! index.json governs where it reaches what manifest.json lists: there are the original manifests. But its names are only
+//! index.json takes precedence where it reaches what manifest.json lists: there are the original manifests. But its names are only
 //! tags, so names come from manifest.json, and so do images that the index leaves out (Docker 25.0 to 29 forget untagged
 //! ones: <https://github.com/moby/moby/issues/47065>).
 
@@ -149,7 +149,7 @@ fn compare(reading: &mut Reading, entries: &[Entry], items: &[Item], positions: 
                 Code::DockerManifestUnindexed
             };
             let message =
-                format!("index.json does not lead to its image {id}; the images of both are read");
+                format!("index.json does not lead to image {id}; the images of both files are read");
             reading.note(code, &item.place, message);
             continue;
         };
@@ -158,12 +158,12 @@ fn compare(reading: &mut Reading, entries: &[Entry], items: &[Item], positions: 
             let (code, message) = match names.get(&fully_qualified(tag)) {
                 None => (
                     Code::DockerManifestUnindexed,
-                    format!("index.json does not have the name {tag}; manifest.json is believed"),
+                    format!("index.json lacks the name {tag}; manifest.json takes precedence"),
                 ),
                 Some(ids) if !ids.contains(&id) => (
                     Code::DockerManifestMismatch,
                     format!(
-                        "index.json gives the name {tag} to another image; manifest.json is believed"
+                        "index.json gives the name {tag} to another image; manifest.json takes precedence"
                     ),
                 ),
                 Some(_) => continue,
@@ -176,7 +176,7 @@ fn compare(reading: &mut Reading, entries: &[Entry], items: &[Item], positions: 
         if ids.peek().is_some() && !ids.any(|id| listed.contains(&id)) {
             reading.entry = Some(position);
             let place = Place::image(entry.label(position)).in_file("index.json");
-            let message = "manifest.json does not list it";
+            let message = "manifest.json does not list this image";
             reading.note(Code::DockerManifestIncomplete, &place, message);
         }
     }
@@ -200,7 +200,7 @@ fn layers(reading: &mut Reading, item: &Item, indexed: &Manifest) {
             let texts: Vec<String> = digests.iter().map(ToString::to_string).collect();
             texts.join(" ")
         };
-        let message = "its layers are not those that index.json leads to; index.json is believed";
+        let message = "the layers are not those that index.json leads to; index.json takes precedence";
         reading.add(Finding {
             expected: Some(list(&there)),
             found: Some(list(&here)),

@@ -48,10 +48,6 @@ impl Item {
 /// Reads the images that manifest.json lists.
 pub(crate) fn read(reading: &mut Reading) -> Vec<Entry> {
     let items = items(reading, &mut |reading, number| reading.entry = Some(number));
-    if items.is_empty() {
-        let place = Place::file(MANIFEST);
-        reading.note(Code::NoImages, &place, "it lists no image");
-    }
     names_lead_to_one(reading, &items);
     super::repositories::beside_manifest(reading);
     unused_files(reading);
@@ -105,7 +101,7 @@ fn item(reading: &mut Reading, number: usize, value: &Value) -> Option<Item> {
     let place = image.in_file(MANIFEST);
     for tag in &tags {
         if tagged_reference(tag).is_none() {
-            let message = format!("{tag:?} is not a name with a tag that docker load takes");
+            let message = format!("{tag:?} is not a name with a tag, so docker load refuses it");
             reading.note(Code::RefName, &place, message);
         }
     }
@@ -129,9 +125,7 @@ fn item(reading: &mut Reading, number: usize, value: &Value) -> Option<Item> {
     if let Some(diff_ids) = &diff_ids
         && diff_ids.len() != names.len()
     {
-        let (code, what) = (Code::LayerCount, "the number of layers");
-        let (expected, found) = (diff_ids.len(), names.len());
-        reading.add(Finding::mismatch(code, &place, what, &expected, &found));
+        reading.layer_count(diff_ids.len(), names.len(), &place);
     }
     let diff_ids = diff_ids
         .filter(|diff_ids| diff_ids.len() == names.len())
@@ -311,7 +305,7 @@ fn unused_files(reading: &mut Reading) {
         };
         if (config || layer) && !reading.is_known(content) {
             let place = Place::file(name);
-            reading.note(Code::UnreferencedBlob, &place, "no image has it");
+            reading.note(Code::UnreferencedBlob, &place, "no image refers to this file");
         }
     }
 }

@@ -272,7 +272,7 @@ impl<'r, 'f> Tree<'r, 'f> {
         }
         if !said.is_empty() && first != said {
             let message =
-                format!("one descriptor says that its mediaType is {first}, another {said}");
+                format!("mediaType is {first} in one descriptor, {said} in another");
             let finding = Finding {
                 expected: Some(first.clone()),
                 found: Some(said.clone()),
@@ -389,7 +389,7 @@ impl<'r, 'f> Tree<'r, 'f> {
             if !links.iter().any(is_about) {
                 let digest = link.descriptor.digest;
                 let message =
-                    format!("attestation {digest} is about {about}, which is not beside it");
+                    format!("attestation {digest} is about {about}, which is not in the same index");
                 self.reading
                     .note(Code::AttestationReference, place, message);
             }
