@@ -92,7 +92,12 @@ pub fn convert(
     // What concerns whole inputs comes first: of an archive that is cut short nothing can be selected.
     findings(&inputs, &[])?;
     let mut warnings = Vec::new();
-    let selected = options.selection.apply(&inputs, &mut warnings)?;
+    let selected = options.selection.apply(&inputs, &mut warnings);
+    let selected = selected.or_else(|error| {
+        // What cannot be read is not absent: why is in the findings.
+        findings(&inputs, &options.selection.named(&inputs)?)?;
+        Err(error)
+    })?;
     warnings.splice(..0, findings(&inputs, &selected)?);
     let references = selected.iter().flat_map(|one| &one.entry.references);
     check_names(references.filter_map(Reference::display_name))?;

@@ -87,7 +87,10 @@ pub(crate) fn read(
     if let Some((_, bytes)) = &data {
         let found = digest.same_algorithm(bytes);
         if found != digest {
-            let (code, what) = (Code::DescriptorData, format!("digest of the data of {what}"));
+            let (code, what) = (
+                Code::DescriptorData,
+                format!("digest of the data of {what}"),
+            );
             reading.add(Finding::mismatch(code, place, &what, &digest, &found));
         }
     }

@@ -97,7 +97,13 @@ fn an_image_that_is_listed_as_something_else() {
         (
             "as text, then as an image",
             listing([&text, &image]),
-            &["error media-type-mismatch", "error media-type-mismatch"],
+            &[
+                "error media-type-mismatch",
+                "error media-type-mismatch",
+                "note unreferenced-blob",
+                "note unreferenced-blob",
+                "note unreferenced-blob",
+            ],
         ),
         (
             "as an image, then as text",

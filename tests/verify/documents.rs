@@ -55,7 +55,7 @@ fn blobs() {
         (
             "a blob that nothing refers to, damaged",
             files.clone().with(&oci::blob_path(NOT_HERE), "x"),
-            &["error blob-digest", "note unreferenced-blob"],
+            &["note unreferenced-blob", "warning unreferenced-damaged"],
         ),
         (
             "a file that is no blob",
@@ -65,7 +65,7 @@ fn blobs() {
         (
             "a blob of an unknown algorithm",
             files.clone().with("blobs/blake3/abc", "x"),
-            &["warning digest-algorithm"],
+            &["warning blob-algorithm"],
         ),
     ]);
 }
@@ -184,7 +184,7 @@ fn descriptors() {
             Parts::new()
                 .entry(|entry| entry["platform"] = json!({ "os": "linux" }))
                 .files(),
-            &["error descriptor-field"],
+            &["error platform-incomplete"],
         ),
         (
             "the platform is another",
@@ -342,10 +342,18 @@ fn manifests() {
             &["note subject-missing"],
         ),
         (
-            "a key that comes twice",
+            "a key that occurs twice",
             in_bytes(
                 r#""schemaVersion":2"#,
                 br#""schemaVersion":2,"schemaVersion":2"#,
+            ),
+            &["warning json-repeated-key"],
+        ),
+        (
+            "a key that occurs twice, with different values",
+            in_bytes(
+                r#""schemaVersion":2"#,
+                br#""schemaVersion":1,"schemaVersion":2"#,
             ),
             &["error json-duplicate-key"],
         ),

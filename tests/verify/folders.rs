@@ -101,7 +101,7 @@ fn dir_folders() {
         (
             "a blob that nothing refers to",
             files.clone().with(&manifest, "x"),
-            &["error blob-digest", "note unreferenced-blob"],
+            &["note unreferenced-blob", "warning unreferenced-damaged"],
         ),
     ]);
 }

@@ -115,7 +115,7 @@ fn indexes() {
         (
             "no blobs",
             Layout::default().files(),
-            &["error layout-blobs"],
+            &["error layout-blobs", "note no-images"],
         ),
     ]);
 }

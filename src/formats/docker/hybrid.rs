@@ -101,7 +101,7 @@ fn rename(entry: &mut Entry, item: &Item) {
         .partition(|old| old.display_name().is_none() || named.iter().any(|new| is_same(old, new)));
     let with_annotations = named.into_iter().map(|new| {
         let known = same.iter().find(|old| is_same(old, &new));
-        if let Some(known) = known.filter(|known| has_whole_name(known)) {
+        if let Some(known) = known.filter(|known| has_name_of_its_own(known)) {
             return known.clone();
         }
         let before = known.or(same.first()).cloned().unwrap_or_default();
@@ -115,10 +115,14 @@ fn rename(entry: &mut Entry, item: &Item) {
     entry.references.append(&mut other);
 }
 
-/// Whether ref.name is the whole name, as in our own tars and those of other tools; Docker's have the tag alone there.
-fn has_whole_name(reference: &Reference) -> bool {
-    let whole = reference.name.as_deref().map(fully_qualified);
-    reference.containerd_name.is_none() || whole == reference.containerd_name
+/// Whether ref.name is a whole name of its own, as in our tars and those of other tools. In Docker's it is the tag, whose
+/// place the fully qualified name has taken.
+fn has_name_of_its_own(reference: &Reference) -> bool {
+    let Some(full) = &reference.containerd_name else {
+        return true;
+    };
+    let is_own = |name: &String| name != full && fully_qualified(name) == *full;
+    reference.name.as_ref().is_some_and(is_own)
 }
 
 /// Notes where manifest.json and index.json disagree.
@@ -148,8 +152,9 @@ fn compare(reading: &mut Reading, entries: &[Entry], items: &[Item], positions: 
             } else {
                 Code::DockerManifestUnindexed
             };
-            let message =
-                format!("index.json does not lead to image {id}; the images of both files are read");
+            let message = format!(
+                "index.json does not lead to image {id}; the images of both files are read"
+            );
             reading.note(code, &item.place, message);
             continue;
         };
@@ -200,7 +205,8 @@ fn layers(reading: &mut Reading, item: &Item, indexed: &Manifest) {
             let texts: Vec<String> = digests.iter().map(ToString::to_string).collect();
             texts.join(" ")
         };
-        let message = "the layers are not those that index.json leads to; index.json takes precedence";
+        let message =
+            "the layers are not those that index.json leads to; index.json takes precedence";
         reading.add(Finding {
             expected: Some(list(&there)),
             found: Some(list(&here)),

@@ -187,7 +187,7 @@ fn names_lead_to_one(reading: &mut Reading, entries: &mut [Entry], place: &Place
             reading.entry = Some(position);
             let place = Place::image(name).in_file_of(place);
             if !is_ref_name(name) {
-                let message = format!("{REF_NAME} {name:?} does not match the grammar of names");
+                let message = format!("the name does not match the grammar of {REF_NAME}");
                 reading.note(Code::RefName, &place, message);
             }
             let first = *known.entry(name.clone()).or_insert(position);
@@ -258,7 +258,8 @@ pub(crate) fn loose_blobs(reading: &mut Reading) -> Vec<Loose> {
                 });
             }
             Err(_) if is_other_algorithm(&digest) => {
-                let message = "the algorithm of the digest is not supported, expected sha256 or sha512";
+                let message =
+                    "the algorithm of the digest is not supported, expected sha256 or sha512";
                 reading.note(Code::BlobAlgorithm, &place, message);
             }
             Err(_) => {

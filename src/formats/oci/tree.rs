@@ -271,8 +271,7 @@ impl<'r, 'f> Tree<'r, 'f> {
             first.clone_from(said);
         }
         if !said.is_empty() && first != said {
-            let message =
-                format!("mediaType is {first} in one descriptor, {said} in another");
+            let message = format!("mediaType is {first} in one descriptor, {said} in another");
             let finding = Finding {
                 expected: Some(first.clone()),
                 found: Some(said.clone()),
@@ -388,8 +387,9 @@ impl<'r, 'f> Tree<'r, 'f> {
             let is_about = |other: &Link| other.descriptor.digest.to_string() == about;
             if !links.iter().any(is_about) {
                 let digest = link.descriptor.digest;
-                let message =
-                    format!("attestation {digest} is about {about}, which is not in the same index");
+                let message = format!(
+                    "attestation {digest} is about {about}, which is not in the same index"
+                );
                 self.reading
                     .note(Code::AttestationReference, place, message);
             }
