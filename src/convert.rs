@@ -94,13 +94,11 @@ pub fn convert(
     findings(&inputs, &[])?;
     let mut warnings = Vec::new();
     let selected = options.selection.apply(&inputs, &mut warnings);
-    if selected.is_err() {
-        // That there is nothing to select may be due to what is wrong with the inputs.
-        for input in &inputs {
-            input.warnings(|_, _| true)?;
-        }
-    }
-    let selected = selected?;
+    let selected = selected.or_else(|error| {
+        // What cannot be read is not absent: why is in the findings.
+        findings(&inputs, &options.selection.named(&inputs)?)?;
+        Err(error)
+    })?;
     warnings.splice(..0, findings(&inputs, &selected)?);
     let references = selected.iter().flat_map(|one| &one.entry.references);
     check_names(references.filter_map(Reference::display_name))?;

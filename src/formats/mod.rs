@@ -338,12 +338,12 @@ fn read(name: String, opened: Opened, options: &ReadOptions) -> Input {
         !codes.any(|code| code.response() == Response::Stops)
     };
     if read.entries.is_empty() && is_silent(&reading) {
-        let message = "index.json lists no images";
-        reading.note(Code::NoImages, &Place::default(), message);
+        let place = listed_in(read.format).map_or_else(Place::default, Place::file);
+        reading.note(Code::NoImages, &place, "no images are listed");
     }
     let signatures = read.signatures;
     for name in &signatures {
-        let message = "a detached signature: an OCI layout has no place for it";
+        let message = "a detached signature, which has no place in an OCI layout";
         reading.note(Code::SignatureDetached, &Place::file(name), message);
     }
     let (noted, documents) = reading.into_parts();
@@ -357,6 +357,16 @@ fn read(name: String, opened: Opened, options: &ReadOptions) -> Input {
         loose: read.loose,
         documents,
         files,
+    }
+}
+
+/// The file that lists the images of a format.
+fn listed_in(format: Option<Format>) -> Option<&'static str> {
+    match format? {
+        Format::DockerArchive => Some("manifest.json"),
+        Format::DockerOciArchive | Format::OciLayout => Some("index.json"),
+        Format::DockerLegacy => Some("repositories"),
+        Format::Dir | Format::Schema1 => None,
     }
 }
 

@@ -8,7 +8,7 @@ use crate::digest::{DiffId, Digest};
 use crate::error::{Error, Result};
 use crate::findings::{Code, Finding, Place};
 use crate::image::{Blob, TarLayer};
-use crate::layer::{self, Action, Job};
+use crate::layer::{Action, Job, unknown_codec};
 use crate::source::{Content, ContentId};
 
 pub(super) struct Jobs {
@@ -74,14 +74,11 @@ impl Jobs {
         };
         if codec == Codec::None
             && layer.diff_id.is_none()
-            && let Some(beginning) = layer::unknown_codec(&job.content).map_err(locate)?
+            && let Some(beginning) = unknown_codec(&job.content).map_err(locate)?
         {
             let message = format!("unknown codec: {beginning}");
-            return Err(Error::finding(Finding::new(
-                Code::LayerNotTar,
-                place,
-                message,
-            )));
+            let finding = Finding::new(Code::LayerNotTar, place, message);
+            return Err(Error::finding(finding));
         }
         Ok((self.number(key, job), codec))
     }

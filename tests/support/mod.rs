@@ -1,6 +1,7 @@
 //! What the tests are made of: inputs of every kind built in code, a folder of one's own to run the program in, and a
 //! reader of outputs that shares no code with the program.
 
+pub mod agreement;
 pub mod cache;
 pub mod codec;
 pub mod docker;
@@ -9,6 +10,7 @@ pub mod layers;
 pub mod layout;
 pub mod legacy;
 pub mod oci;
+pub mod parts;
 pub mod sandbox;
 pub mod schema1;
 pub mod tar;

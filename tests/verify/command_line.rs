@@ -5,8 +5,8 @@ use serde_json::{Value, json};
 
 use crate::support::layers::Layer;
 use crate::support::oci;
+use crate::support::parts::{Parts, layer_path, two};
 use crate::support::sandbox::Sandbox;
-use crate::{Parts, layer_path, two};
 
 /// An error, a warning and a note.
 fn damaged() -> Sandbox {
@@ -94,7 +94,7 @@ fn json_has_all_of_it() {
             "severity": "error",
             "code": "missing-blob",
             "place": { "image": "app:1", "layer": { "number": 2, "of": 2 }, "file": layer },
-            "message": "it is missing",
+            "message": "missing from the input",
             "expected": null,
             "found": null,
         })

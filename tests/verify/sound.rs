@@ -2,9 +2,10 @@
 
 use crate::support::docker::{self, Image};
 use crate::support::layers::Layer;
+use crate::support::parts::two;
 use crate::support::sandbox::Sandbox;
 use crate::support::{codec, oci, schema1};
-use crate::{found, two, verify};
+use crate::{found, verify};
 
 #[test]
 fn outputs_of_convert_are_clean() {

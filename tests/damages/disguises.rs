@@ -2,9 +2,10 @@
 
 use serde_json::{Value, json};
 
+use crate::archives_have;
 use crate::support::docker;
 use crate::support::oci::{self, Layout};
-use crate::{Parts, archives_have};
+use crate::support::parts::{Parts, two};
 
 const NOT_HERE: &str = "sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
 
@@ -27,16 +28,20 @@ fn an_image_that_calls_itself_an_attestation() {
         layout.files()
     };
     archives_have(vec![
-        ("alone", listing(&[&disguised]), &["error layer-diff-id"]),
+        (
+            "alone",
+            listing(&[&disguised]),
+            &["error layer-diff-id: stops"],
+        ),
         (
             "before the image itself",
             listing(&[&disguised, &image]),
-            &["error layer-diff-id"],
+            &["error layer-diff-id: stops"],
         ),
         (
             "behind it",
             listing(&[&image, &disguised]),
-            &["error layer-diff-id"],
+            &["error layer-diff-id: stops"],
         ),
     ]);
 }
@@ -64,10 +69,10 @@ fn a_manifest_that_is_listed_as_an_attestation_and_as_an_image() {
             "an attestation, and an image without a platform",
             layout.listing(attestation).listing(manifest).files(),
             &[
-                "error config-platform",
-                "error config-platform",
-                "error config-rootfs",
-                "warning layer-unknown-media-type",
+                "error config-platform: warns",
+                "error config-platform: warns",
+                "error config-rootfs: warns",
+                "warning layer-unknown-media-type: warns",
             ],
         ),
     ]);
@@ -97,17 +102,23 @@ fn an_image_that_is_listed_as_something_else() {
         (
             "as text, then as an image",
             listing([&text, &image]),
-            &["error media-type-mismatch", "error media-type-mismatch"],
+            &[
+                "error media-type-mismatch: stops",
+                "error media-type-mismatch: stops",
+            ],
         ),
         (
             "as an image, then as text",
             listing([&image, &text]),
-            &["error media-type-mismatch"],
+            &["error media-type-mismatch: stops"],
         ),
         (
             "as both, without a mediaType of its own",
             unnamed.listing(silent).listing(plain).files(),
-            &["error media-type-mismatch", "warning media-type-absent"],
+            &[
+                "error media-type-mismatch: stops",
+                "warning media-type-absent",
+            ],
         ),
     ]);
 }
@@ -115,11 +126,11 @@ fn an_image_that_is_listed_as_something_else() {
 /// Go takes a key in another case for the one of the specification, and so engines see another image.
 #[test]
 fn keys_in_another_case() {
-    let found: &[&str] = &["error json-duplicate-key"];
-    let alone: &[&str] = &["warning json-key-case"];
+    let found: &[&str] = &["error json-duplicate-key: stops"];
+    let alone: &[&str] = &["warning json-key-case: warns"];
     let manifest = |edit: fn(&mut Value)| Parts::new().manifest(edit).files();
     let config = |edit: fn(&mut Value)| Parts::new().config(edit).files();
-    let saved = docker::save_one("app:1", &crate::two());
+    let saved = docker::save_one("app:1", &two());
     archives_have(vec![
         (
             "layers of a manifest",
@@ -192,14 +203,14 @@ fn manifests_of_two_formats_and_of_no_type() {
             Parts::new()
                 .manifest(|manifest| manifest["fsLayers"] = json!([]))
                 .files(),
-            &["error ambiguous-document"],
+            &["error ambiguous-document: stops"],
         ),
         (
             "an artifactType that is no media type",
             Parts::new()
                 .manifest(|manifest| manifest["artifactType"] = json!("thing"))
                 .files(),
-            &["error document-field"],
+            &["error document-field: stops"],
         ),
     ]);
 }

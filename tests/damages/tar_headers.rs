@@ -5,9 +5,10 @@ use std::ops::Range;
 
 use crate::support::docker::save_one;
 use crate::support::layers::Layer;
+use crate::support::parts::Parts;
 use crate::support::sandbox::Sandbox;
 use crate::support::tar::{self, Member};
-use crate::{Case, Parts, archives_have, has};
+use crate::{Case, archives_have, has};
 
 const MODE: Range<usize> = 100..108;
 const OWNER: Range<usize> = 108..116;
@@ -18,10 +19,10 @@ const KIND: Range<usize> = 156..157;
 const MAGIC: Range<usize> = 257..265;
 const MAJOR: Range<usize> = 329..337;
 
-const DAMAGED: &[&str] = &["error layer-tar-header"];
+const DAMAGED: &[&str] = &["error layer-tar-header: warns"];
 
 /// A layer whose second header has these bytes in a field.
-fn with(tar: &[u8], at: usize, changes: &[(Range<usize>, &[u8])]) -> crate::Files {
+fn with(tar: &[u8], at: usize, changes: &[(Range<usize>, &[u8])]) -> crate::support::files::Files {
     let mut tar = tar.to_vec();
     let mut header: [u8; 512] = tar[at..at + 512].try_into().unwrap();
     for (field, bytes) in changes {
@@ -88,7 +89,7 @@ fn numbers() {
 fn kinds_of_entries() {
     let files = tar::tar(&[Member::file("a", "content"), Member::file("b", "content")]);
     let folder = tar::tar(&[Member::file("a", "content"), Member::file("b/", "")]);
-    let refused: &[&str] = &["error layer-entry-type"];
+    let refused: &[&str] = &["error layer-entry-type: warns"];
     let kind = |kind: &[u8]| with(&files, 1024, &[(KIND, kind)]);
     archives_have(vec![
         ("a file as in old tars", kind(b"\0"), &[]),
@@ -156,7 +157,7 @@ fn records() {
         (
             "a header in place of the one before",
             Parts::plain(&replaced).files(),
-            &["warning layer-duplicate-path"],
+            &["warning layer-duplicate-path: warns"],
         ),
     ]);
 }
@@ -173,7 +174,7 @@ fn archives_that_readers_take_for_different_things() {
         header[KIND].copy_from_slice(b"g");
         [&tar::checksummed(header)[..], &records[512..]].concat()
     };
-    let ambiguous: &[&str] = &["error archive-ambiguous"];
+    let ambiguous: &[&str] = &["error archive-ambiguous: warns"];
     for (name, first, expected) in [
         ("a link", link(b'2', 0), &[][..]),
         ("a link with a size", link(b'2', 1024), ambiguous),
@@ -202,6 +203,6 @@ fn archives_that_readers_take_for_different_things() {
     ] {
         let sandbox = Sandbox::new();
         sandbox.write("app.tar", &[&first[..], &archive].concat());
-        has(name, &sandbox.path("app.tar"), expected);
+        has(name, &sandbox, "app.tar", expected);
     }
 }
