@@ -1,6 +1,6 @@
 //! The whole story, from inputs to output.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::path::PathBuf;
 
 use serde_json::Value;
@@ -13,12 +13,13 @@ use crate::digest_map::DigestMap;
 use crate::digest_map::StagedMap;
 use crate::error::Error;
 use crate::error::Result;
-use crate::findings::{Code, Finding};
+use crate::findings::{Code, Finding, Response};
 use crate::formats::Format;
 use crate::formats::Input;
 use crate::formats::ReadOptions;
 use crate::image::CONTAINERD_NAME;
 use crate::image::Descriptor;
+use crate::image::Node;
 use crate::image::REF_NAME;
 use crate::image::Reference;
 use crate::interrupt::Interrupt;
@@ -91,17 +92,22 @@ pub fn convert(
         .map(|path| Input::open_by_way_of(&spool, path, &options.read, interrupt))
         .collect::<Result<_>>()?;
     // What concerns whole inputs comes first: of an archive that is cut short nothing can be selected.
-    findings(&inputs, &[])?;
+    findings(&inputs, |_, _| false)?;
     let mut warnings = Vec::new();
     let selected = options.selection.apply(&inputs, &mut warnings);
     if selected.is_err() {
         // That there is nothing to select may be due to what is wrong with the inputs.
-        for input in &inputs {
-            input.warnings(|_, _| true)?;
-        }
+        findings(&inputs, |_, _| true)?;
     }
     let selected = selected?;
-    warnings.splice(..0, findings(&inputs, &selected)?);
+    let wanted = by_position(&selected);
+    let is_selected = |position, manifest: Option<Digest>| {
+        let selected = wanted.get(&position).into_iter().flatten();
+        let is_left_out =
+            |one: &&Selected| manifest.is_some_and(|manifest| one.left_out.contains(&manifest));
+        selected.copied().any(|one| !is_left_out(&one))
+    };
+    warnings.splice(..0, findings(&inputs, is_selected)?);
     let references = selected.iter().flat_map(|one| &one.entry.references);
     check_names(references.filter_map(Reference::display_name))?;
     let mut plan = Plan::new(&inputs, &selected, options.compression, options.check)?;
@@ -194,29 +200,63 @@ impl Work<'_> {
     }
 }
 
-/// What is to be said of the selected images of the inputs.
-///
-/// # Errors
-/// The first finding that stops a conversion.
-fn findings(inputs: &[Input], selected: &[Selected]) -> Result<Vec<Finding>> {
+/// What is selected, by the positions of input and entry.
+fn by_position(selected: &[Selected]) -> HashMap<(usize, usize), Vec<&Selected>> {
     let mut wanted: HashMap<(usize, usize), Vec<&Selected>> = HashMap::new();
     for one in selected {
         let key = (one.input, one.position);
         wanted.entry(key).or_default().push(one);
     }
+    wanted
+}
+
+/// What is to be said of the selected images of the inputs. `is_selected` is asked with the positions of input and entry and,
+/// where a finding is about one of the entry's manifests, with its digest.
+///
+/// # Errors
+/// The first finding that stops a conversion.
+fn findings(
+    inputs: &[Input],
+    is_selected: impl Fn((usize, usize), Option<Digest>) -> bool,
+) -> Result<Vec<Finding>> {
     let mut warnings = Vec::new();
     for (number, input) in inputs.iter().enumerate() {
-        let is_selected = |entry: usize, manifest: Option<Digest>| {
-            let selected = wanted.get(&(number, entry)).into_iter().flatten();
-            let is_left_out =
-                |one: &&Selected| manifest.is_some_and(|manifest| one.left_out.contains(&manifest));
-            selected.copied().any(|one| !is_left_out(&one))
+        let absent = absent(input);
+        // What to do about images that are missing is up to the selection, which tells of them.
+        let is_absent = |finding: &Finding| match finding.code {
+            Code::PlatformAbsent => true,
+            Code::MissingBlob => {
+                let file = finding.place.file.as_deref();
+                file.is_some_and(|file| absent.contains(file))
+            }
+            _ => false,
         };
-        warnings.extend(input.warnings(is_selected)?);
+        let about = input.about(|entry, manifest| is_selected((number, entry), manifest));
+        for (response, finding) in about {
+            if is_absent(&finding) {
+                continue;
+            }
+            match response {
+                Response::Stops => return Err(Error::finding(finding)),
+                Response::Warns | Response::Corrects => warnings.push(finding),
+                Response::Silent => {}
+            }
+        }
     }
-    // What the selection leaves out is told by it.
-    warnings.retain(|finding| finding.code != Code::PlatformAbsent);
     Ok(warnings)
+}
+
+/// The files of manifests and indexes that are listed in an input, and missing.
+fn absent(input: &Input) -> HashSet<&str> {
+    let mut absent = HashSet::new();
+    for entry in &input.entries {
+        entry.node.walk(&mut |node| {
+            if let Node::Absent { missing, .. } = node {
+                absent.insert(missing.as_str());
+            }
+        });
+    }
+    absent
 }
 
 /// The descriptor that index.json gets for one name of an image.
