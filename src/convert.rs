@@ -13,10 +13,11 @@ use crate::digest_map::DigestMap;
 use crate::digest_map::StagedMap;
 use crate::error::Error;
 use crate::error::Result;
-use crate::findings::{Code, Finding, Response};
+use crate::findings::{Code, Finding};
 use crate::formats::Format;
 use crate::formats::Input;
 use crate::formats::ReadOptions;
+use crate::formats::warnings_of;
 use crate::image::CONTAINERD_NAME;
 use crate::image::Descriptor;
 use crate::image::Node;
@@ -92,22 +93,16 @@ pub fn convert(
         .map(|path| Input::open_by_way_of(&spool, path, &options.read, interrupt))
         .collect::<Result<_>>()?;
     // What concerns whole inputs comes first: of an archive that is cut short nothing can be selected.
-    findings(&inputs, |_, _| false)?;
+    findings(&inputs, &[])?;
     let mut warnings = Vec::new();
     let selected = options.selection.apply(&inputs, &mut warnings);
-    if selected.is_err() {
-        // That there is nothing to select may be due to what is wrong with the inputs.
-        findings(&inputs, |_, _| true)?;
-    }
-    let selected = selected?;
-    let wanted = by_position(&selected);
-    let is_selected = |position, manifest: Option<Digest>| {
-        let selected = wanted.get(&position).into_iter().flatten();
-        let is_left_out =
-            |one: &&Selected| manifest.is_some_and(|manifest| one.left_out.contains(&manifest));
-        selected.copied().any(|one| !is_left_out(&one))
-    };
-    warnings.splice(..0, findings(&inputs, is_selected)?);
+    // What cannot be read is not missing: why is in the findings.
+    let (selected, missing) = selected.or_else(|error| {
+        findings(&inputs, &options.selection.named(&inputs)?)?;
+        Err(error)
+    })?;
+    findings(&inputs, &missing)?;
+    warnings.splice(..0, findings(&inputs, &selected)?);
     let references = selected.iter().flat_map(|one| &one.entry.references);
     check_names(references.filter_map(Reference::display_name))?;
     let mut plan = Plan::new(&inputs, &selected, options.compression, options.check)?;
@@ -200,48 +195,37 @@ impl Work<'_> {
     }
 }
 
-/// What is selected, by the positions of input and entry.
-fn by_position(selected: &[Selected]) -> HashMap<(usize, usize), Vec<&Selected>> {
+/// What is to be said of the selected images of the inputs.
+///
+/// # Errors
+/// The first finding that stops a conversion.
+fn findings(inputs: &[Input], selected: &[Selected]) -> Result<Vec<Finding>> {
     let mut wanted: HashMap<(usize, usize), Vec<&Selected>> = HashMap::new();
     for one in selected {
         let key = (one.input, one.position);
         wanted.entry(key).or_default().push(one);
     }
-    wanted
-}
-
-/// What is to be said of the selected images of the inputs. `is_selected` is asked with the positions of input and entry and,
-/// where a finding is about one of the entry's manifests, with its digest.
-///
-/// # Errors
-/// The first finding that stops a conversion.
-fn findings(
-    inputs: &[Input],
-    is_selected: impl Fn((usize, usize), Option<Digest>) -> bool,
-) -> Result<Vec<Finding>> {
     let mut warnings = Vec::new();
     for (number, input) in inputs.iter().enumerate() {
-        let absent = absent(input);
-        // What to do about images that are missing is up to the selection, which tells of them.
-        let is_absent = |finding: &Finding| match finding.code {
-            Code::PlatformAbsent => true,
-            Code::MissingBlob => {
-                let file = finding.place.file.as_deref();
-                file.is_some_and(|file| absent.contains(file))
-            }
-            _ => false,
+        let is_selected = |entry: usize, manifest: Option<Digest>| {
+            let selected = wanted.get(&(number, entry)).into_iter().flatten();
+            let is_left_out =
+                |one: &&Selected| manifest.is_some_and(|manifest| one.left_out.contains(&manifest));
+            selected.copied().any(|one| !is_left_out(&one))
         };
-        let about = input.about(|entry, manifest| is_selected((number, entry), manifest));
-        for (response, finding) in about {
-            if is_absent(&finding) {
-                continue;
-            }
-            match response {
-                Response::Stops => return Err(Error::finding(finding)),
-                Response::Warns | Response::Corrects => warnings.push(finding),
-                Response::Silent => {}
-            }
-        }
+        let absent = absent(input);
+        let about = input.about(is_selected);
+        // What to do about images that are missing is up to the selection, which tells of them.
+        warnings.extend(warnings_of(about.filter(
+            |(_, finding)| match finding.code {
+                Code::PlatformAbsent => false,
+                Code::MissingBlob => {
+                    let file = finding.place.file.as_deref();
+                    file.is_none_or(|file| !absent.contains(file))
+                }
+                _ => true,
+            },
+        ))?);
     }
     Ok(warnings)
 }

@@ -184,29 +184,9 @@ pub enum Error {
         /// Which rule it breaks.
         reason: String,
     },
-    /// A schema 1 manifest that breaks a rule.
-    #[error("the schema 1 manifest is not valid")]
-    Schema1 {
-        /// Which rule.
-        source: crate::formats::docker::schema1::Schema1Error,
-    },
-    /// V1 metadata that no config can be made of.
-    #[error("cannot create a config from the v1 metadata")]
-    V1 {
-        /// Why not.
-        source: crate::formats::docker::v1_config::V1Error,
-    },
     /// The config has no `rootfs.diff_ids`.
     #[error("the config lacks rootfs.diff_ids")]
     NoRootfs,
-    /// As many layers as `diff_ids` are needed.
-    #[error("the manifest has {manifest} layers, the config has {config} diff_ids")]
-    LayerCount {
-        /// Layers that the manifest lists.
-        manifest: usize,
-        /// `diff_ids` that the config lists.
-        config: usize,
-    },
 
     // Content.
     /// A blob's bytes are not what its descriptor says.

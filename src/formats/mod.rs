@@ -207,15 +207,7 @@ impl Input {
         &self,
         is_selected: impl Fn(usize, Option<Digest>) -> bool,
     ) -> Result<Vec<Finding>> {
-        let mut warnings = Vec::new();
-        for (response, finding) in self.about(is_selected) {
-            match response {
-                Response::Stops => return Err(Error::finding(finding)),
-                Response::Warns | Response::Corrects => warnings.push(finding),
-                Response::Silent => {}
-            }
-        }
-        Ok(warnings)
+        warnings_of(self.about(is_selected))
     }
 
     /// Whether `files` look like an OCI layout.
@@ -242,6 +234,24 @@ impl Input {
         input.warnings(|_, _| true)?;
         Ok(input)
     }
+}
+
+/// What a conversion warns of.
+///
+/// # Errors
+/// The first finding that stops a conversion: [`Error::Finding`] with its place.
+pub(crate) fn warnings_of(
+    findings: impl Iterator<Item = (Response, Finding)>,
+) -> Result<Vec<Finding>> {
+    let mut warnings = Vec::new();
+    for (response, finding) in findings {
+        match response {
+            Response::Stops => return Err(Error::finding(finding)),
+            Response::Warns | Response::Corrects => warnings.push(finding),
+            Response::Silent => {}
+        }
+    }
+    Ok(warnings)
 }
 
 /// What an input is called in messages.
@@ -338,12 +348,12 @@ fn read(name: String, opened: Opened, options: &ReadOptions) -> Input {
         !codes.any(|code| code.response() == Response::Stops)
     };
     if read.entries.is_empty() && is_silent(&reading) {
-        let message = "index.json lists no images";
-        reading.note(Code::NoImages, &Place::default(), message);
+        let place = listed_in(read.format).map_or_else(Place::default, Place::file);
+        reading.note(Code::NoImages, &place, "no images are listed");
     }
     let signatures = read.signatures;
     for name in &signatures {
-        let message = "a detached signature: an OCI layout has no place for it";
+        let message = "a detached signature, which has no place in an OCI layout";
         reading.note(Code::SignatureDetached, &Place::file(name), message);
     }
     let (noted, documents) = reading.into_parts();
@@ -357,6 +367,16 @@ fn read(name: String, opened: Opened, options: &ReadOptions) -> Input {
         loose: read.loose,
         documents,
         files,
+    }
+}
+
+/// The file that lists the images of a format.
+fn listed_in(format: Option<Format>) -> Option<&'static str> {
+    match format? {
+        Format::DockerArchive => Some("manifest.json"),
+        Format::DockerOciArchive | Format::OciLayout => Some("index.json"),
+        Format::DockerLegacy => Some("repositories"),
+        Format::Dir | Format::Schema1 => None,
     }
 }
 

@@ -6,7 +6,8 @@ use serde_json::{Map, Value};
 
 use crate::digest::DiffId;
 use crate::error::{Error, Result};
-use crate::formats::docker::config_of_v1;
+use crate::findings::Place;
+use crate::formats::docker::{config_of_v1, not_made};
 use crate::image::{
     Config, Descriptor, Document, ResolvedConfig, ResolvedImage, ResolvedLayer, media_type,
 };
@@ -51,7 +52,8 @@ fn config<'a>(config: &'a Config, layers: &[ResolvedLayer]) -> Result<ResolvedCo
         Config::V1 { metadata, view } => {
             // Every layer of such an image was decoded.
             let diff_ids: Option<Vec<DiffId>> = layers.iter().map(|layer| layer.diff_id).collect();
-            let bytes = config_of_v1(metadata, &diff_ids.ok_or(Error::NoRootfs)?)?;
+            let bytes = config_of_v1(metadata, &diff_ids.ok_or(Error::NoRootfs)?)
+                .map_err(|error| Error::finding(not_made(&error, &Place::default())))?;
             let document = Document::new(media_type::DOCKER_CONFIG, bytes);
             (Cow::Owned(document), view)
         }

@@ -20,7 +20,7 @@ fn smallest() -> Vec<u8> {
     let layers = [Layer {
         tar: tar::without_end(&[Member::file("a", "b")]),
     }];
-    let mut image = Image::new(&["a"], &layers);
+    let mut image = Image::new(&["a:b"], &layers);
     "c".clone_into(&mut image.config_name);
     "l".clone_into(&mut image.layers[0].0);
     let config = serde_json::json!({

@@ -253,7 +253,7 @@ fn foreign_layers_here_and_away() {
     let sandbox = Sandbox::with_folder(&layout.files_without(&foreign));
     sandbox.convert(&["app", "-o", "out", "--compression", "zstd"]).warns(&format!(
         "ocify: warning: app: app:1.0: layer 1 of 2: {}: a foreign layer that is missing from the input: \
-         only its urls are carried over (foreign-layer-absent)\n",
+         only its urls are kept (foreign-layer-absent)\n",
         oci::blob_path(digest(&foreign))
     ));
     let output = sandbox.layout("out");
@@ -436,6 +436,27 @@ fn platforms_that_are_missing_are_an_error_on_demand() {
             ];
             sandbox.convert(&wanted).succeeds();
         }
+    }
+}
+
+/// What is damaged is not missing.
+#[test]
+fn a_manifest_that_cannot_be_read_is_an_error() {
+    let mut layout = oci::one("app:1.0", &layers("top"));
+    let damaged = layout.image("arm64", &layers("arm64"));
+    layout.add(named(&damaged, "damaged:1"));
+    let path = oci::blob_path(digest(&damaged));
+    let size = layout.files().get(&path).len();
+    let files = layout.files().with(&path, vec![b'x'; size]);
+    let sandbox = Sandbox::with_folder(&files);
+    for missing in ["drop", "keep", "error"] {
+        let run = sandbox.convert(&["app", "-o", "out", "--missing", missing]);
+        assert_eq!(run.status.code(), Some(1), "{missing}");
+        assert!(
+            run.stderr.starts_with("ocify: app: damaged:1"),
+            "{}",
+            run.stderr
+        );
     }
 }
 
