@@ -74,6 +74,21 @@ pub(crate) fn as_go_reads<'v>(
     object
 }
 
+/// Gives keys in another case the known spelling, as in a document that is written again; of two the known one stays.
+pub(crate) fn respell(object: &mut Value, known: &[&'static str]) {
+    let others: Vec<(String, &str)> = in_other_case(object, known)
+        .map(|(found, known)| (found.to_owned(), known))
+        .collect();
+    let Some(fields) = object.as_object_mut() else {
+        return;
+    };
+    for (found, known) in others {
+        if let Some(value) = fields.shift_remove(&found) {
+            fields.entry(known).or_insert(value);
+        }
+    }
+}
+
 /// The keys of an object that are none of `known`, but would be in another case; with that one.
 fn in_other_case<'a>(
     object: &'a Value,

@@ -7,7 +7,7 @@ use serde_json::{Map, Value, json};
 
 use crate::digest::Digest;
 use crate::error::{Error, Result};
-use crate::formats::{parse, to_bytes};
+use crate::formats::{keys, parse, to_bytes};
 use crate::image::media_type;
 use crate::image::{
     Descriptor, Document, Platform, REFERENCE_DIGEST, ResolvedConfig, ResolvedImage, ResolvedIndex,
@@ -198,7 +198,8 @@ fn edit(
     document: &Document,
     change: impl FnOnce(&mut Map<String, Value>) -> Result<()>,
 ) -> Result<Document> {
-    let original: Value = parse(name, &document.bytes)?;
+    let mut original: Value = parse(name, &document.bytes)?;
+    respell(&mut original);
     let mut edited = original.clone();
     let fields = edited.as_object_mut();
     let fields = fields.ok_or_else(|| Error::document(name, "it is not an object"))?;
@@ -216,6 +217,25 @@ fn edit(
         *layers = json!([]);
     }
     Ok(Document::new(media_type, to_bytes(&edited)?))
+}
+
+/// Gives the keys that are edited their spelling: a key in another case would stay beside the new one.
+fn respell(document: &mut Value) {
+    keys::respell(document, keys::DOCUMENT);
+    for key in ["config", "subject"] {
+        if let Some(descriptor) = document.get_mut(key) {
+            keys::respell(descriptor, keys::DESCRIPTOR);
+        }
+    }
+    for key in ["layers", "manifests"] {
+        let list = document.get_mut(key).and_then(Value::as_array_mut);
+        for descriptor in list.into_iter().flatten() {
+            keys::respell(descriptor, keys::DESCRIPTOR);
+            if let Some(platform) = descriptor.get_mut("platform") {
+                keys::respell(platform, keys::PLATFORM);
+            }
+        }
+    }
 }
 
 /// Changes what names a blob, and nothing else.
