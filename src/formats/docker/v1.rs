@@ -1,7 +1,5 @@
 //! Configs that are made of v1 metadata once the layers' `diff_ids` are known.
 
-use std::error::Error as _;
-
 use super::v1_config::{HistoryEntry, docker_load_config, schema2_config};
 use crate::digest::{DiffId, Digest};
 use crate::error::{Error, Result};
@@ -43,9 +41,7 @@ pub(crate) fn view_of_v1(
     let bytes = match config_of_v1(v1, &vec![any; layers]) {
         Ok(bytes) => bytes,
         Err(error) => {
-            let cause = error.source().map(|cause| format!(": {cause}"));
-            let message = format!("{error}{}", cause.unwrap_or_default());
-            reading.note(Code::V1Config, place, message);
+            reading.note(Code::V1Config, place, error.chain());
             return None;
         }
     };
