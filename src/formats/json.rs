@@ -24,7 +24,7 @@ pub(crate) struct Parsed {
     /// `None` when it is not valid JSON.
     pub value: Option<Value>,
     /// Code and message of each problem.
-    pub problems: Vec<(Code, String)>,
+    pub problems: Vec<Problem>,
 }
 
 /// Parses a document of our own or one that was read before into a type.
@@ -97,7 +97,10 @@ pub(crate) fn read_fields(bytes: &[u8], fields: &Fields) -> Parsed {
 }
 
 /// The value, and the keys that come twice.
-fn build(text: &str, fields: &Fields) -> Result<(Value, Vec<(Code, String)>), (Code, String)> {
+/// What is wrong with the form of a document, for a finding.
+pub(crate) type Problem = (Code, String);
+
+fn build(text: &str, fields: &Fields) -> Result<(Value, Vec<Problem>), Problem> {
     let mut notes = Notes::default();
     let mut deserializer = serde_json::Deserializer::from_str(text);
     let seed = Build {
@@ -126,7 +129,7 @@ const TOO_MANY: &str = "more than 1048576 values";
 struct Notes {
     /// Where the value is that is being built: keys and positions.
     path: Vec<Step>,
-    repeated: Vec<(Code, String)>,
+    repeated: Vec<Problem>,
     values: usize,
 }
 
@@ -148,7 +151,11 @@ impl Notes {
                     path.push('.');
                     path.push_str(key);
                 }
-                Step::Position(position) => path.push_str(&format!("[{position}]")),
+                Step::Position(position) => {
+                    path.push('[');
+                    path.push_str(&position.to_string());
+                    path.push(']');
+                }
             }
         }
         if !path.is_empty() {

@@ -155,7 +155,7 @@ impl<'r, 'f> Tree<'r, 'f> {
         let value = keys::as_go_reads(self.reading, value, known, "the document", place);
         let kind = self.form(&value, &document.media_type, place)?;
         let document = Document {
-            media_type: self.media_type(&value, kind, &document.media_type),
+            media_type: Self::media_type(&value, kind, &document.media_type),
             ..document
         };
         if kind == Kind::Index {
@@ -242,7 +242,7 @@ impl<'r, 'f> Tree<'r, 'f> {
     }
 
     /// The media type of a document: that of its descriptor, else its own, else what it looks like.
-    fn media_type(&self, value: &Value, kind: Kind, given: &str) -> String {
+    fn media_type(value: &Value, kind: Kind, given: &str) -> String {
         let own = text(value, "mediaType").unwrap_or_default();
         let guess = match kind {
             Kind::Index => media_type::INDEX,

@@ -45,7 +45,7 @@ pub(crate) fn read(
     let name = name(&manifest);
     let label = name.clone().unwrap_or_else(|| "@0".to_owned());
     reading.names(name.iter().map(String::as_str), &place);
-    let (image, loose) = image(reading, manifest, bytes, layer_bytes, &Place::image(label));
+    let (image, loose) = image(reading, &manifest, bytes, layer_bytes, &Place::image(label));
     reading.entry = None;
     let entry = Entry {
         references: vec![Reference {
@@ -68,7 +68,7 @@ fn name(manifest: &Schema1) -> Option<String> {
 
 fn image(
     reading: &mut Reading,
-    manifest: Schema1,
+    manifest: &Schema1,
     bytes: &[u8],
     layer_bytes: u64,
     image: &Place,
