@@ -20,6 +20,7 @@ mod docker_archive;
 mod docker_manifest;
 mod hybrids;
 mod inspect;
+mod inspect_damage;
 mod large_indexes;
 mod legacy;
 mod limits;
