@@ -21,6 +21,7 @@ mod docker_manifest;
 mod documentation;
 mod hybrids;
 mod inspect;
+mod inspect_damage;
 mod large_indexes;
 mod legacy;
 mod limits;
