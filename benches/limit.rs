@@ -14,9 +14,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use std::time::Instant;
 
-use ocify::{
-    ChunkEncoder, Compression, Encoding, Hasher, Interrupt, Options, OutputOptions, Silent, Target,
-};
+use ocify::{ChunkEncoder, Compression, Encoding, Hasher, Interrupt, Options, Silent, Target};
 use rayon::prelude::*;
 
 type Failure = Box<dyn std::error::Error>;
@@ -133,15 +131,10 @@ fn conversion(
     threads: usize,
 ) -> Result<f64, Failure> {
     let folder = tempfile::tempdir_in(folder)?;
-    let options = Options {
-        compression,
-        threads: Some(threads),
-        output: OutputOptions {
-            fsync: false,
-            ..OutputOptions::default()
-        },
-        ..Options::default()
-    };
+    let mut options = Options::default();
+    options.compression = compression;
+    options.threads = Some(threads);
+    options.output.fsync = false;
     let inputs = [archive.to_owned()];
     let target = Target::new(&folder.path().join("layout"));
     let begin = Instant::now();

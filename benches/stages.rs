@@ -9,8 +9,8 @@ use std::path::{Path, PathBuf};
 use divan::counter::BytesCount;
 use divan::{Bencher, black_box};
 use ocify::{
-    ChunkEncoder, Compression, Encoding, Hasher, Input, Interrupt, Options, OutputOptions,
-    ReadOptions, Silent, Target,
+    ChunkEncoder, Compression, Encoding, Hasher, Input, Interrupt, Options, ReadOptions, Silent,
+    Target,
 };
 
 fn main() {
@@ -137,14 +137,9 @@ fn convert_32_mib(bencher: Bencher, compression: &str) {
     let folder = folder();
     let path: PathBuf = folder.path().join("archive.tar");
     archive(&path, 2, 16 << 20);
-    let options = Options {
-        compression: compression.parse::<Compression>().expect("it is one"),
-        output: OutputOptions {
-            fsync: false,
-            ..OutputOptions::default()
-        },
-        ..Options::default()
-    };
+    let mut options = Options::default();
+    options.compression = compression.parse::<Compression>().expect("it is one");
+    options.output.fsync = false;
     let output = folder.path().join("layout");
     bencher
         .counter(BytesCount::new(32_u64 << 20))

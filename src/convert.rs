@@ -1,13 +1,14 @@
 //! The whole story, from inputs to output.
 
-use std::collections::{HashMap, HashSet};
-use std::path::{Path, PathBuf};
+use std::collections::HashMap;
+use std::path::PathBuf;
 
 use serde_json::Value;
 
 use crate::cache::Cache;
 use crate::cache::CacheOptions;
 use crate::compression::Compression;
+use crate::digest::Digest;
 use crate::digest_map::DigestMap;
 use crate::digest_map::StagedMap;
 use crate::error::Error;
@@ -21,9 +22,7 @@ use crate::image::Descriptor;
 use crate::image::REF_NAME;
 use crate::image::Reference;
 use crate::interrupt::Interrupt;
-use crate::layer;
-use crate::layer::Done;
-use crate::layer::Pipeline;
+use crate::layer::{Done, Pipeline, thread_pool};
 use crate::output::Additions;
 use crate::output::Output;
 use crate::output::OutputOptions;
@@ -33,18 +32,18 @@ use crate::plan::CachedJobs;
 use crate::plan::Check;
 use crate::plan::Plan;
 use crate::progress::Progress;
-use crate::rebuild::Built;
-use crate::rebuild::Rebuild;
 use crate::report::EntryReport;
 use crate::report::ImageReport;
 use crate::report::IndexReport;
 use crate::report::Report;
+use crate::resolve::{Resolver, Written};
 use crate::select::Selected;
 use crate::select::Selection;
 use crate::source::Spool;
 
 /// How a conversion is done. The default converts everything and keeps what is compressed already.
 #[derive(Debug, Clone, Default)]
+#[non_exhaustive]
 pub struct Options {
     /// What becomes of the layers' compression.
     pub compression: Compression,
@@ -95,13 +94,11 @@ pub fn convert(
     findings(&inputs, &[])?;
     let mut warnings = Vec::new();
     let selected = options.selection.apply(&inputs, &mut warnings);
-    if selected.is_err() {
-        // That there is nothing to select may be due to what is wrong with the inputs.
-        for input in &inputs {
-            input.warnings(|_| true)?;
-        }
-    }
-    let selected = selected?;
+    let selected = selected.or_else(|error| {
+        // What cannot be read is not absent: why is in the findings.
+        findings(&inputs, &options.selection.named(&inputs)?)?;
+        Err(error)
+    })?;
     warnings.splice(..0, findings(&inputs, &selected)?);
     let references = selected.iter().flat_map(|one| &one.entry.references);
     check_names(references.filter_map(Reference::display_name))?;
@@ -133,18 +130,18 @@ pub fn convert(
     warnings.append(&mut done.warnings);
     let outcomes = done.outcomes;
 
-    let nodes = selected.iter().map(|one| &one.entry.node);
-    let mut rebuild = Rebuild::new(&plan, &outcomes, &output, nodes);
+    let with_schema2 = digest_map.is_some();
+    let mut resolver = Resolver::new(&plan, &outcomes, &output, with_schema2);
     let mut additions = Additions::default();
     let mut entries = Vec::with_capacity(selected.len());
-    for one in &selected {
-        let built = rebuild.node(&one.entry.node);
-        let built = built.map_err(|error| one.locate(error, &inputs))?;
+    for (number, one) in selected.iter().enumerate() {
+        let written = resolver.root(number);
+        let written = written.map_err(|error| one.locate(error, &inputs))?;
         let references = one.entry.references.iter();
         additions
             .descriptors
-            .extend(references.map(|reference| descriptor(&built, reference)));
-        entries.push(entry_report(&inputs[one.input], one, built));
+            .extend(references.map(|reference| descriptor(&written, reference)));
+        entries.push(entry_report(&inputs[one.input], one, &written));
     }
     refuse_shared_names(&inputs, &selected, &entries)?;
 
@@ -185,29 +182,14 @@ impl Work<'_> {
         self.progress.total(jobs.jobs.len(), jobs.bytes());
         let pipeline = Pipeline {
             pool: self.pool,
-            output: &output,
             progress: self.progress,
             interrupt: self.interrupt,
             layer_bytes: self.options.read.layer_bytes,
-            cache: self.cache,
         };
-        let mut done = layer::run(&pipeline, &jobs.jobs)?;
+        let mut done = pipeline.write(&output, self.cache, &jobs.jobs)?;
         done.outcomes = jobs.outcomes(done.outcomes);
         Ok((output, done))
     }
-}
-
-/// The pool that layers are done on.
-pub(crate) fn thread_pool(threads: Option<usize>) -> Result<rayon::ThreadPool> {
-    rayon::ThreadPoolBuilder::new()
-        .num_threads(threads.unwrap_or(0))
-        .thread_name(|number| format!("layer-{number}"))
-        .build()
-        .map_err(|error| Error::Io {
-            action: "start the threads for",
-            path: Path::new("the layers").to_owned(),
-            source: std::io::Error::other(error),
-        })
 }
 
 /// What is to be said of the selected images of the inputs.
@@ -215,13 +197,20 @@ pub(crate) fn thread_pool(threads: Option<usize>) -> Result<rayon::ThreadPool> {
 /// # Errors
 /// The first finding that stops a conversion.
 fn findings(inputs: &[Input], selected: &[Selected]) -> Result<Vec<Finding>> {
-    let selected: HashSet<(usize, usize)> = selected
-        .iter()
-        .map(|one| (one.input, one.position))
-        .collect();
+    let mut wanted: HashMap<(usize, usize), Vec<&Selected>> = HashMap::new();
+    for one in selected {
+        let key = (one.input, one.position);
+        wanted.entry(key).or_default().push(one);
+    }
     let mut warnings = Vec::new();
     for (number, input) in inputs.iter().enumerate() {
-        warnings.extend(input.warnings(|entry| selected.contains(&(number, entry)))?);
+        let is_selected = |entry: usize, manifest: Option<Digest>| {
+            let selected = wanted.get(&(number, entry)).into_iter().flatten();
+            let is_left_out =
+                |one: &&Selected| manifest.is_some_and(|manifest| one.left_out.contains(&manifest));
+            selected.copied().any(|one| !is_left_out(&one))
+        };
+        warnings.extend(input.warnings(is_selected)?);
     }
     // What the selection leaves out is told by it.
     warnings.retain(|finding| finding.code != Code::PlatformAbsent);
@@ -229,28 +218,28 @@ fn findings(inputs: &[Input], selected: &[Selected]) -> Result<Vec<Finding>> {
 }
 
 /// The descriptor that index.json gets for one name of an image.
-fn descriptor(built: &Built, reference: &Reference) -> Descriptor {
+fn descriptor(written: &Written, reference: &Reference) -> Descriptor {
     let mut annotations = reference.annotations.clone();
+    let name = reference.name.as_ref().and(reference.display_name());
     let names = [
-        (REF_NAME, &reference.name),
-        (CONTAINERD_NAME, &reference.containerd_name),
+        (REF_NAME, name),
+        (CONTAINERD_NAME, reference.containerd_name.as_deref()),
     ];
     for (key, name) in names {
         if let Some(name) = name {
-            annotations.insert(key.to_owned(), Value::String(name.clone()));
+            annotations.insert(key.to_owned(), Value::String(name.to_owned()));
         }
     }
     Descriptor {
-        platform: built.platform.clone(),
         artifact_type: reference.artifact_type.clone(),
         annotations: (!annotations.is_empty()).then_some(annotations),
-        ..built.descriptor()
+        ..written.descriptor.clone()
     }
 }
 
-fn entry_report(input: &Input, selected: &Selected, built: Built) -> EntryReport {
+fn entry_report(input: &Input, selected: &Selected, written: &Written) -> EntryReport {
     let names = selected.entry.references.iter();
-    let mut images = built.images;
+    let mut images = written.images.clone();
     if let Some(old) = selected.index {
         // Of an index of which one image is selected, nothing is left.
         let of_all =
@@ -264,9 +253,9 @@ fn entry_report(input: &Input, selected: &Selected, built: Built) -> EntryReport
         names: names
             .filter_map(|reference| reference.display_name().map(str::to_owned))
             .collect(),
-        digest: built.digest,
-        media_type: built.media_type,
-        size: built.size,
+        digest: written.descriptor.digest,
+        media_type: written.descriptor.media_type.clone(),
+        size: written.descriptor.size,
         images,
     }
 }

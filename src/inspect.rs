@@ -149,12 +149,12 @@ pub struct InspectedLayer {
 /// [`Error::NoSuchImage`]; an I/O error; what is wrong with an input in which nothing could be found.
 pub fn inspect(input: &Input, images: &[ImageSelector]) -> Result<Inspection> {
     if input.entries.is_empty() {
-        input.warnings(|_| true)?;
+        input.warnings(|_, _| true)?;
     }
     let selected = select(input, images)?;
     let positions: HashSet<usize> = selected.iter().map(|one| one.position).collect();
     let (mut errors, mut warnings) = (Vec::new(), Vec::new());
-    for (response, finding) in input.about(|entry| positions.contains(&entry)) {
+    for (response, finding) in input.about(|entry, _| positions.contains(&entry)) {
         match response {
             Response::Stops => errors.push(finding),
             Response::Warns | Response::Corrects if !is_shown(finding.code) => {

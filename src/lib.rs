@@ -22,8 +22,8 @@ mod mutex;
 mod output;
 mod plan;
 mod progress;
-mod rebuild;
 mod report;
+mod resolve;
 mod schema2;
 mod select;
 mod source;
@@ -47,8 +47,8 @@ pub use findings::{Code, Finding, LayerNumber, Place, Response, Severity};
 pub use formats::docker::config_of_v1;
 pub use formats::{Format, Input, ReadOptions};
 pub use image::{
-    Blob, Config, Entry, Index, KnownAs, Layer, Manifest, Node, Reference, Schema1Document,
-    TarLayer,
+    Blob, Config, Entry, FsLayer, Index, KnownAs, Layer, Manifest, Node, Reference,
+    Schema1Document, TarLayer,
 };
 pub use inspect::{
     InspectedArtifact, InspectedEntry, InspectedImage, InspectedIndex, InspectedLayer,
@@ -59,6 +59,6 @@ pub use output::{OutputOptions, Target};
 pub use plan::Check;
 pub use progress::{Progress, Silent};
 pub use report::{CacheReport, EntryReport, ImageReport, IndexReport, LayerReport, Report};
-pub use select::{ImageSelector, Selection};
+pub use select::{ImageSelector, Missing, Selection};
 pub use source::Content;
 pub use verify::{Verification, VerifyOptions, verify};

@@ -8,6 +8,7 @@ use crate::image::Platform;
 
 /// What [`crate::convert()`] gives back.
 #[derive(Debug, Clone, Default)]
+#[non_exhaustive]
 pub struct Report {
     /// The converted images, indexes and artifacts, in the order of the inputs.
     pub entries: Vec<EntryReport>,
@@ -19,6 +20,7 @@ pub struct Report {
 
 /// What a cache was good for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct CacheReport {
     /// How many layers had to be encoded or could be taken from the cache, each counted once.
     pub layers: usize,
@@ -28,6 +30,7 @@ pub struct CacheReport {
 
 /// One entry of index.json, whatever its number of names.
 #[derive(Debug, Clone)]
+#[non_exhaustive]
 pub struct EntryReport {
     /// The input as it was named.
     pub input: String,
@@ -45,6 +48,7 @@ pub struct EntryReport {
 
 /// One image.
 #[derive(Debug, Clone)]
+#[non_exhaustive]
 pub struct ImageReport {
     /// From the config.
     pub platform: Option<Platform>,
@@ -73,6 +77,7 @@ pub struct ImageReport {
 
 /// An index that an image is in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct IndexReport {
     /// In the input.
     pub old: Digest,
@@ -82,6 +87,7 @@ pub struct IndexReport {
 
 /// One layer.
 #[derive(Debug, Clone, Copy)]
+#[non_exhaustive]
 pub struct LayerReport {
     /// Of the blob in the input, where it was known by one.
     pub old_digest: Option<Digest>,

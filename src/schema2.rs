@@ -5,19 +5,17 @@
 
 use serde::Deserialize;
 
+use crate::compression::Codec;
 use crate::digest::Digest;
-use crate::formats::docker::schema1;
-use crate::formats::docker::v1_config::HistoryEntry;
-use crate::formats::docker::v1_config::schema2_config;
-use crate::formats::docker::v2s2::Schema2Descriptor;
-use crate::formats::docker::v2s2::Schema2MediaType;
-use crate::formats::docker::v2s2::schema2_manifest;
-use crate::image::Config;
-use crate::image::Descriptor;
-use crate::image::Manifest;
-use crate::image::Schema1Document;
-use crate::image::media_type;
-use crate::image::{V1Config, V1Layer};
+use crate::formats::docker::schema1::empty_blob;
+use crate::formats::docker::v1_config::{HistoryEntry, schema2_config};
+use crate::formats::docker::v2s2::{
+    Schema2Descriptor, Schema2MediaType, schema2_manifest, schema2_manifest_of_schema1,
+};
+use crate::image::{
+    Config, Descriptor, Manifest, ResolvedConfig, ResolvedImage, ResolvedLayer, Schema1Document,
+    V1Config, V1Layer, media_type,
+};
 use crate::report::LayerReport;
 
 /// Of an image as it was read: from its own manifest, not from the manifest of the output. `layers` are those of
@@ -41,29 +39,57 @@ pub(crate) fn of_input(manifest: &Manifest, layers: &[LayerReport]) -> Option<Di
     }
 }
 
-/// Of an image in the output, by the bytes of its manifest.
-pub(crate) fn of_oci_manifest(bytes: &[u8]) -> Option<Digest> {
-    #[derive(Deserialize)]
-    struct View {
-        config: Descriptor,
-        #[serde(default)]
-        layers: Vec<Descriptor>,
-    }
-    let View { config, layers } = serde_json::from_slice(bytes).ok()?;
-    if config.media_type != media_type::CONFIG {
+/// Of an image in the output.
+pub(crate) fn of_output(image: &ResolvedImage) -> Option<Digest> {
+    let ResolvedConfig::Image { document, .. } = &image.config else {
         return None;
-    }
-    let config = Schema2Descriptor {
-        media_type: Schema2MediaType::Config,
-        size: config.size,
-        digest: config.digest,
-        urls: Vec::new(),
     };
-    let layers: Option<Vec<_>> = layers.into_iter().map(layer).collect();
+    let config = config(document.bytes.len() as u64, document.digest);
+    let layers: Option<Vec<_>> = image.layers.iter().map(resolved_layer).collect();
     Some(Digest::sha256(&schema2_manifest(&config, &layers?)))
 }
 
-fn layer(descriptor: Descriptor) -> Option<Schema2Descriptor> {
+fn resolved_layer(layer: &ResolvedLayer) -> Option<Schema2Descriptor> {
+    let media_type = match (layer.codec?, layer.foreign) {
+        (Codec::None, false) => Schema2MediaType::Layer,
+        (Codec::Gzip, false) => Schema2MediaType::LayerGzip,
+        (Codec::None, true) => Schema2MediaType::ForeignLayer,
+        (Codec::Gzip, true) => Schema2MediaType::ForeignLayerGzip,
+        (Codec::Zstd | Codec::Bzip2 | Codec::Xz, _) => return None,
+    };
+    Some(Schema2Descriptor {
+        media_type,
+        size: layer.size,
+        digest: layer.digest,
+        urls: layer.urls.to_vec(),
+    })
+}
+
+fn config(size: u64, digest: Digest) -> Schema2Descriptor {
+    Schema2Descriptor {
+        media_type: Schema2MediaType::Config,
+        size,
+        digest,
+        urls: Vec::new(),
+    }
+}
+
+fn of_oci_manifest(bytes: &[u8]) -> Option<Digest> {
+    #[derive(Deserialize)]
+    struct View {
+        config: Descriptor,
+        layers: Option<Vec<Descriptor>>,
+    }
+    let view: View = serde_json::from_slice(bytes).ok()?;
+    if view.config.media_type != media_type::CONFIG {
+        return None;
+    }
+    let layers: Option<Vec<_>> = view.layers.into_iter().flatten().map(oci_layer).collect();
+    let config = config(view.config.size, view.config.digest);
+    Some(Digest::sha256(&schema2_manifest(&config, &layers?)))
+}
+
+fn oci_layer(descriptor: Descriptor) -> Option<Schema2Descriptor> {
     Some(Schema2Descriptor {
         media_type: Schema2MediaType::of_oci(&descriptor.media_type)?,
         size: descriptor.size,
@@ -78,22 +104,20 @@ fn of_schema1(
     metadata: &[V1Layer],
     reports: &[LayerReport],
 ) -> Option<Digest> {
-    let manifest = schema1::parse(&document.bytes).ok()?;
     let mut reports = reports.iter();
     let mut history = Vec::with_capacity(metadata.len());
     let mut diff_ids = Vec::new();
     let mut layers = Vec::new();
-    for (layer, metadata) in manifest.layers.iter().zip(metadata) {
-        let throwaway = layer.throwaway == Some(true);
+    for (layer, metadata) in document.layers.iter().zip(metadata) {
         history.push(HistoryEntry {
-            v1: layer.v1.as_bytes(),
-            empty: throwaway,
+            v1: &metadata.json,
+            empty: layer.throwaway,
         });
-        if throwaway {
+        if layer.throwaway {
             continue;
         }
         let (size, diff_id) = if metadata.empty {
-            schema1::empty_blob(&layer.blob)?
+            empty_blob(&layer.blob)?
         } else {
             let report = reports.next()?;
             (report.old_size, report.diff_id?)
@@ -106,12 +130,9 @@ fn of_schema1(
             urls: Vec::new(),
         });
     }
-    let config = schema2_config(&history, &diff_ids).ok()?;
-    let config = Schema2Descriptor {
-        media_type: Schema2MediaType::Config,
-        size: config.len() as u64,
-        digest: Digest::sha256(&config),
-        urls: Vec::new(),
-    };
-    Some(Digest::sha256(&schema2_manifest(&config, &layers)))
+    let bytes = schema2_config(&history, &diff_ids).ok()?;
+    let config = config(bytes.len() as u64, Digest::sha256(&bytes));
+    Some(Digest::sha256(&schema2_manifest_of_schema1(
+        &config, &layers,
+    )))
 }

@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use ocify::{Input, Interrupt, Options, OutputOptions, ReadOptions, Report, Result, Silent, Target};
+use ocify::{Input, Interrupt, Options, ReadOptions, Report, Result, Silent, Target};
 
 /// A folder of this process. libFuzzer ends without tidying up, so those of processes that are gone are removed first.
 pub struct Scratch {
@@ -66,15 +66,10 @@ impl Scratch {
 
     /// Converts on one thread, without waiting for disks.
     pub fn convert(&self, input: &Path, output: &Path) -> Result<Report> {
-        let options = Options {
-            threads: Some(1),
-            read: read_options(),
-            output: OutputOptions {
-                fsync: false,
-                ..OutputOptions::default()
-            },
-            ..Options::default()
-        };
+        let mut options = Options::default();
+        options.threads = Some(1);
+        options.read = read_options();
+        options.output.fsync = false;
         let target = Target::new(output);
         ocify::convert(&[input.to_owned()], &target, &options, &Silent, &Interrupt::new())
     }

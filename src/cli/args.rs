@@ -88,9 +88,19 @@ pub struct Convert {
     #[arg(long, value_parser = clap::builder::NonEmptyStringValueParser::new())]
     pub name: Option<String>,
 
-    /// Leave out images that an index lists and the input lacks
-    #[arg(long)]
-    pub allow_missing: bool,
+    /// What to do about images that an index names and the input lacks
+    ///
+    /// drop: leave them out with a warning, while something is left; an index
+    /// of which one image is left becomes that image. keep: the index keeps its
+    /// bytes and digest. error: fail.
+    #[arg(
+        long,
+        value_name = "drop|keep|error",
+        value_enum,
+        hide_possible_values = true,
+        default_value_t
+    )]
+    pub missing: Missing,
 
     /// Accept schema 1 manifests whose signatures do not verify
     #[arg(long)]
@@ -208,6 +218,14 @@ pub enum Check {
     #[default]
     Full,
     Blobs,
+}
+
+#[derive(Debug, Clone, Copy, Default, ValueEnum)]
+pub enum Missing {
+    #[default]
+    Drop,
+    Keep,
+    Error,
 }
 
 /// A number of bytes, or a number followed by a binary unit.

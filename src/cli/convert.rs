@@ -7,7 +7,7 @@ use ocify::{
     Silent, Target,
 };
 
-use super::args::{Check, Convert};
+use super::args::{Check, Convert, Missing};
 use super::bars::Bars;
 use super::escape::escape;
 use super::{Failure, json, warn};
@@ -41,37 +41,42 @@ pub fn run(args: &Convert, interrupt: &Interrupt) -> Result<(), Failure> {
 }
 
 fn options(args: &Convert) -> Options {
-    Options {
-        compression: args.compression,
-        selection: Selection {
-            images: args.image.clone(),
-            platforms: args.platform.clone(),
-            name: args.name.clone(),
-            allow_missing: args.allow_missing,
-        },
-        check: match args.check {
-            Check::Full => ocify::Check::Full,
-            Check::Blobs => ocify::Check::Blobs,
-        },
-        threads: args.threads.map(usize::from),
-        read: ReadOptions {
-            ignore_signatures: args.ignore_signatures,
-            layer_bytes: args.max_layer_size,
-        },
-        output: OutputOptions {
-            fsync: !args.no_fsync,
-            docker_manifest: !args.no_docker_manifest,
-        },
-        digest_map: args.digest_map.clone(),
-        cache: args
-            .cache
-            .as_ref()
-            .filter(|folder| !folder.is_empty())
-            .map(|folder| CacheOptions {
-                folder: folder.into(),
-                size: args.cache_size,
-            }),
-    }
+    let mut options = Options::default();
+    options.compression = args.compression;
+    options.selection = selection(args);
+    options.check = match args.check {
+        Check::Full => ocify::Check::Full,
+        Check::Blobs => ocify::Check::Blobs,
+    };
+    options.threads = args.threads.map(usize::from);
+    options.read = ReadOptions {
+        ignore_signatures: args.ignore_signatures,
+        layer_bytes: args.max_layer_size,
+    };
+    options.output = OutputOptions {
+        fsync: !args.no_fsync,
+        docker_manifest: !args.no_docker_manifest,
+    };
+    options.digest_map.clone_from(&args.digest_map);
+    let folder = args.cache.as_ref().filter(|folder| !folder.is_empty());
+    options.cache = folder.map(|folder| CacheOptions {
+        folder: folder.into(),
+        size: args.cache_size,
+    });
+    options
+}
+
+fn selection(args: &Convert) -> Selection {
+    let mut selection = Selection::default();
+    selection.images.clone_from(&args.image);
+    selection.platforms.clone_from(&args.platform);
+    selection.name.clone_from(&args.name);
+    selection.missing = match args.missing {
+        Missing::Drop => ocify::Missing::Drop,
+        Missing::Keep => ocify::Missing::Keep,
+        Missing::Error => ocify::Missing::Error,
+    };
+    selection
 }
 
 /// A line for each name; an image without a name has one too.

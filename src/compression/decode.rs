@@ -1,112 +1,190 @@
-//! Decoders over a buffered reader. Each reads many members or frames and fails on what stands behind the last one.
+//! Decoding any codec over a buffered reader, member by member (frame by frame), so that what follows the last member is
+//! told from damage inside one.
 
-use std::io::{self, BufRead, Read};
-
-use bzip2::bufread::MultiBzDecoder;
-use flate2::bufread::MultiGzDecoder;
-use liblzma::bufread::XzDecoder;
-use liblzma::stream::{CONCATENATED, Stream};
+use std::io::{self, BufRead};
 
 use super::Codec;
-use crate::limits;
+use super::member::{Member, Step};
+
+/// As many bytes as [`Codec::sniff`] needs.
+const MAGIC: usize = 6;
 
 /// Decodes a stream of any codec; reading to the end consumes all of the reader.
-pub(crate) enum Decoder<R: BufRead> {
-    None(R),
-    Gzip(MultiGzDecoder<R>),
-    Zstd(zstd::Decoder<'static, R>),
-    Bzip2(MultiBzDecoder<R>),
-    Xz(XzDecoder<R>),
+pub(crate) struct Decoder<R> {
+    reader: R,
+    codec: Codec,
+    /// `None` where the bytes are plain.
+    member: Option<Member>,
+    /// Whether a member has ended and no other has begun.
+    between: bool,
+    /// The first bytes of a member: taken from the reader to see whether it is one, and not decoded yet.
+    ahead: Vec<u8>,
+    /// How many bytes have been taken from the reader.
+    position: u64,
+}
+
+/// Why there are no further decoded bytes.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum DecodeError {
+    /// The error of the reader. After [`io::ErrorKind::WouldBlock`] decoding goes on from where it was.
+    #[error(transparent)]
+    Read(#[from] io::Error),
+    #[error("{0}")]
+    Damaged(String),
+    /// It needs more memory than it may have.
+    #[error("{0}")]
+    Limit(String),
+    /// Something that is not a member follows the last one.
+    #[error("something that is not {codec} follows at byte {position}")]
+    TrailingData { codec: Codec, position: u64 },
+}
+
+impl From<DecodeError> for io::Error {
+    fn from(error: DecodeError) -> io::Error {
+        match error {
+            DecodeError::Read(error) => error,
+            error => io::Error::new(io::ErrorKind::InvalidData, error),
+        }
+    }
 }
 
 impl<R: BufRead> Decoder<R> {
-    pub fn new(codec: Codec, reader: R) -> io::Result<Decoder<R>> {
-        Ok(match codec {
-            Codec::None => Decoder::None(reader),
-            Codec::Gzip => Decoder::Gzip(MultiGzDecoder::new(reader)),
-            Codec::Zstd => {
-                let mut decoder = zstd::Decoder::with_buffer(reader)?;
-                decoder.window_log_max(limits::ZSTD_WINDOW_LOG)?;
-                Decoder::Zstd(decoder)
-            }
-            Codec::Bzip2 => Decoder::Bzip2(MultiBzDecoder::new(reader)),
-            Codec::Xz => {
-                let stream = Stream::new_stream_decoder(limits::XZ_MEMORY, CONCATENATED)?;
-                Decoder::Xz(XzDecoder::new_stream(reader, stream))
-            }
+    pub fn new(codec: Codec, reader: R) -> Result<Decoder<R>, DecodeError> {
+        Ok(Decoder {
+            reader,
+            codec,
+            member: Member::new(codec)?,
+            between: false,
+            ahead: Vec::with_capacity(MAGIC),
+            position: 0,
         })
     }
 
     /// The reader below, to take what it has counted and captured.
     pub fn get_mut(&mut self) -> &mut R {
-        match self {
-            Decoder::None(reader) => reader,
-            Decoder::Gzip(decoder) => decoder.get_mut(),
-            Decoder::Zstd(decoder) => decoder.get_mut(),
-            Decoder::Bzip2(decoder) => decoder.get_mut(),
-            Decoder::Xz(decoder) => decoder.get_mut(),
-        }
+        &mut self.reader
     }
 
-    /// Fills `buffer` up to `size` bytes; fewer only at the end of the stream, or where it is damaged.
-    pub fn read_chunk(&mut self, buffer: &mut Vec<u8>, size: usize) -> io::Result<()> {
+    /// Fills `buffer` up to `size` bytes; fewer only at the end of the stream, or where there is an error.
+    pub fn read_chunk(&mut self, buffer: &mut Vec<u8>, size: usize) -> Result<(), DecodeError> {
         buffer.resize(size, 0);
         let mut filled = 0;
-        while filled < size {
-            match self.read(&mut buffer[filled..]) {
-                Ok(0) => break,
+        let result = loop {
+            if filled == size {
+                break Ok(());
+            }
+            match self.decode(&mut buffer[filled..]) {
+                Ok(0) => break Ok(()),
                 Ok(count) => filled += count,
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) => {
-                    buffer.truncate(filled);
-                    return Err(error);
+                Err(error) => break Err(error),
+            }
+        };
+        buffer.truncate(filled);
+        result
+    }
+
+    /// Decodes some bytes into `buffer`, which is not empty; none at the end.
+    fn decode(&mut self, buffer: &mut [u8]) -> Result<usize, DecodeError> {
+        let Some(member) = &mut self.member else {
+            return Ok(retry(|| self.reader.read(buffer))?);
+        };
+        loop {
+            if self.between {
+                if !next_member(
+                    &mut self.reader,
+                    self.codec,
+                    &mut self.ahead,
+                    &mut self.position,
+                )? {
+                    return Ok(0);
                 }
+                member.restart()?;
+                self.between = false;
+            }
+            let from_ahead = !self.ahead.is_empty();
+            let input = if from_ahead {
+                &self.ahead[..]
+            } else {
+                fill(&mut self.reader)?
+            };
+            let at_end = input.is_empty();
+            let Step {
+                consumed,
+                produced,
+                ended,
+            } = member.step(input, buffer)?;
+            if from_ahead {
+                self.ahead.drain(..consumed);
+            } else {
+                self.reader.consume(consumed);
+                self.position += consumed as u64;
+            }
+            self.between = ended;
+            if produced > 0 {
+                return Ok(produced);
+            }
+            if consumed == 0 && !ended {
+                let found = if at_end { "ends" } else { "does not go on" };
+                let message = format!("it {found} within a {}", self.codec.member());
+                return Err(DecodeError::Damaged(message));
             }
         }
-        buffer.truncate(filled);
-        Ok(())
     }
 }
 
-impl<R: BufRead> Read for Decoder<R> {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        match self {
-            Decoder::None(reader) => reader.read(buffer),
-            Decoder::Gzip(decoder) => decoder.read(buffer),
-            Decoder::Zstd(decoder) => decoder.read(buffer).map_err(naming_limit),
-            Decoder::Bzip2(decoder) => decoder.read(buffer),
-            Decoder::Xz(decoder) => decoder.read(buffer).map_err(naming_limit),
+/// Whether another member follows; its first bytes are then in `ahead`.
+fn next_member(
+    reader: &mut impl BufRead,
+    codec: Codec,
+    ahead: &mut Vec<u8>,
+    position: &mut u64,
+) -> Result<bool, DecodeError> {
+    loop {
+        while ahead.len() < MAGIC {
+            let input = fill(reader)?;
+            let count = input.len().min(MAGIC - ahead.len());
+            if count == 0 {
+                break;
+            }
+            ahead.extend_from_slice(&input[..count]);
+            reader.consume(count);
+            *position += count as u64;
+        }
+        if ahead.is_empty() {
+            return Ok(false);
+        }
+        if Codec::sniff(ahead) == codec {
+            return Ok(true);
+        }
+        // Zeros in fours may follow an xz stream: https://tukaani.org/xz/xz-file-format.txt, 2.2
+        if codec != Codec::Xz || !ahead.starts_with(&[0; 4]) {
+            return Err(DecodeError::TrailingData {
+                codec,
+                position: *position - ahead.len() as u64,
+            });
+        }
+        ahead.drain(..4);
+    }
+}
+
+/// The buffer of the reader, which is empty only at its end.
+fn fill(reader: &mut impl BufRead) -> io::Result<&[u8]> {
+    retry(|| reader.fill_buf().map(drop))?;
+    reader.fill_buf()
+}
+
+fn retry<T>(mut read: impl FnMut() -> io::Result<T>) -> io::Result<T> {
+    loop {
+        match read() {
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            result => return result,
         }
     }
 }
-
-/// The error of a decoder in words that name the limit, and of the kind [`io::ErrorKind::QuotaExceeded`], if it wants more
-/// memory than it may have.
-pub(crate) fn naming_limit(error: io::Error) -> io::Error {
-    let limit = |message| io::Error::new(io::ErrorKind::QuotaExceeded, message);
-    let cause = error.get_ref().and_then(|cause| cause.downcast_ref());
-    if cause == Some(&liblzma::stream::Error::MemLimit) {
-        let most = limits::XZ_MEMORY;
-        return limit(format!(
-            "it needs more memory than the limit of {most} bytes"
-        ));
-    }
-    if error.to_string() == zstd::zstd_safe::get_error_name(WINDOW_TOO_LARGE) {
-        let most = 1_u64 << limits::ZSTD_WINDOW_LOG;
-        return limit(format!(
-            "its window is larger than the limit of {most} bytes"
-        ));
-    }
-    error
-}
-
-/// libzstd's `ZSTD_error_frameParameter_windowTooLarge`, negative as its functions return it:
-/// <https://github.com/facebook/zstd/blob/v1.5.7/lib/zstd_errors.h>.
-const WINDOW_TOO_LARGE: usize = 0_usize.wrapping_sub(16);
 
 #[cfg(test)]
 mod tests {
-    use std::io::Write;
+    use std::io::{Read, Write};
 
     use super::*;
 
@@ -132,31 +210,135 @@ mod tests {
         zstd::encode_all(bytes, 1).unwrap()
     }
 
-    fn decode(codec: Codec, bytes: &[u8]) -> io::Result<Vec<u8>> {
-        let mut plain = Vec::new();
-        Decoder::new(codec, bytes)?.read_to_end(&mut plain)?;
-        Ok(plain)
+    type Encode = fn(&[u8]) -> Vec<u8>;
+
+    const ENCODERS: [(Codec, Encode); 4] = [
+        (Codec::Gzip, gzip),
+        (Codec::Zstd, zstd),
+        (Codec::Bzip2, bzip2),
+        (Codec::Xz, xz),
+    ];
+
+    fn decode(codec: Codec, reader: impl BufRead) -> Result<Vec<u8>, DecodeError> {
+        let mut decoder = Decoder::new(codec, reader)?;
+        let (mut plain, mut chunk) = (Vec::new(), Vec::new());
+        loop {
+            decoder.read_chunk(&mut chunk, 7)?;
+            plain.extend_from_slice(&chunk);
+            if chunk.is_empty() {
+                return Ok(plain);
+            }
+        }
+    }
+
+    /// Gives a byte at a time, and would block or is interrupted before each.
+    struct Slow<'a> {
+        bytes: &'a [u8],
+        failures: usize,
+    }
+
+    impl Read for Slow<'_> {
+        fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+            let count = self.fill_buf()?.read(buffer)?;
+            self.consume(count);
+            Ok(count)
+        }
+    }
+
+    impl BufRead for Slow<'_> {
+        fn fill_buf(&mut self) -> io::Result<&[u8]> {
+            self.failures += 1;
+            match self.failures % 5 {
+                1 => Err(io::ErrorKind::Interrupted.into()),
+                3 => Err(io::ErrorKind::WouldBlock.into()),
+                _ => Ok(&self.bytes[..self.bytes.len().min(1)]),
+            }
+        }
+
+        fn consume(&mut self, count: usize) {
+            self.bytes = &self.bytes[count..];
+        }
     }
 
     #[test]
     fn every_codec_reads_many_members_and_nothing_else() {
-        type Encode = fn(&[u8]) -> Vec<u8>;
-        let encoders: [(Codec, Encode); 4] = [
-            (Codec::Gzip, gzip),
-            (Codec::Zstd, zstd),
-            (Codec::Bzip2, bzip2),
-            (Codec::Xz, xz),
-        ];
-        for (codec, encode) in encoders {
-            let two = [encode(b"first, "), encode(b"second")].concat();
-            assert_eq!(decode(codec, &two).unwrap(), b"first, second", "{codec}");
-            let garbage = [two.clone(), b"garbage after the end".to_vec()].concat();
-            assert!(decode(codec, &garbage).is_err(), "{codec}: garbage");
+        for (codec, encode) in ENCODERS {
+            let (first, second) = (encode(b"first, "), encode(b"second"));
+            let two = [&first[..], &second].concat();
+            assert_eq!(
+                decode(codec, &two[..]).unwrap(),
+                b"first, second",
+                "{codec}"
+            );
+            for garbage in [&b"\0"[..], b"garbage after the end", &second[..1]] {
+                let bytes = [&two[..], garbage].concat();
+                let error = decode(codec, &bytes[..]).unwrap_err();
+                let position = two.len();
+                assert_eq!(
+                    error.to_string(),
+                    format!("something that is not {codec} follows at byte {position}")
+                );
+            }
             for length in 1..two.len() {
                 // Cut between the members, the first alone is a whole stream.
                 let cut = decode(codec, &two[..length]);
-                let whole = length == two.len() - encode(b"second").len();
-                assert_eq!(cut.is_ok(), whole, "{codec}: cut to {length} bytes");
+                match length.checked_sub(first.len()) {
+                    Some(0) => assert_eq!(cut.unwrap(), b"first, "),
+                    // Of so few bytes nobody can tell what they are.
+                    Some(1..=5) => assert!(cut.is_err(), "{codec}: cut to {length} bytes"),
+                    _ => {
+                        let error = cut.unwrap_err();
+                        let damaged = matches!(error, DecodeError::Damaged(_));
+                        assert!(damaged, "{codec}: cut to {length} bytes: {error}");
+                    }
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_reader_that_would_block_is_asked_again() {
+        for (codec, encode) in ENCODERS
+            .into_iter()
+            .chain([(Codec::None, <[u8]>::to_vec as Encode)])
+        {
+            let text = b"the quick brown fox ".repeat(100);
+            let bytes = encode(&text).repeat(3);
+            let reader = Slow {
+                bytes: &bytes,
+                failures: 0,
+            };
+            let mut decoder = Decoder::new(codec, reader).unwrap();
+            let (mut plain, mut chunk) = (Vec::new(), Vec::new());
+            loop {
+                let result = decoder.read_chunk(&mut chunk, 64);
+                plain.extend_from_slice(&chunk);
+                match result {
+                    Ok(()) if chunk.is_empty() => break,
+                    Ok(()) => {}
+                    Err(DecodeError::Read(error)) => {
+                        assert_eq!(error.kind(), io::ErrorKind::WouldBlock);
+                    }
+                    Err(error) => panic!("{codec}: {error}"),
+                }
+            }
+            assert_eq!(plain, text.repeat(3), "{codec}");
+        }
+    }
+
+    #[test]
+    fn padding_of_xz_is_in_fours() {
+        let stream = xz(b"text");
+        for (zeros, sound) in [(0, true), (3, false), (4, true), (6, false), (400, true)] {
+            for (after, expected) in [(&b""[..], &b"text"[..]), (&stream, b"texttext")] {
+                let bytes = [&stream[..], &vec![0; zeros], after].concat();
+                match decode(Codec::Xz, &bytes[..]) {
+                    Ok(plain) => assert!(sound && plain == expected, "{zeros} zeros"),
+                    Err(error) => {
+                        let trailing = matches!(error, DecodeError::TrailingData { .. });
+                        assert!(!sound && trailing, "{zeros} zeros: {error}");
+                    }
+                }
             }
         }
     }

@@ -2,12 +2,14 @@
 
 mod decode;
 mod encode;
+mod gzip;
+mod member;
 mod version;
 
 use std::fmt;
 use std::str::FromStr;
 
-pub(crate) use decode::{Decoder, naming_limit};
+pub(crate) use decode::{DecodeError, Decoder};
 pub use encode::{ChunkEncoder, EncodedChunk, Framing};
 pub(crate) use version::encoder_version;
 
@@ -50,6 +52,16 @@ impl Codec {
             Codec::Zstd => "zstd",
             Codec::Bzip2 => "bzip2",
             Codec::Xz => "xz",
+        }
+    }
+
+    /// What its specification calls the pieces that may follow each other.
+    fn member(self) -> &'static str {
+        match self {
+            Codec::None => "file",
+            Codec::Gzip => "member",
+            Codec::Zstd => "frame",
+            Codec::Bzip2 | Codec::Xz => "stream",
         }
     }
 }

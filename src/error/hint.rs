@@ -12,7 +12,7 @@ impl Error {
             Error::NoEndOfArchive { .. } | Error::Truncated { .. } => {
                 Some("copy or save the input again, and compare the sizes")
             }
-            Error::DiffId { .. } | Error::DigestMismatch { .. } | Error::SizeMismatch { .. } => {
+            Error::DigestMismatch { .. } | Error::SizeMismatch { .. } => {
                 Some("copy or save the input again: it is damaged")
             }
             Error::NotALayout { .. } => {
@@ -26,10 +26,9 @@ impl Error {
             }
             Error::OutputIsLink { .. } => Some("use the path that it points to"),
             Error::Absent { .. } => {
-                Some("use `--allow-missing` or `--platform` to leave out what is missing")
+                Some("use `--missing drop` or `--platform` to leave out what is missing")
             }
             Error::NameForMany { .. } => Some("select one with `--image`"),
-            Error::LayerTooLarge { .. } => Some("use `--max-layer-size` to allow more"),
             Error::InsufficientSpace { .. } => Some(
                 "free some space, or write to another disk: a tenth of the free space is kept free",
             ),
@@ -65,6 +64,7 @@ fn of_finding(code: Code) -> Option<&'static str> {
         Code::Schema1Signature | Code::Schema1Unverified => {
             Some("use `--ignore-signatures` to convert it anyway")
         }
+        Code::LayerSize => Some("use `--max-layer-size` to allow more"),
         Code::NotAnImage => {
             Some("pass a docker save archive, an OCI layout, a dir: folder or a schema 1 folder")
         }

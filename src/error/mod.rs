@@ -8,7 +8,6 @@ use std::path::PathBuf;
 
 pub(crate) use place::ResultExt;
 
-use crate::digest::DiffId;
 use crate::digest::Digest;
 use crate::findings::{Finding, Place};
 
@@ -111,12 +110,6 @@ pub enum Error {
         limit: u64,
     },
 
-    /// A layer that decodes to more than is allowed.
-    #[error("the decoded layer is larger than the limit of {limit} bytes")]
-    LayerTooLarge {
-        /// How much is allowed.
-        limit: u64,
-    },
     /// A compressed archive that decodes to more than is allowed.
     #[error("the decoded archive is larger than the limit of {limit} bytes")]
     ArchiveTooLarge {
@@ -191,39 +184,11 @@ pub enum Error {
         /// Which rule it breaks.
         reason: String,
     },
-    /// A schema 1 manifest that breaks a rule.
-    #[error("the schema 1 manifest is not valid")]
-    Schema1 {
-        /// Which rule.
-        source: crate::formats::docker::schema1::Schema1Error,
-    },
-    /// V1 metadata that no config can be made of.
-    #[error("cannot create a config from the v1 metadata")]
-    V1 {
-        /// Why not.
-        source: crate::formats::docker::v1_config::V1Error,
-    },
     /// The config has no `rootfs.diff_ids`.
     #[error("the config lacks rootfs.diff_ids")]
     NoRootfs,
-    /// As many layers as `diff_ids` are needed.
-    #[error("the manifest has {manifest} layers, the config has {config} diff_ids")]
-    LayerCount {
-        /// Layers that the manifest lists.
-        manifest: usize,
-        /// `diff_ids` that the config lists.
-        config: usize,
-    },
 
     // Content.
-    /// A layer's uncompressed bytes are not what the config says.
-    #[error("diff_id is {found}, expected {expected}")]
-    DiffId {
-        /// From the config.
-        expected: DiffId,
-        /// From the bytes.
-        found: DiffId,
-    },
     /// A blob's bytes are not what its descriptor says.
     #[error("digest of {what} is {found}, expected {expected}")]
     DigestMismatch {
@@ -243,12 +208,6 @@ pub enum Error {
         expected: u64,
         /// Of the bytes.
         found: u64,
-    },
-    /// A layer that is no tar and compressed by nothing known.
-    #[error("unknown codec: the layer begins with {found}, expected tar, gzip, zstd, bzip2 or xz")]
-    UnknownCodec {
-        /// The first bytes in hex.
-        found: String,
     },
 
     // What was asked for.

@@ -129,6 +129,7 @@ codes! {
     Error Stops LayerDiffId "layer-diff-id" "A layer's uncompressed content does not match the `diff_id` in the config."
     Error Corrects LayerMediaType "layer-media-type" "A layer's codec is not the one that its OCI media type names."
     Error Stops LayerDecode "layer-decode" "A layer's compressed stream is damaged or cut short."
+    Error Stops LayerSize "layer-size" "A layer is larger, when it is decoded, than the limit on layers."
     Error Stops LayerTrailingData "layer-trailing-data" "A layer's compressed stream is followed by data that is not another member or frame."
     Error Warns LayerNotTar "layer-not-tar" "A layer's uncompressed content does not begin like a tar."
     Error Warns LayerTarHeader "layer-tar-header" "A header in a layer's tar is damaged."
@@ -180,7 +181,7 @@ codes! {
     Note Warns SignatureDetached "signature-detached" "The image has a detached signature, which has no place in an OCI layout."
     Note Silent LayerTarNoEnd "layer-tar-no-end" "A layer's tar lacks the end-of-archive marker."
     Note Silent LayerEmptyFile "layer-empty-file" "A layer without files was saved as an empty file."
-    Note Silent LayerManyPaths "layer-many-paths" "A layer has so many entries that only the first 1,048,576 were searched for duplicates."
+    Note Silent LayerManyPaths "layer-many-paths" "A layer has so many entries that only the first 131,072 were searched for duplicates."
     Note Silent DockerManifestUnnamed "docker-manifest-unnamed" "manifest.json lists an image without a name that index.json does not lead to, as Docker 25 and later write it."
     Note Silent DockerManifestIncomplete "docker-manifest-incomplete" "index.json leads to an image that manifest.json does not list, so engines that read only manifest.json do not see it."
 }

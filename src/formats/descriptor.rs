@@ -10,7 +10,7 @@ use super::json::{field, text};
 use super::keys;
 use super::reading::Reading;
 use crate::digest::{Digest, DigestError};
-use crate::findings::{Code, Place};
+use crate::findings::{Code, Finding, Place};
 use crate::image::{Descriptor, Platform, REFERENCE_DIGEST};
 
 /// A descriptor as far as it could be read. It has a digest, or there would be nothing to follow.
@@ -81,11 +81,15 @@ pub(crate) fn read(
     let annotations = annotations(reading, value, what, place);
     // Last, so that all other problems are found where there is none.
     let digest = digest(reading, value, what, place)?;
-    if let Some((_, bytes)) = &data
-        && digest.same_algorithm(bytes) != digest
-    {
-        let message = format!("data of {what} does not match its digest");
-        reading.note(Code::DescriptorData, place, message);
+    if let Some((_, bytes)) = &data {
+        let found = digest.same_algorithm(bytes);
+        if found != digest {
+            let (code, what) = (
+                Code::DescriptorData,
+                format!("digest of the data of {what}"),
+            );
+            reading.add(Finding::mismatch(code, place, &what, &digest, &found));
+        }
     }
     Some(Link {
         has_size: size.is_some(),

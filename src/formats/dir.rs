@@ -112,7 +112,7 @@ fn other_files(reading: &mut Reading) -> Vec<Loose> {
             && !reading.is_known(content)
         {
             let place = Place::file(name);
-            let message = "no readable document refers to it";
+            let message = "no readable document refers to this blob";
             reading.note(Code::UnreferencedBlob, &place, message);
             loose.push(Loose {
                 content: content.clone(),

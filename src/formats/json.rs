@@ -1,6 +1,6 @@
 //! Documents as JSON, read so that one problem does not hide the next: bad UTF-8 is replaced, keys that come twice are listed.
 //!
-//! Engines read documents with Go's `encoding/json`, so that is what a document means here: of a key that comes twice the
+//! Engines read documents with Go's `encoding/json`, so that is what a document means here: of a key that occurs twice the
 //! last value counts, and half a surrogate pair is U+FFFD.
 
 use std::borrow::Cow;
@@ -31,6 +31,14 @@ pub(crate) struct Parsed {
 pub(crate) fn parse<'a, T: serde::Deserialize<'a>>(document: &str, bytes: &'a [u8]) -> Result<T> {
     serde_json::from_slice(bytes).map_err(|source| Error::Json {
         document: document.to_owned(),
+        source,
+    })
+}
+
+/// The bytes of a document that we make.
+pub(crate) fn to_bytes(value: &impl serde::Serialize) -> Result<Vec<u8>> {
+    serde_json::to_vec(value).map_err(|source| Error::Json {
+        document: "a new document".to_owned(),
         source,
     })
 }
@@ -69,7 +77,7 @@ pub(crate) fn read_fields(bytes: &[u8], fields: &Fields) -> Parsed {
         Ok(text) => Cow::Borrowed(text),
         Err(error) => {
             let at = error.valid_up_to();
-            problems.push((Code::JsonUtf8, format!("not UTF-8 at byte {at}")));
+            problems.push((Code::JsonUtf8, format!("not valid UTF-8 at byte {at}")));
             String::from_utf8_lossy(bytes)
         }
     };
@@ -158,10 +166,10 @@ impl Notes {
             path.push('.');
         }
         self.repeated.push(if same {
-            let message = format!("duplicate key {path}{key}");
+            let message = format!("the key {path}{key} occurs twice");
             (Code::JsonRepeatedKey, message)
         } else {
-            let message = format!("duplicate key {path}{key} with different values");
+            let message = format!("the key {path}{key} occurs twice with different values");
             (Code::JsonDuplicateKey, message)
         });
     }
@@ -320,7 +328,7 @@ mod tests {
                 Code::JsonRepeatedKey
             ]
         );
-        let message = "duplicate key a[0].b with different values";
+        let message = "the key a[0].b occurs twice with different values";
         assert_eq!(parsed.problems[1].1, message);
         assert_eq!(parsed.value.unwrap()["c"], 3);
     }

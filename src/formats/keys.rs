@@ -53,10 +53,17 @@ pub(crate) fn as_go_reads<'v>(
     let others: Vec<(&str, &str)> = in_other_case(object, known).collect();
     let mut object = Cow::Borrowed(object);
     for (found, known) in others {
-        let message = format!("some readers take the key {found:?} of {what} for {known:?}");
-        let code = match object.get(known) {
-            Some(other) if *other != object[found] => Code::JsonDuplicateKey,
-            _ => Code::JsonKeyCase,
+        let (code, message) = match object.get(known) {
+            Some(other) if *other != object[found] => (
+                Code::JsonDuplicateKey,
+                format!(
+                    "{what} has the keys {known:?} and {found:?}, so readers disagree about it"
+                ),
+            ),
+            _ => (
+                Code::JsonKeyCase,
+                format!("some readers take the key {found:?} of {what} for {known:?}"),
+            ),
         };
         reading.note(code, place, message);
         if object.get(known).is_none() {

@@ -8,7 +8,7 @@ mod dir;
 pub mod docker;
 mod json;
 mod keys;
-mod oci;
+pub(crate) mod oci;
 mod reading;
 
 use std::collections::HashSet;
@@ -19,7 +19,7 @@ use serde::{Serialize, Serializer};
 
 pub(crate) use beside::Beside;
 pub(crate) use docker::go_time;
-pub(crate) use json::parse;
+pub(crate) use json::{parse, to_bytes};
 pub(crate) use reading::Noted;
 
 use crate::digest::Digest;
@@ -137,16 +137,6 @@ impl Input {
         options: &ReadOptions,
         interrupt: &Interrupt,
     ) -> Result<Input> {
-        Input::open_by_way_of(&Spool::new(temporary), path, options, interrupt)
-    }
-
-    /// The same with a spool that serves several inputs.
-    pub(crate) fn open_by_way_of(
-        spool: &Spool,
-        path: &Path,
-        options: &ReadOptions,
-        interrupt: &Interrupt,
-    ) -> Result<Input> {
         let name = name(path);
         match source::open(path, spool, interrupt) {
             Ok(opened) => Ok(read(name, opened, options)),
@@ -187,13 +177,17 @@ impl Input {
         self.noted.iter().map(|noted| &noted.finding)
     }
 
-    /// The findings that are about some entries, or about all, each with what a conversion does about it.
+    /// The findings that are about some entries, or about all, each with what a conversion does about it. `is_selected` is asked
+    /// with the entry and, where a finding is about one of its manifests, with its digest.
     pub(crate) fn about(
         &self,
-        is_selected: impl Fn(usize) -> bool,
+        is_selected: impl Fn(usize, Option<Digest>) -> bool,
     ) -> impl Iterator<Item = (Response, Finding)> {
         let place = Place::input(&self.name);
-        let about = move |noted: &&Noted| noted.entry.is_none_or(&is_selected);
+        let about = move |noted: &&Noted| {
+            let entry = noted.entry;
+            entry.is_none_or(|entry| is_selected(entry, noted.manifest))
+        };
         self.noted.iter().filter(about).map(move |noted| {
             let code = noted.finding.code;
             let is_signature = matches!(code, Code::Schema1Signature | Code::Schema1Unverified);
@@ -209,7 +203,10 @@ impl Input {
     ///
     /// # Errors
     /// The first finding that stops a conversion: [`Error::Finding`] with its place.
-    pub(crate) fn warnings(&self, is_selected: impl Fn(usize) -> bool) -> Result<Vec<Finding>> {
+    pub(crate) fn warnings(
+        &self,
+        is_selected: impl Fn(usize, Option<Digest>) -> bool,
+    ) -> Result<Vec<Finding>> {
         let mut warnings = Vec::new();
         for (response, finding) in self.about(is_selected) {
             match response {
@@ -242,7 +239,7 @@ impl Input {
             files,
             ..Input::empty(name)
         };
-        input.warnings(|_| true)?;
+        input.warnings(|_, _| true)?;
         Ok(input)
     }
 }
@@ -341,12 +338,12 @@ fn read(name: String, opened: Opened, options: &ReadOptions) -> Input {
         !codes.any(|code| code.response() == Response::Stops)
     };
     if read.entries.is_empty() && is_silent(&reading) {
-        let message = "index.json lists no images";
-        reading.note(Code::NoImages, &Place::default(), message);
+        let place = listed_in(read.format).map_or_else(Place::default, Place::file);
+        reading.note(Code::NoImages, &place, "no images are listed");
     }
     let signatures = read.signatures;
     for name in &signatures {
-        let message = "a detached signature: an OCI layout has no place for it";
+        let message = "a detached signature, which has no place in an OCI layout";
         reading.note(Code::SignatureDetached, &Place::file(name), message);
     }
     let (noted, documents) = reading.into_parts();
@@ -360,6 +357,16 @@ fn read(name: String, opened: Opened, options: &ReadOptions) -> Input {
         loose: read.loose,
         documents,
         files,
+    }
+}
+
+/// The file that lists the images of a format.
+fn listed_in(format: Option<Format>) -> Option<&'static str> {
+    match format? {
+        Format::DockerArchive => Some("manifest.json"),
+        Format::DockerOciArchive | Format::OciLayout => Some("index.json"),
+        Format::DockerLegacy => Some("repositories"),
+        Format::Dir | Format::Schema1 => None,
     }
 }
 

@@ -106,7 +106,7 @@ impl<'f> Reading<'f> {
             Ok(None) => Found::Absent,
             Err(error) => {
                 let fact = error.to_string();
-                let message = fact.strip_prefix(&format!("{name} ")).unwrap_or(&fact);
+                let message = fact.strip_prefix(&format!("{name} is ")).unwrap_or(&fact);
                 self.note(Code::BadLink, place, message);
                 Found::Broken
             }
@@ -238,6 +238,18 @@ impl<'f> Reading<'f> {
                 self.add(finding);
             }
         }
+    }
+
+    /// Notes that a manifest has another number of layers than its config has `diff_ids`.
+    pub fn layer_count(&mut self, diff_ids: usize, layers: usize, place: &Place) {
+        let message = format!(
+            "the number of layers is {layers}, expected {diff_ids}, the number of diff_ids in the config"
+        );
+        self.add(Finding {
+            expected: Some(diff_ids.to_string()),
+            found: Some(layers.to_string()),
+            ..Finding::new(Code::LayerCount, place, message)
+        });
     }
 
     /// Whether something has referred to a content.

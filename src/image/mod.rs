@@ -7,6 +7,7 @@ mod descriptor;
 pub mod media_type;
 mod name;
 mod platform;
+mod resolved;
 mod v1;
 
 pub use config::{ConfigView, HistoryEntry, ImageConfig};
@@ -14,6 +15,9 @@ pub use descriptor::{Descriptor, Document};
 pub(crate) use name::is_ref_name;
 pub use name::{fully_qualified, tagged_reference};
 pub use platform::Platform;
+pub(crate) use resolved::{
+    ResolvedChild, ResolvedConfig, ResolvedImage, ResolvedIndex, ResolvedLayer,
+};
 pub use v1::{V1Config, V1Layer};
 
 use media_type::LayerKind;
@@ -132,6 +136,17 @@ pub struct Schema1Document {
     pub digest: Digest,
     /// The file.
     pub bytes: Vec<u8>,
+    /// Its layers, the base first, consecutive ones of one ID once. Their v1 metadata is in [`V1Config`].
+    pub layers: Vec<FsLayer>,
+}
+
+/// An entry of `fsLayers` of a schema 1 manifest.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct FsLayer {
+    /// `blobSum`.
+    pub blob: Digest,
+    /// Whether its metadata says that it is empty.
+    pub throwaway: bool,
 }
 
 /// A manifest's config.
@@ -236,6 +251,19 @@ impl Node {
                 child.walk(visit);
             }
         }
+    }
+
+    /// Whether it is an image or has one, rather than artifacts alone.
+    pub(crate) fn has_image(&self) -> bool {
+        let mut found = false;
+        self.walk(&mut |node| {
+            found |= match node {
+                Node::Manifest(manifest) => !matches!(manifest.config, Config::Other(_)),
+                Node::Absent { .. } => true,
+                Node::Index(_) | Node::Blob(_) => false,
+            }
+        });
+        found
     }
 
     /// All manifests in this node.

@@ -89,7 +89,7 @@ fn one<T>(
         };
         return Err(error.at(place(input)));
     };
-    input.warnings(|entry| entry == one.position)?;
+    input.warnings(|entry, _| entry == one.position)?;
     take(&one.entry.node)
         .at(|| Place::image(one.label.clone()))
         .at(|| place(input))

@@ -1,26 +1,39 @@
-//! What is found out about the bytes of a layer while they pass by: their digest and, where they are the decoded ones,
-//! what is wrong with the tar that they are.
+//! What is found out about the bytes of a blob while they pass by.
 
 use super::Job;
-use crate::digest::Digest;
-use crate::digest::Hasher;
+use super::sniff;
+use crate::compression::Codec;
+use crate::digest::{Digest, Hasher};
 use crate::findings::Code;
-use crate::findings::Severity;
 use crate::tar::TarCheck;
 
 /// The most paths of a layer that are remembered: 3 MiB of memory, so that many layers at once stay within bounds.
-const MOST_PATHS: usize = 1 << 17;
+const MAX_PATHS: usize = 1 << 17;
 
+/// Takes the decoded bytes or, when they are not decoded, the raw ones.
 pub(super) struct Examination {
     hasher: Hasher,
     tar: Option<TarCheck>,
+    /// The first bytes of a plain layer.
+    beginning: Option<Vec<u8>>,
+}
+
+/// What was found out.
+pub(super) struct Seen {
+    pub digest: Digest,
+    /// What is wrong with the tar that the bytes are.
+    pub tar: Vec<(Code, String)>,
+    /// What a plain layer begins with, if that is not a tar.
+    pub not_tar: Option<String>,
 }
 
 impl Examination {
     pub fn new(job: &Job) -> Examination {
+        let is_tar = job.is_tar();
         Examination {
             hasher: job.hasher(),
-            tar: job.is_tar().then(|| TarCheck::new(MOST_PATHS)),
+            tar: is_tar.then(|| TarCheck::new(MAX_PATHS)),
+            beginning: (is_tar && job.codec == Codec::None).then(Vec::new),
         }
     }
 
@@ -30,12 +43,17 @@ impl Examination {
         if let Some(tar) = &mut self.tar {
             tar.feed(bytes);
         }
+        if let Some(beginning) = &mut self.beginning {
+            let missing = sniff::BEGINNING - beginning.len();
+            beginning.extend_from_slice(&bytes[..missing.min(bytes.len())]);
+        }
     }
 
-    /// The digest, and what engines refuse or take for different things.
-    pub fn finish(self) -> (Digest, Vec<(Code, String)>) {
-        let mut problems = self.tar.map(TarCheck::finish).unwrap_or_default();
-        problems.retain(|(code, _)| code.severity() < Severity::Note);
-        (self.hasher.finish(), problems)
+    pub fn finish(self) -> Seen {
+        Seen {
+            digest: self.hasher.finish(),
+            tar: self.tar.map(TarCheck::finish).unwrap_or_default(),
+            not_tar: self.beginning.and_then(|bytes| sniff::not_tar(&bytes)),
+        }
     }
 }

@@ -11,52 +11,41 @@
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use rayon::{ScopeFifo, ThreadPool};
+use rayon::ScopeFifo;
 
 use super::examination::Examination;
 use super::reuse::Reuse;
-use super::source::{Piece, Source};
-use super::state::{ReadToEnd, Reader, State, Track, budget};
+use super::source::{Flaw, Piece, ReadToEnd, Source};
+use super::state::{Reader, State, Track, budget};
 use super::writer::{ToWrite, Writer};
-use super::{Action, Job, Outcome};
+use super::{Action, Examined, Job, Outcome, Pipeline};
 use crate::cache::Cache;
 use crate::compression::Encoding;
-use crate::digest::DiffId;
 use crate::error::Error;
 use crate::error::Result;
-use crate::findings::{Code, Finding};
-use crate::interrupt::Interrupt;
+use crate::findings::Response;
 use crate::mutex::lock;
 use crate::output::Output;
-use crate::progress::Progress;
 
-/// What the pipeline works with.
-pub(crate) struct Pipeline<'a> {
-    pub pool: &'a ThreadPool,
+/// Where blobs are written.
+#[derive(Clone, Copy)]
+pub(super) struct Target<'a> {
     pub output: &'a Output,
-    pub progress: &'a dyn Progress,
-    pub interrupt: &'a Interrupt,
-    /// The largest a layer may be when it is decoded, in bytes.
-    pub layer_bytes: u64,
     /// Where layers that are encoded are kept for the next run.
     pub cache: Option<&'a Cache>,
 }
 
-/// What became of all jobs.
-pub(crate) struct Done {
-    /// In the jobs' order.
-    pub outcomes: Vec<Outcome>,
-    /// What is wrong with the tars of layers whose digests are right, in the jobs' order.
-    pub warnings: Vec<Finding>,
-}
-
-/// Does all jobs.
+/// Does all jobs. With a target, what was found out about each in the jobs' order, with what was written.
 ///
 /// # Errors
-/// That of the first job that was seen to fail; the others are given up.
-pub(crate) fn run(pipeline: &Pipeline<'_>, jobs: &[Job]) -> Result<Done> {
+/// That of the first job that was seen to fail; the others are abandoned. Without a target no finding is an error.
+pub(super) fn run(
+    pipeline: &Pipeline<'_>,
+    target: Option<Target<'_>>,
+    jobs: &[Job],
+) -> Result<Vec<(Examined, Option<Outcome>)>> {
     let threads = pipeline.pool.current_num_threads();
-    let ordered = pipeline.output.is_ordered();
+    let ordered = target.is_some_and(|target| target.output.is_ordered());
     let mut order: Vec<usize> = (0..jobs.len()).collect();
     if !ordered {
         // The largest layer first, so that it is not what everybody waits for in the end.
@@ -67,10 +56,11 @@ pub(crate) fn run(pipeline: &Pipeline<'_>, jobs: &[Job]) -> Result<Done> {
     let budget = budget(largest, threads);
     let run = Run {
         pipeline,
+        target,
         jobs,
         order,
         ordered,
-        most_active: threads + 1,
+        max_active: threads + 1,
         budget,
         state: Mutex::new(State {
             layers: jobs.iter().map(|_| Track::default()).collect(),
@@ -86,28 +76,28 @@ pub(crate) fn run(pipeline: &Pipeline<'_>, jobs: &[Job]) -> Result<Done> {
     if let Some(error) = state.error {
         return Err(error);
     }
-    let mut done = Done {
-        outcomes: Vec::with_capacity(jobs.len()),
-        warnings: Vec::new(),
-    };
-    for (job, layer) in jobs.iter().zip(state.layers) {
-        done.outcomes.push(layer.outcome.ok_or(Error::Interrupted)?);
-        let warning =
-            |(code, message): &(Code, String)| Finding::new(*code, &job.place, message.as_str());
-        done.warnings.extend(layer.problems.iter().map(warning));
-    }
-    Ok(done)
+    let done: Option<Vec<_>> = state.layers.into_iter().map(|layer| layer.done).collect();
+    Ok(done.expect("every layer is done or there is an error"))
+}
+
+/// Both ends of a layer.
+struct Opened<'a> {
+    source: Result<Source, Flaw>,
+    /// Made only when there is something to write, except where the input is cloned.
+    writer: Option<Box<Writer<'a>>>,
 }
 
 type Scope<'s> = ScopeFifo<'s>;
 
 pub(super) struct Run<'a> {
     pipeline: &'a Pipeline<'a>,
+    /// Without one, layers are only examined.
+    target: Option<Target<'a>>,
     jobs: &'a [Job],
     /// In which order layers are started and, into a tar, written.
     pub order: Vec<usize>,
     pub ordered: bool,
-    most_active: usize,
+    max_active: usize,
     /// How many buffers may be in use.
     pub budget: usize,
     state: Mutex<State<'a>>,
@@ -139,7 +129,7 @@ impl<'a> Run<'a> {
         loop {
             let layer = {
                 let mut state = self.state();
-                if state.active >= self.most_active || state.started == self.order.len() {
+                if state.active >= self.max_active || state.started == self.order.len() {
                     return;
                 }
                 let layer = self.order[state.started];
@@ -150,7 +140,10 @@ impl<'a> Run<'a> {
             let job = &self.jobs[layer];
             self.pipeline.progress.start(layer, job.content.size());
             match self.open(job) {
-                Ok((source, writer)) => {
+                Ok(Opened {
+                    source: Ok(source),
+                    writer,
+                }) => {
                     let reader = Box::new(Reader {
                         source,
                         before: None,
@@ -159,6 +152,20 @@ impl<'a> Run<'a> {
                     state.layers[layer].writer = writer;
                     self.read_or_park(scope, layer, reader, &mut state);
                 }
+                Ok(Opened {
+                    source: Err(flaw), ..
+                }) if self.target.is_none() => {
+                    self.state().layers[layer].read = Some(ReadToEnd {
+                        raw_digest: None,
+                        flaw: Some(flaw),
+                    });
+                    self.schedule(scope, layer);
+                }
+                Ok(Opened {
+                    source: Err(flaw), ..
+                }) => {
+                    return self.fail(layer, job.error(&flaw.at(&job.place)));
+                }
                 Err(error) => return self.fail(layer, error),
             }
         }
@@ -166,18 +173,20 @@ impl<'a> Run<'a> {
 
     /// Opens a layer. A kept one that is a file is cloned if possible, and it is the clone that is read and checked, since
     /// nobody else can change it as they can the input.
-    fn open(&self, job: &'a Job) -> Result<(Source, Option<Box<Writer<'a>>>)> {
+    fn open(&self, job: &'a Job) -> Result<Opened<'a>> {
         let (mut clone, mut writer) = (None, None);
         if !self.ordered
             && matches!(job.action, Action::Keep { .. })
             && let Some(file) = job.content.file()
         {
-            let writer = writer.insert(self.new_writer(job)?);
-            clone = writer.clone_file(&file)?;
+            writer = self.new_writer(job)?;
+            if let Some(writer) = &mut writer {
+                clone = writer.clone_file(&file)?;
+            }
         }
         let content = clone.as_ref().unwrap_or(&job.content);
         let source = Source::new(job, content, self.pipeline.layer_bytes);
-        Ok((source.map_err(|error| job.blame(error))?, writer))
+        Ok(Opened { source, writer })
     }
 
     /// Reads one chunk, hands it on, and asks to be called again.
@@ -187,23 +196,26 @@ impl<'a> Run<'a> {
         }
         let consumed = reader.source.consumed();
         let buffer = self.reuse.buffer();
-        let piece = match reader.source.next(buffer) {
-            Ok(piece) => piece,
-            Err(error) => return self.fail(layer, self.jobs[layer].blame(error)),
-        };
+        let piece = reader.source.next(buffer);
         let advanced = reader.source.consumed() - consumed;
         self.pipeline.progress.advance(layer, advanced);
+        if self.target.is_some()
+            && let Some(flaw) = reader.source.flaw()
+        {
+            let job = &self.jobs[layer];
+            return self.fail(layer, job.error(&flaw.at(&job.place)));
+        }
         let Some(Piece { decoded, raw }) = piece else {
-            let raw_digest = reader.source.finish();
+            let read = reader.source.finish();
             if let Some(before) = reader.before {
                 self.free(scope, layer, before);
             }
             let mut state = self.state();
-            state.layers[layer].read = Some(ReadToEnd { raw_digest });
-            state.give_up(layer, self.jobs[layer].buffers());
+            state.layers[layer].read = Some(read);
+            state.release(layer, self.jobs[layer].buffers());
             self.wake(scope, &mut state);
             drop(state);
-            self.go_on(scope, layer);
+            self.schedule(scope, layer);
             return;
         };
         let chunk = Arc::new(decoded);
@@ -214,7 +226,7 @@ impl<'a> Run<'a> {
         track.chunks_read += 1;
         // Whoever has a chunk gives it back, the last one to be counted: none may be dropped here.
         match action {
-            Action::Check => track.to_hash.push_back(chunk),
+            Action::Check { .. } => track.to_hash.push_back(chunk),
             Action::Encode(encoding) if encoding != Encoding::None => {
                 track.to_hash.push_back(chunk.clone());
                 let before = reader.before.replace(chunk.clone());
@@ -233,7 +245,7 @@ impl<'a> Run<'a> {
         }
         self.read_or_park(scope, layer, reader, &mut state);
         drop(state);
-        self.go_on(scope, layer);
+        self.schedule(scope, layer);
     }
 
     /// Lets a reader read one more chunk, or puts it aside until there is room for one.
@@ -245,7 +257,7 @@ impl<'a> Run<'a> {
         state: &mut State<'_>,
     ) {
         if state.may_read(self, layer) {
-            state.take_up(layer, self.jobs[layer].buffers());
+            state.acquire(layer, self.jobs[layer].buffers());
             scope.spawn_fifo(move |scope| self.read(scope, layer, reader));
         } else {
             state.layers[layer].parked = Some(reader);
@@ -275,7 +287,7 @@ impl<'a> Run<'a> {
                 if let Some(before) = before {
                     self.free(scope, layer, before);
                 }
-                self.go_on(scope, layer);
+                self.schedule(scope, layer);
             }
             Err(source) => self.fail(
                 layer,
@@ -289,7 +301,7 @@ impl<'a> Run<'a> {
     }
 
     /// Starts what can be done next for a layer and is not being done yet.
-    fn go_on<'s>(&'s self, scope: &Scope<'s>, layer: usize) {
+    fn schedule<'s>(&'s self, scope: &Scope<'s>, layer: usize) {
         let mut state = self.state();
         let turn = !self.ordered || state.is_head(self, layer);
         let track = &mut state.layers[layer];
@@ -327,15 +339,17 @@ impl<'a> Run<'a> {
             examination.update(&chunk);
             self.free(scope, layer, chunk);
         }
-        self.go_on(scope, layer);
+        self.schedule(scope, layer);
     }
 
     /// Writes all chunks that are there, in order.
     fn write<'s>(&'s self, scope: &Scope<'s>, layer: usize) {
         let writer = self.state().layers[layer].writer.take();
         let job = &self.jobs[layer];
-        let mut writer = match writer.map_or_else(|| self.new_writer(job), Ok) {
-            Ok(writer) => writer,
+        let mut writer = match writer.map_or_else(|| self.new_writer(job), |one| Ok(Some(one))) {
+            Ok(Some(writer)) => writer,
+            // What is only examined has nothing to write.
+            Ok(None) => return,
             Err(error) => return self.fail(layer, error),
         };
         loop {
@@ -353,24 +367,24 @@ impl<'a> Run<'a> {
             drop(state);
             match writer.write_piece(piece) {
                 Ok(Some(buffer)) => self.free(scope, layer, buffer),
-                Ok(None) => self.release(scope, layer),
+                Ok(None) => self.release_buffer(scope, layer),
                 Err(error) => return self.fail(layer, error),
             }
         }
-        self.go_on(scope, layer);
+        self.schedule(scope, layer);
     }
 
     /// Is done with a buffer, which somebody else may still have.
     fn free<'s>(&'s self, scope: &Scope<'s>, layer: usize, buffer: Arc<Vec<u8>>) {
         if self.reuse.give_back(buffer) {
-            self.release(scope, layer);
+            self.release_buffer(scope, layer);
         }
     }
 
     /// One buffer is free: parked readers may go on.
-    fn release<'s>(&'s self, scope: &Scope<'s>, layer: usize) {
+    fn release_buffer<'s>(&'s self, scope: &Scope<'s>, layer: usize) {
         let mut state = self.state();
-        state.give_up(layer, 1);
+        state.release(layer, 1);
         self.wake(scope, &mut state);
     }
 
@@ -385,10 +399,10 @@ impl<'a> Run<'a> {
     /// All chunks are hashed and written: checks the digests and makes way for the next layer.
     fn finish<'s>(&'s self, scope: &Scope<'s>, layer: usize) {
         match self.finish_layer(layer) {
-            Ok(outcome) => {
+            Ok(done) => {
                 let next = {
                     let mut state = self.state();
-                    state.layers[layer].outcome = Some(outcome);
+                    state.layers[layer].done = Some(done);
                     state.active -= 1;
                     state.finished += 1;
                     self.wake(scope, &mut state);
@@ -397,14 +411,14 @@ impl<'a> Run<'a> {
                 self.pipeline.progress.finish(layer);
                 self.start_layers(scope);
                 if let (true, Some(next)) = (self.ordered, next) {
-                    self.go_on(scope, next);
+                    self.schedule(scope, next);
                 }
             }
             Err(error) => self.fail(layer, error),
         }
     }
 
-    fn finish_layer(&self, layer: usize) -> Result<Outcome> {
+    fn finish_layer(&self, layer: usize) -> Result<(Examined, Option<Outcome>)> {
         let job = &self.jobs[layer];
         let (examination, writer, read) = {
             let mut state = self.state();
@@ -412,18 +426,41 @@ impl<'a> Run<'a> {
             let examination = track.examination.take();
             (examination, track.writer.take(), track.read.take())
         };
+        let mut writer = writer.map_or_else(|| self.new_writer(job), |one| Ok(Some(one)))?;
         let examination = examination.unwrap_or_else(|| Examination::new(job));
-        let (hash, problems) = examination.finish();
-        self.state().layers[layer].problems = problems;
-        let raw_digest = read.and_then(|read| read.raw_digest);
-        if job.action == Action::Check {
-            return job.checked(raw_digest.unwrap_or(hash), DiffId(hash));
+        let seen = examination.finish();
+        let read = read.unwrap_or_default();
+        let written = writer.as_mut().and_then(|writer| writer.source_digest());
+        let source_digest = written.or(read.raw_digest).unwrap_or(seen.digest);
+        let examined = Examined::new(job, read, source_digest, seen);
+        if self.target.is_none() {
+            return Ok((examined, None));
         }
-        let writer = writer.map_or_else(|| self.new_writer(job), Ok)?;
-        writer.finish(raw_digest, hash)
+        let mut findings = examined.findings.iter();
+        if let Some(finding) = findings.find(|one| one.code.response() == Response::Stops) {
+            return Err(job.error(finding));
+        }
+        let diff_id = examined.diff_id;
+        let outcome = match writer {
+            Some(writer) => writer.finish(source_digest, diff_id)?,
+            None => Outcome {
+                source_digest,
+                digest: source_digest,
+                size: job.content.size(),
+                codec: job.codec,
+                diff_id,
+            },
+        };
+        Ok((examined, Some(outcome)))
     }
 
-    fn new_writer(&self, job: &'a Job) -> Result<Box<Writer<'a>>> {
-        Writer::new(job, self.pipeline.output, self.pipeline.cache).map(Box::new)
+    /// `None` where nothing is written.
+    fn new_writer(&self, job: &'a Job) -> Result<Option<Box<Writer<'a>>>> {
+        match (job.action, self.target) {
+            (Action::Check { .. }, _) | (_, None) => Ok(None),
+            (_, Some(Target { output, cache })) => {
+                Ok(Some(Box::new(Writer::new(job, output, cache)?)))
+            }
+        }
     }
 }

@@ -1,23 +1,18 @@
-//! The reading end of a layer: raw bytes are hashed and, where they are kept, captured on their way into the decoder.
+//! The reading end of a layer: pieces of it, decoded and raw, and what is wrong with its stream.
 
-use std::io::{self, BufRead, Read};
+use std::io::{self, BufRead};
 
+use super::tap::Tap;
 use super::{Action, Job};
-use crate::compression::Codec;
-use crate::compression::Decoder;
+use crate::compression::{Codec, DecodeError, Decoder};
 use crate::digest::Digest;
-use crate::digest::Hasher;
 use crate::error::Error;
-use crate::error::Result;
+use crate::findings::{Code, Finding, Place};
 use crate::source::Content;
-use crate::source::ContentReader;
 
-/// How many raw bytes are read at a time.
-const BUFFER: usize = 256 << 10;
-
-/// How many raw bytes may be captured before they are handed on, even if nothing came out of the decoder: a stream of
-/// empty gzip members or skippable zstd frames has any length.
-const CAPTURE: usize = 1 << 20;
+/// How many raw bytes are read before a piece is handed on, even if nothing came out of the decoder: a stream of empty gzip
+/// members or skippable zstd frames has any length.
+const RAW_PIECE: u64 = 1 << 20;
 
 /// A piece of a layer.
 pub(super) struct Piece {
@@ -27,165 +22,202 @@ pub(super) struct Piece {
     pub raw: Vec<u8>,
 }
 
+/// What is wrong with a stream of bytes.
+#[derive(Debug, Clone)]
+pub(super) struct Flaw {
+    pub code: Code,
+    pub message: String,
+}
+
+impl Flaw {
+    pub fn at(&self, place: &Place) -> Finding {
+        Finding::new(self.code, place, self.message.as_str())
+    }
+}
+
+/// What is known once all has been read.
+#[derive(Default)]
+pub(super) struct ReadToEnd {
+    /// Of the raw bytes, where they were neither captured nor are the decoded ones.
+    pub raw_digest: Option<Digest>,
+    pub flaw: Option<Flaw>,
+}
+
 /// Reads a job's content piece by piece.
 pub(super) struct Source {
     decoder: Decoder<Tap>,
     codec: Codec,
     chunk_size: usize,
-    ended: bool,
+    /// How many raw bytes there are.
+    size: u64,
+    /// Whether a piece may be smaller than a chunk.
+    pauses: bool,
+    state: State,
     /// How many decoded bytes there have been, and may be.
     length: u64,
     limit: u64,
+    flaw: Option<Flaw>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum State {
+    Decoding,
+    /// What cannot be decoded is read for its digest.
+    Draining,
+    Ended,
 }
 
 impl Source {
     /// `content` is the job's or a clone of it; `limit` is the largest the layer may be when it is decoded, in bytes.
-    pub fn new(job: &Job, content: &Content, limit: u64) -> Result<Source> {
+    pub fn new(job: &Job, content: &Content, limit: u64) -> Result<Source, Flaw> {
+        let codec = job.decoded_from();
         if content.size() > limit {
-            return Err(Error::LayerTooLarge { limit });
+            return Err(too_large(job.action.decodes(), limit));
         }
-        // Without decoding, the raw bytes are all there is: they pass as if they were plain.
-        let decodes = job.action != Action::Keep { decode: false };
-        let codec = if decodes { job.codec } else { Codec::None };
         // The decoded bytes of a plain layer are its raw bytes: they are hashed once, as decoded ones, unless the two
         // digests are of different algorithms.
         let algorithm =
             |digest: Option<Digest>| digest.map_or("sha256", |digest| digest.algorithm());
-        let two_algorithms = decodes
+        let two_algorithms = job.action.decodes()
             && job.digest.is_some()
             && algorithm(job.digest) != algorithm(job.diff_id.map(|diff_id| diff_id.0));
         // What is captured is hashed when it is written, while the next is being decoded.
         let capture = job.captures();
         let hashes = !capture && (codec != Codec::None || two_algorithms);
-        let tap = Tap {
-            reader: content.reader()?,
-            buffer: vec![0; BUFFER],
-            position: 0,
-            filled: 0,
-            capture: capture.then(Vec::new),
-            hasher: hashes.then(|| job.source_hasher()),
-            consumed: 0,
-        };
+        let reader = content.reader().map_err(|error| match error {
+            Error::Io { source, .. } => unreadable(&source),
+            error => unreadable(&error),
+        })?;
+        let tap = Tap::new(reader, capture, hashes.then(|| job.source_hasher()));
         Ok(Source {
-            decoder: Decoder::new(codec, tap).map_err(|source| Error::Decode {
-                codec: codec.name(),
-                source,
-            })?,
+            decoder: Decoder::new(codec, tap).map_err(|error| flaw(codec, &error))?,
             codec,
             chunk_size: job.action.chunk_size(),
-            ended: false,
+            size: content.size(),
+            // An encoder's chunks are the same however the bytes come.
+            pauses: !matches!(job.action, Action::Encode(_)),
+            state: State::Decoding,
             length: 0,
             limit,
+            flaw: None,
         })
     }
 
-    /// The next piece, in a buffer of the caller; `None` behind the last.
-    pub fn next(&mut self, buffer: Vec<u8>) -> Result<Option<Piece>> {
-        if self.ended {
-            return Ok(None);
-        }
+    /// The next piece, in a buffer of the caller; `None` after the last.
+    pub fn next(&mut self, buffer: Vec<u8>) -> Option<Piece> {
         let mut decoded = buffer;
-        match self.decoder.read_chunk(&mut decoded, self.chunk_size) {
-            Ok(()) => self.ended = decoded.len() < self.chunk_size,
-            // The capture is full.
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
-            Err(source) if self.codec == Codec::None => {
-                return Err(Error::Io {
-                    action: "read",
-                    path: "the layer".into(),
-                    source,
-                });
+        if self.pauses {
+            self.decoder.get_mut().pause_after(RAW_PIECE);
+        }
+        match self.state {
+            State::Decoding => self.decode(&mut decoded),
+            State::Draining => {
+                decoded.clear();
+                self.drain();
             }
-            Err(source) => {
-                return Err(Error::Decode {
-                    codec: self.codec.name(),
-                    source,
-                });
+            State::Ended => return None,
+        }
+        let raw = self.decoder.get_mut().take_captured();
+        if self.state == State::Ended && decoded.is_empty() && raw.is_empty() {
+            return None;
+        }
+        Some(Piece { decoded, raw })
+    }
+
+    fn decode(&mut self, decoded: &mut Vec<u8>) {
+        let mut size = self.chunk_size;
+        if self.codec == Codec::None {
+            // A buffer is cleared before it is read into, which would cost more than to read a small file.
+            let left = self.size - self.length;
+            size = usize::try_from(left).map_or(size, |left| left.min(size));
+        }
+        match self.decoder.read_chunk(decoded, size) {
+            Ok(()) if decoded.len() < self.chunk_size => self.state = State::Ended,
+            Ok(()) => {}
+            Err(DecodeError::Read(error)) if error.kind() == io::ErrorKind::WouldBlock => {}
+            Err(error) => {
+                self.flaw = Some(flaw(self.codec, &error));
+                self.state = match error {
+                    DecodeError::Read(_) => State::Ended,
+                    _ => State::Draining,
+                };
             }
         }
         self.length += decoded.len() as u64;
         if self.length > self.limit {
-            return Err(Error::LayerTooLarge { limit: self.limit });
+            decoded.clear();
+            self.flaw = Some(too_large(true, self.limit));
+            self.state = State::Ended;
         }
-        let capture = self.decoder.get_mut().capture.as_mut();
-        let raw = capture.map(std::mem::take).unwrap_or_default();
-        if decoded.is_empty() && raw.is_empty() {
-            return Ok(None);
+    }
+
+    fn drain(&mut self) {
+        let tap = self.decoder.get_mut();
+        loop {
+            match tap.fill_buf().map(<[u8]>::len) {
+                Ok(0) => self.state = State::Ended,
+                Ok(count) => {
+                    tap.consume(count);
+                    continue;
+                }
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+                Err(error) => {
+                    self.flaw = Some(unreadable(&error));
+                    self.state = State::Ended;
+                }
+            }
+            return;
         }
-        Ok(Some(Piece { decoded, raw }))
+    }
+
+    /// What has been found to be wrong so far.
+    pub fn flaw(&self) -> Option<&Flaw> {
+        self.flaw.as_ref()
     }
 
     /// How many raw bytes have been read.
     pub fn consumed(&mut self) -> u64 {
-        self.decoder.get_mut().consumed
+        self.decoder.get_mut().consumed()
     }
 
-    /// The digest of the raw bytes, unless they were captured or are the decoded ones.
-    pub fn finish(mut self) -> Option<Digest> {
-        self.decoder.get_mut().hasher.take().map(Hasher::finish)
-    }
-}
-
-/// Sees every raw byte once, on its way into the decoder.
-struct Tap {
-    reader: ContentReader,
-    buffer: Vec<u8>,
-    position: usize,
-    filled: usize,
-    capture: Option<Vec<u8>>,
-    hasher: Option<Hasher>,
-    consumed: u64,
-}
-
-impl Tap {
-    fn saw(&mut self, count: usize) {
-        let bytes = &self.buffer[self.position..self.position + count];
-        if let Some(hasher) = &mut self.hasher {
-            hasher.update(bytes);
+    pub fn finish(mut self) -> ReadToEnd {
+        ReadToEnd {
+            raw_digest: self.decoder.get_mut().finish(),
+            flaw: self.flaw,
         }
-        if let Some(capture) = &mut self.capture {
-            capture.extend_from_slice(bytes);
-        }
-        self.position += count;
-        self.consumed += count as u64;
     }
 }
 
-impl Read for Tap {
-    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
-        // Plain layers need neither a digest nor a copy of their raw bytes, so they need no buffer either.
-        if self.position == self.filled && self.hasher.is_none() && self.capture.is_none() {
-            let count = self.reader.read(into)?;
-            self.consumed += count as u64;
-            return Ok(count);
-        }
-        let available = self.fill_buf()?;
-        let count = available.len().min(into.len());
-        into[..count].copy_from_slice(&available[..count]);
-        self.consume(count);
-        Ok(count)
+fn flaw(codec: Codec, error: &DecodeError) -> Flaw {
+    let (code, message) = match error {
+        DecodeError::Read(error) => return unreadable(error),
+        DecodeError::Damaged(reason) => (
+            Code::LayerDecode,
+            format!("the {codec} data is damaged: {reason}"),
+        ),
+        DecodeError::Limit(reason) => (Code::Limit, format!("the {codec} data: {reason}")),
+        DecodeError::TrailingData { .. } => (Code::LayerTrailingData, error.to_string()),
+    };
+    Flaw { code, message }
+}
+
+fn unreadable(error: &dyn std::error::Error) -> Flaw {
+    Flaw {
+        code: Code::Unreadable,
+        message: format!("it cannot be read: {error}"),
     }
 }
 
-impl BufRead for Tap {
-    /// Fails with [`io::ErrorKind::WouldBlock`] while the capture is full; decoders go on from where they were.
-    fn fill_buf(&mut self) -> io::Result<&[u8]> {
-        if self
-            .capture
-            .as_ref()
-            .is_some_and(|raw| raw.len() >= CAPTURE)
-        {
-            return Err(io::ErrorKind::WouldBlock.into());
-        }
-        if self.position == self.filled {
-            self.filled = self.reader.read(&mut self.buffer)?;
-            self.position = 0;
-        }
-        Ok(&self.buffer[self.position..self.filled])
-    }
-
-    fn consume(&mut self, count: usize) {
-        let count = count.min(self.filled - self.position);
-        self.saw(count);
+/// A bomb, most likely: it is not read to its end.
+fn too_large(decoded: bool, limit: u64) -> Flaw {
+    let what = if decoded {
+        "the decoded layer"
+    } else {
+        "the blob"
+    };
+    Flaw {
+        code: Code::LayerSize,
+        message: format!("{what} is larger than the limit of {limit} bytes"),
     }
 }

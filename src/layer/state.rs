@@ -3,14 +3,12 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
-use super::Outcome;
 use super::examination::Examination;
 use super::pipeline::Run;
-use super::source::Source;
+use super::source::{ReadToEnd, Source};
 use super::writer::{ToWrite, Writer};
-use crate::digest::Digest;
+use super::{Examined, Outcome};
 use crate::error::Error;
-use crate::findings::Code;
 
 #[derive(Default)]
 pub(super) struct State<'a> {
@@ -41,9 +39,8 @@ pub(super) struct Track<'a> {
     pub writing: bool,
     pub writer: Option<Box<Writer<'a>>>,
     pub finishing: bool,
-    pub outcome: Option<Outcome>,
-    /// What is wrong with its tar.
-    pub problems: Vec<(Code, String)>,
+    /// Set when the layer is done.
+    pub done: Option<(Examined, Option<Outcome>)>,
 }
 
 pub(super) struct Reader {
@@ -52,19 +49,13 @@ pub(super) struct Reader {
     pub before: Option<Arc<Vec<u8>>>,
 }
 
-#[derive(Clone, Copy)]
-pub(super) struct ReadToEnd {
-    /// Of the raw bytes, where they are not the decoded ones.
-    pub raw_digest: Option<Digest>,
-}
-
 impl State<'_> {
-    pub fn take_up(&mut self, layer: usize, buffers: usize) {
+    pub fn acquire(&mut self, layer: usize, buffers: usize) {
         self.in_flight += buffers;
         self.layers[layer].in_flight += buffers;
     }
 
-    pub fn give_up(&mut self, layer: usize, buffers: usize) {
+    pub fn release(&mut self, layer: usize, buffers: usize) {
         self.in_flight -= buffers;
         self.layers[layer].in_flight -= buffers;
     }

@@ -113,42 +113,37 @@ impl<'a> Writer<'a> {
         }
     }
 
-    /// Ends the blob. `hash` is that of the decoded bytes or, if they were not decoded, of the raw ones; `raw_digest` that
-    /// of the raw bytes, where the reader has computed it.
-    ///
-    /// # Errors
-    /// That the content is not what it must be, besides those of the output.
-    pub fn finish(mut self, raw_digest: Option<Digest>, hash: Digest) -> Result<Outcome> {
-        let job = self.job;
-        let kept = matches!(job.action, Action::Keep { .. });
-        let written_digest = self.hasher.take_if(|_| kept).map(Hasher::finish);
-        let source_digest = written_digest.or(raw_digest).unwrap_or(hash);
-        let decoded = job.action != Action::Keep { decode: false };
-        let diff_id = decoded.then_some(DiffId(hash));
-        job.check(source_digest, diff_id)
-            .map_err(|error| job.blame(error))?;
+    /// The digest of the bytes in the input, if it is that of the written ones; asked for once.
+    pub fn source_digest(&mut self) -> Option<Digest> {
+        let kept = matches!(self.job.action, Action::Keep { .. });
+        self.hasher.take_if(|_| kept).map(Hasher::finish)
+    }
+
+    /// Ends the blob, once its content has been found to be what it must be.
+    pub fn finish(mut self, source_digest: Digest, diff_id: Option<DiffId>) -> Result<Outcome> {
         if let Some(framing) = self.framing.take() {
             let trailer = framing
                 .trailer()
                 .map_err(Error::io("encode", "the layer"))?;
             self.write(&trailer)?;
         }
-        let digest = match self.hasher {
-            Some(hasher) => hasher.finish(),
-            None if kept => source_digest,
-            None => hash,
+        let plain = diff_id.filter(|_| self.job.action == Action::Encode(Encoding::None));
+        let digest = match (self.hasher, plain) {
+            (Some(hasher), _) => hasher.finish(),
+            (None, Some(diff_id)) => diff_id.0,
+            (None, None) => source_digest,
         };
         self.blob.finish(&digest)?;
-        if let Some(entry) = self.entry {
-            entry.finish(&DiffId(hash), &digest);
+        if let (Some(entry), Some(diff_id)) = (self.entry, diff_id) {
+            entry.finish(&diff_id, &digest);
         }
         Ok(Outcome {
             source_digest,
             digest,
             size: self.size,
-            codec: match job.action {
+            codec: match self.job.action {
                 Action::Encode(encoding) => encoding.codec(),
-                Action::Keep { .. } | Action::Check => job.codec,
+                Action::Keep { .. } | Action::Check { .. } => self.job.codec,
             },
             diff_id,
         })

@@ -6,9 +6,10 @@ use std::collections::{HashMap, HashSet};
 
 use serde::{Deserialize, Serialize};
 
-use super::index::{check_size, to_bytes};
+use super::index::check_size;
 use crate::digest::Digest;
 use crate::error::Result;
+use crate::formats::to_bytes;
 use crate::image::CONTAINERD_NAME;
 use crate::image::Descriptor;
 use crate::image::REF_NAME;
@@ -53,16 +54,22 @@ pub(super) fn manifest(index: &[u8], blobs: &dyn Blobs) -> Result<Option<Vec<u8>
     let index: IndexView = crate::formats::parse("index.json", index)?;
     let mut items: Vec<Item> = Vec::new();
     let mut positions: HashMap<Digest, Option<usize>> = HashMap::new();
+    // By the manifest: an index may be listed, and what is in it too.
+    let mut of_manifests: HashMap<Digest, usize> = HashMap::new();
     let mut tagged: HashSet<(usize, String)> = HashSet::new();
     for descriptor in &index.manifests {
         let known = positions.entry(descriptor.digest).or_insert_with(|| {
-            let (config, layers) = image(descriptor, blobs, 0)?;
+            let (manifest, config, layers) = image(descriptor, blobs, 0)?;
+            let position = *of_manifests.entry(manifest).or_insert(items.len());
+            if position < items.len() {
+                return Some(position);
+            }
             items.push(Item {
                 config,
                 repo_tags: None,
                 layers,
             });
-            Some(items.len() - 1)
+            Some(position)
         });
         let Some(position) = *known else { continue };
         if let Some(tag) = tag(descriptor)
@@ -87,12 +94,12 @@ fn tag(descriptor: &Descriptor) -> Option<String> {
     tags.next().map(str::to_owned)
 }
 
-/// Config and layers of a manifest, or of the one image of an index that stands for it.
+/// Digest, config and layers of a manifest, or of the one image of an index that stands for it.
 fn image(
     descriptor: &Descriptor,
     blobs: &dyn Blobs,
     depth: usize,
-) -> Option<(String, Vec<String>)> {
+) -> Option<(Digest, String, Vec<String>)> {
     let bytes = blobs.document(&descriptor.digest)?;
     match media_type::kind(&descriptor.media_type) {
         Kind::Manifest => {
@@ -106,7 +113,8 @@ fn image(
             let complete = layers.iter().all(|layer| blobs.has(&layer.digest));
             (is_image && complete && blobs.has(&view.config.digest)).then(|| {
                 let paths = layers.iter().map(|layer| layer.digest.blob_path());
-                (view.config.digest.blob_path(), paths.collect())
+                let config = view.config.digest.blob_path();
+                (descriptor.digest, config, paths.collect())
             })
         }
         // Docker names the image that fits the machine it runs on. The same input must give the same bytes on any

@@ -6,6 +6,7 @@ use serde_json::{Map, Value, json};
 
 use crate::error::Error;
 use crate::error::Result;
+use crate::formats::to_bytes;
 use crate::image::CONTAINERD_NAME;
 use crate::image::Descriptor;
 use crate::image::Document;
@@ -216,14 +217,6 @@ fn to_value(descriptor: &Descriptor) -> Result<Value> {
 fn parse(bytes: &[u8]) -> Result<Value> {
     serde_json::from_slice(bytes).map_err(|source| Error::Json {
         document: "index.json".to_owned(),
-        source,
-    })
-}
-
-/// The bytes of a document of our own making.
-pub(crate) fn to_bytes(value: &impl serde::Serialize) -> Result<Vec<u8>> {
-    serde_json::to_vec(value).map_err(|source| Error::Json {
-        document: "a new document".to_owned(),
         source,
     })
 }

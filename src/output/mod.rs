@@ -12,7 +12,7 @@ use std::fs::File;
 use std::path::{Path, PathBuf};
 
 use folder::{FolderBlob, FolderOutput};
-pub(crate) use index::{Additions, check_names, to_bytes};
+pub(crate) use index::{Additions, check_names};
 use tar_file::{TarBlob, TarOutput};
 
 use crate::digest::Digest;

@@ -45,7 +45,7 @@ impl CachedJobs {
             if let Some(found) = found {
                 let copy = copy(job, encoding, found);
                 let check = Job {
-                    action: Action::Check,
+                    action: Action::Check { decode: true },
                     ..std::mem::replace(job, copy)
                 };
                 checks.push(check);

@@ -1,30 +1,22 @@
-//! The distinct blobs of all selected images, each to be done once.
+//! What is to be done: the distinct blobs of all selected images, and which of them each image is made of.
+
+mod cached;
+mod jobs;
 
 use std::collections::HashMap;
 
-mod cached;
-
 pub(crate) use cached::CachedJobs;
+use jobs::Jobs;
 
-use crate::compression::Codec;
 use crate::compression::Compression;
-use crate::digest::DiffId;
 use crate::digest::Digest;
-use crate::error::Result;
-use crate::findings::Code;
-use crate::findings::{Finding, Place};
+use crate::error::{Error, Result};
+use crate::findings::{Code, Finding, Place, Response};
 use crate::formats::Input;
-use crate::image::Blob;
-use crate::image::Config;
-use crate::image::Manifest;
-use crate::image::Node;
-use crate::image::TarLayer;
-use crate::image::{Layer, media_type as types};
-use crate::layer::Action;
+use crate::image::media_type::codec_mismatch;
+use crate::image::{Blob, Config, Descriptor, Index, Layer, Manifest, Node, TarLayer};
 use crate::layer::Job;
 use crate::select::Selected;
-use crate::source::Content;
-use crate::source::ContentId;
 
 /// How much of a layer that is kept is checked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -36,191 +28,187 @@ pub enum Check {
     Blobs,
 }
 
-/// The blobs to be read, and which layer is which of them.
-#[derive(Debug, Default)]
-pub(crate) struct Plan {
+/// The blobs to be read, and what is made of them.
+pub(crate) struct Plan<'a> {
     pub jobs: Vec<Job>,
     /// What the user should know of it.
     pub warnings: Vec<Finding>,
-    positions: HashMap<Key, usize>,
+    /// All that is to be resolved, each distinct one once.
+    pub nodes: Vec<PlannedNode<'a>>,
+    /// For each selected image its place in `nodes`.
+    pub roots: Vec<usize>,
 }
 
-/// What makes two blobs of an input the same blob of the output.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-enum Key {
-    /// A layer whose bytes are kept.
-    Kept(Digest, Option<DiffId>),
-    /// What is no layer, and is carried along.
-    Carried(Digest),
-    /// Encoded anew, from whichever copy comes first.
-    Encoded(DiffId),
-    /// Nothing is known of it beforehand but its place.
-    Place(ContentId),
+/// A node of a selected image, with the jobs of its blobs and the places of its children.
+pub(crate) enum PlannedNode<'a> {
+    Manifest(PlannedManifest<'a>),
+    Index {
+        index: &'a Index,
+        /// Their places in [`Plan::nodes`].
+        children: Vec<usize>,
+    },
+    Blob(&'a Blob),
+    /// Kept in its index, though the input lacks it.
+    Absent(&'a Descriptor),
 }
 
-/// The tar of no files: two zero blocks.
-const EMPTY_TAR: [u8; 1024] = [0; 1024];
+pub(crate) struct PlannedManifest<'a> {
+    pub manifest: &'a Manifest,
+    pub layers: Vec<PlannedLayer<'a>>,
+}
 
-impl Plan {
+/// A layer with the number of its job.
+pub(crate) enum PlannedLayer<'a> {
+    Tar {
+        layer: &'a TarLayer,
+        job: usize,
+    },
+    /// Carried along.
+    Other(&'a Blob),
+    /// A layer that is not here; its descriptor is carried over.
+    Absent(&'a Descriptor, Option<crate::digest::DiffId>),
+}
+
+impl<'a> Plan<'a> {
     pub fn new(
         inputs: &[Input],
-        selected: &[Selected],
+        selected: &'a [Selected],
         compression: Compression,
         check: Check,
-    ) -> Result<Plan> {
-        let mut plan = Plan::default();
-        for one in selected {
-            let place = one.place(inputs);
-            let mut result = Ok(());
-            one.entry.node.walk(&mut |node| {
-                if result.is_ok() {
-                    result = plan.add_node(node, compression, check, &place);
-                }
-            });
-            result?;
-        }
-        Ok(plan)
+    ) -> Result<Plan<'a>> {
+        let mut planner = Planner {
+            jobs: Jobs::new(compression, check),
+            warnings: Vec::new(),
+            nodes: Vec::new(),
+            known: HashMap::new(),
+        };
+        let roots = selected
+            .iter()
+            .map(|one| planner.node(&one.entry.node, &one.place(inputs)))
+            .collect::<Result<_>>()?;
+        Ok(Plan {
+            jobs: planner.jobs.list,
+            warnings: planner.warnings,
+            nodes: planner.nodes,
+            roots,
+        })
     }
+}
 
-    fn add_node(
-        &mut self,
-        node: &Node,
-        compression: Compression,
-        check: Check,
-        place: &Place,
-    ) -> Result<()> {
-        match node {
-            Node::Manifest(manifest) => self.add_manifest(manifest, compression, check, place),
+struct Planner<'a> {
+    jobs: Jobs,
+    warnings: Vec<Finding>,
+    nodes: Vec<PlannedNode<'a>>,
+    /// By digest, and by what is below: parts of an index, or layers of an image, may be in one input alone.
+    known: HashMap<(Digest, Vec<Option<usize>>), usize>,
+}
+
+impl<'a> Planner<'a> {
+    /// The place of a node in the plan.
+    fn node(&mut self, node: &'a Node, place: &Place) -> Result<usize> {
+        let (planned, below) = match node {
+            Node::Manifest(manifest) => self.manifest(manifest, place)?,
+            Node::Index(index) => {
+                let children = index.children.iter();
+                let children: Vec<usize> = children
+                    .map(|(_, child)| self.node(child, place))
+                    .collect::<Result<_>>()?;
+                let below = children.iter().copied().map(Some).collect();
+                (PlannedNode::Index { index, children }, below)
+            }
             Node::Blob(blob) => {
-                self.add_blob(blob, place);
-                Ok(())
+                let job = self.jobs.blob(blob, place);
+                (PlannedNode::Blob(blob), vec![Some(job)])
             }
-            Node::Index(_) | Node::Absent { .. } => Ok(()),
+            Node::Absent { descriptor, .. } => {
+                self.nodes.push(PlannedNode::Absent(descriptor));
+                return Ok(self.nodes.len() - 1);
+            }
+        };
+        let next = self.nodes.len();
+        let number = match node.digest() {
+            Some(digest) => *self.known.entry((digest, below)).or_insert(next),
+            None => next,
+        };
+        if number == next {
+            self.nodes.push(planned);
         }
+        Ok(number)
     }
 
-    fn add_manifest(
+    /// A manifest, and the jobs of its config and layers.
+    fn manifest(
         &mut self,
-        manifest: &Manifest,
-        compression: Compression,
-        check: Check,
+        manifest: &'a Manifest,
         place: &Place,
-    ) -> Result<()> {
-        match &manifest.config {
-            Config::Other(blob) => self.add_blob(blob, place),
-            Config::Image(_) | Config::V1 { .. } | Config::Unreadable => {}
-        }
+    ) -> Result<(PlannedNode<'a>, Vec<Option<usize>>)> {
+        let config = match &manifest.config {
+            Config::Other(blob) => Some(self.jobs.blob(blob, place)),
+            Config::Image(_) | Config::V1 { .. } => None,
+            Config::Unreadable => {
+                let error = Error::document("the config", "it is missing or cannot be read");
+                return Err(error.at(place.clone()));
+            }
+        };
         let of = manifest.layers.len();
+        let mut layers = Vec::with_capacity(of);
+        let mut below = Vec::with_capacity(of + 1);
+        below.push(config);
         for (position, layer) in manifest.layers.iter().enumerate() {
-            let place = &place.at_layer(position, of);
-            match layer {
-                Layer::Tar(layer) => self.add_layer(layer, compression, check, place)?,
-                Layer::Other(blob) => self.add_blob(blob, place),
-                Layer::Absent { descriptor, .. } => {
-                    let message = format!(
-                        "{} is a foreign layer that is not in the input: only its urls are kept",
-                        descriptor
-                            .as_ref()
-                            .map_or("?".to_owned(), |one| one.digest.to_string())
-                    );
-                    self.warnings
-                        .push(Finding::new(Code::ForeignLayerAbsent, place, message));
+            let (layer, job) = self.layer(layer, &place.at_layer(position, of))?;
+            layers.push(layer);
+            below.push(job);
+        }
+        let planned = PlannedManifest { manifest, layers };
+        Ok((PlannedNode::Manifest(planned), below))
+    }
+
+    fn layer(
+        &mut self,
+        layer: &'a Layer,
+        place: &Place,
+    ) -> Result<(PlannedLayer<'a>, Option<usize>)> {
+        match layer {
+            Layer::Tar(layer) => {
+                let (job, codec) = self.jobs.layer(layer, place)?;
+                let media_type = layer.descriptor.as_ref().map(|one| one.media_type.as_str());
+                let mismatch = media_type.and_then(|own| codec_mismatch(own, codec));
+                if let Some((code, message)) = mismatch {
+                    self.find(Finding::new(code, place, message))?;
                 }
+                Ok((PlannedLayer::Tar { layer, job }, Some(job)))
+            }
+            Layer::Other(blob) => {
+                let job = self.jobs.blob(blob, place);
+                Ok((PlannedLayer::Other(blob), Some(job)))
+            }
+            Layer::Absent {
+                descriptor: Some(descriptor),
+                diff_id,
+            } => {
+                let message = format!(
+                    "foreign layer {} is missing from the input: only its urls are copied",
+                    descriptor.digest
+                );
+                self.find(Finding::new(Code::ForeignLayerAbsent, place, message))?;
+                Ok((PlannedLayer::Absent(descriptor, *diff_id), None))
+            }
+            Layer::Absent {
+                descriptor: None, ..
+            } => {
+                let name = "the layer's blob".to_owned();
+                Err(Error::Missing { name }.at(place.clone()))
             }
         }
+    }
+
+    /// What a conversion does about a finding.
+    fn find(&mut self, finding: Finding) -> Result<()> {
+        match finding.code.response() {
+            Response::Stops => return Err(Error::finding(finding)),
+            Response::Warns | Response::Corrects => self.warnings.push(finding),
+            Response::Silent => {}
+        }
         Ok(())
     }
-
-    fn add_layer(
-        &mut self,
-        layer: &TarLayer,
-        compression: Compression,
-        check: Check,
-        place: &Place,
-    ) -> Result<()> {
-        let content = content(layer);
-        let locate = |error: crate::error::Error| error.at(place.clone());
-        let codec = content.codec().map_err(locate)?;
-        let media_type = layer.descriptor.as_ref().map(|one| one.media_type.as_str());
-        if let Some((code @ Code::LayerMediaType, message)) =
-            media_type.and_then(|media_type| types::codec_mismatch(media_type, codec))
-        {
-            self.warnings.push(Finding::new(code, place, message));
-        }
-        let action = match compression.encoding(codec) {
-            Some(encoding) => Action::Encode(encoding),
-            None => Action::Keep {
-                decode: check == Check::Full || layer.digest.is_none() || layer.diff_id.is_none(),
-            },
-        };
-        let job = Job {
-            codec,
-            action,
-            digest: layer.digest,
-            diff_id: layer.diff_id,
-            place: place.clone(),
-            content,
-            entry: None,
-        };
-        if codec == Codec::None && layer.diff_id.is_none() {
-            job.refuse_unknown_codec().map_err(locate)?;
-        }
-        self.add(key(layer, action), job);
-        Ok(())
-    }
-
-    fn add_blob(&mut self, blob: &Blob, place: &Place) {
-        let digest = blob.descriptor.digest;
-        let job = Job {
-            content: blob.content.clone(),
-            codec: Codec::None,
-            action: Action::Keep { decode: false },
-            digest: Some(digest),
-            diff_id: None,
-            place: place.clone(),
-            entry: None,
-        };
-        self.add(Key::Carried(digest), job);
-    }
-
-    fn add(&mut self, key: Key, job: Job) {
-        let next = self.jobs.len();
-        if *self.positions.entry(key).or_insert(next) == next {
-            self.jobs.push(job);
-        }
-    }
-
-    /// Which job does a layer.
-    pub fn layer(&self, layer: &TarLayer) -> Option<usize> {
-        // Which action it was depends on the codec, but no layer has both keys.
-        let keys = [
-            key(layer, Action::Keep { decode: true }),
-            key(layer, Action::Encode(crate::compression::Encoding::None)),
-        ];
-        let mut found = keys.iter().filter_map(|key| self.positions.get(key));
-        found.next().copied()
-    }
-
-    /// Which job does a blob that is carried along.
-    pub fn blob(&self, digest: &Digest) -> Option<usize> {
-        self.positions.get(&Key::Carried(*digest)).copied()
-    }
-}
-
-fn key(layer: &TarLayer, action: Action) -> Key {
-    match (action, layer.digest, layer.diff_id) {
-        (Action::Keep { .. }, Some(digest), diff_id) => Key::Kept(digest, diff_id),
-        (_, _, Some(diff_id)) => Key::Encoded(diff_id),
-        _ => Key::Place(layer.content.id()),
-    }
-}
-
-/// Some engines saved layers without files as empty files (<https://github.com/moby/moby/issues/18170>). If the config
-/// says that the layer is the tar of no files, that is what is written.
-fn content(layer: &TarLayer) -> Content {
-    let empty_tar = || Some(DiffId(Digest::sha256(&EMPTY_TAR)));
-    if layer.content.size() == 0 && layer.diff_id == empty_tar() {
-        return Content::in_memory(&EMPTY_TAR);
-    }
-    layer.content.clone()
 }

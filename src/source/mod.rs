@@ -6,7 +6,7 @@ mod files;
 mod open;
 mod spool;
 
-pub(crate) use archive::{Archive, OpenArchive};
+pub(crate) use archive::Archive;
 pub use content::Content;
 pub(crate) use content::{ContentId, ContentReader};
 pub(crate) use files::{Files, clean_name};

@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex};
 
 use super::archive::Archive;
 use crate::compression::Codec;
-use crate::compression::Decoder;
+use crate::compression::{DecodeError, Decoder};
 use crate::error::Error;
 use crate::error::Result;
 use crate::fs::FreeSpace;
@@ -71,11 +71,11 @@ impl Spool {
             none => none.insert(self.make()?),
         };
         let not_written = || Error::io("write a temporary file in", &self.folder);
-        let damaged = |source| match codec {
-            Codec::None => Error::io("read", path)(source),
-            codec => Error::Decode {
+        let damaged = |error| match error {
+            DecodeError::Read(source) => Error::io("read", path)(source),
+            error => Error::Decode {
                 codec: codec.name(),
-                source,
+                source: error.into(),
             },
         };
         let start = open.end;

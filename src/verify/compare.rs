@@ -3,15 +3,9 @@
 use std::collections::HashSet;
 
 use super::contents::{Contents, Image, LayerUse, Outcomes};
-use super::layer::of_algorithm;
-use crate::digest::{DiffId, Digest};
+use crate::digest::DiffId;
 use crate::findings::{Code, Finding};
 use crate::image::media_type;
-
-/// The `diff_id` of the tar of no files: two zero blocks.
-fn empty_tar() -> DiffId {
-    DiffId(Digest::sha256(&[0; 1024]))
-}
 
 /// Compares `diff_ids`, their order and media types.
 pub(super) fn layers(contents: &Contents, outcomes: &Outcomes) -> Vec<Finding> {
@@ -52,9 +46,7 @@ pub(super) fn layers(contents: &Contents, outcomes: &Outcomes) -> Vec<Finding> {
 
 fn found(layer: &LayerUse, outcomes: &Outcomes) -> Option<(DiffId, DiffId)> {
     let expected = layer.diff_id?;
-    let outcome = outcomes.of(layer.number);
-    let found = of_algorithm(outcome.diff_ids.as_deref()?, &expected.0)?;
-    Some((expected, DiffId(found)))
+    Some((expected, outcomes.diff_id(layer.number, &expected)?))
 }
 
 /// Expected and found order, when the layers are the right ones in another order. All of them must have been read.
@@ -79,26 +71,12 @@ fn swapped(image: &Image, outcomes: &Outcomes) -> Option<(String, String)> {
 }
 
 fn diff_id(layer: &LayerUse, outcomes: &Outcomes) -> Option<Finding> {
-    let (expected, found) = found(layer, outcomes)?;
-    if expected == found {
-        return None;
-    }
-    if expected == empty_tar() && layer.size == 0 {
-        let message = "the layer is an empty file, expected an empty tar";
-        return Some(Finding::new(Code::LayerEmptyFile, &layer.place, message));
-    }
-    Some(Finding::mismatch(
-        Code::LayerDiffId,
-        &layer.place,
-        "diff_id",
-        &expected,
-        &found,
-    ))
+    outcomes.diff_id_mismatch(layer.number, &layer.diff_id?, &layer.place)
 }
 
 fn media_type(layer: &LayerUse, outcomes: &Outcomes) -> Option<Finding> {
     let said = layer.media_type.as_deref()?;
-    let found = outcomes.of(layer.number).codec?;
+    let found = outcomes.codec(layer.number)?;
     let (code, message) = media_type::codec_mismatch(said, found)?;
     let declared = media_type::layer_codec(said)?;
     Some(Finding {

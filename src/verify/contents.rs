@@ -1,17 +1,19 @@
 //! The contents of an input that are to be read: each distinct one once, however many images have it.
 
 use std::collections::{BTreeSet, HashMap, HashSet};
+use std::ops::Range;
 
 use rayon::ThreadPool;
-use rayon::iter::{IndexedParallelIterator, IntoParallelIterator, ParallelIterator};
 
-use super::layer::{self, Outcome, Question};
+use crate::compression::Codec;
 use crate::digest::{DiffId, Digest};
 use crate::error::Result;
 use crate::findings::{Code, Finding, Place};
 use crate::formats::{Input, Loose};
 use crate::image::{Blob, Config, Layer, Manifest, Node, TarLayer};
 use crate::interrupt::Interrupt;
+use crate::layer::{Action, Examined, Job, Pipeline};
+use crate::limits;
 use crate::progress::Progress;
 use crate::source::{Content, ContentId};
 
@@ -36,8 +38,6 @@ pub(super) struct LayerUse {
     pub diff_id: Option<DiffId>,
     /// From the manifest.
     pub media_type: Option<String>,
-    /// Length in bytes.
-    pub size: u64,
     pub number: ContentNumber,
 }
 
@@ -58,11 +58,38 @@ struct Wanted {
 }
 
 /// What the contents turned out to be.
-pub(super) struct Outcomes(Vec<Outcome>);
+pub(super) struct Outcomes {
+    examined: Vec<Examined>,
+    /// Which of them are a content's.
+    contents: Vec<Range<usize>>,
+}
 
 impl Outcomes {
-    pub fn of(&self, number: ContentNumber) -> &Outcome {
-        &self.0[number.0]
+    fn of(&self, number: ContentNumber) -> &[Examined] {
+        &self.examined[self.contents[number.0].clone()]
+    }
+
+    /// Of a layer that could be read.
+    pub fn codec(&self, number: ContentNumber) -> Option<Codec> {
+        let mut examined = self.of(number).iter();
+        let read = examined.find(|one| one.source_digest.is_some());
+        read.map(|one| one.codec)
+    }
+
+    /// The digest of the decoded bytes, by the same algorithm.
+    pub fn diff_id(&self, number: ContentNumber, like: &DiffId) -> Option<DiffId> {
+        let mut found = self.of(number).iter().filter_map(|one| one.diff_id);
+        found.find(|found| found.0.algorithm() == like.0.algorithm())
+    }
+
+    pub fn diff_id_mismatch(
+        &self,
+        number: ContentNumber,
+        expected: &DiffId,
+        place: &Place,
+    ) -> Option<Finding> {
+        let mut examined = self.of(number).iter();
+        examined.find_map(|one| one.diff_id_mismatch(expected, place))
     }
 }
 
@@ -133,7 +160,6 @@ impl Contents {
             place,
             diff_id: layer.diff_id,
             media_type: descriptor.map(|descriptor| descriptor.media_type.clone()),
-            size: layer.content.size(),
             number,
         }
     }
@@ -163,76 +189,108 @@ impl Contents {
         documents.len() + self.wanted.len() - read_twice.count()
     }
 
-    /// Reads all contents, each once.
+    /// Reads all contents.
     pub fn read(
-        &mut self,
+        &self,
         pool: &ThreadPool,
         progress: &dyn Progress,
         interrupt: &Interrupt,
     ) -> Result<Outcomes> {
-        let bytes = self.wanted.iter().map(|wanted| wanted.content.size()).sum();
-        progress.total(self.wanted.len(), bytes);
-        // The largest first, so that none is what everybody waits for in the end.
-        let mut order: Vec<usize> = (0..self.wanted.len()).collect();
-        order.sort_by_key(|&number| std::cmp::Reverse(self.wanted[number].content.size()));
-        let read = |number: usize| {
-            let wanted = &self.wanted[number];
-            let question = Question {
-                content: &wanted.content,
-                digests: wanted.digests.iter().copied().collect(),
-                layer: wanted.is_layer,
-                diff_ids: wanted.diff_ids.iter().copied().collect(),
-            };
-            progress.start(number, wanted.content.size());
-            let outcome = layer::ask(
-                &question,
-                &|count| progress.advance(number, count),
-                interrupt,
-            )?;
-            progress.finish(number);
-            Ok((number, outcome))
+        let mut jobs = Vec::new();
+        let mut contents = Vec::new();
+        for wanted in &self.wanted {
+            let first = jobs.len();
+            jobs.extend(wanted.jobs());
+            contents.push(first..jobs.len());
+        }
+        progress.total(jobs.len(), jobs.iter().map(|job| job.content.size()).sum());
+        let pipeline = Pipeline {
+            pool,
+            progress,
+            interrupt,
+            layer_bytes: limits::LAYER_BYTES,
         };
-        // One by one, since a blob is far more work than handing it to a thread.
-        let outcomes: Result<Vec<(usize, Outcome)>> =
-            pool.install(|| order.into_par_iter().with_max_len(1).map(read).collect());
-        let mut outcomes = outcomes?;
-        outcomes.sort_unstable_by_key(|(number, _)| *number);
-        let outcomes = outcomes.into_iter().map(|(_, outcome)| outcome);
-        Ok(Outcomes(outcomes.collect()))
+        Ok(Outcomes {
+            examined: pipeline.examine(&jobs)?,
+            contents,
+        })
     }
 
     /// What is wrong with each content in itself.
     pub fn findings(&self, outcomes: &Outcomes) -> Vec<Finding> {
-        let contents = self.wanted.iter().zip(&outcomes.0);
-        contents
-            .flat_map(|(wanted, outcome)| own_findings(wanted, outcome))
+        let wanted = self.wanted.iter().enumerate();
+        wanted
+            .flat_map(|(number, wanted)| wanted.findings(outcomes.of(ContentNumber(number))))
             .collect()
     }
 }
 
-fn own_findings(wanted: &Wanted, outcome: &Outcome) -> Vec<Finding> {
-    let mut findings = Vec::new();
-    let code = if wanted.is_loose {
-        Code::UnreferencedDamaged
-    } else {
-        Code::BlobDigest
-    };
-    for expected in &wanted.digests {
-        let found = outcome.digests.as_deref().unwrap_or_default();
-        match layer::of_algorithm(found, expected) {
-            Some(found) if found != *expected => {
-                let place = &wanted.place;
-                findings.push(Finding::mismatch(code, place, "digest", expected, &found));
+impl Wanted {
+    /// One pass for each pair of algorithms that are expected, which is nearly always one.
+    fn jobs(&self) -> Vec<Job> {
+        // What cannot be read is found out when it is read.
+        let codec = if self.is_layer {
+            self.content.codec().unwrap_or(Codec::None)
+        } else {
+            Codec::None
+        };
+        let mut jobs = Vec::new();
+        for digest in one_of_each(&self.digests, Digest::algorithm) {
+            for diff_id in one_of_each(&self.diff_ids, |diff_id| diff_id.0.algorithm()) {
+                jobs.push(Job {
+                    content: self.content.clone(),
+                    codec,
+                    action: Action::Check {
+                        decode: self.is_layer,
+                    },
+                    digest,
+                    diff_id,
+                    place: self.place.clone(),
+                    entry: None,
+                });
             }
-            _ => {}
+        }
+        jobs
+    }
+
+    fn findings(&self, examined: &[Examined]) -> Vec<Finding> {
+        let code = if self.is_loose {
+            Code::UnreferencedDamaged
+        } else {
+            Code::BlobDigest
+        };
+        let mut findings = Vec::new();
+        for expected in &self.digests {
+            let mut examined = examined.iter();
+            let mismatch = examined.find_map(|one| one.digest_mismatch(expected, &self.place));
+            findings.extend(mismatch.map(|finding| Finding {
+                code,
+                severity: code.severity(),
+                ..finding
+            }));
+        }
+        // diff_ids are compared for each image, whose layers may be in another order.
+        let compared = [Code::BlobDigest, Code::LayerDiffId, Code::LayerEmptyFile];
+        let others = examined.iter().flat_map(|one| &one.findings);
+        findings.extend(others.filter(|one| !compared.contains(&one.code)).cloned());
+        findings
+    }
+}
+
+/// One digest of each algorithm, or `None` where there are none.
+fn one_of_each<D: Copy>(
+    digests: &BTreeSet<D>,
+    algorithm: impl Fn(&D) -> &'static str,
+) -> Vec<Option<D>> {
+    let mut first: Vec<Option<D>> = Vec::new();
+    for digest in digests {
+        let known = |one: &D| algorithm(one) == algorithm(digest);
+        if !first.iter().flatten().any(known) {
+            first.push(Some(*digest));
         }
     }
-    // That a saved layer of no bytes has no end-of-archive marker is told in other words where it is compared.
-    let empty = wanted.content.size() == 0;
-    for (code, message) in &outcome.problems {
-        if !(empty && *code == Code::LayerTarNoEnd) {
-            findings.push(Finding::new(*code, &wanted.place, message.as_str()));
-        }
+    if first.is_empty() {
+        first.push(None);
     }
-    findings
+    first
 }

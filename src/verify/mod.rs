@@ -2,21 +2,18 @@
 
 mod compare;
 mod contents;
-mod layer;
-mod members;
-mod tap;
 
 use std::collections::HashSet;
 use std::path::Path;
 
 use serde::Serialize;
 
-use crate::convert::thread_pool;
 use crate::error::{Result, ResultExt};
 use crate::findings::{Finding, Place, Severity};
 use crate::formats::{Format, Input, ReadOptions};
 use crate::image::{Config, Manifest};
 use crate::interrupt::Interrupt;
+use crate::layer::thread_pool;
 use crate::progress::Progress;
 use crate::source::Spool;
 use contents::Contents;
@@ -75,7 +72,7 @@ pub fn verify(
     let pool = thread_pool(options.threads)?;
     let spool = Spool::new(&std::env::temp_dir());
     let input = Input::open_by_way_of(&spool, path, &ReadOptions::default(), interrupt)?;
-    let mut contents = Contents::of(&input);
+    let contents = Contents::of(&input);
     let outcomes = contents
         .read(&pool, progress, interrupt)
         .at(|| Place::input(&input.name))?;

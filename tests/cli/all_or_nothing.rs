@@ -20,7 +20,7 @@ fn smallest() -> Vec<u8> {
     let layers = [Layer {
         tar: tar::without_end(&[Member::file("a", "b")]),
     }];
-    let mut image = Image::new(&["a"], &layers);
+    let mut image = Image::new(&["a:b"], &layers);
     "c".clone_into(&mut image.config_name);
     "l".clone_into(&mut image.layers[0].0);
     let config = serde_json::json!({
@@ -71,10 +71,8 @@ fn cut(sandbox: &Sandbox, length: usize) {
 
 /// What the program does, without starting it.
 fn converts(sandbox: &Sandbox, output: &str) -> bool {
-    let options = ocify::Options {
-        threads: Some(1),
-        ..ocify::Options::default()
-    };
+    let mut options = ocify::Options::default();
+    options.threads = Some(1);
     let target = ocify::Target::new(&sandbox.path(output));
     let input = [sandbox.path("app.tar")];
     ocify::convert(

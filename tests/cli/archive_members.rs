@@ -60,7 +60,15 @@ fn repeated_names_mean_the_last() {
     for name in stale {
         files.members.insert(0, Member::file(&name, "stale"));
     }
-    gives(&files, &layers);
+    let warning = |name: &str| {
+        format!(
+            "ocify: warning: app.tar: {name}: the archive has two members of this name; the last is read \
+             (archive-duplicate-member)\n"
+        )
+    };
+    let warnings = [warning(&layer_name(&layers[0])), warning("manifest.json")];
+    let layout = Sandbox::with_archive(&files).converted_with(&["app.tar"], &warnings.concat());
+    assert_eq!(layout.layers(&layout.only()), layers.map(|layer| layer.tar));
 }
 
 #[test]
@@ -213,7 +221,8 @@ fn sparse_members() {
 fn members_within_the_size_of_a_hard_link() {
     let seen = [Layer::new("seen")];
     let hidden = [Layer::new("hidden")];
-    let [image, other] = [&seen, &hidden].map(|layers| save_one("app:1.0", layers));
+    let [image, other] =
+        [&seen, &hidden].map(|layers| save_one("app:1.0", layers).without("repositories"));
     let manifest = [Member::file("manifest.json", image.get("manifest.json"))];
     let first = tar::tar(&manifest);
     let blobs = [&image, &other].map(|files| {

@@ -159,6 +159,28 @@ fn empty_layers_that_do_not_say_so_are_layers_to_skopeo() {
     assert_eq!(image["layers"].as_array().unwrap().len(), 5);
 }
 
+/// What `skopeo copy --format v2s2` writes for such a layout has `"layers":[]`.
+#[test]
+fn an_image_without_layers() {
+    let mut layout = Layout::default();
+    let config =
+        br#"{"architecture":"amd64","os":"linux","rootfs":{"type":"layers","diff_ids":[]}}"#;
+    let image = layout.manifest(oci::CONFIG, config, &[]);
+    layout.add(named(&image, "app:1.0"));
+    let sandbox = Sandbox::with_folder(&layout.files());
+    let (map, _) = convert(&sandbox, "map.json", &["app"]);
+    let schema2 = format!(
+        r#"{{"schemaVersion":2,"mediaType":"{}","config":{{"mediaType":"{}","size":{},"digest":"{}"}},"layers":[]}}"#,
+        oci::DOCKER_MANIFEST,
+        oci::DOCKER_CONFIG,
+        config.len(),
+        sha256(config),
+    );
+    let expected = sha256(schema2.as_bytes());
+    let found = &json_map(&map)["images"][0]["v2s2"];
+    assert_eq!(found, &json!({ "ofInput": expected, "ofOutput": expected }));
+}
+
 #[test]
 fn indexes_are_followed() {
     let mut layout = Layout::default();
@@ -273,12 +295,11 @@ fn a_failed_conversion_leaves_the_old_map() {
     absent.files().write(&sandbox.path("bad"));
     let before = sandbox.snapshot();
     let missing = sha256(b"not here");
-    let (short, path) = (&missing["sha256:".len()..][..12], oci::blob_path(&missing));
-    let hint = "hint: use `--allow-missing` or `--platform` to leave out what is missing\n";
+    let short = &missing["sha256:".len()..][..12];
     sandbox
         .convert(&["bad", "-o", "output", "--digest-map", "map.json"])
         .fails(&format!(
-            "ocify: bad: @0 ({short}): {path} is missing\n{hint}"
+            "ocify: nothing is left to convert: bad: @0 ({short}): missing from the input and left out: {missing}\n"
         ));
     assert_eq!(sandbox.snapshot(), before);
 

@@ -62,15 +62,15 @@ fn a_manifest_that_is_listed_as_something_else() {
     refuses(
         &both(&text, &image),
         &format!(
-            "ocify: app: notes: manifest {}: its media type is {manifest}, its descriptor says text/plain\n",
-            digest(&image),
+            "ocify: app: notes: {}: mediaType is {manifest}, expected text/plain\n",
+            blob_path(digest(&image)),
         ),
     );
     refuses(
         &both(&image, &text),
         &format!(
-            "ocify: app: {}: descriptors disagree about its mediaType: {manifest} and text/plain\n",
-            digest(&image),
+            "ocify: app: app: {}: mediaType is {manifest} in one descriptor, text/plain in another\n",
+            blob_path(digest(&image)),
         ),
     );
 }
@@ -86,16 +86,18 @@ fn keys_in_another_case() {
         edit(&mut manifest);
         let image = layout.document(&manifest);
         let files = layout.listing(oci::named(&image, "app")).files();
-        (files, digest(&image).to_owned())
+        (files, blob_path(digest(&image)))
     };
-    for (edit, known, found) in [
+    for (edit, what, known, found) in [
         (
             (|manifest| manifest["Layers"] = json!([])) as fn(&mut Value),
+            "the document",
             "layers",
             "Layers",
         ),
         (
             |manifest| manifest["layers"][0]["DIGEST"] = json!("sha256:0"),
+            "layers[0]",
             "digest",
             "DIGEST",
         ),
@@ -104,19 +106,22 @@ fn keys_in_another_case() {
         refuses(
             &files,
             &format!(
-                "ocify: app: app: manifest {manifest}: it has the keys \"{known}\" and \"{found}\", so readers would \
-                 disagree about it\n"
+                "ocify: app: app: {manifest}: {what} has the keys \"{known}\" and \"{found}\", so readers disagree \
+                 about it\n"
             ),
         );
     }
-    // What is the same to all readers is carried along, as what none of them knows.
-    let (files, _) = edited(|manifest| {
+    // What is the same to all readers is carried along, as is what none of them knows.
+    let (files, manifest) = edited(|manifest| {
         manifest["SchemaVersion"] = json!(2);
         manifest["layer"] = json!([]);
     });
     Sandbox::with_folder(&files)
         .convert(&["app", "-o", "out"])
-        .succeeds();
+        .warns(&format!(
+            "ocify: warning: app: app: {manifest}: some readers take the key \"SchemaVersion\" of the document for \
+             \"schemaVersion\" (json-key-case)\n"
+        ));
 }
 
 #[test]
@@ -131,8 +136,8 @@ fn a_manifest_that_is_schema_1_too() {
     refuses(
         &files,
         &format!(
-            "ocify: app: app: manifest {}: it is an image manifest of two formats, so readers would disagree about it\n",
-            digest(&image),
+            "ocify: app: app: {}: the document is an image manifest of two formats, so readers disagree about it\n",
+            blob_path(digest(&image)),
         ),
     );
 }

@@ -199,7 +199,7 @@ fn tree() -> (Sandbox, Value, Value) {
     );
     let empty = layout.blob(oci::EMPTY, b"{}");
     let statement = layout.blob("application/vnd.in-toto+json", b"[]");
-    let attestation = layout.document(&oci::manifest(&empty, &[statement]));
+    let attestation = layout.document(&oci::attestation(&empty, &[statement]));
     let attestation = on(&attestation, "unknown", "unknown");
     let attestation = oci::annotated(&attestation, &[(oci::REFERENCE_DIGEST, digest(&amd64))]);
     let inner = on(
@@ -210,8 +210,7 @@ fn tree() -> (Sandbox, Value, Value) {
     let inner = layout.index(&[inner]);
     let index = layout.index(&[amd64.clone(), absent, attestation, inner]);
     let sbom = layout.blob("text/spdx+json", b"{}");
-    let mut artifact = oci::manifest(&empty, &[sbom]);
-    artifact["artifactType"] = json!("application/vnd.example.sbom");
+    let mut artifact = oci::artifact("application/vnd.example.sbom", &empty, &[sbom]);
     artifact["subject"] = amd64.clone();
     let artifact = layout.document(&artifact);
     layout.add(named(&index, "multi:1"));
@@ -308,7 +307,12 @@ fn text_is_harmless_on_a_terminal() {
     let image = layout.manifest(oci::CONFIG, config.as_bytes(), &[(oci::LAYER, layer.tar)]);
     layout.add(named(&image, "evil\u{1b}]0;x\u{7}\nname"));
     let sandbox = Sandbox::with_folder(&layout.files());
-    let text = text(&sandbox, "app");
+    let run = sandbox.run(&["inspect", "app"]);
+    run.warns(
+        "ocify: warning: app: evil\\u{1b}]0;x\\u{7}\\u{a}name: index.json: the name does not match the grammar of \
+         org.opencontainers.image.ref.name (ref-name)\n",
+    );
+    let text = run.stdout();
     let harmful = |character: char| character != '\n' && character.is_control();
     assert!(
         !text.contains(harmful) && !text.contains('\u{202e}'),

@@ -111,29 +111,29 @@ fn bad_archives() {
         &files
             .clone()
             .edited("repositories", |tags| tags["app"]["1.0"] = json!(absent)),
-        &format!("{app}repositories: there is no layer {absent}\n"),
+        &format!("{app}{absent}/json: missing from the input: listed in repositories\n"),
     );
     refuses(
         &files
             .clone()
             .edited("repositories", |tags| tags["app"] = json!([])),
-        "ocify: app.tar: repositories: app is no object of tags and layer IDs\n",
+        "ocify: app.tar: repositories: app is not an object of tags and layer IDs\n",
     );
     refuses(
         &files.clone().with("repositories", "[]"),
-        "ocify: app.tar: cannot parse repositories: invalid type: sequence, expected a map at line 1 column 0\n",
+        "ocify: app.tar: repositories: not an object of repositories\n",
     );
     refuses(
         &files.clone().edited(&format!("{middle}/json"), |json| {
             json["parent"] = json!(absent);
         }),
-        &format!("{app}{middle}/json: its parent {absent} is missing\n"),
+        &format!("{app}{absent}/json: missing from the input: the parent of {middle}\n"),
     );
     refuses(
         &files
             .clone()
             .edited(&format!("{base}/json"), |json| json["parent"] = json!(top)),
-        &format!("{app}{top}/json: its parents lead back to itself\n"),
+        &format!("{app}{top}/json: the chain of parents leads back to this layer\n"),
     );
     refuses(
         &files
@@ -141,22 +141,22 @@ fn bad_archives() {
             .without("repositories")
             .edited(&format!("{base}/json"), |json| json["parent"] = json!(top)),
         &format!(
-            "ocify: app.tar: {}/json: its parents lead back to itself\n",
+            "ocify: app.tar: {}/json: the chain of parents leads back to this layer\n",
             [&base, &middle, &top].into_iter().min().unwrap()
         ),
     );
     refuses(
         &files.clone().without(&format!("{middle}/layer.tar")),
-        &format!("{app}{middle}/layer.tar is missing\n"),
+        &format!("{app}layer 2 of 3: {middle}/layer.tar: missing from the input\n"),
     );
     refuses(
         &files.clone().without(&format!("{middle}/json")),
-        &format!("{app}{middle}/json is missing\n"),
+        &format!("{app}{middle}/json: missing from the input: the parent of {top}\n"),
     );
     refuses(
         &files.clone().with(&format!("{middle}/json"), "{"),
         &format!(
-            "ocify: app.tar: cannot parse {middle}/json: EOF while parsing an object at line 1 column 1\n"
+            "ocify: app.tar: {middle}/json: not valid JSON: EOF while parsing an object at line 1 column 1\n"
         ),
     );
     refuses(

@@ -32,6 +32,7 @@ mod modes;
 mod oci_layout;
 mod open_files;
 mod output;
+mod requests;
 mod schema1;
 
 #[path = "../support/mod.rs"]

@@ -121,7 +121,9 @@ fn members_with_privileges_stay_inside_their_layer() {
         .convert(&["app.tar", "-o", "deep/../out"])
         .fails("ocify: deep/../out: cannot open deep/..: No such file or directory (os error 2)\n");
     sandbox.convert(&["app.tar", "-o", "out"]).warns(
-        "ocify: warning: app.tar: app:1.0: layer 1 of 1: paths with \"..\": ../../escape (layer-path; copied unchanged)\n",
+        "ocify: warning: app.tar: escape: the archive has two members of this name; the last is read \
+         (archive-duplicate-member)\n\
+         ocify: warning: app.tar: app:1.0: layer 1 of 1: paths with \"..\": ../../escape (layer-path)\n",
     );
     sandbox.layout("out");
     let mut found = Vec::new();

@@ -4,8 +4,9 @@ use serde_json::{Value, json};
 
 use crate::support::codec;
 use crate::support::docker;
+use crate::support::files::Files;
 use crate::support::layers::Layer;
-use crate::support::layout;
+use crate::support::layout::{self, Layout as Output};
 use crate::support::oci::{self, Layout, annotated, digest, named, on};
 use crate::support::sandbox::Sandbox;
 use crate::support::sha512;
@@ -231,16 +232,27 @@ fn foreign_layers_here_and_away() {
     layout.add(named(&image, "app:1.0"));
     let media_type = "application/vnd.oci.image.layer.nondistributable.v1.tar+gzip";
 
+    // As long as it is the blob that the urls lead to, it is foreign.
+    let sandbox = Sandbox::with_folder(&layout.files());
+    let output = sandbox.converted(&["app"]);
+    let here = &output.document(&output.only())["layers"][0];
+    assert_eq!(here["mediaType"], media_type);
+    assert_eq!(
+        (&here["digest"], &here["urls"]),
+        (&foreign["digest"], &foreign["urls"])
+    );
+
+    // Encoded again, it is an ordinary layer, which every tool pushes.
     let sandbox = Sandbox::with_folder(&layout.files());
     let output = sandbox.converted(&["app", "--compression", "zstd"]);
     let here = &output.document(&output.only())["layers"][0];
-    assert_eq!(here["mediaType"], media_type.replace("gzip", "zstd"));
-    // The urls are of other bytes.
+    assert_eq!(here["mediaType"], oci::LAYER_ZSTD);
     assert_eq!(here.get("urls"), None);
 
     let sandbox = Sandbox::with_folder(&layout.files_without(&foreign));
     sandbox.convert(&["app", "-o", "out", "--compression", "zstd"]).warns(&format!(
-        "ocify: warning: app: app:1.0: layer 1 of 2: {} is a foreign layer that is not in the input: only its urls are kept\n",
+        "ocify: warning: app: app:1.0: layer 1 of 2: foreign layer {} is missing from the input: \
+         only its urls are copied (foreign-layer-absent)\n",
         digest(&foreign)
     ));
     let output = sandbox.layout("out");
@@ -252,80 +264,188 @@ fn foreign_layers_here_and_away() {
     );
 }
 
-#[test]
-fn platforms_whose_blobs_are_missing() {
+/// A layout of an index with images for amd64, arm64 and s390x, each with an attestation; gives the descriptors in order.
+fn multi_platform() -> (Layout, Value, Vec<Value>) {
     let mut layout = Layout::default();
-    let amd64 = layout.image("amd64", &layers("amd64"));
-    let arm64 = layout.image("arm64", &layers("arm64"));
-    let index = layout.index(&[on(&amd64, "linux", "amd64"), on(&arm64, "linux", "arm64")]);
+    let mut children = Vec::new();
+    for architecture in ["amd64", "arm64", "s390x"] {
+        let image = layout.image(architecture, &layers(architecture));
+        let attestation = attestation_of(&mut layout, &image);
+        children.extend([on(&image, "linux", architecture), attestation]);
+    }
+    let index = layout.index(&children);
     layout.add(named(&index, "app:1.0"));
-    let path = oci::blob_path(digest(&arm64));
-    let hint = "hint: use `--allow-missing` or `--platform` to leave out what is missing\n";
-    let sandbox = Sandbox::with_folder(&layout.files_without(&arm64));
-    sandbox.convert(&["app", "-o", "out"]).fails(&format!(
-        "ocify: app: app:1.0: linux/arm64: {path} is missing\n{hint}"
-    ));
+    (layout, index, children)
+}
 
+fn attestation_of(layout: &mut Layout, image: &Value) -> Value {
+    let statement = format!("statement about {}", digest(image));
+    let attestation = layout.manifest(
+        oci::CONFIG,
+        br#"{"architecture":"unknown","os":"unknown","rootfs":{"type":"layers","diff_ids":[]}}"#,
+        &[("application/vnd.in-toto+json", statement.into_bytes())],
+    );
+    let attestation = on(&attestation, "unknown", "unknown");
+    annotated(&attestation, &[(oci::REFERENCE_DIGEST, digest(image))])
+}
+
+fn without(layout: &Layout, absent: &[&Value]) -> Files {
+    let paths = absent.iter().map(|one| oci::blob_path(digest(one)));
+    paths.fold(layout.files(), |files, path| files.without(&path))
+}
+
+#[test]
+fn platforms_that_are_missing_are_left_out() {
+    let (layout, index, children) = multi_platform();
+    let [amd64, about_amd64, arm64, about_arm64, s390x, about_s390x] = &children[..] else {
+        panic!("{children:?}");
+    };
+    let warning = |what: &str| {
+        format!(
+            "ocify: warning: app: app:1.0: missing from the input and left out: {what} (platform-absent)\n"
+        )
+    };
+    // An attestation goes with its image, whether it is there itself or not.
+    let sandbox = Sandbox::with_folder(&without(&layout, &[arm64, s390x, about_s390x]));
+    for args in [
+        &["app", "-o", "out"][..],
+        &["app", "-o", "out2", "--missing", "drop"],
+    ] {
+        sandbox
+            .convert(args)
+            .warns(&warning("linux/arm64, linux/s390x"));
+        let output = sandbox.layout(args[2]);
+        let new = output.document(&output.named("app:1.0"));
+        assert_eq!(new["manifests"], json!([amd64, about_amd64]));
+    }
+
+    // An attestation that is missing alone is worth a word. One image that is left takes the place of its index.
+    let absent = [about_amd64, arm64, about_arm64, s390x, about_s390x];
+    let sandbox = Sandbox::with_folder(&without(&layout, &absent));
+    let what = format!("{}, linux/arm64, linux/s390x", digest(about_amd64));
     sandbox
-        .convert(&["app", "-o", "allowed", "--allow-missing"])
-        .warns(&format!(
-            "ocify: warning: app: app:1.0: left out {}: {path} is missing\n",
-            digest(&arm64)
-        ));
-    let output = sandbox.layout("allowed");
-    assert_eq!(output.named("app:1.0")["digest"], amd64["digest"]);
-
-    let output = sandbox.converted(&["app", "--platform", "linux/amd64"]);
-    assert_eq!(output.named("app:1.0")["digest"], amd64["digest"]);
-
-    let files = layout.files();
-    let manifest: Value = serde_json::from_slice(files.get(&path)).unwrap();
-    let layer = oci::blob_path(digest(&manifest["layers"][1]));
-    Sandbox::with_folder(&files.without(&layer))
         .convert(&["app", "-o", "out"])
-        .fails(&format!(
-            "ocify: app: app:1.0: linux/arm64: layer 2 of 2: {layer} is missing\n{hint}"
-        ));
+        .warns(&warning(&what));
+    let output = sandbox.layout("out");
+    let new = output.named("app:1.0");
+    assert_eq!(new["digest"], amd64["digest"]);
+    assert_eq!(new["platform"], amd64["platform"]);
+
+    // Whoever asks for what is there needs no warning.
+    sandbox
+        .convert(&["app", "-o", "one", "--platform", "linux/amd64"])
+        .warns(&warning(digest(about_amd64)));
+    assert_eq!(index["mediaType"], oci::INDEX);
+}
+
+#[test]
+fn platforms_that_are_missing_are_kept_in_the_index() {
+    let (layout, index, children) = multi_platform();
+    let sandbox = Sandbox::with_folder(&without(&layout, &[&children[2], &children[3]]));
+    for output in ["out", "out.tar"] {
+        let run = sandbox.convert(&["app", "-o", output, "--missing", "keep"]);
+        run.warns(
+            "ocify: warning: app: app:1.0: missing from the input and kept in the index: linux/arm64 (platform-absent)\n",
+        );
+        let output = Output::open(&sandbox.path(output));
+        assert_eq!(output.descriptors(), [named(&index, "app:1.0")]);
+        assert_eq!(
+            output.blob(&index),
+            layout.files().get(&oci::blob_path(digest(&index)))
+        );
+        for child in [&children[0], &children[1], &children[4], &children[5]] {
+            output.blob(child);
+        }
+    }
+
+    // Where an image changes, the index does, and the images that are missing are listed as they were.
+    let args = [
+        "app",
+        "-o",
+        "zstd",
+        "--missing",
+        "keep",
+        "--compression",
+        "zstd",
+        "-q",
+    ];
+    sandbox.convert(&args).succeeds();
+    let output = Output::open(&sandbox.path("zstd"));
+    let new = output.document(&output.named("app:1.0"));
+    assert_eq!(new["manifests"].as_array().unwrap()[2..4], children[2..4]);
+    assert_ne!(new["manifests"][0]["digest"], children[0]["digest"]);
+
+    // A descriptor of index.json is kept too, with all that it says.
+    let mut layout = oci::one("app:1.0", &layers("top"));
+    let absent = on(
+        &oci::descriptor(oci::MANIFEST, b"not here"),
+        "linux",
+        "arm64",
+    );
+    layout.add(named(&absent, "absent:1"));
+    let sandbox = Sandbox::with_folder(&layout.files());
+    let run = sandbox.convert(&["app", "-o", "out", "--missing", "keep"]);
+    run.warns(
+        "ocify: warning: app: absent:1: missing from the input and kept in the index: linux/arm64 (platform-absent)\n",
+    );
+    let output = Output::open(&sandbox.path("out"));
+    assert_eq!(output.named("absent:1"), named(&absent, "absent:1"));
+}
+
+#[test]
+fn platforms_that_are_missing_are_an_error_on_demand() {
+    let (layout, _, children) = multi_platform();
+    let (amd64, arm64) = (&children[0], &children[2]);
+    let path = oci::blob_path(digest(arm64));
+    let hint = "hint: `--missing drop` or `--platform` leaves out what is missing\n";
+    let sandbox = Sandbox::with_folder(&layout.files_without(arm64));
+    let strict = ["app", "-o", "out", "--missing", "error"];
+    sandbox.convert(&strict).fails(&format!(
+        "ocify: app: app:1.0 linux/arm64: {path} is missing\n{hint}"
+    ));
+    let args = [&strict[..], &["--platform", "linux/amd64"]].concat();
+    sandbox.convert(&args).succeeds();
+    let output = sandbox.layout("out");
+    let new = output.document(&output.named("app:1.0"));
+    assert_eq!(new["manifests"], json!(children[..2]));
+    assert_eq!(new["manifests"][0], *amd64);
+
+    // A manifest that is here needs its config and layers, whatever is asked for.
+    let manifest: Value = serde_json::from_slice(layout.files().get(&path)).unwrap();
+    for missing in ["drop", "keep", "error"] {
+        for (blob, place) in [
+            (&manifest["config"], ""),
+            (&manifest["layers"][1], "layer 2 of 2: "),
+        ] {
+            let sandbox = Sandbox::with_folder(&layout.files_without(blob));
+            let run = sandbox.convert(&["app", "-o", "out", "--missing", missing]);
+            run.fails(&format!(
+                "ocify: app: app:1.0 linux/arm64: {place}{} is missing\n",
+                oci::blob_path(digest(blob))
+            ));
+        }
+    }
 }
 
 #[test]
 fn an_output_of_nothing_is_refused() {
-    let mut layout = Layout::default();
-    let images: Vec<Value> = ["amd64", "arm64"]
-        .iter()
-        .map(|architecture| {
-            let image = layout.image(architecture, &layers(architecture));
-            on(&image, "linux", architecture)
-        })
-        .collect();
-    let index = layout.index(&images);
-    layout.add(named(&index, "app:1.0"));
-    let paths: Vec<String> = images
-        .iter()
-        .map(|image| oci::blob_path(digest(image)))
-        .collect();
-    let files = layout.files().without(&paths[0]).without(&paths[1]);
-    let sandbox = Sandbox::with_folder(&files);
-    let left_out = format!(
-        "ocify: nothing is left to convert: app: app:1.0: left out {}: {} is missing",
-        digest(&images[0]),
-        paths[0]
-    );
-    let args = ["app", "-o", "out", "--allow-missing"];
-    sandbox
-        .convert(&args)
-        .fails(&format!("{left_out} and 1 more\n"));
+    let (layout, index, children) = multi_platform();
+    let left_out =
+        "ocify: nothing is left to convert: app: app:1.0: missing from the input and left out: ";
+    let absent: Vec<&Value> = children.iter().collect();
+    let sandbox = Sandbox::with_folder(&without(&layout, &absent));
+    let args = ["app", "-o", "out"];
+    sandbox.convert(&args).fails(&format!(
+        "{left_out}linux/amd64, linux/arm64, linux/s390x\n"
+    ));
     sandbox
         .convert(&[&args[..], &["--platform", "linux/amd64"]].concat())
-        .fails(&format!("{left_out}\n"));
+        .fails(&format!("{left_out}linux/amd64\n"));
     assert!(!sandbox.path("out").exists());
     // What index.json itself names is the same.
     let sandbox = Sandbox::with_folder(&layout.files_without(&index));
-    let path = oci::blob_path(digest(&index));
-    sandbox.convert(&args).fails(&format!(
-        "ocify: nothing is left to convert: app: app:1.0: left out {}: {path} is missing\n",
-        digest(&index)
-    ));
+    let message = format!("{left_out}{}\n", digest(&index));
+    sandbox.convert(&args).fails(&message);
 }
 
 /// An output may be its own input: what is there stays, what is made anew is added.
@@ -379,4 +499,98 @@ fn an_embedded_copy_of_a_blob_is_kept_while_it_is_true() {
     let artifact = layout.document(&oci::manifest(&empty, &[]));
     layout.add(named(&artifact, "thing"));
     is_unchanged(&layout);
+}
+
+/// Annotations of a layer's compressed bytes are stale when these change; others are still true.
+#[test]
+fn stale_annotations_go() {
+    let mut layout = Layout::default();
+    let config = layout.blob(oci::CONFIG, &docker::config(&layers("top")));
+    let stale = [
+        "io.github.containers.zstd-chunked.manifest-checksum",
+        "io.containers.zstd-chunked.manifest-checksum",
+        "io.containers.estargz.uncompressed-size",
+        "containerd.io/snapshot/stargz/toc.digest",
+    ];
+    let mut descriptors = Vec::new();
+    for layer in &layers("top") {
+        let mut annotations = vec![("com.example.note", "yes")];
+        annotations.extend(stale.iter().map(|key| (*key, "stale")));
+        let blob = layout.blob(oci::LAYER_GZIP, &codec::gzip(&layer.tar));
+        descriptors.push(annotated(&blob, &annotations));
+    }
+    let image = layout.document(&oci::manifest(&config, &descriptors));
+    layout.add(platform(&named(&image, "app:1.0")));
+    is_unchanged(&layout);
+    let sandbox = Sandbox::with_folder(&layout.files());
+    let output = sandbox.converted(&["app", "--compression", "zstd"]);
+    for layer in output.document(&output.only())["layers"]
+        .as_array()
+        .unwrap()
+    {
+        assert_eq!(layer["annotations"], json!({ "com.example.note": "yes" }));
+    }
+}
+
+/// The specification asks for a `mediaType` only where there was one, or where it is another format's.
+#[test]
+fn a_manifest_without_media_type_gets_none() {
+    let mut layout = Layout::default();
+    let config = layout.blob(oci::CONFIG, &docker::config(&layers("top")));
+    let blobs = layers("top").map(|layer| layout.blob(oci::LAYER_GZIP, &codec::gzip(&layer.tar)));
+    let mut manifest = oci::manifest(&config, &blobs);
+    manifest.as_object_mut().unwrap().shift_remove("mediaType");
+    let image = layout.blob(oci::MANIFEST, manifest.to_string().as_bytes());
+    layout.add(named(&image, "app:1.0"));
+    let sandbox = Sandbox::with_folder(&layout.files());
+    let run = sandbox.convert(&["app", "-o", "out", "--compression", "zstd"]);
+    run.succeeds();
+    let output = Output::open(&sandbox.path("out"));
+    let image = output.named("app:1.0");
+    assert_eq!(image["mediaType"], oci::MANIFEST);
+    assert_eq!(output.document(&image).get("mediaType"), None);
+}
+
+/// A digest may be in an index for two platforms.
+#[test]
+fn one_image_for_two_platforms() {
+    let mut layout = Layout::default();
+    let image = layout.image("amd64", &layers("top"));
+    let children = [on(&image, "linux", "amd64"), on(&image, "linux", "x86_64")];
+    let index = layout.index(&children);
+    layout.add(named(&index, "app:1.0"));
+    let sandbox = Sandbox::with_folder(&layout.files());
+    let output = sandbox.converted(&["app", "--compression", "zstd"]);
+    let index = output.document(&output.named("app:1.0"));
+    for (new, old) in index["manifests"].as_array().unwrap().iter().zip(&children) {
+        assert_eq!(new["platform"], old["platform"]);
+        assert_ne!(new["digest"], old["digest"]);
+    }
+}
+
+/// Go writes `null` for no layers. What is written again has a list.
+#[test]
+fn no_layers_are_an_empty_list() {
+    let mut layout = Layout::default();
+    let config = layout.blob(oci::DOCKER_CONFIG, &docker::config(&[]));
+    let mut manifest = oci::manifest(&config, &[]);
+    manifest["layers"] = Value::Null;
+    let image = layout.document(&manifest);
+    layout.add(named(&image, "app:1.0"));
+    let sandbox = Sandbox::with_folder(&layout.files());
+    sandbox.convert(&["app", "-o", "out", "-q"]).succeeds();
+    let output = sandbox.layout("out");
+    assert_eq!(output.document(&output.only())["layers"], json!([]));
+}
+
+#[test]
+fn a_config_without_platform() {
+    let mut layout = Layout::default();
+    let config = json!({ "rootfs": { "type": "layers", "diff_ids": [] } });
+    let image = layout.manifest(oci::CONFIG, config.to_string().as_bytes(), &[]);
+    layout.add(named(&image, "app:1.0"));
+    let sandbox = Sandbox::with_folder(&layout.files());
+    sandbox.convert(&["app", "-o", "out", "-q"]).succeeds();
+    let output = Output::open(&sandbox.path("out"));
+    assert_eq!(output.only(), named(&image, "app:1.0"));
 }

@@ -161,7 +161,7 @@ fn an_id_twice_in_a_row_is_one_layer() {
 
 #[test]
 fn manifests_that_break_a_rule() {
-    let invalid = "ocify: app: the schema 1 manifest is not valid: ";
+    let invalid = "ocify: app: manifest.json: ";
     let [base, middle, top] = layers().each_ref().map(v1_id);
     let zeros = "0".repeat(64);
     for (files, message) in [
@@ -216,7 +216,7 @@ fn manifests_that_break_a_rule() {
 fn signatures_that_do_not_fit() {
     let payload = manifest("team/app", "1.0", &layers()).to_string();
     let length = i64::try_from(payload.len()).unwrap() - 1;
-    let invalid = "ocify: app: the schema 1 manifest is not valid: ";
+    let invalid = "ocify: app: manifest.json: ";
     let ignore = "hint: use `--ignore-signatures` to convert it anyway\n";
 
     let forged = folder(
@@ -233,7 +233,8 @@ fn signatures_that_do_not_fit() {
     sandbox
         .convert(&["app", "-o", "out", "--ignore-signatures"])
         .warns(
-            "ocify: warning: app: the signature of the manifest does not verify and was ignored\n",
+            "ocify: warning: app: manifest.json: signature 1 of 1: the ES256 signature does not match the payload \
+             (schema1-signature)\n",
         );
     sandbox.layout("out").named("team/app:1.0");
 
@@ -281,7 +282,7 @@ fn blobs_that_are_missing_or_others() {
     let app = "ocify: app: team/app:1.0: layer 2 of 3: ";
     refuses(
         &files.clone().without(&middle),
-        &format!("{app}blob sha256:{middle} is missing\n"),
+        &format!("{app}{middle}: missing from the input\n"),
     );
     let other = codec::gzip(&Layer::new("other").tar);
     refuses(

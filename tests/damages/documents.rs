@@ -347,7 +347,7 @@ fn manifests() {
             &["note subject-missing"],
         ),
         (
-            "a key that comes twice",
+            "a key that occurs twice",
             in_bytes(
                 r#""schemaVersion":2"#,
                 br#""schemaVersion":2,"schemaVersion":2"#,

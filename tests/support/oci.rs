@@ -141,6 +141,22 @@ pub fn manifest(config: &Value, layers: &[Value]) -> Value {
     })
 }
 
+/// The manifest of something that is not an image: with the empty config, it says itself what it is.
+pub fn artifact(artifact_type: &str, empty: &Value, layers: &[Value]) -> Value {
+    let mut manifest = manifest(empty, layers);
+    manifest["artifactType"] = json!(artifact_type);
+    manifest
+}
+
+/// The manifest of an attestation, as BuildKit writes it with the empty config.
+pub fn attestation(empty: &Value, statements: &[Value]) -> Value {
+    artifact(
+        "application/vnd.docker.attestation.manifest.v1+json",
+        empty,
+        statements,
+    )
+}
+
 pub fn index(manifests: &[Value]) -> Value {
     json!({ "schemaVersion": 2, "mediaType": INDEX, "manifests": manifests })
 }

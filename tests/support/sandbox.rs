@@ -112,6 +112,14 @@ impl Sandbox {
         self.layout("out")
     }
 
+    /// Converts into the folder `out`, which must work with these warnings, and reads what came of it.
+    #[track_caller]
+    pub fn converted_with(&self, args: &[&str], warnings: &str) -> Layout {
+        self.convert(&[args, &["-o", "out"]].concat())
+            .warns(warnings);
+        self.layout("out")
+    }
+
     /// A checked layout, folder or tar.
     pub fn layout(&self, name: &str) -> Layout {
         let layout = Layout::open(&self.path(name));

@@ -94,7 +94,7 @@ fn json_has_all_of_it() {
             "severity": "error",
             "code": "missing-blob",
             "place": { "image": "app:1", "layer": { "number": 2, "of": 2 }, "file": layer },
-            "message": "it is missing",
+            "message": "missing from the input",
             "expected": null,
             "found": null,
         })

@@ -1,6 +1,6 @@
 //! Archives that are an OCI layout and have a manifest.json too: Docker 25 and later.
 //!
-//! index.json governs where it reaches what manifest.json lists: there are the original manifests. But its names are only
+//! index.json takes precedence where it reaches what manifest.json lists: there are the original manifests. But its names are only
 //! tags, so names come from manifest.json, and so do images that the index leaves out (Docker 25.0 to 29 forget untagged
 //! ones: <https://github.com/moby/moby/issues/47065>).
 
@@ -101,7 +101,7 @@ fn rename(entry: &mut Entry, item: &Item) {
         .partition(|old| old.display_name().is_none() || named.iter().any(|new| is_same(old, new)));
     let with_annotations = named.into_iter().map(|new| {
         let known = same.iter().find(|old| is_same(old, &new));
-        if let Some(known) = known.filter(|known| has_whole_name(known)) {
+        if let Some(known) = known.filter(|known| has_name_of_its_own(known)) {
             return known.clone();
         }
         let before = known.or(same.first()).cloned().unwrap_or_default();
@@ -115,10 +115,14 @@ fn rename(entry: &mut Entry, item: &Item) {
     entry.references.append(&mut other);
 }
 
-/// Whether ref.name is the whole name, as in our own tars and those of other tools; Docker's have the tag alone there.
-fn has_whole_name(reference: &Reference) -> bool {
-    let whole = reference.name.as_deref().map(fully_qualified);
-    reference.containerd_name.is_none() || whole == reference.containerd_name
+/// Whether ref.name is a whole name of its own, as in our tars and those of other tools. In Docker's it is the tag, whose
+/// place the fully qualified name has taken.
+fn has_name_of_its_own(reference: &Reference) -> bool {
+    let Some(full) = &reference.containerd_name else {
+        return true;
+    };
+    let is_own = |name: &String| name != full && fully_qualified(name) == *full;
+    reference.name.as_ref().is_some_and(is_own)
 }
 
 /// Notes where manifest.json and index.json disagree.
@@ -148,8 +152,9 @@ fn compare(reading: &mut Reading, entries: &[Entry], items: &[Item], positions: 
             } else {
                 Code::DockerManifestUnindexed
             };
-            let message =
-                format!("index.json does not lead to its image {id}; the images of both are read");
+            let message = format!(
+                "index.json does not lead to image {id}; the images of both files are read"
+            );
             reading.note(code, &item.place, message);
             continue;
         };
@@ -158,9 +163,7 @@ fn compare(reading: &mut Reading, entries: &[Entry], items: &[Item], positions: 
             let (code, message) = match names.get(&fully_qualified(tag)) {
                 None => (
                     Code::DockerManifestUnindexed,
-                    format!(
-                        "index.json does not have the name {tag}; manifest.json takes precedence"
-                    ),
+                    format!("index.json lacks the name {tag}; manifest.json takes precedence"),
                 ),
                 Some(ids) if !ids.contains(&id) => (
                     Code::DockerManifestMismatch,
@@ -178,7 +181,7 @@ fn compare(reading: &mut Reading, entries: &[Entry], items: &[Item], positions: 
         if ids.peek().is_some() && !ids.any(|id| listed.contains(&id)) {
             reading.entry = Some(position);
             let place = Place::image(entry.label(position)).in_file("index.json");
-            let message = "manifest.json does not list it";
+            let message = "manifest.json does not list this image";
             reading.note(Code::DockerManifestIncomplete, &place, message);
         }
     }
@@ -203,7 +206,7 @@ fn layers(reading: &mut Reading, item: &Item, indexed: &Manifest) {
             texts.join(" ")
         };
         let message =
-            "its layers are not those that index.json leads to; index.json takes precedence";
+            "the layers are not those that index.json leads to; index.json takes precedence";
         reading.add(Finding {
             expected: Some(list(&there)),
             found: Some(list(&here)),

@@ -84,7 +84,7 @@ pub(crate) fn read(reading: &mut Reading) -> Vec<Entry> {
     entries
 }
 
-const CYCLE: &str = "its parents lead back to it";
+const CYCLE: &str = "the chain of parents leads back to this layer";
 
 /// The metadata of all layers, each read once.
 fn metadata(reading: &mut Reading) -> BTreeMap<String, Metadata> {
@@ -108,7 +108,7 @@ fn metadata(reading: &mut Reading) -> BTreeMap<String, Metadata> {
             let parent = text(&document.value, "parent").filter(|parent| !parent.is_empty());
             layer.parent = parent.map(str::to_owned);
             if text(&document.value, "id").is_some_and(|own| own != id) {
-                let message = "its id is not the name of its folder";
+                let message = "id is not the name of the folder";
                 reading.note(Code::LegacyId, &place, message);
             }
             layer.json = document.bytes;
@@ -187,7 +187,7 @@ fn chain<'a>(
         let Some((id, layer)) = all.get_key_value(id) else {
             let message = match chain.last() {
                 Some((child, _)) => format!("missing from the input: the parent of {child}"),
-                None => "missing from the input: repositories names it".to_owned(),
+                None => "missing from the input: listed in repositories".to_owned(),
             };
             let place = place.in_file(format!("{id}/json"));
             reading.note(Code::LegacyChain, &place, message);

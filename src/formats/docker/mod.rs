@@ -10,7 +10,7 @@ pub(crate) mod save;
 mod v1;
 
 pub use v1::config_of_v1;
-pub(crate) use v1::view_of_v1;
+pub(crate) use v1::{not_made, view_of_v1};
 
 mod go_json;
 mod go_struct;

@@ -15,19 +15,29 @@ pub(crate) fn read(reading: &mut Reading) -> Vec<(String, String)> {
         return Vec::new();
     };
     let mut tags = Vec::new();
-    let mut well_formed = document.value.is_object();
-    for (repository, of_repository) in document.value.as_object().into_iter().flatten() {
-        well_formed &= of_repository.is_object();
-        for (tag, id) in of_repository.as_object().into_iter().flatten() {
-            match id.as_str() {
-                Some(id) => tags.push((format!("{repository}:{tag}"), id.to_owned())),
-                None => well_formed = false,
+    let Some(repositories) = document.value.as_object() else {
+        reading.note(
+            Code::DockerManifest,
+            &place,
+            "not an object of repositories",
+        );
+        return tags;
+    };
+    for (repository, of_repository) in repositories {
+        let Some(of_repository) = of_repository.as_object() else {
+            let message = format!("{repository} is not an object of tags and layer IDs");
+            reading.note(Code::DockerManifest, &place, message);
+            continue;
+        };
+        for (tag, id) in of_repository {
+            let name = format!("{repository}:{tag}");
+            if let Some(id) = id.as_str() {
+                tags.push((name, id.to_owned()));
+            } else {
+                let message = format!("{name} is {id}, expected a layer ID");
+                reading.note(Code::DockerManifest, &place, message);
             }
         }
-    }
-    if !well_formed {
-        let message = "not an object of tags and layer IDs";
-        reading.note(Code::DockerManifest, &place, message);
     }
     tags
 }

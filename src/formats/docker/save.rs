@@ -48,10 +48,6 @@ impl Item {
 /// Reads the images that manifest.json lists.
 pub(crate) fn read(reading: &mut Reading) -> Vec<Entry> {
     let items = items(reading, &mut |reading, number| reading.entry = Some(number));
-    if items.is_empty() {
-        let place = Place::file(MANIFEST);
-        reading.note(Code::NoImages, &place, "it lists no images");
-    }
     names_lead_to_one(reading, &items);
     super::repositories::beside_manifest(reading);
     unused_files(reading);
@@ -97,7 +93,7 @@ fn item(reading: &mut Reading, number: usize, value: &Value) -> Option<Item> {
     let what = format!("[{number}]");
     let place = Place::file(MANIFEST);
     let value = &*keys::as_go_reads(reading, value, keys::SAVED_IMAGE, &what, &place);
-    let tags = texts(reading, value, number, "RepoTags");
+    let tags = texts(reading, value, number, "RepoTags", &place);
     let label = tags
         .first()
         .map_or_else(|| format!("@{number}"), Clone::clone);
@@ -105,11 +101,12 @@ fn item(reading: &mut Reading, number: usize, value: &Value) -> Option<Item> {
     let place = image.in_file(MANIFEST);
     for tag in &tags {
         if tagged_reference(tag).is_none() {
-            let message = format!("{tag:?} is not a name with a tag that docker load accepts");
+            let message = "the name is malformed or has no tag, so docker load refuses it";
+            let place = Place::image(tag).in_file(MANIFEST);
             reading.note(Code::RefName, &place, message);
         }
     }
-    let names = texts(reading, value, number, "Layers");
+    let names = texts(reading, value, number, "Layers", &place);
     if !reading.charge_layers(names.len(), &place) {
         return None;
     }
@@ -129,9 +126,7 @@ fn item(reading: &mut Reading, number: usize, value: &Value) -> Option<Item> {
     if let Some(diff_ids) = &diff_ids
         && diff_ids.len() != names.len()
     {
-        let (code, what) = (Code::LayerCount, "the number of layers");
-        let (expected, found) = (diff_ids.len(), names.len());
-        reading.add(Finding::mismatch(code, &place, what, &expected, &found));
+        reading.layer_count(diff_ids.len(), names.len(), &place);
     }
     let diff_ids = diff_ids
         .filter(|diff_ids| diff_ids.len() == names.len())
@@ -158,7 +153,13 @@ fn item(reading: &mut Reading, number: usize, value: &Value) -> Option<Item> {
 }
 
 /// A list of strings, or null.
-fn texts(reading: &mut Reading, value: &Value, number: usize, key: &str) -> Vec<String> {
+fn texts(
+    reading: &mut Reading,
+    value: &Value,
+    number: usize,
+    key: &str,
+    place: &Place,
+) -> Vec<String> {
     let Some(list) = field(value, key) else {
         return Vec::new();
     };
@@ -168,7 +169,7 @@ fn texts(reading: &mut Reading, value: &Value, number: usize, key: &str) -> Vec<
         .and_then(|list| list.iter().map(text).collect());
     texts.unwrap_or_else(|| {
         let message = format!("[{number}].{key} is not a list of strings");
-        reading.note(Code::DockerManifest, &Place::file(MANIFEST), message);
+        reading.note(Code::DockerManifest, place, message);
         Vec::new()
     })
 }
@@ -311,7 +312,11 @@ fn unused_files(reading: &mut Reading) {
         };
         if (config || layer) && !reading.is_known(content) {
             let place = Place::file(name);
-            reading.note(Code::UnreferencedBlob, &place, "no image refers to it");
+            reading.note(
+                Code::UnreferencedBlob,
+                &place,
+                "no image refers to this file",
+            );
         }
     }
 }

@@ -1,11 +1,8 @@
 //! Configs that are made of v1 metadata once the layers' `diff_ids` are known.
 
-use std::error::Error as _;
-
-use super::v1_config::{HistoryEntry, docker_load_config, schema2_config};
+use super::v1_config::{HistoryEntry, V1Error, docker_load_config, schema2_config};
 use crate::digest::{DiffId, Digest};
-use crate::error::{Error, Result};
-use crate::findings::{Code, Place};
+use crate::findings::{Code, Finding, Place};
 use crate::formats::reading::Reading;
 use crate::formats::{config, json};
 use crate::image::{ConfigView, V1Config};
@@ -14,8 +11,8 @@ use crate::image::{ConfigView, V1Config};
 ///
 /// # Errors
 /// The metadata is not what a config can be made of.
-pub fn config_of_v1(v1: &V1Config, diff_ids: &[DiffId]) -> Result<Vec<u8>> {
-    let config = match v1 {
+pub fn config_of_v1(v1: &V1Config, diff_ids: &[DiffId]) -> Result<Vec<u8>, V1Error> {
+    match v1 {
         V1Config::Schema1(layers) => {
             let history = layers.iter().map(|layer| HistoryEntry {
                 v1: &layer.json,
@@ -27,8 +24,18 @@ pub fn config_of_v1(v1: &V1Config, diff_ids: &[DiffId]) -> Result<Vec<u8>> {
             let chain = layers.iter().map(|layer| &*layer.json);
             docker_load_config(&chain.collect::<Vec<_>>(), diff_ids)
         }
-    };
-    config.map_err(|source| Error::V1 { source })
+    }
+}
+
+/// That no config can be made.
+pub(crate) fn not_made(error: &V1Error, place: &Place) -> Finding {
+    let mut message = format!("cannot create a config from the v1 metadata: {error}");
+    let mut cause = std::error::Error::source(error);
+    while let Some(error) = cause {
+        message.push_str(&format!(": {error}"));
+        cause = error.source();
+    }
+    Finding::new(Code::V1Config, place, message)
 }
 
 /// What the config will say, but for the `diff_ids`; `None` where none can be made, which is noted. History and time come
@@ -43,9 +50,7 @@ pub(crate) fn view_of_v1(
     let bytes = match config_of_v1(v1, &vec![any; layers]) {
         Ok(bytes) => bytes,
         Err(error) => {
-            let cause = error.source().map(|cause| format!(": {cause}"));
-            let message = format!("{error}{}", cause.unwrap_or_default());
-            reading.note(Code::V1Config, place, message);
+            reading.add(not_made(&error, place));
             return None;
         }
     };

@@ -65,6 +65,23 @@ impl Schema2MediaType {
 /// The bytes of the manifest; its digest is theirs. `layers` has the base first.
 #[must_use]
 pub fn schema2_manifest(config: &Schema2Descriptor, layers: &[Schema2Descriptor]) -> Vec<u8> {
+    encoded_manifest(config, layers, "[]")
+}
+
+/// The same for an image of schema 1, where skopeo's list of no layers is Go's `nil`.
+#[must_use]
+pub fn schema2_manifest_of_schema1(
+    config: &Schema2Descriptor,
+    layers: &[Schema2Descriptor],
+) -> Vec<u8> {
+    encoded_manifest(config, layers, "null")
+}
+
+fn encoded_manifest(
+    config: &Schema2Descriptor,
+    layers: &[Schema2Descriptor],
+    no_layers: &str,
+) -> Vec<u8> {
     let layers: Vec<_> = layers.iter().map(encoded).collect();
     let mut layers_list = String::new();
     go_json::list(layers.iter().map(String::as_str), &mut layers_list);
@@ -77,7 +94,7 @@ pub fn schema2_manifest(config: &Schema2Descriptor, layers: &[Schema2Descriptor]
         (
             "layers",
             if layers.is_empty() {
-                "null"
+                no_layers
             } else {
                 &layers_list
             },
@@ -142,11 +159,13 @@ mod tests {
         );
     }
 
-    /// As skopeo 1.9.3 writes an image of empty layers.
+    /// As skopeo 1.9.3 writes an image of empty layers, from an OCI layout and from schema 1.
     #[test]
-    fn no_layers_are_null() {
+    fn no_layers_are_an_empty_list_or_null() {
         let config = descriptor(Schema2MediaType::Config, 163, &[]);
         let manifest = String::from_utf8(schema2_manifest(&config, &[])).unwrap();
+        assert!(manifest.ends_with(r#""},"layers":[]}"#), "{manifest}");
+        let manifest = String::from_utf8(schema2_manifest_of_schema1(&config, &[])).unwrap();
         assert!(manifest.ends_with(r#""},"layers":null}"#), "{manifest}");
     }
 }

@@ -34,7 +34,7 @@ pub(crate) fn read(reading: &mut Reading, beside: Beside) -> Vec<Entry> {
     version(reading);
     if !reading.files.has_folder("blobs") {
         let place = Place::file("blobs");
-        reading.note(Code::LayoutBlobs, &place, "the folder blobs is missing");
+        reading.note(Code::LayoutBlobs, &place, "the folder is missing");
     }
     let place = Place::file(INDEX);
     let document = match reading.find(INDEX, &place) {
@@ -187,7 +187,7 @@ fn names_lead_to_one(reading: &mut Reading, entries: &mut [Entry], place: &Place
             reading.entry = Some(position);
             let place = Place::image(name).in_file_of(place);
             if !is_ref_name(name) {
-                let message = format!("{REF_NAME} {name:?} does not match its grammar");
+                let message = format!("the name does not match the grammar of {REF_NAME}");
                 reading.note(Code::RefName, &place, message);
             }
             let first = *known.entry(name.clone()).or_insert(position);
@@ -249,7 +249,7 @@ pub(crate) fn loose_blobs(reading: &mut Reading) -> Vec<Loose> {
         let digest = path.replacen('/', ":", 1);
         match digest.parse::<Digest>() {
             Ok(digest) => {
-                let message = "no readable document refers to it";
+                let message = "no readable document refers to this blob";
                 reading.note(Code::UnreferencedBlob, &place, message);
                 loose.push(Loose {
                     content: content.clone(),
@@ -258,7 +258,8 @@ pub(crate) fn loose_blobs(reading: &mut Reading) -> Vec<Loose> {
                 });
             }
             Err(_) if is_other_algorithm(&digest) => {
-                let message = "named by a digest that is neither sha256 nor sha512";
+                let message =
+                    "the algorithm of the digest is not supported, expected sha256 or sha512";
                 reading.note(Code::BlobAlgorithm, &place, message);
             }
             Err(_) => {

@@ -39,7 +39,7 @@ pub(crate) fn read(
     let artifact_type = text(value, "artifactType").filter(|own| !own.is_empty());
     let is_empty = |config: &Link| config.descriptor.media_type == media_type::EMPTY;
     if config.as_ref().is_some_and(is_empty) && artifact_type.is_none() {
-        let message = "the config is the empty one, but artifactType is missing";
+        let message = "artifactType is missing, which a manifest with the empty config needs";
         tree.reading.note(Code::ArtifactType, place, message);
     }
     let mut manifest = Manifest {
@@ -145,10 +145,7 @@ fn image(
         .as_ref()
         .is_some_and(|diff_ids| diff_ids.len() == listed);
     if let (Some(diff_ids), false, true) = (&diff_ids, same_count, all_tar) {
-        let what = "the number of layers";
-        let (code, expected) = (Code::LayerCount, diff_ids.len());
-        let finding = Finding::mismatch(code, place, what, &expected, &listed);
-        tree.reading.add(finding);
+        tree.reading.layer_count(diff_ids.len(), listed, place);
     }
     // Where a descriptor could not be read, or some layers are not file systems, nothing says which diff_id is whose.
     let diff_ids = diff_ids
@@ -226,7 +223,10 @@ fn layer(tree: &mut Tree, link: &Link, diff_id: Option<DiffId>, place: &Place) -
         let Some((content, place)) = content(tree, link, place) else {
             return absent();
         };
-        let message = format!("its media type is {}", descriptor.media_type);
+        let message = format!(
+            "mediaType is {}, expected that of a file system layer",
+            descriptor.media_type
+        );
         tree.reading
             .note(Code::LayerUnknownMediaType, &place, message);
         return Layer::Other(blob(link, content, &place));
@@ -262,7 +262,7 @@ fn layer(tree: &mut Tree, link: &Link, diff_id: Option<DiffId>, place: &Place) -
 
 /// What is said of a foreign layer that is not there.
 pub(crate) const FOREIGN_ABSENT: &str =
-    "a foreign layer that is missing from the input: only its urls are carried over";
+    "a foreign layer that is missing from the input: only its urls are kept";
 
 /// The content of a blob that must be here, and its place.
 fn content<'f>(

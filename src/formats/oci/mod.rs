@@ -3,6 +3,7 @@
 pub(crate) mod layout;
 mod manifest;
 pub(crate) mod tree;
+pub(crate) mod write;
 
 use serde::Deserialize;
 

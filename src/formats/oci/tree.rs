@@ -260,7 +260,7 @@ impl<'r, 'f> Tree<'r, 'f> {
             first.clone_from(said);
         }
         if !said.is_empty() && first != said {
-            let message = format!("descriptors disagree about its mediaType: {first} and {said}");
+            let message = format!("mediaType is {first} in one descriptor, {said} in another");
             let finding = Finding {
                 expected: Some(first.clone()),
                 found: Some(said.clone()),
@@ -380,7 +380,7 @@ impl<'r, 'f> Tree<'r, 'f> {
             if !links.iter().any(is_about) {
                 let digest = link.descriptor.digest;
                 let message = format!(
-                    "attestation {digest} refers to {about}, which is not in the same index"
+                    "attestation {digest} is about {about}, which is not in the same index"
                 );
                 self.reading
                     .note(Code::AttestationReference, place, message);

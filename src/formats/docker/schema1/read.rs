@@ -1,10 +1,9 @@
 //! An image from a schema 1 manifest with its blobs beside it.
 
 use std::error::Error as _;
-use std::io::Read;
 
 use super::{Emptiness, Schema1, Schema1Layer, parse};
-use crate::compression::{Codec, Decoder};
+use crate::compression::{DecodeError, Decoder};
 use crate::error::{Error, Result};
 use crate::findings::{Code, Place};
 use crate::formats::docker::jws::Verdict;
@@ -12,8 +11,8 @@ use crate::formats::docker::view_of_v1;
 use crate::formats::reading::{Found, MISSING, Reading};
 use crate::formats::{Beside, Loose, json};
 use crate::image::{
-    Config, Entry, KnownAs, Layer, Manifest, Node, Reference, Schema1Document, TarLayer, V1Config,
-    V1Layer, fully_qualified, media_type,
+    Config, Entry, FsLayer, KnownAs, Layer, Manifest, Node, Reference, Schema1Document, TarLayer,
+    V1Config, V1Layer, fully_qualified, media_type,
 };
 use crate::source::Content;
 
@@ -121,6 +120,14 @@ fn image(
                 },
                 digest: manifest.digest,
                 bytes: bytes.to_vec(),
+                layers: manifest
+                    .layers
+                    .iter()
+                    .map(|layer| FsLayer {
+                        blob: layer.blob,
+                        throwaway: layer.throwaway == Some(true),
+                    })
+                    .collect(),
             }),
         },
         config: view.map_or(Config::Unreadable, |view| Config::V1 { metadata, view }),
@@ -189,28 +196,25 @@ fn blob(reading: &mut Reading, layer: &Schema1Layer, layer_bytes: u64, place: &P
 fn is_zeros(content: &Content, limit: u64) -> Result<bool> {
     let codec = content.codec()?;
     let reader = std::io::BufReader::new(content.reader()?);
-    let damaged = |source| match codec {
-        Codec::None => Error::io("read", "the layer")(source),
-        codec => Error::Decode {
+    let damaged = |error| match error {
+        DecodeError::Read(source) => Error::io("read", "the layer")(source),
+        error => Error::Decode {
             codec: codec.name(),
-            source,
+            source: error.into(),
         },
     };
     let mut decoder = Decoder::new(codec, reader).map_err(damaged)?;
-    let mut buffer = vec![0; 64 << 10];
+    let mut buffer = Vec::new();
     let mut length = 0;
     loop {
-        match decoder.read(&mut buffer) {
-            Ok(0) => return Ok(true),
-            Ok(count) if buffer[..count].iter().all(|byte| *byte == 0) => {
-                length += count as u64;
-                if length > limit {
-                    return Ok(false);
-                }
-            }
-            Ok(_) => return Ok(false),
-            Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
-            Err(error) => return Err(damaged(error)),
+        let result = decoder.read_chunk(&mut buffer, 64 << 10);
+        length += buffer.len() as u64;
+        if buffer.iter().any(|byte| *byte != 0) || length > limit {
+            return Ok(false);
+        }
+        result.map_err(damaged)?;
+        if buffer.is_empty() {
+            return Ok(true);
         }
     }
 }

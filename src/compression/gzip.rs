@@ -1,0 +1,288 @@
+//! One gzip member (RFC 1952). zlib-rs knows them too, but takes new memory for each, and eStargz layers have one for every
+//! file.
+
+use flate2::{Decompress, FlushDecompress, Status};
+
+use super::decode::DecodeError;
+use super::member::Step;
+
+const HEADER_CHECKSUM: u8 = 1 << 1;
+const EXTRA: u8 = 1 << 2;
+const NAME: u8 = 1 << 3;
+const COMMENT: u8 = 1 << 4;
+const RESERVED: u8 = 0b1110_0000;
+
+pub(super) struct Gzip {
+    inflate: Decompress,
+    part: Part,
+    flags: u8,
+    /// The bytes of a part of a fixed length, as far as they have been read.
+    field: Vec<u8>,
+    /// Of the header, then of the decoded bytes.
+    checksum: crc32fast::Hasher,
+    /// How many decoded bytes there have been.
+    length: u64,
+}
+
+/// The parts of a member, in their order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Part {
+    Fixed,
+    ExtraLength,
+    /// So many bytes are left of it.
+    Extra(usize),
+    Name,
+    Comment,
+    HeaderChecksum,
+    Body,
+    Trailer,
+    End,
+}
+
+impl Gzip {
+    pub fn new() -> Gzip {
+        Gzip {
+            inflate: Decompress::new(false),
+            part: Part::Fixed,
+            flags: 0,
+            field: Vec::with_capacity(10),
+            checksum: crc32fast::Hasher::new(),
+            length: 0,
+        }
+    }
+
+    pub fn restart(&mut self) {
+        self.inflate.reset(false);
+        self.part = Part::Fixed;
+        self.field.clear();
+        self.checksum.reset();
+        self.length = 0;
+    }
+
+    pub fn step(&mut self, input: &[u8], output: &mut [u8]) -> Result<Step, DecodeError> {
+        let mut consumed = 0;
+        while self.part < Part::Body && consumed < input.len() {
+            consumed += self.header(&input[consumed..])?;
+        }
+        let mut produced = 0;
+        if self.part == Part::Body {
+            let body = self.body(&input[consumed..], output)?;
+            consumed += body.consumed;
+            produced = body.produced;
+            if body.ended {
+                self.part = Part::Trailer;
+            }
+        }
+        if self.part == Part::Trailer {
+            consumed += self.trailer(&input[consumed..])?;
+        }
+        Ok(Step {
+            consumed,
+            produced,
+            ended: self.part == Part::End,
+        })
+    }
+
+    /// Takes bytes of the header, and gives their number.
+    fn header(&mut self, input: &[u8]) -> Result<usize, DecodeError> {
+        let part = self.part;
+        let count = match part {
+            Part::Extra(left) => {
+                let count = left.min(input.len());
+                match left - count {
+                    0 => self.enter_next(),
+                    left => self.part = Part::Extra(left),
+                }
+                count
+            }
+            Part::Name | Part::Comment => match input.iter().position(|byte| *byte == 0) {
+                Some(end) => {
+                    self.enter_next();
+                    end + 1
+                }
+                None => input.len(),
+            },
+            Part::Fixed => self.gather(input, 10),
+            _ => self.gather(input, 2),
+        };
+        // Its own checksum is the one part that it does not cover.
+        if part == Part::HeaderChecksum {
+            if let [low, high] = self.field[..] {
+                let expected = u32::from(u16::from_le_bytes([low, high]));
+                if self.checksum.clone().finalize() & 0xffff != expected {
+                    return Err(damaged("header checksum mismatch"));
+                }
+                self.enter_next();
+            }
+            return Ok(count);
+        }
+        self.checksum.update(&input[..count]);
+        match (part, &self.field[..]) {
+            (Part::Fixed, [0x1f, 0x8b, 8, flags, _, _, _, _, _, _]) if flags & RESERVED == 0 => {
+                self.flags = *flags;
+                self.enter_next();
+            }
+            (Part::Fixed, [_, _, _, _, _, _, _, _, _, _]) => {
+                return Err(damaged("invalid header"));
+            }
+            (Part::ExtraLength, &[low, high]) => {
+                self.field.clear();
+                self.part = Part::Extra(usize::from(u16::from_le_bytes([low, high])));
+                if self.part == Part::Extra(0) {
+                    self.enter_next();
+                }
+            }
+            _ => {}
+        }
+        Ok(count)
+    }
+
+    /// Goes on to the part of the header that follows this one, or to the body.
+    fn enter_next(&mut self) {
+        let has = |flag| self.flags & flag != 0;
+        self.part = match self.part {
+            Part::Fixed if has(EXTRA) => Part::ExtraLength,
+            part if part < Part::Name && has(NAME) => Part::Name,
+            part if part < Part::Comment && has(COMMENT) => Part::Comment,
+            part if part < Part::HeaderChecksum && has(HEADER_CHECKSUM) => Part::HeaderChecksum,
+            _ => Part::Body,
+        };
+        self.field.clear();
+    }
+
+    fn body(&mut self, input: &[u8], output: &mut [u8]) -> Result<Step, DecodeError> {
+        if self.inflate.total_in() == 0 {
+            self.checksum.reset();
+        }
+        let before = (self.inflate.total_in(), self.inflate.total_out());
+        let status = self
+            .inflate
+            .decompress(input, output, FlushDecompress::None)
+            .map_err(|error| damaged(error.message().unwrap_or("invalid deflate data")))?;
+        let after = (self.inflate.total_in(), self.inflate.total_out());
+        let step = Step::new(before, after, status == Status::StreamEnd)?;
+        self.checksum.update(&output[..step.produced]);
+        self.length += step.produced as u64;
+        Ok(step)
+    }
+
+    fn trailer(&mut self, input: &[u8]) -> Result<usize, DecodeError> {
+        let count = self.gather(input, 8);
+        if let [a, b, c, d, length @ ..] = &self.field[..]
+            && let Ok(length) = <[u8; 4]>::try_from(length)
+        {
+            if self.checksum.clone().finalize() != u32::from_le_bytes([*a, *b, *c, *d]) {
+                return Err(damaged("checksum mismatch"));
+            }
+            if self.length & u64::from(u32::MAX) != u64::from(u32::from_le_bytes(length)) {
+                return Err(damaged("length mismatch"));
+            }
+            self.part = Part::End;
+        }
+        Ok(count)
+    }
+
+    /// Adds to the field what it lacks of `size` bytes, as far as it is there, and gives how much that was.
+    fn gather(&mut self, input: &[u8], size: usize) -> usize {
+        let count = input.len().min(size - self.field.len());
+        self.field.extend_from_slice(&input[..count]);
+        count
+    }
+}
+
+fn damaged(reason: &str) -> DecodeError {
+    DecodeError::Damaged(reason.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+
+    use super::*;
+
+    fn decode(bytes: &[u8], piece: usize) -> Result<(Vec<u8>, usize), String> {
+        let mut gzip = Gzip::new();
+        let mut decoded = Vec::new();
+        let mut consumed = 0;
+        loop {
+            let input = &bytes[consumed..bytes.len().min(consumed + piece)];
+            let mut output = [0; 100];
+            let step = gzip
+                .step(input, &mut output)
+                .map_err(|error| error.to_string())?;
+            consumed += step.consumed;
+            decoded.extend_from_slice(&output[..step.produced]);
+            if step.ended {
+                return Ok((decoded, consumed));
+            }
+            if step.consumed + step.produced == 0 {
+                return Err("it ends".to_owned());
+            }
+        }
+    }
+
+    /// A member with some of the fields of RFC 1952, section 2.3.
+    fn member(flags: u8, text: &[u8]) -> Vec<u8> {
+        let mut bytes = vec![0x1f, 0x8b, 8, flags, 1, 2, 3, 4, 0, 255];
+        for (flag, field) in [
+            (EXTRA, &b"\x05\0extra"[..]),
+            (NAME, b"name\0"),
+            (COMMENT, b"comment\0"),
+        ] {
+            if flags & flag != 0 {
+                bytes.extend_from_slice(field);
+            }
+        }
+        if flags & HEADER_CHECKSUM != 0 {
+            let checksum = crc32fast::hash(&bytes).to_le_bytes();
+            bytes.extend_from_slice(&checksum[..2]);
+        }
+        let mut body = flate2::write::DeflateEncoder::new(Vec::new(), flate2::Compression::fast());
+        body.write_all(text).unwrap();
+        bytes.extend(body.finish().unwrap());
+        bytes.extend(crc32fast::hash(text).to_le_bytes());
+        bytes.extend(u32::try_from(text.len()).unwrap().to_le_bytes());
+        bytes
+    }
+
+    #[test]
+    fn every_field_of_the_header() {
+        let text = b"some text, some more text".repeat(20);
+        for flags in (0..=RESERVED >> 1).filter(|flags| flags & RESERVED == 0) {
+            for text in [&text[..], b""] {
+                let bytes = member(flags, text);
+                let more = [&bytes[..], b"what follows"].concat();
+                for piece in [1, 3, 1 << 20] {
+                    let (decoded, consumed) = decode(&more, piece).unwrap();
+                    assert!(decoded == text && consumed == bytes.len(), "{flags:#b}");
+                }
+                for length in 0..bytes.len() {
+                    assert!(decode(&bytes[..length], 1 << 20).is_err(), "{flags:#b}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn damage() {
+        let sound = member(HEADER_CHECKSUM | NAME, b"text");
+        let changed = |at: usize| {
+            let mut bytes = sound.clone();
+            bytes[at] ^= 0x80;
+            decode(&bytes, 1 << 20).unwrap_err()
+        };
+        let length = sound.len();
+        for (at, message) in [
+            (0, "invalid header"),
+            (2, "invalid header"),
+            (3, "invalid header"),
+            (4, "header checksum mismatch"),
+            (11, "header checksum mismatch"),
+            (15, "header checksum mismatch"),
+            (length - 8, "checksum mismatch"),
+            (length - 1, "length mismatch"),
+        ] {
+            assert_eq!(changed(at), message, "byte {at}");
+        }
+    }
+}

@@ -1,0 +1,139 @@
+//! The decoders of one member or frame, each used again for the next where its library can.
+
+use bzip2::Decompress as Bunzip2;
+use liblzma::stream::{Action, Stream};
+use zstd::zstd_safe::{DCtx, DParameter, InBuffer, OutBuffer, ResetDirective, get_error_name};
+
+use super::Codec;
+use super::decode::DecodeError;
+use super::gzip::Gzip;
+use crate::limits;
+
+/// libzstd's `ZSTD_error_frameParameter_windowTooLarge`, negative as its functions return it:
+/// <https://github.com/facebook/zstd/blob/v1.5.7/lib/zstd_errors.h>.
+const WINDOW_TOO_LARGE: usize = 0_usize.wrapping_sub(16);
+
+pub(super) enum Member {
+    Gzip(Gzip),
+    Zstd(DCtx<'static>),
+    Bzip2(Bunzip2),
+    Xz(Stream),
+}
+
+/// What one call of a decoder did.
+pub(super) struct Step {
+    pub consumed: usize,
+    pub produced: usize,
+    /// Whether the member is complete, its checksums included.
+    pub ended: bool,
+}
+
+impl Member {
+    /// `None` for plain bytes.
+    pub fn new(codec: Codec) -> Result<Option<Member>, DecodeError> {
+        Ok(Some(match codec {
+            Codec::None => return Ok(None),
+            Codec::Gzip => Member::Gzip(Gzip::new()),
+            Codec::Zstd => {
+                let mut context = DCtx::try_create()
+                    .ok_or_else(|| DecodeError::Limit("there is no memory for it".to_owned()))?;
+                let window = DParameter::WindowLogMax(limits::ZSTD_WINDOW_LOG);
+                context.set_parameter(window).map_err(zstd_error)?;
+                Member::Zstd(context)
+            }
+            Codec::Bzip2 => Member::Bzip2(Bunzip2::new(false)),
+            Codec::Xz => Member::Xz(xz_stream()?),
+        }))
+    }
+
+    /// Makes ready for another member.
+    pub fn restart(&mut self) -> Result<(), DecodeError> {
+        match self {
+            Member::Gzip(gzip) => gzip.restart(),
+            Member::Zstd(context) => {
+                let reset = context.reset(ResetDirective::SessionOnly);
+                reset.map_err(zstd_error)?;
+            }
+            Member::Bzip2(bunzip2) => *bunzip2 = Bunzip2::new(false),
+            Member::Xz(stream) => *stream = xz_stream()?,
+        }
+        Ok(())
+    }
+
+    /// Decodes what it can of `input`, which is empty at the end, into `output`.
+    pub fn step(&mut self, input: &[u8], output: &mut [u8]) -> Result<Step, DecodeError> {
+        match self {
+            Member::Gzip(gzip) => gzip.step(input, output),
+            Member::Zstd(context) => {
+                let (mut source, mut target) = (InBuffer::around(input), OutBuffer::around(output));
+                let hint = context
+                    .decompress_stream(&mut target, &mut source)
+                    .map_err(zstd_error)?;
+                Ok(Step {
+                    consumed: source.pos(),
+                    produced: target.pos(),
+                    ended: hint == 0,
+                })
+            }
+            Member::Bzip2(bunzip2) => {
+                let before = (bunzip2.total_in(), bunzip2.total_out());
+                let status = bunzip2.decompress(input, output).map_err(|error| {
+                    let message = error.to_string();
+                    DecodeError::Damaged(message.trim_start_matches("bzip2: ").to_owned())
+                })?;
+                let after = (bunzip2.total_in(), bunzip2.total_out());
+                Step::new(before, after, status == bzip2::Status::StreamEnd)
+            }
+            Member::Xz(stream) => {
+                let before = (stream.total_in(), stream.total_out());
+                let action = if input.is_empty() {
+                    Action::Finish
+                } else {
+                    Action::Run
+                };
+                let status = stream.process(input, output, action).map_err(xz_error)?;
+                let after = (stream.total_in(), stream.total_out());
+                Step::new(before, after, status == liblzma::stream::Status::StreamEnd)
+            }
+        }
+    }
+}
+
+impl Step {
+    /// From how much a decoder had consumed and produced before and after it.
+    pub fn new(before: (u64, u64), after: (u64, u64), ended: bool) -> Result<Step, DecodeError> {
+        let length = |from: u64, to: u64| {
+            usize::try_from(to - from)
+                .map_err(|_| DecodeError::Damaged("its decoder counts wrong".to_owned()))
+        };
+        Ok(Step {
+            consumed: length(before.0, after.0)?,
+            produced: length(before.1, after.1)?,
+            ended,
+        })
+    }
+}
+
+fn zstd_error(code: usize) -> DecodeError {
+    if code == WINDOW_TOO_LARGE {
+        let limit = 1_u64 << limits::ZSTD_WINDOW_LOG;
+        return DecodeError::Limit(format!(
+            "its window is larger than the limit of {limit} bytes"
+        ));
+    }
+    DecodeError::Damaged(get_error_name(code).to_owned())
+}
+
+fn xz_stream() -> Result<Stream, DecodeError> {
+    Stream::new_stream_decoder(limits::XZ_MEMORY, 0).map_err(xz_error)
+}
+
+fn xz_error(error: liblzma::stream::Error) -> DecodeError {
+    if error == liblzma::stream::Error::MemLimit {
+        let limit = limits::XZ_MEMORY;
+        return DecodeError::Limit(format!(
+            "it needs more memory than the limit of {limit} bytes"
+        ));
+    }
+    DecodeError::Damaged(error.to_string())
+}

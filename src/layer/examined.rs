@@ -1,0 +1,86 @@
+//! What a blob turned out to be, and what is wrong with it.
+
+use super::Job;
+use super::examination::Seen;
+use super::source::ReadToEnd;
+use crate::compression::Codec;
+use crate::digest::{DiffId, Digest};
+use crate::findings::{Code, Finding, Place};
+
+/// What a blob turned out to be, as far as it can be read.
+#[derive(Debug)]
+pub(crate) struct Examined {
+    /// In the input.
+    pub codec: Codec,
+    /// Of the bytes in the input; `None` when they were not read to their end.
+    pub source_digest: Option<Digest>,
+    /// Of the decoded bytes; `None` when they were not decoded to their end.
+    pub diff_id: Option<DiffId>,
+    /// All that is wrong with it, or worth knowing.
+    pub findings: Vec<Finding>,
+    /// Whether it has no bytes.
+    empty: bool,
+    /// What it begins with, if that is neither a tar nor a known codec.
+    not_tar: Option<String>,
+}
+
+impl Examined {
+    /// `source_digest` is that of all bytes that were read.
+    pub(super) fn new(job: &Job, read: ReadToEnd, source_digest: Digest, seen: Seen) -> Examined {
+        let code = read.flaw.as_ref().map(|flaw| flaw.code);
+        let unread = matches!(code, Some(Code::Unreadable | Code::LayerSize));
+        // Where the stream is damaged, what came out of it is not the layer's tar.
+        let whole = matches!(code, None | Some(Code::LayerTrailingData));
+        let mut examined = Examined {
+            codec: job.codec,
+            source_digest: (!unread).then_some(source_digest),
+            diff_id: (whole && job.action.decodes()).then_some(DiffId(seen.digest)),
+            findings: Vec::new(),
+            empty: job.content.size() == 0,
+            not_tar: seen.not_tar,
+        };
+        let place = &job.place;
+        let mut findings: Vec<Finding> = read.flaw.map(|flaw| flaw.at(place)).into_iter().collect();
+        let diff_id = job.diff_id;
+        findings.extend(diff_id.and_then(|diff_id| examined.diff_id_mismatch(&diff_id, place)));
+        let digest = job.digest;
+        findings.extend(digest.and_then(|digest| examined.digest_mismatch(&digest, place)));
+        if whole {
+            // That a file of no bytes has no end-of-archive marker goes without saying.
+            let tar = seen.tar.into_iter();
+            let tar = tar.filter(|(code, _)| !(examined.empty && *code == Code::LayerTarNoEnd));
+            findings.extend(tar.map(|(code, message)| Finding::new(code, place, message)));
+        }
+        examined.findings = findings;
+        examined
+    }
+
+    /// Compares the digest of the bytes in the input. A digest of another algorithm was not computed.
+    pub fn digest_mismatch(&self, expected: &Digest, place: &Place) -> Option<Finding> {
+        let found = self.source_digest?;
+        let mismatch = || Finding::mismatch(Code::BlobDigest, place, "digest", expected, &found);
+        differ(expected, &found).then(mismatch)
+    }
+
+    /// Compares the digest of the decoded bytes. A digest of another algorithm was not computed.
+    pub fn diff_id_mismatch(&self, expected: &DiffId, place: &Place) -> Option<Finding> {
+        let found = self.diff_id?;
+        if !differ(&expected.0, &found.0) {
+            return None;
+        }
+        if self.empty && *expected == DiffId(Digest::sha256(&[0; 1024])) {
+            let message =
+                "the layer is a file of no bytes; the config says that it is a tar of no files";
+            return Some(Finding::new(Code::LayerEmptyFile, place, message));
+        }
+        let mut finding = Finding::mismatch(Code::LayerDiffId, place, "diff_id", expected, &found);
+        if let Some(beginning) = &self.not_tar {
+            finding.message = format!("{}; {beginning}", finding.message);
+        }
+        Some(finding)
+    }
+}
+
+fn differ(expected: &Digest, found: &Digest) -> bool {
+    expected.algorithm() == found.algorithm() && expected != found
+}

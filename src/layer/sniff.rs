@@ -1,0 +1,37 @@
+//! What a layer is, by its first bytes.
+
+use crate::error::Result;
+use crate::source::Content;
+use crate::tar::Header;
+
+/// As many bytes as [`unknown_codec`] needs.
+pub(super) const BEGINNING: usize = 512;
+
+/// What a layer that has no known magic number begins with, if that is not a tar: most likely it is compressed by
+/// something else.
+pub(crate) fn unknown_codec(content: &Content) -> Result<Option<String>> {
+    Ok(not_tar(&content.beginning(BEGINNING as u64)?))
+}
+
+/// Of the first bytes of plain data, what they are if they are not those of a tar.
+pub(super) fn not_tar(beginning: &[u8]) -> Option<String> {
+    if looks_like_tar(beginning) {
+        return None;
+    }
+    let hex = |byte: &u8| format!("{byte:02x}");
+    let found: Vec<String> = beginning.iter().take(8).map(hex).collect();
+    let found = found.join(" ");
+    Some(format!(
+        "the layer begins with {found}, expected tar, gzip, zstd, bzip2 or xz"
+    ))
+}
+
+/// Whether a layer may be a tar: it is empty, begins with a zero block, or with a header whose magic or checksum fits.
+fn looks_like_tar(beginning: &[u8]) -> bool {
+    let Ok(block) = <[u8; BEGINNING]>::try_from(beginning) else {
+        return beginning.iter().all(|byte| *byte == 0);
+    };
+    block.iter().all(|byte| *byte == 0)
+        || &block[257..262] == b"ustar"
+        || Header::new(&block).checksum_fits()
+}

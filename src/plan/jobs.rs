@@ -1,0 +1,119 @@
+//! The distinct blobs to be read: one job for each, however many images have it.
+
+use std::collections::HashMap;
+
+use super::Check;
+use crate::compression::{Codec, Compression};
+use crate::digest::{DiffId, Digest};
+use crate::error::{Error, Result};
+use crate::findings::{Code, Finding, Place};
+use crate::image::{Blob, TarLayer};
+use crate::layer::{Action, Job, unknown_codec};
+use crate::source::{Content, ContentId};
+
+pub(super) struct Jobs {
+    pub list: Vec<Job>,
+    numbers: HashMap<Key, usize>,
+    compression: Compression,
+    check: Check,
+}
+
+/// What makes two blobs of the inputs the same blob of the output.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+enum Key {
+    /// A layer whose bytes are kept.
+    Kept(Digest, Option<DiffId>),
+    /// Not a layer: carried along.
+    Carried(Digest),
+    /// Encoded again, from whichever copy comes first.
+    Encoded(DiffId),
+    /// Only its place is known beforehand.
+    Place(ContentId),
+}
+
+/// The tar of no files: two zero blocks.
+const EMPTY_TAR: [u8; 1024] = [0; 1024];
+
+impl Jobs {
+    pub fn new(compression: Compression, check: Check) -> Jobs {
+        Jobs {
+            list: Vec::new(),
+            numbers: HashMap::new(),
+            compression,
+            check,
+        }
+    }
+
+    /// The number of a layer's job, and the codec of the layer in the input.
+    pub fn layer(&mut self, layer: &TarLayer, place: &Place) -> Result<(usize, Codec)> {
+        let content = content(layer);
+        let locate = |error: Error| error.at(place.clone());
+        let codec = content.codec().map_err(locate)?;
+        let (action, key) = match (self.compression.encoding(codec), layer.digest) {
+            (Some(encoding), _) => {
+                let key = layer.diff_id.map(Key::Encoded);
+                (Action::Encode(encoding), key)
+            }
+            (None, digest) => {
+                let decode =
+                    self.check == Check::Full || digest.is_none() || layer.diff_id.is_none();
+                let encoded = layer.diff_id.map(Key::Encoded);
+                let key = digest.map(|digest| Key::Kept(digest, layer.diff_id));
+                (Action::Keep { decode }, key.or(encoded))
+            }
+        };
+        let key = key.unwrap_or_else(|| Key::Place(layer.content.id()));
+        let job = Job {
+            codec,
+            action,
+            digest: layer.digest,
+            diff_id: layer.diff_id,
+            place: place.clone(),
+            content,
+            entry: None,
+        };
+        if codec == Codec::None
+            && layer.diff_id.is_none()
+            && let Some(beginning) = unknown_codec(&job.content).map_err(locate)?
+        {
+            let message = format!("unknown codec: {beginning}");
+            let finding = Finding::new(Code::LayerNotTar, place, message);
+            return Err(Error::finding(finding));
+        }
+        Ok((self.number(key, job), codec))
+    }
+
+    /// The number of the job of a blob that is carried along.
+    pub fn blob(&mut self, blob: &Blob, place: &Place) -> usize {
+        let digest = blob.descriptor.digest;
+        let job = Job {
+            content: blob.content.clone(),
+            codec: Codec::None,
+            action: Action::Keep { decode: false },
+            digest: Some(digest),
+            diff_id: None,
+            place: place.clone(),
+            entry: None,
+        };
+        self.number(Key::Carried(digest), job)
+    }
+
+    fn number(&mut self, key: Key, job: Job) -> usize {
+        let next = self.list.len();
+        let number = *self.numbers.entry(key).or_insert(next);
+        if number == next {
+            self.list.push(job);
+        }
+        number
+    }
+}
+
+/// Some engines saved layers without files as empty files (<https://github.com/moby/moby/issues/18170>). If the config
+/// says that the layer is the tar of no files, that is what is written.
+fn content(layer: &TarLayer) -> Content {
+    let empty_tar = || Some(DiffId(Digest::sha256(&EMPTY_TAR)));
+    if layer.content.size() == 0 && layer.diff_id == empty_tar() {
+        return Content::in_memory(&EMPTY_TAR);
+    }
+    layer.content.clone()
+}

@@ -1,0 +1,221 @@
+//! From the outcomes of the layers to the documents of the output: images are resolved, a writer makes their documents,
+//! and what points to them follows.
+
+mod image;
+
+use std::collections::HashMap;
+use std::rc::Rc;
+
+use crate::digest::Digest;
+use crate::error::Result;
+use crate::formats::oci;
+use crate::image::{
+    Descriptor, Document, Platform, ResolvedChild, ResolvedConfig, ResolvedImage, ResolvedIndex,
+};
+use crate::layer::Outcome;
+use crate::limits;
+use crate::output::Output;
+use crate::plan::{Plan, PlannedManifest, PlannedNode};
+use crate::report::{ImageReport, IndexReport};
+use crate::schema2;
+
+/// Makes the documents of a plan whose layers are done.
+pub(crate) struct Resolver<'a> {
+    plan: &'a Plan<'a>,
+    outcomes: &'a [Outcome],
+    output: &'a Output,
+    /// Whether the report has the digests of schema 2, which cost a walk through each document.
+    with_schema2: bool,
+    /// By the digest in the input.
+    nodes: HashMap<Digest, usize>,
+    written: Vec<Option<Rc<Written>>>,
+}
+
+/// A manifest or index of the output.
+#[derive(Debug)]
+pub(crate) struct Written {
+    /// Media type, digest and size; of what the input lacks, all that is said of it.
+    pub descriptor: Descriptor,
+    /// All images in it.
+    pub images: Vec<ImageReport>,
+}
+
+impl<'a> Resolver<'a> {
+    pub fn new(
+        plan: &'a Plan<'a>,
+        outcomes: &'a [Outcome],
+        output: &'a Output,
+        with_schema2: bool,
+    ) -> Resolver<'a> {
+        let mut nodes = HashMap::new();
+        for (number, node) in plan.nodes.iter().enumerate() {
+            let digest = match node {
+                PlannedNode::Manifest(planned) => {
+                    let document = planned.manifest.document.as_ref();
+                    document.map(|document| document.digest)
+                }
+                PlannedNode::Index { index, .. } => Some(index.document.digest),
+                PlannedNode::Blob(_) | PlannedNode::Absent(_) => None,
+            };
+            if let Some(digest) = digest {
+                nodes.entry(digest).or_insert(number);
+            }
+        }
+        Resolver {
+            plan,
+            outcomes,
+            output,
+            with_schema2,
+            nodes,
+            written: vec![None; plan.nodes.len()],
+        }
+    }
+
+    /// Writes the documents of a selected image and of what it depends on.
+    pub fn root(&mut self, number: usize) -> Result<Rc<Written>> {
+        self.node(self.plan.roots[number], 0)
+    }
+
+    /// `depth` counts what led here: indexes, and manifests about each other.
+    fn node(&mut self, number: usize, depth: usize) -> Result<Rc<Written>> {
+        if let Some(written) = &self.written[number] {
+            return Ok(Rc::clone(written));
+        }
+        limits::at_most(
+            "the number of manifests that are about each other",
+            depth,
+            limits::SUBJECT_DEPTH,
+        )?;
+        let written = match &self.plan.nodes[number] {
+            PlannedNode::Manifest(planned) => self.manifest(planned, depth)?,
+            PlannedNode::Index { index, children } => {
+                let children: Vec<Rc<Written>> = children
+                    .iter()
+                    .map(|&child| self.node(child, depth + 1))
+                    .collect::<Result<_>>()?;
+                self.index(index, &children)?
+            }
+            PlannedNode::Blob(blob) => {
+                let old = &blob.descriptor;
+                let descriptor = Descriptor::new(old.media_type.clone(), old.digest, old.size);
+                Written::of(descriptor)
+            }
+            PlannedNode::Absent(descriptor) => Written::of((*descriptor).clone()),
+        };
+        let written = Rc::new(written);
+        self.written[number] = Some(Rc::clone(&written));
+        Ok(written)
+    }
+
+    fn manifest(&mut self, planned: &PlannedManifest<'a>, depth: usize) -> Result<Written> {
+        let manifest = planned.manifest;
+        let subject = manifest.subject.and_then(|digest| self.nodes.get(&digest));
+        let subject = match subject.copied() {
+            Some(number) => Some(self.node(number, depth + 1)?.plain_descriptor()),
+            None => None,
+        };
+        let resolved = image::resolve(planned, self.outcomes, subject)?;
+        let document = oci::write::manifest(&resolved)?;
+        if let ResolvedConfig::Image { document, .. } = &resolved.config {
+            self.output.put(document)?;
+        }
+        self.output.put(&document)?;
+        let ResolvedConfig::Image {
+            document: config,
+            platform,
+        } = &resolved.config
+        else {
+            return Ok(Written::of(document.descriptor()));
+        };
+        let platform = platform.cloned();
+        let image = self.report(
+            planned,
+            &resolved,
+            &document,
+            config.digest,
+            platform.clone(),
+        );
+        Ok(Written {
+            descriptor: Descriptor {
+                platform,
+                ..document.descriptor()
+            },
+            images: vec![image],
+        })
+    }
+
+    fn report(
+        &self,
+        planned: &PlannedManifest,
+        resolved: &ResolvedImage,
+        document: &Document,
+        image_id: Digest,
+        platform: Option<Platform>,
+    ) -> ImageReport {
+        let manifest = planned.manifest;
+        let layers = image::reports(planned, resolved);
+        let schema1 = manifest.known_as.schema1.as_ref();
+        let old = resolved.original;
+        ImageReport {
+            platform,
+            indexes: Vec::new(),
+            schema1: schema1.map(|schema1| schema1.digest),
+            old_manifest: old.map(|document| document.digest),
+            old_media_type: old.map(|document| document.media_type.clone()),
+            old_image_id: manifest.image_id(),
+            manifest: document.digest,
+            image_id,
+            v2s2_of_input: (self.with_schema2)
+                .then(|| schema2::of_input(manifest, &layers))
+                .flatten(),
+            v2s2_of_output: (self.with_schema2)
+                .then(|| schema2::of_output(resolved))
+                .flatten(),
+            layers,
+        }
+    }
+
+    fn index(&self, index: &crate::image::Index, children: &[Rc<Written>]) -> Result<Written> {
+        let mut images = Vec::new();
+        let mut resolved = ResolvedIndex {
+            original: &index.document,
+            children: Vec::with_capacity(children.len()),
+        };
+        for ((original, node), written) in index.children.iter().zip(children) {
+            images.extend(written.images.iter().cloned());
+            let is_absent = matches!(node, crate::image::Node::Absent { .. });
+            resolved.children.push(ResolvedChild {
+                original,
+                new: (!is_absent).then(|| written.plain_descriptor()),
+            });
+        }
+        let document = oci::write::index(&resolved)?;
+        self.output.put(&document)?;
+        for image in &mut images {
+            let this = IndexReport {
+                old: index.document.digest,
+                new: Some(document.digest),
+            };
+            image.indexes.insert(0, this);
+        }
+        Ok(Written {
+            descriptor: document.descriptor(),
+            images,
+        })
+    }
+}
+
+impl Written {
+    fn of(descriptor: Descriptor) -> Written {
+        Written {
+            descriptor,
+            images: Vec::new(),
+        }
+    }
+
+    /// Media type, digest and size.
+    fn plain_descriptor(&self) -> Descriptor {
+        let own = &self.descriptor;
+        Descriptor::new(own.media_type.clone(), own.digest, own.size)
+    }
+}

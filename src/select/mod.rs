@@ -1,0 +1,254 @@
+//! Which images of the inputs are converted, and under which names.
+
+mod parts;
+mod wanted;
+
+use std::collections::HashSet;
+use std::convert::Infallible;
+use std::str::FromStr;
+
+use crate::digest::Digest;
+use crate::error::Error;
+use crate::error::Result;
+use crate::findings::{Finding, Place};
+use crate::formats::Input;
+use crate::image::Entry;
+use crate::image::Node;
+use crate::image::Platform;
+use crate::image::Reference;
+use crate::image::fully_qualified;
+use crate::image::tagged_reference;
+
+pub use parts::Missing;
+use parts::Parts;
+use wanted::Wanted;
+
+/// What `--image` takes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ImageSelector {
+    /// A name, as the input has it or fully qualified.
+    Name(String),
+    /// The image at this place, from 0, of each input.
+    Position(usize),
+    /// The digest of a manifest, index or config.
+    Digest(Digest),
+}
+
+impl FromStr for ImageSelector {
+    type Err = Infallible;
+
+    fn from_str(text: &str) -> Result<ImageSelector, Infallible> {
+        if let Some(position) = text.strip_prefix('@').and_then(|text| text.parse().ok()) {
+            return Ok(ImageSelector::Position(position));
+        }
+        Ok(match text.parse() {
+            Ok(digest) => ImageSelector::Digest(digest),
+            Err(_) => ImageSelector::Name(text.to_owned()),
+        })
+    }
+}
+
+impl std::fmt::Display for ImageSelector {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            ImageSelector::Name(name) => f.write_str(name),
+            ImageSelector::Position(position) => write!(f, "@{position}"),
+            ImageSelector::Digest(digest) => digest.fmt(f),
+        }
+    }
+}
+
+/// What is wanted of the inputs; empty lists want everything.
+#[derive(Debug, Clone, Default)]
+#[non_exhaustive]
+pub struct Selection {
+    /// Only these images.
+    pub images: Vec<ImageSelector>,
+    /// Only these platforms.
+    pub platforms: Vec<Platform>,
+    /// The name for the one image selected.
+    pub name: Option<String>,
+    /// What to do about images that an index names and the input lacks.
+    pub missing: Missing,
+}
+
+/// A selected entry, and which input it is from.
+#[derive(Debug)]
+pub(crate) struct Selected {
+    pub input: usize,
+    /// Its place among the entries of the input, from 0.
+    pub position: usize,
+    /// The index that it is, or is one image of.
+    pub index: Option<Digest>,
+    pub label: String,
+    pub entry: Entry,
+    /// Manifests and indexes of the input's entry that are not wanted: whatever is wrong with them does not matter.
+    pub left_out: HashSet<Digest>,
+}
+
+impl Selected {
+    /// Where it is: its input and its label.
+    pub fn place(&self, inputs: &[Input]) -> Place {
+        Place::input(inputs[self.input].name.clone()).enclosing(&Place::image(self.label.clone()))
+    }
+
+    /// Says where an error of building it happened, unless it is not about the input.
+    pub fn locate(&self, error: Error, inputs: &[Input]) -> Error {
+        match error.fact() {
+            Error::Io { .. } | Error::Interrupted => error,
+            _ => error.at(self.place(inputs)),
+        }
+    }
+}
+
+impl Selection {
+    /// The selected entries of all inputs, in their order.
+    pub(crate) fn apply(
+        &self,
+        inputs: &[Input],
+        warnings: &mut Vec<Finding>,
+    ) -> Result<Vec<Selected>> {
+        let selected = self.named(inputs)?;
+        let mut kept = Vec::with_capacity(selected.len());
+        let first = warnings.len();
+        for mut one in selected {
+            let place = one.place(inputs);
+            let mut parts = Parts::new(&self.platforms, self.missing);
+            let node = parts.of(one.entry.node);
+            let node = node.map_err(|error| error.at(place.clone()))?;
+            warnings.extend(parts.warning(&place));
+            one.left_out.extend(parts.left_out);
+            if let Some(node) = node {
+                one.entry.node = node;
+                kept.push(one);
+            }
+        }
+        if let (true, [first, others @ ..]) = (kept.is_empty(), &warnings[first..]) {
+            return Err(Error::NothingLeft {
+                first: first.to_string(),
+                others: others.len(),
+            });
+        }
+        if kept.is_empty() && !self.platforms.is_empty() {
+            let wanted: Vec<String> = self.platforms.iter().map(ToString::to_string).collect();
+            return Err(Error::NoSuchPlatform {
+                wanted: wanted.join(" or "),
+                available: platforms(inputs),
+            });
+        }
+        self.rename(&mut kept)?;
+        Ok(kept)
+    }
+
+    /// What `--image` selects of all inputs, whatever its platform, and whether all of it is there or not.
+    pub(crate) fn named(&self, inputs: &[Input]) -> Result<Vec<Selected>> {
+        let mut selected = Vec::new();
+        let mut wanted = Wanted::new(&self.images);
+        for (number, input) in inputs.iter().enumerate() {
+            for (position, whole) in input.entries.iter().enumerate() {
+                let index = match &whole.node {
+                    Node::Index(index) => Some(index.document.digest),
+                    _ => None,
+                };
+                for entry in wanted.of(position, whole) {
+                    selected.push(Selected {
+                        input: number,
+                        position,
+                        index,
+                        label: entry.label(position),
+                        left_out: not_in(&entry, &whole.node),
+                        entry,
+                    });
+                }
+            }
+        }
+        if let Some(image) = wanted.unmet() {
+            return Err(Error::NoSuchImage {
+                wanted: image.to_string(),
+                available: available(inputs),
+            });
+        }
+        keep_distinct(&mut selected, inputs);
+        Ok(selected)
+    }
+
+    fn rename(&self, selected: &mut [Selected]) -> Result<()> {
+        let Some(name) = &self.name else {
+            return Ok(());
+        };
+        let count = selected.len();
+        let images = selected.iter().filter(|one| one.entry.node.has_image());
+        let images = images.count();
+        // What refers to an image, as a signature does, comes along under its own name, if it has one.
+        let mut named = selected
+            .iter_mut()
+            .filter(|one| images == 0 || one.entry.node.has_image());
+        let (Some(one), None) = (named.next(), named.next()) else {
+            let count = if images == 0 { count } else { images };
+            return Err(Error::NameForMany { count });
+        };
+        let first = one.entry.references.first().cloned().unwrap_or_default();
+        one.entry.references = vec![Reference {
+            name: Some(name.clone()),
+            containerd_name: tagged_reference(name).map(fully_qualified),
+            ..first
+        }];
+        Ok(())
+    }
+}
+
+/// An image may be an entry of its own and in an index too; selected by its digest, it is one image.
+fn keep_distinct(selected: &mut Vec<Selected>, inputs: &[Input]) {
+    let is_entry = |one: &Selected| {
+        let entry = &inputs[one.input].entries[one.position];
+        entry.node.digest() == one.entry.node.digest()
+    };
+    let key = |one: &Selected| Some((one.input, one.entry.node.digest()?));
+    let entries = selected.iter().filter(|one| is_entry(one));
+    let mut seen: HashSet<(usize, Digest)> = entries.filter_map(key).collect();
+    selected.retain(|one| is_entry(one) || key(one).is_none_or(|key| seen.insert(key)));
+}
+
+/// The digests of a node that are not those of an entry, which is some of it.
+fn not_in(entry: &Entry, whole: &Node) -> HashSet<Digest> {
+    let mut digests = HashSet::new();
+    if entry.node.digest() == whole.digest() {
+        return digests;
+    }
+    whole.walk(&mut |node| digests.extend(node.digest()));
+    entry.node.walk(&mut |node| {
+        if let Some(digest) = node.digest() {
+            digests.remove(&digest);
+        }
+    });
+    digests
+}
+
+fn available(inputs: &[Input]) -> String {
+    let mut names = Vec::new();
+    for input in inputs {
+        for (position, entry) in input.entries.iter().enumerate() {
+            let mut own = entry.references.iter().filter_map(Reference::display_name);
+            match own.next() {
+                Some(first) => {
+                    names.push(first.to_owned());
+                    names.extend(own.map(str::to_owned));
+                }
+                None => names.push(format!("@{position}")),
+            }
+        }
+    }
+    names.join(", ")
+}
+
+fn platforms(inputs: &[Input]) -> String {
+    let mut platforms: Vec<String> = Vec::new();
+    for entry in inputs.iter().flat_map(|input| &input.entries) {
+        for manifest in entry.node.manifests() {
+            platforms.extend(manifest.platform().map(ToString::to_string));
+        }
+    }
+    platforms.sort();
+    platforms.dedup();
+    platforms.join(", ")
+}

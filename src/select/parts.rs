@@ -1,0 +1,157 @@
+//! Which parts of a selected image are converted: its platforms, and what to do about those that the input lacks.
+
+use std::collections::HashSet;
+
+use crate::digest::Digest;
+use crate::error::{Error, Result, ResultExt};
+use crate::findings::{Code, Finding, Place};
+use crate::image::{Descriptor, Index, Node, Platform, REFERENCE_DIGEST};
+
+/// What to do about images that an index names and the input lacks, as where an engine saved one platform of many.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub enum Missing {
+    /// Leave them out with a warning, while something is left.
+    #[default]
+    Drop,
+    /// Keep them in the index, whose bytes and digest stay.
+    Keep,
+    /// Fail.
+    Error,
+}
+
+/// Leaves out parts of one image.
+pub(super) struct Parts<'a> {
+    platforms: &'a [Platform],
+    missing: Missing,
+    /// What the input lacks, for the message.
+    absent: Vec<String>,
+    /// What is of other platforms.
+    pub left_out: HashSet<Digest>,
+}
+
+impl<'a> Parts<'a> {
+    pub fn new(platforms: &'a [Platform], missing: Missing) -> Parts<'a> {
+        Parts {
+            platforms,
+            missing,
+            absent: Vec::new(),
+            left_out: HashSet::new(),
+        }
+    }
+
+    /// What is to be said about the parts that the input lacks.
+    pub fn warning(&self, place: &Place) -> Option<Finding> {
+        if self.absent.is_empty() {
+            return None;
+        }
+        let done = match self.missing {
+            Missing::Keep => "kept in the index",
+            Missing::Drop | Missing::Error => "left out",
+        };
+        let message = format!(
+            "missing from the input and {done}: {}",
+            self.absent.join(", ")
+        );
+        Some(Finding::new(Code::PlatformAbsent, place, message))
+    }
+
+    /// What is left of a node; `None` when nothing is.
+    pub fn of(&mut self, node: Node) -> Result<Option<Node>> {
+        match node {
+            Node::Manifest(manifest) => {
+                let fits = manifest.platform().is_none_or(|own| self.wants(own));
+                let node = Node::Manifest(manifest);
+                if !fits {
+                    self.left_out.extend(node.digest());
+                }
+                Ok(fits.then_some(node))
+            }
+            Node::Blob(blob) => Ok(Some(Node::Blob(blob))),
+            Node::Index(index) => self.of_index(index),
+            Node::Absent {
+                descriptor,
+                missing,
+            } => {
+                if self.missing == Missing::Error {
+                    return Err(Error::Absent { name: missing });
+                }
+                self.absent.push(label(&descriptor));
+                Ok((self.missing == Missing::Keep).then_some(Node::Absent {
+                    descriptor,
+                    missing,
+                }))
+            }
+        }
+    }
+
+    fn of_index(&mut self, index: Index) -> Result<Option<Node>> {
+        let before = index.children.len();
+        let absent: HashSet<String> = index
+            .children
+            .iter()
+            .filter(|(_, child)| matches!(child, Node::Absent { .. }))
+            .map(|(descriptor, _)| descriptor.digest.to_string())
+            .collect();
+        let mut dropped = HashSet::new();
+        let mut children = Vec::with_capacity(before);
+        for (descriptor, child) in index.children {
+            let platform = descriptor.platform.as_ref();
+            let kept = if platform.is_some_and(|own| !is_unknown(own) && !self.wants(own)) {
+                // What is of another platform may be missing, or damaged.
+                self.left_out.insert(descriptor.digest);
+                child.walk(&mut |node| self.left_out.extend(node.digest()));
+                None
+            } else if self.missing != Missing::Error
+                && matches!(child, Node::Absent { .. })
+                && is_about(&descriptor, &absent)
+            {
+                // The image that it is about is missing too, which is all that is worth a word.
+                (self.missing == Missing::Keep).then_some(child)
+            } else {
+                self.of(child).at(|| Place::image(label(&descriptor)))?
+            };
+            match kept {
+                Some(child) => children.push((descriptor, child)),
+                None => {
+                    dropped.insert(descriptor.digest.to_string());
+                }
+            }
+        }
+        // An attestation goes with what it is about.
+        for (descriptor, _) in &children {
+            dropped.remove(&descriptor.digest.to_string());
+        }
+        children.retain(|(descriptor, _)| !is_about(descriptor, &dropped));
+        if children.len() < before && children.len() <= 1 {
+            return Ok(children.pop().map(|(_, child)| child));
+        }
+        Ok(Some(Node::Index(Index {
+            document: index.document,
+            children,
+        })))
+    }
+
+    fn wants(&self, platform: &Platform) -> bool {
+        let mut platforms = self.platforms.iter();
+        self.platforms.is_empty() || platforms.any(|wanted| platform.fits(wanted))
+    }
+}
+
+/// The part in messages.
+fn label(descriptor: &Descriptor) -> String {
+    let platform = descriptor.platform.as_ref();
+    let platform = platform.filter(|platform| !is_unknown(platform));
+    platform.map_or_else(|| descriptor.digest.to_string(), ToString::to_string)
+}
+
+/// Whether it is an attestation about one of these digests.
+fn is_about(descriptor: &Descriptor, digests: &HashSet<String>) -> bool {
+    let about = descriptor.annotation(REFERENCE_DIGEST);
+    about.is_some_and(|about| digests.contains(about))
+}
+
+/// `unknown/unknown` is what attestations have.
+fn is_unknown(platform: &Platform) -> bool {
+    platform.os == "unknown" && platform.architecture == "unknown"
+}

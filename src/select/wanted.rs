@@ -1,0 +1,137 @@
+//! What `--image` selects of each entry of the inputs.
+
+use std::collections::{HashMap, HashSet};
+
+use super::ImageSelector;
+use crate::digest::Digest;
+use crate::image::{Entry, Node, Reference, fully_qualified};
+
+/// The selectors, each with its position on the command line.
+pub(super) struct Wanted<'a> {
+    selectors: &'a [ImageSelector],
+    names: HashMap<&'a str, usize>,
+    full_names: HashMap<String, usize>,
+    positions: HashMap<usize, usize>,
+    digests: HashMap<Digest, usize>,
+    /// Which of them have selected something.
+    met: HashSet<usize>,
+}
+
+impl<'a> Wanted<'a> {
+    pub fn new(selectors: &'a [ImageSelector]) -> Wanted<'a> {
+        let mut wanted = Wanted {
+            selectors,
+            names: HashMap::new(),
+            full_names: HashMap::new(),
+            positions: HashMap::new(),
+            digests: HashMap::new(),
+            met: HashSet::new(),
+        };
+        for (number, selector) in selectors.iter().enumerate() {
+            match selector {
+                ImageSelector::Name(name) => {
+                    wanted.names.insert(name, number);
+                    wanted.full_names.insert(fully_qualified(name), number);
+                }
+                ImageSelector::Position(position) => {
+                    wanted.positions.insert(*position, number);
+                }
+                ImageSelector::Digest(digest) => {
+                    wanted.digests.insert(*digest, number);
+                }
+            }
+        }
+        wanted
+    }
+
+    /// The parts of an entry that are selected: all of it, some of its names, or something inside its index.
+    pub fn of(&mut self, position: usize, entry: &Entry) -> Vec<Entry> {
+        if self.selectors.is_empty() {
+            return vec![entry.clone()];
+        }
+        let mut whole = false;
+        if let Some(number) = self.positions.get(&position) {
+            self.met.insert(*number);
+            whole = true;
+        }
+        let mut inner = Vec::new();
+        let mut found = HashSet::new();
+        entry.node.walk(&mut |node| {
+            for digest in digests(node).into_iter().flatten() {
+                let Some(number) = self.digests.get(&digest) else {
+                    continue;
+                };
+                self.met.insert(*number);
+                if !found.insert(*number) {
+                    continue;
+                }
+                if node.digest() == entry.node.digest() {
+                    whole = true;
+                } else {
+                    inner.push(Entry {
+                        references: vec![Reference::default()],
+                        node: node.clone(),
+                    });
+                }
+            }
+        });
+        let references: Vec<Reference> = entry
+            .references
+            .iter()
+            .filter(|reference| self.names_it(reference) || whole)
+            .cloned()
+            .collect();
+        if !references.is_empty() {
+            let node = entry.node.clone();
+            inner.insert(0, Entry { references, node });
+        }
+        inner
+    }
+
+    /// Whether a name selects it: as the input has it, or fully qualified.
+    fn names_it(&mut self, reference: &Reference) -> bool {
+        let name = reference.name.as_deref();
+        let full = reference.containerd_name.as_deref();
+        let numbers = [
+            name.and_then(|name| self.names.get(name)),
+            full.and_then(|full| self.names.get(full)),
+            full.and_then(|full| self.full_names.get(full)),
+        ];
+        let numbers: Vec<usize> = numbers.into_iter().flatten().copied().collect();
+        self.met.extend(&numbers);
+        !numbers.is_empty()
+    }
+
+    /// The first selector that has selected nothing. Of several that are the same, one is enough.
+    pub fn unmet(&self) -> Option<&ImageSelector> {
+        let met = |selector: &ImageSelector| {
+            let number = match selector {
+                ImageSelector::Name(name) => {
+                    let full = self.full_names.get(&fully_qualified(name));
+                    let numbers = [self.names.get(name.as_str()), full];
+                    return numbers
+                        .into_iter()
+                        .flatten()
+                        .any(|number| self.met.contains(number));
+                }
+                ImageSelector::Position(position) => self.positions.get(position),
+                ImageSelector::Digest(digest) => self.digests.get(digest),
+            };
+            number.is_some_and(|number| self.met.contains(number))
+        };
+        self.selectors.iter().find(|selector| !met(selector))
+    }
+}
+
+/// The digests that a node is known by: of its manifest or index, its config, its schema 1 payload.
+fn digests(node: &Node) -> [Option<Digest>; 3] {
+    let Node::Manifest(manifest) = node else {
+        return [node.digest(), None, None];
+    };
+    let schema1 = manifest.known_as.schema1.as_ref();
+    [
+        node.digest(),
+        manifest.image_id(),
+        schema1.map(|schema1| schema1.digest),
+    ]
+}
