@@ -35,5 +35,7 @@ mod output;
 mod requests;
 mod schema1;
 
+// Made for the tests of the other commands too, which use what is not used here.
+#[allow(dead_code)]
 #[path = "../support/mod.rs"]
 mod support;
