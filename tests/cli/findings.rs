@@ -355,7 +355,7 @@ fn an_index_json_that_skopeo_refuses() {
         ),
         (
             |index| index["schemaVersion"] = json!("2"),
-            "schema-version",
+            "document-field",
         ),
         (|index| index["schemaVersion"] = json!(3), "schema-version"),
         (

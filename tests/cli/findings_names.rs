@@ -92,7 +92,7 @@ fn an_image_has_one_name_in_two_documents() {
     assert_eq!(found, ["host.example/m:1"]);
 }
 
-/// A referrer comes along, and is not an image that the name could be meant for.
+/// A referrer is not an image that the name could be meant for.
 #[test]
 fn the_image_that_is_named_has_a_referrer() {
     let mut layout = oci::one("app:1.0", &two());
@@ -106,14 +106,17 @@ fn the_image_that_is_named_has_a_referrer() {
     });
     let referrer = layout.document(&referrer);
     layout.add(referrer.clone());
-    let sandbox = Sandbox::with_folder(&layout.files());
-    let output = sandbox.converted(&["app", "--image", digest(&image), "--name", "new:1.0"]);
-    assert_eq!(output.named("new:1.0")["digest"], image["digest"]);
-    assert!(
-        output
-            .names()
-            .contains(&(None, digest(&referrer).to_owned()))
-    );
+    let files = layout.files();
+    for select in [&[][..], &["--image", digest(&image)]] {
+        let sandbox = Sandbox::with_folder(&files);
+        let args = [&["app", "--name", "new:1.0"], select].concat();
+        let output = sandbox.converted(&args);
+        assert_eq!(output.named("new:1.0")["digest"], image["digest"]);
+        if select.is_empty() {
+            let carried = (None, digest(&referrer).to_owned());
+            assert!(output.names().contains(&carried));
+        }
+    }
 }
 
 /// oras lists the images of an index beside it.
