@@ -209,15 +209,7 @@ impl Input {
         &self,
         is_selected: impl Fn(usize, Option<Digest>) -> bool,
     ) -> Result<Vec<Finding>> {
-        let mut warnings = Vec::new();
-        for (response, finding) in self.about(is_selected) {
-            match response {
-                Response::Stops => return Err(Error::finding(finding)),
-                Response::Warns | Response::Corrects => warnings.push(finding),
-                Response::Silent => {}
-            }
-        }
-        Ok(warnings)
+        warnings_of(self.about(is_selected))
     }
 
     /// Whether `files` look like an OCI layout.
@@ -244,6 +236,24 @@ impl Input {
         input.warnings(|_, _| true)?;
         Ok(input)
     }
+}
+
+/// What a conversion warns of.
+///
+/// # Errors
+/// The first finding that stops a conversion: [`Error::Finding`] with its place.
+pub(crate) fn warnings_of(
+    findings: impl Iterator<Item = (Response, Finding)>,
+) -> Result<Vec<Finding>> {
+    let mut warnings = Vec::new();
+    for (response, finding) in findings {
+        match response {
+            Response::Stops => return Err(Error::finding(finding)),
+            Response::Warns | Response::Corrects => warnings.push(finding),
+            Response::Silent => {}
+        }
+    }
+    Ok(warnings)
 }
 
 /// What an input is called in messages.
