@@ -7,7 +7,7 @@ use serde_json::{Map, Value, json};
 
 use crate::digest::Digest;
 use crate::error::{Error, Result};
-use crate::formats::{keys, parse, to_bytes};
+use crate::formats::{json, keys, to_bytes};
 use crate::image::media_type;
 use crate::image::{
     Descriptor, Document, Platform, REFERENCE_DIGEST, ResolvedConfig, ResolvedImage, ResolvedIndex,
@@ -198,8 +198,10 @@ fn edit(
     document: &Document,
     change: impl FnOnce(&mut Map<String, Value>) -> Result<()>,
 ) -> Result<Document> {
-    let mut original: Value = parse(name, &document.bytes)?;
-    respell(&mut original);
+    // Read as it was read before: whatever is wrong with its form has been told.
+    let original = json::read(&document.bytes).value;
+    let original = original.ok_or_else(|| Error::document(name, "not valid JSON"))?;
+    let original = keys::spelt_as_specified(original);
     let mut edited = original.clone();
     let fields = edited.as_object_mut();
     let fields = fields.ok_or_else(|| Error::document(name, "it is not an object"))?;
@@ -217,25 +219,6 @@ fn edit(
         *layers = json!([]);
     }
     Ok(Document::new(media_type, to_bytes(&edited)?))
-}
-
-/// Gives the keys that are edited their spelling: a key in another case would stay beside the new one.
-fn respell(document: &mut Value) {
-    keys::respell(document, keys::DOCUMENT);
-    for key in ["config", "subject"] {
-        if let Some(descriptor) = document.get_mut(key) {
-            keys::respell(descriptor, keys::DESCRIPTOR);
-        }
-    }
-    for key in ["layers", "manifests"] {
-        let list = document.get_mut(key).and_then(Value::as_array_mut);
-        for descriptor in list.into_iter().flatten() {
-            keys::respell(descriptor, keys::DESCRIPTOR);
-            if let Some(platform) = descriptor.get_mut("platform") {
-                keys::respell(platform, keys::PLATFORM);
-            }
-        }
-    }
 }
 
 /// Changes what names a blob, and nothing else.
