@@ -356,16 +356,15 @@ fn configs_without_readable_diff_ids() {
         sandbox.convert(&["app.tar", "-o", "out"]).warns(&format!(
             "ocify: warning: app.tar: fixture/app:1.0: {name}: {message} (config-rootfs; copied unchanged)\n"
         ));
-        let layout = sandbox.layout("out");
-        let image = layout.named("fixture/app:1.0");
-        assert_eq!(sha256_hex(layout.config(&image)) + ".json", name);
-        assert_eq!(layout.layers(&image), layers().map(|layer| layer.tar));
+        let config = name.strip_suffix(".json").unwrap();
+        let copied = sandbox.read(&format!("out/blobs/sha256/{config}"));
+        assert_eq!(sha256_hex(&copied), config);
     };
     converts(
         config(|config| {
             config.as_object_mut().unwrap().shift_remove("rootfs");
         }),
-        "the config has no rootfs",
+        "the config lacks rootfs",
     );
     let upper = layers()[0]
         .diff_id()
