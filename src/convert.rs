@@ -1,6 +1,6 @@
 //! The whole story, from inputs to output.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::path::PathBuf;
 
 use serde_json::Value;
@@ -17,8 +17,10 @@ use crate::findings::{Code, Finding};
 use crate::formats::Format;
 use crate::formats::Input;
 use crate::formats::ReadOptions;
+use crate::formats::warnings_of;
 use crate::image::CONTAINERD_NAME;
 use crate::image::Descriptor;
+use crate::image::Node;
 use crate::image::REF_NAME;
 use crate::image::Reference;
 use crate::interrupt::Interrupt;
@@ -94,11 +96,12 @@ pub fn convert(
     findings(&inputs, &[])?;
     let mut warnings = Vec::new();
     let selected = options.selection.apply(&inputs, &mut warnings);
-    let selected = selected.or_else(|error| {
-        // What cannot be read is not absent: why is in the findings.
+    // What cannot be read is not missing: why is in the findings.
+    let (selected, missing) = selected.or_else(|error| {
         findings(&inputs, &options.selection.named(&inputs)?)?;
         Err(error)
     })?;
+    findings(&inputs, &missing)?;
     warnings.splice(..0, findings(&inputs, &selected)?);
     let references = selected.iter().flat_map(|one| &one.entry.references);
     check_names(references.filter_map(Reference::display_name))?;
@@ -210,11 +213,34 @@ fn findings(inputs: &[Input], selected: &[Selected]) -> Result<Vec<Finding>> {
                 |one: &&Selected| manifest.is_some_and(|manifest| one.left_out.contains(&manifest));
             selected.copied().any(|one| !is_left_out(&one))
         };
-        warnings.extend(input.warnings(is_selected)?);
+        let absent = absent(input);
+        let about = input.about(is_selected);
+        // What to do about images that are missing is up to the selection, which tells of them.
+        warnings.extend(warnings_of(about.filter(
+            |(_, finding)| match finding.code {
+                Code::PlatformAbsent => false,
+                Code::MissingBlob => {
+                    let file = finding.place.file.as_deref();
+                    file.is_none_or(|file| !absent.contains(file))
+                }
+                _ => true,
+            },
+        ))?);
     }
-    // What the selection leaves out is told by it.
-    warnings.retain(|finding| finding.code != Code::PlatformAbsent);
     Ok(warnings)
+}
+
+/// The files of manifests and indexes that are listed in an input, and missing.
+fn absent(input: &Input) -> HashSet<&str> {
+    let mut absent = HashSet::new();
+    for entry in &input.entries {
+        entry.node.walk(&mut |node| {
+            if let Node::Absent { missing, .. } = node {
+                absent.insert(missing.as_str());
+            }
+        });
+    }
+    absent
 }
 
 /// The descriptor that index.json gets for one name of an image.

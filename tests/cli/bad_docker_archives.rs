@@ -353,10 +353,9 @@ fn configs_without_readable_diff_ids() {
         sandbox.convert(&["app.tar", "-o", "out"]).warns(&format!(
             "ocify: warning: app.tar: fixture/app:1.0: {name}: {message} (config-rootfs; copied unchanged)\n"
         ));
-        let layout = sandbox.layout("out");
-        let image = layout.named("fixture/app:1.0");
-        assert_eq!(sha256_hex(layout.config(&image)) + ".json", name);
-        assert_eq!(layout.layers(&image), layers().map(|layer| layer.tar));
+        let config = name.strip_suffix(".json").unwrap();
+        let copied = sandbox.read(&format!("out/blobs/sha256/{config}"));
+        assert_eq!(sha256_hex(&copied), config);
     };
     converts(
         config(|config| {

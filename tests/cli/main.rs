@@ -24,6 +24,7 @@ mod findings_memory;
 mod findings_names;
 mod hybrids;
 mod inspect;
+mod inspect_damage;
 mod large_indexes;
 mod legacy;
 mod limits;
