@@ -63,17 +63,17 @@ fn rows(text: &str) -> Vec<Vec<String>> {
     rows
 }
 
-/// The words in a text that begin with `--`, up to where an option's name ends.
+/// The words in a text that are options, up to where the name ends: `-o`, `--output`.
 fn options_in(text: &str) -> Vec<String> {
-    let is_name = |letter: &char| letter.is_ascii_lowercase() || *letter == '-';
-    let words = text.split([' ', '`', ',']);
-    let options = words.filter(|word| word.starts_with("--") && word.len() > 2);
+    let is_name = |letter: &char| letter.is_ascii_alphabetic() || *letter == '-';
+    let words = text.split([' ', '`', ',', '"']);
+    let options = words.filter(|word| word.starts_with('-') && !word.trim_matches('-').is_empty());
     options
         .map(|word| word.chars().take_while(is_name).collect())
         .collect()
 }
 
-/// Each long option in `--help` of a command, with what is said of its default.
+/// Each option in `--help` of a command, with what is said of its default.
 fn options_of(command: &str) -> BTreeMap<String, Option<String>> {
     let output = Command::new(env!("CARGO_BIN_EXE_ocify"))
         .args([command, "--help"])
@@ -83,15 +83,41 @@ fn options_of(command: &str) -> BTreeMap<String, Option<String>> {
     let mut options = BTreeMap::new();
     let mut last = String::new();
     for line in help.lines().map(str::trim) {
-        if line.starts_with('-') && line.contains("--") {
-            last = options_in(line).remove(0);
-            options.insert(last.clone(), None);
+        if line.starts_with('-') {
+            for option in options_in(line) {
+                options.insert(option.clone(), None);
+                last = option;
+            }
         } else if let Some(default) = line.strip_prefix("[default: ") {
             let default = default.trim_end_matches(']').to_owned();
             options.insert(last.clone(), Some(default));
         }
     }
     options
+}
+
+/// Two lists have the same items in the same order.
+#[track_caller]
+fn are_the_same<'a>(
+    what: &str,
+    documented: impl IntoIterator<Item = &'a str>,
+    program: impl IntoIterator<Item = &'a str>,
+) {
+    let documented: Vec<&str> = documented.into_iter().collect();
+    let program: Vec<&str> = program.into_iter().collect();
+    let missing: Vec<&&str> = program
+        .iter()
+        .filter(|item| !documented.contains(item))
+        .collect();
+    let more: Vec<&&str> = documented
+        .iter()
+        .filter(|item| !program.contains(item))
+        .collect();
+    assert!(
+        missing.is_empty() && more.is_empty(),
+        "{what}: not documented: {missing:?}; documented, but not there: {more:?}"
+    );
+    assert_eq!(documented, program, "{what}: the order");
 }
 
 #[test]
@@ -107,8 +133,11 @@ fn every_option_is_in_the_reference() {
             }
         }
         let options = options_of(command);
-        let names: Vec<&String> = options.keys().collect();
-        assert_eq!(documented.keys().collect::<Vec<_>>(), names, "of {command}");
+        are_the_same(
+            command,
+            documented.keys().map(String::as_str),
+            options.keys().map(String::as_str),
+        );
         for (option, default) in &options {
             let Some(default) = default else { continue };
             let said = &documented[option];
@@ -123,7 +152,9 @@ fn every_option_is_in_the_reference() {
 /// An option that is named anywhere is one that there is.
 #[test]
 fn no_document_names_other_options() {
-    let mut known: Vec<String> = ["--help", "--version"].map(str::to_owned).to_vec();
+    let mut known: Vec<String> = ["-h", "--help", "-V", "--version"]
+        .map(str::to_owned)
+        .to_vec();
     for command in ["convert", "inspect", "verify"] {
         known.extend(options_of(command).into_keys());
     }
@@ -156,8 +187,11 @@ fn every_code_is_in_the_table() {
             ]
         })
         .collect();
-    let names: Vec<&String> = documented.iter().map(|row| &row[0]).collect();
-    assert_eq!(names, codes.iter().map(|code| &code[0]).collect::<Vec<_>>());
+    are_the_same(
+        "codes",
+        documented.iter().map(|row| row[0].as_str()),
+        codes.iter().map(|code| code[0].as_str()),
+    );
     for (row, code) in documented.iter().zip(&codes) {
         assert_eq!(row, code);
     }
@@ -181,8 +215,11 @@ fn every_limit_is_in_the_table() {
             (name, evaluated(value))
         })
         .collect();
-    let names: Vec<&str> = documented.keys().map(String::as_str).collect();
-    assert_eq!(names, constants.keys().copied().collect::<Vec<_>>());
+    are_the_same(
+        "limits",
+        documented.keys().map(String::as_str),
+        constants.keys().copied(),
+    );
     for (name, value) in constants {
         let value = if name.ends_with("_LOG") {
             1 << value
@@ -221,7 +258,7 @@ fn written(value: u64) -> Vec<String> {
         ways.push("one tenth".to_owned());
     }
     for (unit, shift) in [("KiB", 10), ("MiB", 20), ("GiB", 30)] {
-        if value % (1 << shift) == 0 {
+        if value.trailing_zeros() >= shift {
             ways.push(format!("{} {unit}", value >> shift));
         }
     }
