@@ -58,9 +58,11 @@ impl Error {
 fn of_finding(code: Code) -> Option<&'static str> {
     match code {
         Code::ArchiveDamaged => Some("copy or save the input again, and compare the sizes"),
-        Code::LayerDiffId | Code::BlobDigest | Code::BlobSize | Code::LayerDecode => {
-            Some("copy or save the input again: it is damaged")
-        }
+        Code::LayerDiffId
+        | Code::BlobDigest
+        | Code::BlobSize
+        | Code::LayerDecode
+        | Code::LayerTrailingData => Some("copy or save the input again: it is damaged"),
         Code::Schema1Signature | Code::Schema1Unverified => {
             Some("use `--ignore-signatures` to convert it anyway")
         }

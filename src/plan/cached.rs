@@ -64,9 +64,8 @@ impl CachedJobs {
         self.jobs.iter().map(|job| job.content.size()).sum()
     }
 
-    /// The outcomes of the planned jobs, as if all had been done.
+    /// The outcomes of the planned jobs, as if no layer had come from the cache.
     pub fn outcomes(&self, mut outcomes: Vec<Outcome>) -> Vec<Outcome> {
-        outcomes.truncate(self.planned);
         for (outcome, job) in outcomes.iter_mut().zip(&self.jobs) {
             if job.entry.is_some() {
                 // Found in the input by the check.

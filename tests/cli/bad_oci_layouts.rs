@@ -133,7 +133,7 @@ fn blobs_that_are_missing_or_others() {
     refuses(
         &layout.files().with(&path, bytes.clone()),
         &format!(
-            "ocify: app: app:1.0: layer 2 of 2: digest of the blob is {}, expected {}\n{DAMAGED}",
+            "ocify: app: app:1.0: layer 2 of 2: digest is {}, expected {}\n{DAMAGED}",
             sha256(&bytes),
             digest(layer),
         ),

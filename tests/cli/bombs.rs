@@ -163,7 +163,7 @@ fn sparse_members_of_eight_exbibytes() {
          hint: use `--max-layer-size` to allow more\n",
     );
     let verify = sandbox.run(&["verify", "app.tar"]);
-    let message = "decoded, it is larger than the limit of 137438953472 bytes";
+    let message = "the decoded layer is larger than the limit of 137438953472 bytes";
     assert!(verify.stdout().contains(message), "{}", verify.stdout());
     assert_eq!(verify.status.code(), Some(1));
     let what = format!("the size of config {config} in bytes");

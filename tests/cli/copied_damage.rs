@@ -11,7 +11,15 @@ use crate::support::tar::{self, Member};
 use crate::support::{codec, oci, schema1};
 
 fn warning(place: &str, message: &str) -> String {
-    format!("ocify: warning: {place}: {message}; copied unchanged)\n")
+    // Those that `verify` calls warnings.
+    let slight = [
+        "(layer-tar-after-end",
+        "(layer-path",
+        "(layer-duplicate-path",
+    ];
+    let is_slight = slight.iter().any(|code| message.ends_with(code));
+    let done = if is_slight { "" } else { "; copied unchanged" };
+    format!("ocify: warning: {place}: {message}{done})\n")
 }
 
 fn of_top(message: &str) -> String {

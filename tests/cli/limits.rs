@@ -344,7 +344,7 @@ fn window_of_zstd() {
         } else {
             let place = "ocify: app.tar: app:1.0: layer 1 of 1";
             let reason = "its window is larger than the limit of 134217728 bytes";
-            run.fails(&format!("{place}: the zstd data is damaged: {reason}\n"));
+            run.fails(&format!("{place}: the zstd data: {reason}\n"));
             assert!(is_too_large(&sandbox));
         }
     }

@@ -25,6 +25,7 @@ mod hybrids;
 mod inspect;
 mod inspect_damage;
 mod large_indexes;
+mod layer_damage;
 mod legacy;
 mod limits;
 mod missing;

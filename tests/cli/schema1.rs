@@ -288,7 +288,7 @@ fn blobs_that_are_missing_or_others() {
     refuses(
         &files.with(&middle, other.clone()),
         &format!(
-            "{app}digest of the blob is {}, expected sha256:{middle}\nhint: copy or save the input again: it is damaged\n",
+            "{app}digest is {}, expected sha256:{middle}\nhint: copy or save the input again: it is damaged\n",
             sha256(&other)
         ),
     );
