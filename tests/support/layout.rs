@@ -159,7 +159,7 @@ impl Layout {
         }
     }
 
-    /// `listed` is for what index.json itself lists: there every image has its platform.
+    /// `listed` is for what index.json itself lists: there every image has the platform of its config.
     fn check_node(&self, descriptor: &Value, listed: bool, used: &mut BTreeSet<String>) {
         used.insert(digest(descriptor).to_owned());
         let media_type = descriptor["mediaType"].as_str().unwrap();
@@ -187,7 +187,11 @@ impl Layout {
         let attestation = annotation(descriptor, oci::REFERENCE_DIGEST).is_some();
         if document["config"]["mediaType"] == oci::CONFIG && !attestation {
             let config: Value = serde_json::from_slice(self.blob(&document["config"])).unwrap();
-            if listed {
+            let is_file_system =
+                |layer: &Value| layer["mediaType"].as_str().unwrap().contains(".layer.");
+            // A signature may have the config of an image.
+            let is_image = layers.is_empty() || layers.iter().any(is_file_system);
+            if listed && is_image {
                 let of_config = |key: &str| config[key].as_str().filter(|text| !text.is_empty());
                 let platform = descriptor.get("platform");
                 if of_config("os").is_none() && of_config("architecture").is_none() {
