@@ -158,6 +158,11 @@ impl Mutant {
                 transcript += &tar.transcript();
             }
         }
+        let inspect = sandbox.run(&["inspect", "input"]);
+        if !matches!(inspect.status.code(), Some(0 | 1)) {
+            violations.push(format!("inspect ends with {}", inspect.status));
+            transcript += &inspect.stderr;
+        }
         if violations.is_empty() {
             return None;
         }
