@@ -159,7 +159,7 @@ impl Layout {
         }
     }
 
-    /// `listed` is for what index.json itself lists: there every image has the platform of its config.
+    /// `listed` is for what index.json itself lists: there every image has its platform.
     fn check_node(&self, descriptor: &Value, listed: bool, used: &mut BTreeSet<String>) {
         used.insert(digest(descriptor).to_owned());
         let media_type = descriptor["mediaType"].as_str().unwrap();
@@ -195,11 +195,7 @@ impl Layout {
         });
         if document["config"]["mediaType"] == oci::CONFIG && !attestation && !signature {
             let config: Value = serde_json::from_slice(self.blob(&document["config"])).unwrap();
-            let is_file_system =
-                |layer: &Value| layer["mediaType"].as_str().unwrap().contains(".layer.");
-            // A signature may have the config of an image.
-            let is_image = layers.is_empty() || layers.iter().any(is_file_system);
-            if listed && is_image {
+            if listed {
                 let of_config = |key: &str| config[key].as_str().filter(|text| !text.is_empty());
                 let platform = descriptor.get("platform");
                 if of_config("os").is_none() && of_config("architecture").is_none() {
