@@ -20,7 +20,7 @@ use crate::plan::{CachedJobs, Check, Plan};
 use crate::progress::Progress;
 use crate::report::{EntryReport, ImageReport, IndexReport, Report};
 use crate::resolve::{Resolver, Written};
-use crate::select::{Selected, Selection};
+use crate::select::{Missing, Selected, Selection};
 use crate::source::Spool;
 
 /// How a conversion is done. The default converts everything and keeps what is compressed already.
@@ -73,16 +73,17 @@ pub fn convert(
         .map(|path| Input::open_by_way_of(&spool, path, &options.read, interrupt))
         .collect::<Result<_>>()?;
     // What concerns whole inputs comes first: of an archive that is cut short nothing can be selected.
-    findings(&inputs, &[])?;
+    let missing = options.selection.missing;
+    findings(&inputs, &[], missing)?;
     let mut warnings = Vec::new();
     let selected = options.selection.apply(&inputs, &mut warnings);
     // What cannot be read is not missing: why is in the findings.
-    let (selected, missing) = selected.or_else(|error| {
-        findings(&inputs, &options.selection.named(&inputs)?)?;
+    let (selected, absent) = selected.or_else(|error| {
+        findings(&inputs, &options.selection.named(&inputs)?, missing)?;
         Err(error)
     })?;
-    findings(&inputs, &missing)?;
-    warnings.splice(..0, findings(&inputs, &selected)?);
+    findings(&inputs, &absent, missing)?;
+    warnings.splice(..0, findings(&inputs, &selected, missing)?);
     let references = selected.iter().flat_map(|one| &one.entry.references);
     check_names(references.filter_map(Reference::display_name))?;
     let mut plan = Plan::new(&inputs, &selected, options.compression, options.check)?;
@@ -179,7 +180,7 @@ impl Work<'_> {
 ///
 /// # Errors
 /// The first finding that stops a conversion.
-fn findings(inputs: &[Input], selected: &[Selected]) -> Result<Vec<Finding>> {
+fn findings(inputs: &[Input], selected: &[Selected], missing: Missing) -> Result<Vec<Finding>> {
     let mut wanted: HashMap<(usize, usize), Vec<&Selected>> = HashMap::new();
     for one in selected {
         let key = (one.input, one.position);
@@ -193,7 +194,7 @@ fn findings(inputs: &[Input], selected: &[Selected]) -> Result<Vec<Finding>> {
                 |one: &&Selected| manifest.is_some_and(|manifest| one.left_out.contains(&manifest));
             selected.copied().any(|one| !is_left_out(&one))
         };
-        let absent = absent(input);
+        let absent = absent(input, missing);
         let about = input.about(is_selected);
         // What to do about images that are missing is up to the selection, which tells of them.
         warnings.extend(warnings_of(about.filter(
@@ -211,11 +212,11 @@ fn findings(inputs: &[Input], selected: &[Selected]) -> Result<Vec<Finding>> {
 }
 
 /// The files of manifests and indexes that an index lists, and that the input lacks. What index.json itself lists is an
-/// image of its own, and not a platform that nobody saved.
-fn absent(input: &Input) -> HashSet<&str> {
+/// image of its own, and not a platform that nobody saved: it is there, or to be kept as it is.
+fn absent(input: &Input, missing: Missing) -> HashSet<&str> {
     let mut absent = HashSet::new();
     for entry in &input.entries {
-        if let Node::Absent { .. } = entry.node {
+        if matches!(entry.node, Node::Absent { .. }) && missing != Missing::Keep {
             continue;
         }
         entry.node.walk(&mut |node| {

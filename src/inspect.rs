@@ -12,9 +12,7 @@ use crate::formats::{Format, Input};
 use crate::image::{Blob, Config, Index, Layer, Manifest, Node};
 use crate::source::Content;
 
-use crate::image::{
-    ConfigView, Descriptor, Document, HistoryEntry, Platform, REFERENCE_DIGEST, media_type,
-};
+use crate::image::{ConfigView, Descriptor, Document, HistoryEntry, Platform, REFERENCE_DIGEST};
 use crate::select::{ImageSelector, Selected, Selection};
 
 pub use raw::{raw_config, raw_manifest};
@@ -311,8 +309,14 @@ fn inspected_layer(layer: &Layer, created_by: Option<String>) -> Result<Inspecte
     })
 }
 
+/// Whether a layer is a signature. Attestations and bills of materials are artifacts like others.
 fn is_signature(layer: &Layer) -> bool {
-    matches!(layer, Layer::Other(blob) if media_type::is_signature(&blob.descriptor.media_type))
+    let prefixes = [
+        "application/vnd.dev.cosign.",
+        "application/vnd.dev.sigstore.",
+    ];
+    let is_of_sigstore = |kind: &str| prefixes.iter().any(|prefix| kind.starts_with(prefix));
+    matches!(layer, Layer::Other(blob) if is_of_sigstore(&blob.descriptor.media_type))
 }
 
 fn artifact(

@@ -316,7 +316,11 @@ fn read(name: String, opened: Opened, options: &ReadOptions) -> Input {
         let message = "a detached signature, which has no place in an OCI layout";
         reading.note(Code::SignatureDetached, &Place::file(name), message);
     }
-    let (noted, documents) = reading.into_parts();
+    let (mut noted, documents) = reading.into_parts();
+    for one in &mut noted {
+        // Nobody can select an entry that came to nothing.
+        one.entry = one.entry.filter(|&entry| entry < read.entries.len());
+    }
     Input {
         name,
         format: read.format,

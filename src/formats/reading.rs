@@ -186,7 +186,12 @@ impl<'f> Reading<'f> {
             Err(error) => {
                 let already = |noted: &Noted| noted.finding.code == Code::Limit;
                 if !self.findings.iter().any(already) {
-                    self.note(Code::Limit, place, error.to_string());
+                    // What comes after it is not read at all.
+                    self.findings.push(Noted {
+                        finding: Finding::new(Code::Limit, place, error.to_string()),
+                        entry: None,
+                        manifest: None,
+                    });
                 }
                 false
             }

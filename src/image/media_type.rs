@@ -96,7 +96,7 @@ pub fn layer_kind(media_type: &str) -> LayerKind {
 /// Whether a layer is a signature, an attestation or a bill of materials as cosign stores them: under a config that calls
 /// itself an image's. <https://github.com/sigstore/cosign/blob/v2.5.0/specs/SIGNATURE_SPEC.md>
 #[must_use]
-pub fn is_signature(media_type: &str) -> bool {
+pub fn is_of_cosign(media_type: &str) -> bool {
     matches!(
         media_type,
         "application/vnd.dev.cosign.simplesigning.v1+json"

@@ -128,7 +128,7 @@ fn rename(entry: &mut Entry, item: &Item) {
         .partition(|old| old.display_name().is_none() || named.iter().any(|new| is_same(old, new)));
     let with_annotations = named.into_iter().map(|new| {
         let known = same.iter().find(|old| is_same(old, &new));
-        if let Some(known) = known.filter(|known| has_name_of_its_own(known)) {
+        if let Some(known) = known.filter(|known| has_name_of_its_own(known, &new)) {
             return known.clone();
         }
         let before = known.or(same.first()).cloned().unwrap_or_default();
@@ -150,10 +150,10 @@ fn is_or_has_tag(reference: &Reference, name: &str) -> bool {
 }
 
 /// Whether ref.name is a whole name of its own, as in our tars and those of other tools. In Docker's it is the tag, whose
-/// place the fully qualified name has taken.
-fn has_name_of_its_own(reference: &Reference) -> bool {
+/// place the fully qualified name has taken; regctl's is the tag and nothing else.
+fn has_name_of_its_own(reference: &Reference, new: &Reference) -> bool {
     let Some(full) = &reference.containerd_name else {
-        return true;
+        return reference.name == new.name;
     };
     let is_own = |name: &String| name != full && fully_qualified(name) == *full;
     reference.name.as_ref().is_some_and(is_own)

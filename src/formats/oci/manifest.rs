@@ -97,7 +97,7 @@ fn is_image(config: &Link, link: Option<&Link>, layers: &[Link]) -> bool {
             .map(|layer| layer.descriptor.media_type.as_str())
     };
     let attestation = is_attestation(link.is_some_and(Link::is_about_another), media_types());
-    let signature = !layers.is_empty() && media_types().all(media_type::is_signature);
+    let signature = !layers.is_empty() && media_types().all(media_type::is_of_cosign);
     !attestation && !signature
 }
 
