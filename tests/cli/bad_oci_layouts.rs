@@ -77,14 +77,10 @@ fn blobs_that_are_missing_or_others() {
         let layer = missing == &manifest["layers"][1];
         let place = if layer { "layer 2 of 2: " } else { "" };
         let path = blob_path(digest(missing));
-        let message = if missing == &descriptor {
-            format!(
-                "ocify: nothing is left to convert: app: app:1.0: missing from the input and left out: {}\n",
-                digest(missing)
-            )
-        } else {
-            format!("ocify: app: app:1.0: {place}{path}: missing from the input\n")
-        };
+        let message = format!(
+            "ocify: app: app:1.0: {place}{path}: missing from the input
+"
+        );
         refuses(&layout.files_without(missing), &message);
     }
     // A list of urls that has none tells of no other place.

@@ -294,11 +294,11 @@ fn a_failed_conversion_leaves_the_old_map() {
     let absent = Layout::default().listing(oci::descriptor(oci::MANIFEST, b"not here"));
     absent.files().write(&sandbox.path("bad"));
     let before = sandbox.snapshot();
-    let missing = sha256(b"not here");
+    let missing = oci::blob_path(&sha256(b"not here"));
     sandbox
         .convert(&["bad", "-o", "output", "--digest-map", "map.json"])
         .fails(&format!(
-            "ocify: nothing is left to convert: bad: @0: missing from the input and left out: {missing}\n"
+            "ocify: bad: @0: {missing}: missing from the input\n"
         ));
     assert_eq!(sandbox.snapshot(), before);
 

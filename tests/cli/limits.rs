@@ -94,6 +94,8 @@ fn number_of_members() {
     // Empty members in front of an image, half a gibibyte of headers.
     let image = app();
     let message = too_many("the number of members", 1_048_577, 1_048_576);
+    let duplicates = "ocify: warning: app.tar.zst: empty: the archive has two members of this name; the last is read \
+                      (archive-duplicate-member)\n";
     for (count, fits) in [(1 << 20, true), ((1 << 20) + 1, false)] {
         let mut encoder = zstd::Encoder::new(Vec::new(), 1).unwrap();
         let empty = count - image.members.len();
@@ -109,12 +111,9 @@ fn number_of_members() {
         sandbox.write("app.tar.zst", &encoder.finish().unwrap());
         let run = sandbox.run(&["inspect", "app.tar.zst"]);
         if fits {
-            run.warns(
-                "ocify: warning: app.tar.zst: empty: the archive has two members of this name; the last is read \
-                 (archive-duplicate-member)\n",
-            );
+            run.warns(duplicates);
         } else {
-            run.fails(&format!("ocify: app.tar.zst: {message}\n"));
+            run.fails(&format!("{duplicates}ocify: app.tar.zst: {message}\n"));
         }
     }
 }
@@ -202,11 +201,13 @@ fn number_of_names() {
         }
         layout.files()
     };
-    let message = too_many("the number of names", 10_001, 10_000);
-    let kinds: [(&str, &dyn Fn(usize) -> Files); 2] =
-        [("manifest.json", &docker), ("index.json", &layout)];
-    for (document, files) in kinds {
+    let kinds: [(&str, &str, &dyn Fn(usize) -> Files); 2] = [
+        ("manifest.json", "names", &docker),
+        ("index.json", "manifests", &layout),
+    ];
+    for (document, what, files) in kinds {
         is_read(&files(10_000));
+        let message = too_many(&format!("the number of {what}"), 10_001, 10_000);
         is_refused(&files(10_001), &format!("{document}: {message}"));
     }
 }

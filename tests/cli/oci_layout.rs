@@ -475,10 +475,12 @@ fn an_output_of_nothing_is_refused() {
         .convert(&[&args[..], &["--platform", "linux/amd64"]].concat())
         .fails(&format!("{left_out}linux/amd64\n"));
     assert!(!sandbox.path("out").exists());
-    // What index.json itself names is the same.
+    // What index.json itself lists is an image, and not a platform that nobody saved.
     let sandbox = Sandbox::with_folder(&layout.files_without(&index));
-    let message = format!("{left_out}{}\n", digest(&index));
-    sandbox.convert(&args).fails(&message);
+    let path = oci::blob_path(digest(&index));
+    sandbox.convert(&args).fails(&format!(
+        "ocify: app: app:1.0: {path}: missing from the input\n"
+    ));
 }
 
 /// An output may be its own input: what is there stays, what is made anew is added.
