@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use crate::cache::Cache;
 use crate::cache::CacheOptions;
-use crate::compression::Compression;
+use crate::compression::{Codec, Compression};
 use crate::digest::Digest;
 use crate::digest_map::DigestMap;
 use crate::digest_map::StagedMap;
@@ -24,6 +24,7 @@ use crate::image::Reference;
 use crate::interrupt::Interrupt;
 use crate::layer::{Done, Pipeline, thread_pool};
 use crate::output::Additions;
+use crate::output::Existing;
 use crate::output::Output;
 use crate::output::OutputOptions;
 use crate::output::Target;
@@ -32,6 +33,7 @@ use crate::plan::CachedJobs;
 use crate::plan::Check;
 use crate::plan::Plan;
 use crate::progress::Progress;
+use crate::prune::{PruneOptions, prune};
 use crate::report::EntryReport;
 use crate::report::ImageReport;
 use crate::report::IndexReport;
@@ -61,6 +63,8 @@ pub struct Options {
     pub digest_map: Option<DigestMap>,
     /// Where finished layers are kept for the next conversion. The output is the same with and without.
     pub cache: Option<CacheOptions>,
+    /// Whether what nothing refers to is removed from a folder in the end. A tar never has any of it.
+    pub prune: bool,
 }
 
 /// Converts all selected images of `inputs` into one layout at `target`.
@@ -76,6 +80,7 @@ pub fn convert(
     progress: &dyn Progress,
     interrupt: &Interrupt,
 ) -> Result<Report> {
+    target.refuse_inputs(inputs, options.output.existing == Existing::Replace)?;
     if let Some(map) = &options.digest_map {
         map.refuse_inside(inputs, target)?;
     }
@@ -145,16 +150,30 @@ pub fn convert(
     }
     refuse_shared_names(&inputs, &selected, &entries)?;
 
+    if options.output.docker_manifest && !matches!(target, Target::Folder(_)) {
+        warnings.extend(zstd_note(target, &entries));
+    }
+
     interrupt.check()?;
     // Written before the layout is published, and put in its place after it: no map tells of a layout that is not there,
     // and a full disk is found out while nothing has changed.
     if let Some(map) = &mut digest_map {
         map.write(&entries)?;
     }
-    output.commit(&additions)?;
+    // A compressed tar is compressed here, by all threads.
+    let moved = pool.install(|| output.commit(&additions))?;
     if let Some(map) = digest_map {
         map.publish()?;
     }
+    let pruned = match target {
+        Target::Folder(path) if options.prune => {
+            let pruned = prune(path, PruneOptions::default(), interrupt);
+            Some(pruned.map_err(|error| Error::NotPruned {
+                source: Box::new(error),
+            })?)
+        }
+        _ => None,
+    };
     if let Some(cache) = &cache {
         warnings.append(&mut cache.take_warnings());
     }
@@ -162,6 +181,8 @@ pub fn convert(
         entries,
         warnings,
         cache: cache.map(|_| jobs.report()),
+        moved,
+        pruned,
     })
 }
 
@@ -215,6 +236,17 @@ fn findings(inputs: &[Input], selected: &[Selected]) -> Result<Vec<Finding>> {
     // What the selection leaves out is told by it.
     warnings.retain(|finding| finding.code != Code::PlatformAbsent);
     Ok(warnings)
+}
+
+/// Some engines that `docker load` a tar refuse its zstd layers.
+fn zstd_note(target: &Target, entries: &[EntryReport]) -> Option<Finding> {
+    let images = entries.iter().flat_map(|entry| &entry.images);
+    let mut layers = images.flat_map(|image| &image.layers);
+    layers.any(|layer| layer.codec == Some(Codec::Zstd)).then(|| {
+        let message = "the tar has zstd layers: Docker 29, podman 4 and containerd load it, Docker 20.10 does not; \
+                       `--compression gzip` suits all of them";
+        Finding::new(Code::DockerZstd, &target.place(), message)
+    })
 }
 
 /// The descriptor that index.json gets for one name of an image.

@@ -5,6 +5,8 @@ use crate::digest::DiffId;
 use crate::digest::Digest;
 use crate::findings::Finding;
 use crate::image::Platform;
+use crate::output::MovedName;
+use crate::prune::Pruned;
 
 /// What [`crate::convert()`] gives back.
 #[derive(Debug, Clone, Default)]
@@ -16,6 +18,10 @@ pub struct Report {
     pub warnings: Vec<Finding>,
     /// What came from the cache, where there is one.
     pub cache: Option<CacheReport>,
+    /// The names that led to other images in the output before.
+    pub moved: Vec<MovedName>,
+    /// What was removed from the output, where that was asked for.
+    pub pruned: Option<Pruned>,
 }
 
 /// What a cache was good for.

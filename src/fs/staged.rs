@@ -114,6 +114,31 @@ impl StagedDir {
         self.guard.published |= published;
         Ok(published)
     }
+
+    /// Somebody has moved the folder to another parent: it is to be removed there.
+    pub fn was_moved_to(&mut self, parent: &Arc<Dir>) {
+        self.guard.parent = parent.clone();
+    }
+
+    /// Puts the folder in the place of the folder `name`, which is `old` and is removed when this is dropped. Where names
+    /// cannot be swapped, `old` is called `aside` for a moment. `false` if somebody else has put a folder there meanwhile.
+    pub fn exchange(&mut self, name: &str, aside: &str, old: &Arc<Dir>) -> Result<bool> {
+        let parent = &self.guard.parent;
+        if !parent.exchange(&self.guard.name, name)? {
+            if !parent.rename(name, parent, aside)? {
+                return Ok(false);
+            }
+            let renamed = parent.rename(&self.guard.name, parent, name);
+            if !matches!(renamed, Ok(true)) {
+                // Back, if its place is still free.
+                let _: Result<bool> = parent.rename_to_free(aside, name);
+                return renamed;
+            }
+            aside.clone_into(&mut self.guard.name);
+        }
+        self.guard.dir = Some(old.clone());
+        Ok(true)
+    }
 }
 
 #[cfg(test)]

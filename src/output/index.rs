@@ -2,14 +2,14 @@
 
 use std::collections::{HashMap, HashSet, VecDeque};
 
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
+use crate::digest::Digest;
 use crate::error::Error;
 use crate::error::Result;
 use crate::formats::to_bytes;
 use crate::image::CONTAINERD_NAME;
 use crate::image::Descriptor;
-use crate::image::Document;
 use crate::image::REF_NAME;
 use crate::image::media_type;
 use crate::limits;
@@ -21,14 +21,14 @@ pub(crate) struct Additions {
 }
 
 impl Additions {
-    /// The index with the additions in it. `existing` is index.json as it is.
+    /// The index with the additions in it, sorted. `existing` is index.json as it is.
     ///
-    /// A name that is there already moves to the new image. The old one stays without a name, as with skopeo, so that
-    /// nothing is lost that somebody may know by its digest.
+    /// A name that is there already moves to the new image. An image that has no name left leaves the index: skopeo keeps
+    /// it without a name, and then refuses to read the layout without being told which image.
     ///
     /// # Errors
     /// An index that could not be read again, by this program or others.
-    pub fn merge(&self, existing: Option<&[u8]>) -> Result<Document> {
+    pub fn merge(&self, existing: Option<&[u8]>) -> Result<Merged> {
         let mut index = match existing {
             Some(bytes) => parse(bytes)?,
             None => json!({ "schemaVersion": 2, "mediaType": media_type::INDEX }),
@@ -40,16 +40,18 @@ impl Additions {
             None | Some(Value::Null) => Vec::new(),
             Some(_) => return Err(malformed()),
         };
-        self.add_to(&mut manifests)?;
+        let moved = self.add_to(&mut manifests)?;
+        sort(&mut manifests);
         check_names(self.descriptors.iter().filter_map(name))?;
         limits::at_most("the number of names", manifests.len(), limits::NAMES)?;
         fields.insert("manifests".to_owned(), Value::Array(manifests));
         let bytes = to_bytes(&index)?;
         check_size("index.json", &bytes)?;
-        Ok(Document::new(media_type::INDEX, bytes))
+        Ok(Merged { bytes, moved })
     }
 
-    fn add_to(&self, manifests: &mut Vec<Value>) -> Result<()> {
+    /// Gives the names that have moved.
+    fn add_to(&self, manifests: &mut Vec<Value>) -> Result<Vec<MovedName>> {
         let additions: Vec<Value> = self
             .descriptors
             .iter()
@@ -57,7 +59,7 @@ impl Additions {
             .collect::<Result<_>>()?;
         let mut placed = vec![false; additions.len()];
         let mut same_image = ByName::new();
-        let mut moved: HashSet<Key<'_>> = HashSet::new();
+        let mut takers: HashMap<Key<'_>, usize> = HashMap::new();
         for (position, addition) in additions.iter().enumerate() {
             for key in offered(addition) {
                 let digest = text(addition, "digest");
@@ -65,7 +67,7 @@ impl Additions {
                     .entry((key, digest))
                     .or_default()
                     .push_back(position);
-                moved.insert(key);
+                takers.insert(key, position);
             }
         }
         let mut changes = Vec::with_capacity(manifests.len());
@@ -75,18 +77,31 @@ impl Additions {
                     placed[position] = true;
                     Change::Become(position)
                 }
-                None if wanted(value).any(|key| moved.contains(&key)) => Change::LoseName,
-                None => Change::Stay,
+                None => match wanted(value).find_map(|key| takers.get(&key)) {
+                    None => Change::Stay,
+                    Some(&position)
+                        if text(value, "digest") == text(&additions[position], "digest") =>
+                    {
+                        Change::Leave
+                    }
+                    Some(&position) => Change::LoseNameTo(position),
+                },
             });
         }
         drop(same_image);
-        for (value, change) in manifests.iter_mut().zip(changes) {
+        let mut moved = Vec::new();
+        let mut kept = Vec::with_capacity(manifests.len() + additions.len());
+        for (value, change) in manifests.drain(..).zip(changes) {
             match change {
-                Change::Become(position) => *value = additions[position].clone(),
-                Change::LoseName => remove_names(value),
-                Change::Stay => {}
+                Change::Become(position) => kept.push(additions[position].clone()),
+                Change::LoseNameTo(position) => {
+                    moved.extend(MovedName::new(&value, &additions[position]));
+                }
+                Change::Leave => {}
+                Change::Stay => kept.push(value),
             }
         }
+        *manifests = kept;
         let mut seen = HashSet::new();
         for (addition, placed) in additions.iter().zip(placed) {
             if seen.insert(addition.to_string()) && !placed {
@@ -94,8 +109,48 @@ impl Additions {
             }
         }
         remove_repeated(manifests);
-        Ok(())
+        Ok(moved)
     }
+}
+
+/// An index.json with the additions in it.
+#[derive(Debug)]
+pub(crate) struct Merged {
+    pub bytes: Vec<u8>,
+    pub moved: Vec<MovedName>,
+}
+
+/// A name that an output had already, and that leads to another image now.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct MovedName {
+    /// The name.
+    pub name: String,
+    /// Digest of the image that had it.
+    pub from: String,
+    /// Digest of the image that has it now.
+    pub to: String,
+}
+
+impl MovedName {
+    fn new(old: &Value, new: &Value) -> Option<MovedName> {
+        let name = annotation(old, REF_NAME).or_else(|| annotation(old, CONTAINERD_NAME))?;
+        Some(MovedName {
+            name: name.to_owned(),
+            from: text(old, "digest")?.to_owned(),
+            to: text(new, "digest")?.to_owned(),
+        })
+    }
+}
+
+/// Sorts by name and digest, what has no name last, so that the order of the runs does not show.
+fn sort(manifests: &mut [Value]) {
+    manifests.sort_by_cached_key(|value| {
+        let name = annotation(value, REF_NAME).or_else(|| annotation(value, CONTAINERD_NAME));
+        let name = name.map(str::to_owned);
+        let digest = text(value, "digest").map(str::to_owned);
+        (name.is_none(), name, digest, value.to_string())
+    });
 }
 
 /// By what two descriptors have the same name: the whole name, or ref.name where at least one of them has nothing else.
@@ -126,6 +181,10 @@ fn offered(value: &Value) -> impl Iterator<Item = Key<'_>> {
 fn wanted(value: &Value) -> impl Iterator<Item = Key<'_>> {
     let ref_name = annotation(value, REF_NAME);
     let keys = match annotation(value, CONTAINERD_NAME) {
+        // A tag is no name: an image that is called by it alone is another one.
+        Some(whole) if ref_name.is_some_and(|name| is_tag_of(name, whole)) => {
+            [Some(Key::Whole(whole)), None]
+        }
         Some(whole) => [Some(Key::Whole(whole)), ref_name.map(Key::LoneRefName)],
         None => [ref_name.map(Key::RefName), None],
     };
@@ -136,7 +195,10 @@ fn wanted(value: &Value) -> impl Iterator<Item = Key<'_>> {
 enum Change {
     /// It is the new one at this position.
     Become(usize),
-    LoseName,
+    /// The new one at this position has its name.
+    LoseNameTo(usize),
+    /// The new one says all that it said.
+    Leave,
     Stay,
 }
 
@@ -171,6 +233,16 @@ fn remove_repeated(manifests: &mut Vec<Value>) {
         };
         is_named(value) || !named.contains(digest) && listed.insert(digest.to_owned())
     });
+}
+
+/// The digests of the descriptors of an index.json that we made.
+pub(super) fn digests(index: &[u8]) -> Result<HashSet<Digest>> {
+    let index = parse(index)?;
+    let manifests = index.get("manifests").and_then(Value::as_array);
+    let digests = manifests.into_iter().flatten();
+    Ok(digests
+        .filter_map(|value| text(value, "digest")?.parse().ok())
+        .collect())
 }
 
 /// Refuses names that no command would read again.
@@ -233,25 +305,16 @@ fn is_named(value: &Value) -> bool {
     annotation(value, REF_NAME).is_some() || annotation(value, CONTAINERD_NAME).is_some()
 }
 
-fn remove_names(value: &mut Value) {
-    let Some(fields) = value.as_object_mut() else {
-        return;
-    };
-    let annotations = fields.get_mut("annotations").and_then(Value::as_object_mut);
-    let empty = annotations.is_some_and(|annotations: &mut Map<String, Value>| {
-        annotations.shift_remove(REF_NAME);
-        annotations.shift_remove(CONTAINERD_NAME);
-        annotations.is_empty()
-    });
-    if empty {
-        fields.shift_remove("annotations");
-    }
+/// Whether a ref.name is no more than the tag of the whole name, as buildx, `ctr` and Docker's containerd store write it.
+fn is_tag_of(name: &str, whole: &str) -> bool {
+    whole
+        .strip_suffix(name)
+        .is_some_and(|path| path.ends_with(':'))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::digest::Digest;
 
     fn image(content: &str, name: Option<&str>) -> Descriptor {
         let mut descriptor =
@@ -273,7 +336,7 @@ mod tests {
                 descriptors: descriptors.collect(),
             };
             contents.extend(list.iter().map(|(content, _)| (*content).to_owned()));
-            index = Some(additions.merge(index.as_deref()).unwrap().bytes.to_vec());
+            index = Some(additions.merge(index.as_deref()).unwrap().bytes);
         }
         let index: Value = serde_json::from_slice(&index.unwrap()).unwrap();
         let manifests = index["manifests"].as_array().unwrap().iter();
@@ -294,23 +357,25 @@ mod tests {
     }
 
     #[test]
-    fn names_move_and_images_stay() {
+    fn names_move_and_nothing_stays_without_a_name() {
         let entry =
             |content: &str, name: Option<&str>| (content.to_owned(), name.map(str::to_owned));
         let old: &[(&str, Option<&str>)] = &[("A", Some("app:1")), ("B", Some("base"))];
         assert_eq!(
             merged(&[old, &[("C", Some("app:1"))]]),
-            [
-                entry("A", None),
-                entry("B", Some("base")),
-                entry("C", Some("app:1"))
-            ]
+            [entry("C", Some("app:1")), entry("B", Some("base"))]
         );
         // An image that has another name does not stay without a name too.
         let twice: &[(&str, Option<&str>)] = &[("A", Some("app:1")), ("A", Some("app:latest"))];
         assert_eq!(
             merged(&[twice, &[("C", Some("app:1"))]]),
-            [entry("A", Some("app:latest")), entry("C", Some("app:1"))]
+            [entry("C", Some("app:1")), entry("A", Some("app:latest"))]
+        );
+        // What never had a name stays.
+        let nameless: &[(&str, Option<&str>)] = &[("A", None), ("B", Some("base"))];
+        assert_eq!(
+            merged(&[nameless, &[("C", Some("base"))]]),
+            [entry("C", Some("base")), entry("A", None)]
         );
         // The same again changes nothing.
         assert_eq!(merged(&[old, old]), merged(&[old]));
@@ -353,9 +418,41 @@ mod tests {
         let [name_a, name_b] = ["docker.io/x/a:1", "docker.io/x/b:1"].map(|n| Some(n.to_owned()));
         assert_eq!(names(&both), [name_a.clone(), name_b.clone()]);
         let next = merge(&next_a, Some(&both));
-        assert_eq!(names(&next), [None, name_b.clone(), name_a]);
-        // A reader that knows only ref.name finds one image.
-        assert_eq!(names(&merge(&plain, Some(&both))), [None, None, None]);
+        assert_eq!(names(&next).len(), 2);
+        assert!(names(&next).contains(&name_a) && names(&next).contains(&name_b));
+        // One that is called by the tag alone is yet another image.
+        assert_eq!(names(&merge(&plain, Some(&both))).len(), 3);
+    }
+
+    #[test]
+    fn the_order_of_the_runs_does_not_show() {
+        let lists: [&[(&str, Option<&str>)]; 3] = [
+            &[("A", Some("b:1")), ("B", None)],
+            &[("C", Some("a:1")), ("A", Some("a:2"))],
+            &[("D", None)],
+        ];
+        let expected = merged(&lists);
+        for order in [[0, 2, 1], [1, 0, 2], [1, 2, 0], [2, 0, 1], [2, 1, 0]] {
+            assert_eq!(merged(&order.map(|run| lists[run])), expected);
+        }
+    }
+
+    #[test]
+    fn a_moved_name_is_told() {
+        let old = Additions {
+            descriptors: vec![image("A", Some("app:1")), image("B", Some("b:1"))],
+        };
+        let old = old.merge(None).unwrap().bytes;
+        let new = Additions {
+            descriptors: vec![image("C", Some("app:1")), image("B", Some("b:1"))],
+        };
+        let digest = |content: &str| Digest::sha256(content.as_bytes()).to_string();
+        let moved = MovedName {
+            name: "app:1".to_owned(),
+            from: digest("A"),
+            to: digest("C"),
+        };
+        assert_eq!(new.merge(Some(&old)).unwrap().moved, [moved]);
     }
 
     #[test]
@@ -377,7 +474,7 @@ mod tests {
         let existing = br#"{"schemaVersion":2,"annotations":{"a":"b"},"manifests":null,"x":1}"#;
         let merged = Additions::default().merge(Some(existing)).unwrap();
         assert_eq!(
-            String::from_utf8(merged.bytes.to_vec()).unwrap(),
+            String::from_utf8(merged.bytes).unwrap(),
             r#"{"schemaVersion":2,"annotations":{"a":"b"},"manifests":[],"x":1}"#
         );
     }
