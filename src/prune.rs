@@ -57,21 +57,26 @@ fn pruned(path: &Path, options: PruneOptions, interrupt: &Interrupt) -> Result<P
     {
         return Err(Error::NotALayoutFolder);
     }
-    let layout = Dir::open(path)?;
-    output::check_layout(&layout, path).map_err(|error| match error {
-        Error::NotALayout { .. } => Error::NotALayoutFolder,
-        error => error,
-    })?;
+    let resolved = match std::fs::read_link(path) {
+        Ok(_) => path.canonicalize().map_err(Error::io("open", path))?,
+        Err(_) => path.to_owned(),
+    };
+    let (parent, name) = Dir::parent_of(&resolved)?;
+    let Some(layout) = parent.folder(&name)? else {
+        return Err(Error::NotALayoutFolder);
+    };
     if layout.kind(INDEX)?.is_none() {
         return Err(Error::NotALayoutFolder);
     }
     if !options.dry_run {
         output::remove_stale(&layout, interrupt);
-        if let Ok((parent, name)) = Dir::parent_of(path) {
-            staging::remove_stale(&parent, &staging::prefix(&name), |_| Ok(()));
-        }
+        staging::remove_stale(&parent, &staging::prefix(&name), |_| Ok(()));
     }
-    let lock = output::take_lock(&layout, interrupt)?;
+    let locked = output::lock_layout(&parent, &name, interrupt);
+    let (layout, lock) = locked.map_err(|error| match error {
+        Error::NotALayout { .. } => Error::NotALayoutFolder,
+        error => error,
+    })?;
     let index = layout.read(INDEX)?.ok_or(Error::NotALayoutFolder)?;
     let Some(blobs) = layout.folder(BLOBS)? else {
         return Ok(Pruned::default());

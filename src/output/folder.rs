@@ -70,25 +70,30 @@ impl FolderOutput {
                     });
                 }
             };
-            if let Some(layout) = &layout {
-                remove_stale(layout, interrupt);
-                check_layout(layout, path)?;
-            }
-            staging::remove_stale(&parent, &prefix, |_| Ok(()));
-            let (place, layout) = match layout {
-                None => break (Place::Free, StagedDir::new(&parent, &prefix, interrupt)?),
-                Some(_) if options.existing == Existing::Replace => {
-                    break (
-                        Place::Replaced,
-                        StagedDir::new(&parent, &prefix, interrupt)?,
-                    );
-                }
-                Some(layout) => (Place::Added, layout),
+            let Some(layout) = layout else {
+                staging::remove_stale(&parent, &prefix, |_| Ok(()));
+                break (Place::Free, StagedDir::new(&parent, &prefix, interrupt)?);
             };
-            let staged = StagedDir::new(&layout, INSIDE, interrupt);
-            // Another run may have replaced the layout meanwhile, and what was staged in the old one is gone.
+            remove_stale(&layout, interrupt);
+            let checked = check_layout(&layout, path);
+            staging::remove_stale(&parent, &prefix, |_| Ok(()));
+            let (place, staged) = if options.existing == Existing::Replace {
+                let staged = StagedDir::new(&parent, &prefix, interrupt);
+                (Place::Replaced, checked.and(staged))
+            } else {
+                let staged = checked.and_then(|()| StagedDir::new(&layout, INSIDE, interrupt));
+                (Place::Added, staged)
+            };
+            // Another run may have replaced the layout meanwhile: what fails on one that is being removed does not
+            // matter, and what was staged in it is gone.
             if parent.identity(&name)? == Some(layout.own_identity()?) {
                 break (place, staged?);
+            }
+            interrupt.check()?;
+            if place == Place::Added
+                && let (Ok(mut staged), Ok(Some(layout))) = (staged, parent.folder(&name))
+            {
+                staged.was_moved_to(&Arc::new(layout));
             }
         };
         let blobs = staged.dir.ensure_folder("blobs")?;
@@ -145,11 +150,6 @@ impl FolderOutput {
             // Somebody else has made the layout meanwhile: add to theirs.
         }
         let (layout, mut lock) = lock_layout(&self.parent, &self.name, &self.interrupt)?;
-        let layout = Arc::new(layout);
-        if self.place == Place::Added {
-            // Another run may have replaced the layout that it was staged in.
-            self.staged.was_moved_to(&layout);
-        }
         let result = self.add_to(&layout, &mut lock, additions);
         if result.is_err() {
             // What cannot be taken back now, the next run takes back.
@@ -200,27 +200,39 @@ impl FolderOutput {
     }
 }
 
+/// Another run may have replaced the layout that it was staged in, and moved what is staged to the new one.
+impl Drop for FolderOutput {
+    fn drop(&mut self) {
+        if self.place == Place::Added
+            && let Ok(Some(layout)) = self.parent.folder(&self.name)
+        {
+            self.staged.was_moved_to(&Arc::new(layout));
+        }
+    }
+}
+
 fn write_marker(marker: &mut File, fsync: bool) -> io::Result<()> {
     marker.write_all(crate::image::LAYOUT_FILE)?;
     if fsync { marker.sync_all() } else { Ok(()) }
 }
 
 /// Opens and locks the layout `name`. One that was replaced while we waited for its lock is let go again.
-pub(super) fn lock_layout(parent: &Dir, name: &str, interrupt: &Interrupt) -> Result<(Dir, File)> {
+pub(crate) fn lock_layout(parent: &Dir, name: &str, interrupt: &Interrupt) -> Result<(Dir, File)> {
     let path = parent.path(name);
-    let not_a_layout = || Error::NotALayout { path: path.clone() };
     loop {
-        let layout = parent.folder(name)?.ok_or_else(not_a_layout)?;
-        check_layout(&layout, &path)?;
-        let lock = take_lock(&layout, interrupt)?;
+        let layout = parent.folder(name)?;
+        let layout = layout.ok_or_else(|| Error::NotALayout { path: path.clone() })?;
+        let locked = check_layout(&layout, &path).and_then(|()| take_lock(&layout, interrupt));
+        // What fails on a layout that somebody is removing does not matter.
         if parent.identity(name)? == Some(layout.own_identity()?) {
-            return Ok((layout, lock));
+            return Ok((layout, locked?));
         }
+        interrupt.check()?;
     }
 }
 
 /// Locks a layout, or what is about to become one.
-pub(crate) fn take_lock(layout: &Dir, interrupt: &Interrupt) -> Result<File> {
+fn take_lock(layout: &Dir, interrupt: &Interrupt) -> Result<File> {
     let lock = match layout.create(LAYOUT)? {
         Some(new) => new,
         None => layout.open_file(LAYOUT)?.ok_or_else(|| Error::NotALayout {
@@ -243,7 +255,7 @@ pub(crate) fn remove_stale(layout: &Dir, interrupt: &Interrupt) {
 }
 
 /// A folder that may be added to: a layout, or nothing yet.
-pub(crate) fn check_layout(folder: &Dir, path: &Path) -> Result<()> {
+fn check_layout(folder: &Dir, path: &Path) -> Result<()> {
     let not_a_layout = || Error::NotALayout {
         path: path.to_owned(),
     };

@@ -15,7 +15,7 @@ use std::fs::File;
 use std::path::Path;
 
 use folder::{FolderBlob, FolderOutput};
-pub(crate) use folder::{check_layout, remove_stale, take_lock};
+pub(crate) use folder::{lock_layout, remove_stale};
 pub use index::MovedName;
 pub(crate) use index::{Additions, check_names};
 use tar_file::{TarBlob, TarOutput};

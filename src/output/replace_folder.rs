@@ -53,3 +53,31 @@ pub(super) fn recover(parent: &Dir, name: &str) {
 fn aside(name: &str) -> String {
     format!("{}replaced", staging::prefix(name))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A run died between its two renames, or is between them right now.
+    #[test]
+    fn what_was_set_aside_is_put_back() {
+        let scratch = tempfile::tempdir().unwrap();
+        let parent = Dir::open(scratch.path()).unwrap();
+        let old = parent.ensure_folder(&aside("out")).unwrap();
+        old.write("index.json", b"old", false).unwrap();
+        let lock = old.create(staging::LOCK).unwrap().unwrap();
+        lock.try_lock().unwrap();
+        recover(&parent, "out");
+        assert!(parent.folder("out").unwrap().is_none());
+        drop(lock);
+        recover(&parent, "out");
+        let back = parent.folder("out").unwrap().unwrap();
+        assert_eq!(back.read("index.json").unwrap().unwrap(), b"old");
+        // Where the new one is in its place, the old one is only left behind.
+        parent.ensure_folder(&aside("out")).unwrap();
+        recover(&parent, "out");
+        assert_eq!(back.read("index.json").unwrap().unwrap(), b"old");
+        staging::remove_stale(&parent, &staging::prefix("out"), |_| Ok(()));
+        assert_eq!(parent.names().unwrap().len(), 1);
+    }
+}

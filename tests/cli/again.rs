@@ -190,6 +190,7 @@ fn replacing_and_adding_at_the_same_time() {
             crate::support::sandbox::Run::new(child).succeeds();
         }
         assert!(!names(&sandbox, "out").is_empty());
+        sandbox.convert(&["0.tar", "-o", "out"]).succeeds();
         let left: Vec<String> = sandbox.snapshot().into_keys().collect();
         assert!(
             !left.iter().any(|name| name.contains(".ocify-")),

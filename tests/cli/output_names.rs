@@ -44,7 +44,7 @@ fn the_ending_says_how_a_tar_is_compressed() {
         // It is an input like any other.
         let back = format!("{ending}-back.tar");
         let args = [&first, "-o", &back];
-        sandbox.convert(&args).succeeds();
+        sandbox.convert(&[&args[..], &none].concat()).succeeds();
         assert!(sandbox.layout(&back).names() == sandbox.layout("out.tar").names());
         sandbox.run(&["verify", &first]).succeeds();
     }

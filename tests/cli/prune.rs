@@ -37,12 +37,13 @@ fn what_nothing_refers_to_is_removed() {
     let new = moved(&sandbox);
     let old = Layout::open(&sandbox.path("out"));
     let freed = size(&old) - size(&new);
+    let shown = indicatif::HumanBytes(freed as u64);
     let before = sandbox.snapshot();
     // A manifest, a config and a layer.
     let run = sandbox.run(&["prune", "--dry-run", "out"]);
     assert_eq!(
         run.succeeds().stdout(),
-        format!("out: 3 blobs, {freed} B, would be freed\n")
+        format!("out: 3 blobs, {shown}, would be freed\n")
     );
     let run = sandbox.run(&["prune", "--dry-run", "--json", "out"]);
     let document: Value = serde_json::from_slice(&run.succeeds().stdout).unwrap();
@@ -53,7 +54,7 @@ fn what_nothing_refers_to_is_removed() {
     let run = sandbox.run(&["prune", "out"]);
     assert_eq!(
         run.succeeds().stdout(),
-        format!("out: 3 blobs, {freed} B, freed\n")
+        format!("out: 3 blobs, {shown}, freed\n")
     );
     assert_eq!(sandbox.layout("out"), new);
     let run = sandbox.run(&["prune", "out", "new", "-q"]);
