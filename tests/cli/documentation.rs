@@ -31,7 +31,7 @@ fn names<'a>(options: impl Iterator<Item = &'a str>) -> BTreeSet<String> {
 fn every_option_is_documented() {
     let page = include_str!("../../docs/reference.md");
     let sandbox = Sandbox::new();
-    for command in ["convert", "inspect", "verify"] {
+    for command in ["convert", "inspect", "verify", "prune"] {
         let run = sandbox.run(&[command, "-h"]);
         let help = run.succeeds().stdout();
         let (_, options) = help.split_once("\nOptions:\n").unwrap();
