@@ -1,46 +1,27 @@
 //! The whole story, from inputs to output.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::path::PathBuf;
 
 use serde_json::Value;
 
-use crate::cache::Cache;
-use crate::cache::CacheOptions;
+use crate::cache::{Cache, CacheOptions};
 use crate::compression::{Codec, Compression};
 use crate::digest::Digest;
-use crate::digest_map::DigestMap;
-use crate::digest_map::StagedMap;
-use crate::error::Error;
-use crate::error::Result;
+use crate::digest_map::{DigestMap, StagedMap};
+use crate::error::{Error, Result};
 use crate::findings::{Code, Finding};
-use crate::formats::Format;
-use crate::formats::Input;
-use crate::formats::ReadOptions;
-use crate::image::CONTAINERD_NAME;
-use crate::image::Descriptor;
-use crate::image::REF_NAME;
-use crate::image::Reference;
+use crate::formats::{Format, Input, ReadOptions, warnings_of};
+use crate::image::{CONTAINERD_NAME, Descriptor, Node, REF_NAME, Reference};
 use crate::interrupt::Interrupt;
 use crate::layer::{Done, Pipeline, thread_pool};
-use crate::output::Additions;
-use crate::output::Existing;
-use crate::output::Output;
-use crate::output::OutputOptions;
-use crate::output::Target;
-use crate::output::check_names;
-use crate::plan::CachedJobs;
-use crate::plan::Check;
-use crate::plan::Plan;
+use crate::output::{Additions, Existing, Output, OutputOptions, Target, check_names};
+use crate::plan::{CachedJobs, Check, Plan};
 use crate::progress::Progress;
 use crate::prune::{PruneOptions, prune};
-use crate::report::EntryReport;
-use crate::report::ImageReport;
-use crate::report::IndexReport;
-use crate::report::Report;
+use crate::report::{EntryReport, ImageReport, IndexReport, Report};
 use crate::resolve::{Resolver, Written};
-use crate::select::Selected;
-use crate::select::Selection;
+use crate::select::{Selected, Selection};
 use crate::source::Spool;
 
 /// How a conversion is done. The default converts everything and keeps what is compressed already.
@@ -99,11 +80,12 @@ pub fn convert(
     findings(&inputs, &[])?;
     let mut warnings = Vec::new();
     let selected = options.selection.apply(&inputs, &mut warnings);
-    let selected = selected.or_else(|error| {
-        // What cannot be read is not absent: why is in the findings.
+    // What cannot be read is not missing: why is in the findings.
+    let (selected, missing) = selected.or_else(|error| {
         findings(&inputs, &options.selection.named(&inputs)?)?;
         Err(error)
     })?;
+    findings(&inputs, &missing)?;
     warnings.splice(..0, findings(&inputs, &selected)?);
     let references = selected.iter().flat_map(|one| &one.entry.references);
     check_names(references.filter_map(Reference::display_name))?;
@@ -231,10 +213,20 @@ fn findings(inputs: &[Input], selected: &[Selected]) -> Result<Vec<Finding>> {
                 |one: &&Selected| manifest.is_some_and(|manifest| one.left_out.contains(&manifest));
             selected.copied().any(|one| !is_left_out(&one))
         };
-        warnings.extend(input.warnings(is_selected)?);
+        let absent = absent(input);
+        let about = input.about(is_selected);
+        // What to do about images that are missing is up to the selection, which tells of them.
+        warnings.extend(warnings_of(about.filter(
+            |(_, finding)| match finding.code {
+                Code::PlatformAbsent => false,
+                Code::MissingBlob => {
+                    let file = finding.place.file.as_deref();
+                    file.is_none_or(|file| !absent.contains(file))
+                }
+                _ => true,
+            },
+        ))?);
     }
-    // What the selection leaves out is told by it.
-    warnings.retain(|finding| finding.code != Code::PlatformAbsent);
     Ok(warnings)
 }
 
@@ -247,6 +239,23 @@ fn zstd_note(target: &Target, entries: &[EntryReport]) -> Option<Finding> {
                        `--compression gzip` suits all of them";
         Finding::new(Code::DockerZstd, &target.place(), message)
     })
+}
+
+/// The files of manifests and indexes that an index lists, and that the input lacks. What index.json itself lists is an
+/// image of its own, and not a platform that nobody saved.
+fn absent(input: &Input) -> HashSet<&str> {
+    let mut absent = HashSet::new();
+    for entry in &input.entries {
+        if let Node::Absent { .. } = entry.node {
+            continue;
+        }
+        entry.node.walk(&mut |node| {
+            if let Node::Absent { missing, .. } = node {
+                absent.insert(missing.as_str());
+            }
+        });
+    }
+    absent
 }
 
 /// The descriptor that index.json gets for one name of an image.

@@ -6,17 +6,13 @@ use std::path::{Path, PathBuf};
 use serde_json::{Value, json};
 
 use crate::digest::Digest;
-use crate::error::Error;
-use crate::error::Result;
-use crate::error::ResultExt;
+use crate::error::{Error, Result, ResultExt};
 use crate::findings::Place;
 use crate::fs::StagedDocument;
 use crate::image::media_type;
 use crate::interrupt::Interrupt;
 use crate::output::Target;
-use crate::report::EntryReport;
-use crate::report::ImageReport;
-use crate::report::LayerReport;
+use crate::report::{EntryReport, ImageReport, LayerReport};
 
 /// The columns of the CSV form. Their order stays; new ones are added at the end.
 const COLUMNS: [&str; 14] = [

@@ -1,8 +1,7 @@
 //! What a conversion did: for each image the digests that it had and has now.
 
 use crate::compression::Codec;
-use crate::digest::DiffId;
-use crate::digest::Digest;
+use crate::digest::{DiffId, Digest};
 use crate::findings::Finding;
 use crate::image::Platform;
 use crate::output::MovedName;

@@ -26,7 +26,7 @@ fuzz_target!(|bytes: &[u8]| {
     }
     let _ = &name;
     let input = SCRATCH.file("input.tar", &tars::of(&files));
-    if SCRATCH.open(&input).is_ok() {
+    if SCRATCH.is_readable(&input) {
         let output = SCRATCH.path("output.tar");
         let _ = SCRATCH.convert(&input, &output);
         SCRATCH.remove("output.tar");

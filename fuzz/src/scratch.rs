@@ -3,7 +3,9 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use ocify::{Input, Interrupt, Options, ReadOptions, Report, Result, Silent, Target};
+use ocify::{
+    Finding, Input, Interrupt, Options, ReadOptions, Report, Response, Result, Silent, Target,
+};
 
 /// A folder of this process. libFuzzer ends without tidying up, so those of processes that are gone are removed first.
 pub struct Scratch {
@@ -59,9 +61,11 @@ impl Scratch {
         }
     }
 
-    /// Reads the metadata of an input.
-    pub fn open(&self, input: &Path) -> Result<Input> {
-        Input::open(input, &self.folder, &read_options(), &Interrupt::new())
+    /// Reads the metadata of an input. Whether nothing in it stops a conversion.
+    pub fn is_readable(&self, input: &Path) -> bool {
+        let input = Input::open(input, &self.folder, &read_options(), &Interrupt::new());
+        let stops = |finding: &Finding| finding.code.response() == Response::Stops;
+        !input.expect("an open input").findings().any(stops)
     }
 
     /// Converts on one thread, without waiting for disks.

@@ -30,9 +30,6 @@ impl Error {
             Error::CacheInOutput { .. } => Some("choose a folder outside the output for the cache"),
             Error::DigestMapInside { .. } => Some("choose another path for the digest map"),
             Error::DigestMapMissing { .. } => Some("convert again to write the digest map"),
-            Error::ArchiveTooLarge { .. } => {
-                Some("decompress it, and pass the archive that it contains")
-            }
             Error::OutputIsLink { .. } => Some("use the path that it points to"),
             Error::Absent { .. } => {
                 Some("use `--missing drop` or `--platform` to leave out what is missing")
@@ -66,10 +63,13 @@ impl Error {
 
 fn of_finding(code: Code) -> Option<&'static str> {
     match code {
+        Code::ArchiveSize => Some("decompress it, and pass the archive that it contains"),
         Code::ArchiveDamaged => Some("copy or save the input again, and compare the sizes"),
-        Code::LayerDiffId | Code::BlobDigest | Code::BlobSize | Code::LayerDecode => {
-            Some("copy or save the input again: it is damaged")
-        }
+        Code::LayerDiffId
+        | Code::BlobDigest
+        | Code::BlobSize
+        | Code::LayerDecode
+        | Code::LayerTrailingData => Some("copy or save the input again: it is damaged"),
         Code::Schema1Signature | Code::Schema1Unverified => {
             Some("use `--ignore-signatures` to convert it anyway")
         }

@@ -104,8 +104,8 @@ pub(crate) fn read_fields(bytes: &[u8], fields: &Fields) -> Parsed {
     Parsed { value, problems }
 }
 
-/// Code and message of a problem.
-type Problem = (Code, String);
+/// What is wrong with the form of a document, for a finding.
+pub(crate) type Problem = (Code, String);
 
 /// The value, and the keys that come twice.
 fn build(text: &str, fields: &Fields) -> Result<(Value, Vec<Problem>), Problem> {

@@ -74,6 +74,44 @@ pub(crate) fn as_go_reads<'v>(
     object
 }
 
+/// A manifest or index with the keys that Go takes for those of the specification in its own spelling.
+pub(crate) fn spelt_as_specified(mut document: Value) -> Value {
+    rename(&mut document, DOCUMENT);
+    for list in ["manifests", "layers"] {
+        let descriptors = document.get_mut(list).and_then(Value::as_array_mut);
+        for descriptor in descriptors.into_iter().flatten() {
+            rename(descriptor, DESCRIPTOR);
+            if let Some(platform) = descriptor.get_mut("platform") {
+                rename(platform, PLATFORM);
+            }
+        }
+    }
+    for key in ["config", "subject"] {
+        if let Some(descriptor) = document.get_mut(key) {
+            rename(descriptor, DESCRIPTOR);
+        }
+    }
+    document
+}
+
+fn rename(object: &mut Value, known: &[&'static str]) {
+    let others = in_other_case(object, known);
+    let others: Vec<(String, &str)> = others
+        .map(|(found, known)| (found.to_owned(), known))
+        .collect();
+    let Some(fields) = object.as_object_mut() else {
+        return;
+    };
+    for (found, known) in others {
+        // Two that differ have stopped the conversion.
+        if let Some(value) = fields.shift_remove(&found)
+            && !fields.contains_key(known)
+        {
+            fields.insert(known.to_owned(), value);
+        }
+    }
+}
+
 /// The keys of an object that are none of `known`, but would be in another case; with that one.
 fn in_other_case<'a>(
     object: &'a Value,

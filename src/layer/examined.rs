@@ -10,10 +10,10 @@ use crate::findings::{Code, Finding, Place};
 /// What a blob turned out to be, as far as it can be read.
 #[derive(Debug)]
 pub(crate) struct Examined {
-    /// In the input.
-    pub codec: Codec,
-    /// Of the bytes in the input; `None` when they were not read to their end.
-    pub source_digest: Option<Digest>,
+    /// In the input; `None` when it was not read to its end.
+    pub codec: Option<Codec>,
+    /// Of the bytes in the input; `None` when they were not read to their end, or nobody wants it.
+    source_digest: Option<Digest>,
     /// Of the decoded bytes; `None` when they were not decoded to their end.
     pub diff_id: Option<DiffId>,
     /// All that is wrong with it, or worth knowing.
@@ -26,14 +26,19 @@ pub(crate) struct Examined {
 
 impl Examined {
     /// `source_digest` is that of all bytes that were read.
-    pub(super) fn new(job: &Job, read: ReadToEnd, source_digest: Digest, seen: Seen) -> Examined {
+    pub(super) fn new(
+        job: &Job,
+        read: ReadToEnd,
+        source_digest: Option<Digest>,
+        seen: Seen,
+    ) -> Examined {
         let code = read.flaw.as_ref().map(|flaw| flaw.code);
         let unread = matches!(code, Some(Code::Unreadable | Code::LayerSize));
         // Where the stream is damaged, what came out of it is not the layer's tar.
         let whole = matches!(code, None | Some(Code::LayerTrailingData));
         let mut examined = Examined {
-            codec: job.codec,
-            source_digest: (!unread).then_some(source_digest),
+            codec: (!unread).then_some(job.codec),
+            source_digest: source_digest.filter(|_| !unread),
             diff_id: (whole && job.action.decodes()).then_some(DiffId(seen.digest)),
             findings: Vec::new(),
             empty: job.content.size() == 0,
@@ -69,8 +74,7 @@ impl Examined {
             return None;
         }
         if self.empty && *expected == DiffId(Digest::sha256(&[0; 1024])) {
-            let message =
-                "the layer is a file of no bytes; the config says that it is a tar of no files";
+            let message = "the layer is an empty file, expected an empty tar";
             return Some(Finding::new(Code::LayerEmptyFile, place, message));
         }
         let mut finding = Finding::mismatch(Code::LayerDiffId, place, "diff_id", expected, &found);

@@ -1,5 +1,6 @@
 //! Layers: each byte of an input is read once, and becomes a blob of the output, findings, or both.
 
+mod ends;
 mod examination;
 mod examined;
 mod job;
@@ -39,7 +40,7 @@ pub(crate) struct Pipeline<'a> {
 
 /// What was written.
 pub(crate) struct Done {
-    /// In the jobs' order.
+    /// Of all jobs but checks, in their order.
     pub outcomes: Vec<Outcome>,
     /// What is wrong with layers that are converted anyway, in the jobs' order.
     pub warnings: Vec<Finding>,
@@ -85,6 +86,8 @@ impl Pipeline<'_> {
     /// # Errors
     /// [`crate::Error::Interrupted`] alone.
     pub fn examine(&self, jobs: &[Job]) -> Result<Vec<Examined>> {
+        let is_check = |job: &Job| matches!(job.action, Action::Check { .. });
+        debug_assert!(jobs.iter().all(is_check));
         let done = pipeline::run(self, None, jobs)?;
         Ok(done.into_iter().map(|(examined, _)| examined).collect())
     }

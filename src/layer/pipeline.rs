@@ -13,17 +13,16 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use rayon::ScopeFifo;
 
+use super::ends::Opened;
 use super::examination::Examination;
 use super::reuse::Reuse;
-use super::source::{Flaw, Piece, ReadToEnd, Source};
+use super::source::{Piece, ReadToEnd};
 use super::state::{Reader, State, Track, budget};
-use super::writer::{ToWrite, Writer};
+use super::writer::ToWrite;
 use super::{Action, Examined, Job, Outcome, Pipeline};
 use crate::cache::Cache;
 use crate::compression::Encoding;
-use crate::error::Error;
-use crate::error::Result;
-use crate::findings::Response;
+use crate::error::{Error, Result};
 use crate::mutex::lock;
 use crate::output::Output;
 
@@ -80,20 +79,13 @@ pub(super) fn run(
     Ok(done.expect("every layer is done or there is an error"))
 }
 
-/// Both ends of a layer.
-struct Opened<'a> {
-    source: Result<Source, Flaw>,
-    /// Made only when there is something to write, except where the input is cloned.
-    writer: Option<Box<Writer<'a>>>,
-}
-
 type Scope<'s> = ScopeFifo<'s>;
 
 pub(super) struct Run<'a> {
-    pipeline: &'a Pipeline<'a>,
+    pub pipeline: &'a Pipeline<'a>,
     /// Without one, layers are only examined.
-    target: Option<Target<'a>>,
-    jobs: &'a [Job],
+    pub target: Option<Target<'a>>,
+    pub jobs: &'a [Job],
     /// In which order layers are started and, into a tar, written.
     pub order: Vec<usize>,
     pub ordered: bool,
@@ -105,7 +97,7 @@ pub(super) struct Run<'a> {
 }
 
 impl<'a> Run<'a> {
-    fn state(&self) -> MutexGuard<'_, State<'a>> {
+    pub fn state(&self) -> MutexGuard<'_, State<'a>> {
         lock(&self.state)
     }
 
@@ -169,24 +161,6 @@ impl<'a> Run<'a> {
                 Err(error) => return self.fail(layer, error),
             }
         }
-    }
-
-    /// Opens a layer. A kept one that is a file is cloned if possible, and it is the clone that is read and checked, since
-    /// nobody else can change it as they can the input.
-    fn open(&self, job: &'a Job) -> Result<Opened<'a>> {
-        let (mut clone, mut writer) = (None, None);
-        if !self.ordered
-            && matches!(job.action, Action::Keep { .. })
-            && let Some(file) = job.content.file()
-        {
-            writer = self.new_writer(job)?;
-            if let Some(writer) = &mut writer {
-                clone = writer.clone_file(&file)?;
-            }
-        }
-        let content = clone.as_ref().unwrap_or(&job.content);
-        let source = Source::new(job, content, self.pipeline.layer_bytes);
-        Ok(Opened { source, writer })
     }
 
     /// Reads one chunk, hands it on, and asks to be called again.
@@ -415,52 +389,6 @@ impl<'a> Run<'a> {
                 }
             }
             Err(error) => self.fail(layer, error),
-        }
-    }
-
-    fn finish_layer(&self, layer: usize) -> Result<(Examined, Option<Outcome>)> {
-        let job = &self.jobs[layer];
-        let (examination, writer, read) = {
-            let mut state = self.state();
-            let track = &mut state.layers[layer];
-            let examination = track.examination.take();
-            (examination, track.writer.take(), track.read.take())
-        };
-        let mut writer = writer.map_or_else(|| self.new_writer(job), |one| Ok(Some(one)))?;
-        let examination = examination.unwrap_or_else(|| Examination::new(job));
-        let seen = examination.finish();
-        let read = read.unwrap_or_default();
-        let written = writer.as_mut().and_then(|writer| writer.source_digest());
-        let source_digest = written.or(read.raw_digest).unwrap_or(seen.digest);
-        let examined = Examined::new(job, read, source_digest, seen);
-        if self.target.is_none() {
-            return Ok((examined, None));
-        }
-        let mut findings = examined.findings.iter();
-        if let Some(finding) = findings.find(|one| one.code.response() == Response::Stops) {
-            return Err(job.error(finding));
-        }
-        let diff_id = examined.diff_id;
-        let outcome = match writer {
-            Some(writer) => writer.finish(source_digest, diff_id)?,
-            None => Outcome {
-                source_digest,
-                digest: source_digest,
-                size: job.content.size(),
-                codec: job.codec,
-                diff_id,
-            },
-        };
-        Ok((examined, Some(outcome)))
-    }
-
-    /// `None` where nothing is written.
-    fn new_writer(&self, job: &'a Job) -> Result<Option<Box<Writer<'a>>>> {
-        match (job.action, self.target) {
-            (Action::Check { .. }, _) | (_, None) => Ok(None),
-            (_, Some(Target { output, cache })) => {
-                Ok(Some(Box::new(Writer::new(job, output, cache)?)))
-            }
         }
     }
 }

@@ -38,7 +38,7 @@ impl Flaw {
 /// What is known once all has been read.
 #[derive(Default)]
 pub(super) struct ReadToEnd {
-    /// Of the raw bytes, where they were neither captured nor are the decoded ones.
+    /// Of the raw bytes, where they are neither captured nor the decoded ones, and somebody wants it.
     pub raw_digest: Option<Digest>,
     pub flaw: Option<Flaw>,
 }
@@ -83,7 +83,8 @@ impl Source {
             && algorithm(job.digest) != algorithm(job.diff_id.map(|diff_id| diff_id.0));
         // What is captured is hashed when it is written, while the next is being decoded.
         let capture = job.captures();
-        let hashes = !capture && (codec != Codec::None || two_algorithms);
+        let wants_digest = job.digest.is_some() || !matches!(job.action, Action::Check { .. });
+        let hashes = !capture && (codec != Codec::None && wants_digest || two_algorithms);
         let reader = content.reader().map_err(|error| match error {
             Error::Io { source, .. } => unreadable(&source),
             error => unreadable(&error),

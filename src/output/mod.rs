@@ -22,9 +22,7 @@ use tar_file::{TarBlob, TarOutput};
 pub use target::{Target, TargetError};
 
 use crate::digest::Digest;
-use crate::error::Error;
-use crate::error::Result;
-use crate::error::ResultExt;
+use crate::error::{Error, Result, ResultExt};
 use crate::fs::FreeSpace;
 use crate::image::Document;
 use crate::interrupt::Interrupt;

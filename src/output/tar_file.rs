@@ -16,16 +16,12 @@ use super::index::{Additions, Merged, MovedName};
 use super::{OutputOptions, docker, encode, stdout, target};
 use crate::compression::{Codec, Encoding};
 use crate::digest::Digest;
-use crate::error::Error;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::formats::Input;
 use crate::fs::{Dir, StagedFile, dir, staging};
 use crate::interrupt::Interrupt;
 use crate::mutex::lock;
-use crate::source::Archive;
-use crate::source::Content;
-use crate::source::Files;
-use crate::source::Spool;
+use crate::source::{Archive, Content, Files, Spool};
 
 use crate::image::Document;
 

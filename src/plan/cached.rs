@@ -4,9 +4,7 @@ use std::collections::HashMap;
 
 use crate::cache::{Cache, EntryFolder, Found};
 use crate::compression::Encoding;
-use crate::layer::Action;
-use crate::layer::Job;
-use crate::layer::Outcome;
+use crate::layer::{Action, Job, Outcome};
 use crate::report::CacheReport;
 
 /// For each layer that the cache has there are two jobs: at the planned job's place one that copies the entry, and behind
@@ -64,9 +62,8 @@ impl CachedJobs {
         self.jobs.iter().map(|job| job.content.size()).sum()
     }
 
-    /// The outcomes of the planned jobs, as if all had been done.
+    /// The outcomes of the planned jobs, as if no layer had come from the cache.
     pub fn outcomes(&self, mut outcomes: Vec<Outcome>) -> Vec<Outcome> {
-        outcomes.truncate(self.planned);
         for (outcome, job) in outcomes.iter_mut().zip(&self.jobs) {
             if job.entry.is_some() {
                 // Found in the input by the check.

@@ -11,7 +11,7 @@ use jobs::Jobs;
 use crate::compression::Compression;
 use crate::digest::Digest;
 use crate::error::{Error, Result};
-use crate::findings::{Code, Finding, Place, Response};
+use crate::findings::{Finding, Place, Response};
 use crate::formats::Input;
 use crate::image::media_type::codec_mismatch;
 use crate::image::{Blob, Config, Descriptor, Index, Layer, Manifest, Node, TarLayer};
@@ -185,14 +185,7 @@ impl<'a> Planner<'a> {
             Layer::Absent {
                 descriptor: Some(descriptor),
                 diff_id,
-            } => {
-                let message = format!(
-                    "foreign layer {} is missing from the input: only its urls are copied",
-                    descriptor.digest
-                );
-                self.find(Finding::new(Code::ForeignLayerAbsent, place, message))?;
-                Ok((PlannedLayer::Absent(descriptor, *diff_id), None))
-            }
+            } => Ok((PlannedLayer::Absent(descriptor, *diff_id), None)),
             Layer::Absent {
                 descriptor: None, ..
             } => {

@@ -8,16 +8,10 @@ use std::convert::Infallible;
 use std::str::FromStr;
 
 use crate::digest::Digest;
-use crate::error::Error;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::findings::{Finding, Place};
 use crate::formats::Input;
-use crate::image::Entry;
-use crate::image::Node;
-use crate::image::Platform;
-use crate::image::Reference;
-use crate::image::fully_qualified;
-use crate::image::tagged_reference;
+use crate::image::{Entry, Node, Platform, Reference, fully_qualified, tagged_reference};
 
 pub use parts::Missing;
 use parts::Parts;
@@ -102,26 +96,30 @@ impl Selected {
 }
 
 impl Selection {
-    /// The selected entries of all inputs, in their order.
+    /// The selected entries of all inputs, in their order, and those of which the input lacks everything.
     pub(crate) fn apply(
         &self,
         inputs: &[Input],
         warnings: &mut Vec<Finding>,
-    ) -> Result<Vec<Selected>> {
+    ) -> Result<(Vec<Selected>, Vec<Selected>)> {
         let selected = self.named(inputs)?;
         let mut kept = Vec::with_capacity(selected.len());
+        let mut missing = Vec::new();
         let first = warnings.len();
         for mut one in selected {
             let place = one.place(inputs);
             let mut parts = Parts::new(&self.platforms, self.missing);
-            let node = parts.of(one.entry.node);
+            let node = parts.of(one.entry.node.clone());
             let node = node.map_err(|error| error.at(place.clone()))?;
-            warnings.extend(parts.warning(&place));
+            let warning = parts.warning(&place);
             one.left_out.extend(parts.left_out);
             if let Some(node) = node {
                 one.entry.node = node;
                 kept.push(one);
+            } else if warning.is_some() {
+                missing.push(one);
             }
+            warnings.extend(warning);
         }
         if let (true, [first, others @ ..]) = (kept.is_empty(), &warnings[first..]) {
             return Err(Error::NothingLeft {
@@ -137,7 +135,7 @@ impl Selection {
             });
         }
         self.rename(&mut kept)?;
-        Ok(kept)
+        Ok((kept, missing))
     }
 
     /// What `--image` selects of all inputs, whatever its platform, and whether all of it is there or not.

@@ -71,9 +71,7 @@ impl Outcomes {
 
     /// Of a layer that could be read.
     pub fn codec(&self, number: ContentNumber) -> Option<Codec> {
-        let mut examined = self.of(number).iter();
-        let read = examined.find(|one| one.source_digest.is_some());
-        read.map(|one| one.codec)
+        self.of(number).iter().find_map(|examined| examined.codec)
     }
 
     /// The digest of the decoded bytes, by the same algorithm.

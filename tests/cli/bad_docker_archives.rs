@@ -182,10 +182,13 @@ fn archives_that_are_cut_or_damaged() {
         ),
     );
     let mut gzip = codec::gzip(&whole);
+    let length = gzip.len();
     gzip.extend(b"garbage after the end");
     refuses(
         &gzip,
-        &format!("ocify: app.tar: the gzip data is damaged: invalid gzip header\n{CUT}"),
+        &format!(
+            "ocify: app.tar: the gzip data is damaged: something that is not gzip follows at byte {length}\n{CUT}"
+        ),
     );
 }
 
@@ -353,16 +356,15 @@ fn configs_without_readable_diff_ids() {
         sandbox.convert(&["app.tar", "-o", "out"]).warns(&format!(
             "ocify: warning: app.tar: fixture/app:1.0: {name}: {message} (config-rootfs; copied unchanged)\n"
         ));
-        let layout = sandbox.layout("out");
-        let image = layout.named("fixture/app:1.0");
-        assert_eq!(sha256_hex(layout.config(&image)) + ".json", name);
-        assert_eq!(layout.layers(&image), layers().map(|layer| layer.tar));
+        let config = name.strip_suffix(".json").unwrap();
+        let copied = sandbox.read(&format!("out/blobs/sha256/{config}"));
+        assert_eq!(sha256_hex(&copied), config);
     };
     converts(
         config(|config| {
             config.as_object_mut().unwrap().shift_remove("rootfs");
         }),
-        "the config has no rootfs",
+        "the config lacks rootfs",
     );
     let upper = layers()[0]
         .diff_id()
@@ -404,40 +406,31 @@ fn layers_that_are_not_what_the_config_says() {
             sha256(b"")
         ),
     );
+    let lz4 = b"\x04\x22\x4d\x18 this is lz4";
     refuses(
-        &with(b"\x04\x22\x4d\x18 this is lz4".to_vec()),
+        &with(lz4.to_vec()),
         &format!(
-            "{app}unknown codec: the layer begins with 04 22 4d 18 20 74 68 69, expected tar, gzip, zstd, bzip2 or xz\n"
+            "{app}diff_id is {}, expected {expected}; the layer begins with 04 22 4d 18 20 74 68 69, \
+             expected tar, gzip, zstd, bzip2 or xz\n{DAMAGED}",
+            sha256(lz4)
         ),
     );
     let tar = &layers()[1].tar;
-    for (encode, codec, cut, garbage) in [
-        (
-            codec::gzip as fn(&[u8]) -> Vec<u8>,
-            "gzip",
-            "unexpected end of file",
-            "invalid gzip header",
-        ),
-        (
-            codec::zstd,
-            "zstd",
-            "incomplete frame",
-            "Unknown frame descriptor",
-        ),
-        (
-            codec::bzip2,
-            "bzip2",
-            "decompression not finished but EOF reached",
-            "bzip2: bz2 header missing",
-        ),
-        (codec::xz, "xz", "premature eof", "lzma data error"),
+    for (encode, codec, member) in [
+        (codec::gzip as fn(&[u8]) -> Vec<u8>, "gzip", "member"),
+        (codec::zstd, "zstd", "frame"),
+        (codec::bzip2, "bzip2", "stream"),
+        (codec::xz, "xz", "stream"),
     ] {
         let blob = encode(tar);
-        let message = |words: &str| format!("{app}the {codec} data is damaged: {words}\n");
-        refuses(&with(blob[..blob.len() - 3].to_vec()), &message(cut));
+        refuses(
+            &with(blob[..blob.len() - 3].to_vec()),
+            &format!("{app}the {codec} data is damaged: it ends within a {member}\n{DAMAGED}"),
+        );
+        let length = blob.len();
         refuses(
             &with([&blob[..], b"garbage after the end"].concat()),
-            &message(garbage),
+            &format!("{app}something that is not {codec} follows at byte {length}\n{DAMAGED}"),
         );
     }
 }

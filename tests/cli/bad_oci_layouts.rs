@@ -77,10 +77,15 @@ fn blobs_that_are_missing_or_others() {
         let layer = missing == &manifest["layers"][1];
         let place = if layer { "layer 2 of 2: " } else { "" };
         let path = blob_path(digest(missing));
-        refuses(
-            &layout.files_without(missing),
-            &format!("ocify: app: app:1.0: {place}{path}: missing from the input\n"),
-        );
+        let message = if missing == &descriptor {
+            format!(
+                "ocify: nothing is left to convert: app: app:1.0: missing from the input and left out: {}\n",
+                digest(missing)
+            )
+        } else {
+            format!("ocify: app: app:1.0: {place}{path}: missing from the input\n")
+        };
+        refuses(&layout.files_without(missing), &message);
     }
     // A list of urls that has none tells of no other place.
     let (files, _) = with_manifest(|manifest| manifest["layers"][1]["urls"] = json!([]));
@@ -128,7 +133,7 @@ fn blobs_that_are_missing_or_others() {
     refuses(
         &layout.files().with(&path, bytes.clone()),
         &format!(
-            "ocify: app: app:1.0: layer 2 of 2: digest of the blob is {}, expected {}\n{DAMAGED}",
+            "ocify: app: app:1.0: layer 2 of 2: digest is {}, expected {}\n{DAMAGED}",
             sha256(&bytes),
             digest(layer),
         ),
@@ -232,7 +237,7 @@ fn descriptors_that_must_not_be() {
             format!("manifests[0]: digest {bad:?} is malformed, expected 64 lower-case hex digits");
         refused(&with("digest", json!(bad)), &reason);
     }
-    let reason = "digest of manifests[0] is md5:d41d8cd98f00b204e9800998ecf8427e, expected one by sha256 or sha512";
+    let reason = "digest of manifests[0] is md5:d41d8cd98f00b204e9800998ecf8427e, expected a sha256 or sha512 digest";
     refused(
         &with("digest", json!("md5:d41d8cd98f00b204e9800998ecf8427e")),
         reason,
@@ -336,7 +341,7 @@ fn configs_of_something_else() {
     let path = blob_path(&sha256(b"{}"));
     let warning = |message: &str| {
         format!(
-            "ocify: warning: app: app:1.0: {path}: the config has no {message}; copied unchanged)\n"
+            "ocify: warning: app: app:1.0: {path}: the config lacks {message}; copied unchanged)\n"
         )
     };
     Sandbox::with_folder(&layout.files())

@@ -258,9 +258,9 @@ fn a_foreign_layer_is_carried_by_its_urls_or_converted() {
 
     let sandbox = Sandbox::with_archive(&files.without(&layer_name(&layers[0])));
     sandbox.convert(&["app.tar", "-o", "out"]).warns(&format!(
-        "ocify: warning: app.tar: app:1.0: layer 1 of 2: foreign layer {} is missing from the input: \
-         only its urls are copied (foreign-layer-absent)\n",
-        oci::digest(&source)
+        "ocify: warning: app.tar: app:1.0: layer 1 of 2: {}: a foreign layer that is missing from the input: \
+         only its urls are kept (foreign-layer-absent)\n",
+        layer_name(&layers[0])
     ));
     let layout = sandbox.layout("out");
     let layer = &layout.document(&layout.only())["layers"][0];

@@ -109,7 +109,7 @@ fn layers_in_random_order_are_put_right() {
         let sandbox = Sandbox::with_archive(&files);
         sandbox.convert(&["app.tar", "-o", "out", "--compression", compression]).warns(&format!(
             "ocify: warning: app.tar: docker.io/library/app:1.0: {}: the manifest lists its layers in another order than \
-             its config (layer-order; corrected in the output)\n",
+             its config (docker-layer-order; corrected in the output)\n",
             oci::blob_path(digest(&manifest))
         ));
         let layout = sandbox.layout("out");

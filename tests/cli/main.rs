@@ -19,11 +19,17 @@ mod disguises;
 mod docker_archive;
 mod docker_manifest;
 mod documentation;
+mod findings;
+mod findings_memory;
+mod findings_names;
 mod hybrids;
 mod inspect;
+mod inspect_damage;
 mod large_indexes;
+mod layer_damage;
 mod legacy;
 mod limits;
+mod missing;
 mod modes;
 mod oci_layout;
 mod open_files;
@@ -33,5 +39,7 @@ mod prune;
 mod requests;
 mod schema1;
 
+// Made for the tests of the other commands too, which use what is not used here.
+#[allow(dead_code)]
 #[path = "../support/mod.rs"]
 mod support;

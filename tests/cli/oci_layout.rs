@@ -123,6 +123,7 @@ fn attestations_and_referrers_follow_a_manifest_that_changes() {
     );
     let empty = layout.blob(oci::EMPTY, b"{}");
     let mut referrer = oci::manifest(&empty, &[]);
+    referrer["artifactType"] = json!("application/vnd.example.thing");
     referrer["subject"] = image.clone();
     let referrer = layout.document(&referrer);
     let index = layout.index(&[attestation.clone(), on(&image, "linux", "amd64"), referrer]);
@@ -251,9 +252,9 @@ fn foreign_layers_here_and_away() {
 
     let sandbox = Sandbox::with_folder(&layout.files_without(&foreign));
     sandbox.convert(&["app", "-o", "out", "--compression", "zstd"]).warns(&format!(
-        "ocify: warning: app: app:1.0: layer 1 of 2: foreign layer {} is missing from the input: \
-         only its urls are copied (foreign-layer-absent)\n",
-        digest(&foreign)
+        "ocify: warning: app: app:1.0: layer 1 of 2: {}: a foreign layer that is missing from the input: \
+         only its urls are kept (foreign-layer-absent)\n",
+        oci::blob_path(digest(&foreign))
     ));
     let output = sandbox.layout("out");
     let away = &output.document(&output.only())["layers"][0];
@@ -397,7 +398,7 @@ fn platforms_that_are_missing_are_an_error_on_demand() {
     let (layout, _, children) = multi_platform();
     let (amd64, arm64) = (&children[0], &children[2]);
     let path = oci::blob_path(digest(arm64));
-    let hint = "hint: `--missing drop` or `--platform` leaves out what is missing\n";
+    let hint = "hint: use `--missing drop` or `--platform` to leave out what is missing\n";
     let sandbox = Sandbox::with_folder(&layout.files_without(arm64));
     let strict = ["app", "-o", "out", "--missing", "error"];
     sandbox.convert(&strict).fails(&format!(
@@ -420,10 +421,42 @@ fn platforms_that_are_missing_are_an_error_on_demand() {
             let sandbox = Sandbox::with_folder(&layout.files_without(blob));
             let run = sandbox.convert(&["app", "-o", "out", "--missing", missing]);
             run.fails(&format!(
-                "ocify: app: app:1.0 linux/arm64: {place}{} is missing\n",
+                "ocify: app: app:1.0 linux/arm64: {place}{}: missing from the input\n",
                 oci::blob_path(digest(blob))
             ));
+            // Unless nobody wants it.
+            let wanted = [
+                "app",
+                "-o",
+                "out",
+                "--missing",
+                missing,
+                "--platform",
+                "linux/amd64",
+            ];
+            sandbox.convert(&wanted).succeeds();
         }
+    }
+}
+
+/// What is damaged is not missing.
+#[test]
+fn a_manifest_that_cannot_be_read_is_an_error() {
+    let mut layout = oci::one("app:1.0", &layers("top"));
+    let damaged = layout.image("arm64", &layers("arm64"));
+    layout.add(named(&damaged, "damaged:1"));
+    let path = oci::blob_path(digest(&damaged));
+    let size = layout.files().get(&path).len();
+    let files = layout.files().with(&path, vec![b'x'; size]);
+    let sandbox = Sandbox::with_folder(&files);
+    for missing in ["drop", "keep", "error"] {
+        let run = sandbox.convert(&["app", "-o", "out", "--missing", missing]);
+        assert_eq!(run.status.code(), Some(1), "{missing}");
+        assert!(
+            run.stderr.starts_with("ocify: app: damaged:1"),
+            "{}",
+            run.stderr
+        );
     }
 }
 
@@ -493,7 +526,9 @@ fn an_embedded_copy_of_a_blob_is_kept_while_it_is_true() {
     let mut layout = Layout::default();
     let mut empty = layout.blob(oci::EMPTY, b"{}");
     empty["data"] = json!("e30=");
-    let artifact = layout.document(&oci::manifest(&empty, &[]));
+    let mut artifact = oci::manifest(&empty, &[]);
+    artifact["artifactType"] = json!("application/vnd.example.thing");
+    let artifact = layout.document(&artifact);
     layout.add(named(&artifact, "thing"));
     is_unchanged(&layout);
 }
@@ -557,7 +592,7 @@ fn one_image_for_two_platforms() {
     let index = layout.index(&children);
     layout.add(named(&index, "app:1.0"));
     let sandbox = Sandbox::with_folder(&layout.files());
-    let output = sandbox.converted(&["app", "--compression", "zstd"]);
+    let output = sandbox.converted(&["app", "--compression", "zstd", "-q"]);
     let index = output.document(&output.named("app:1.0"));
     for (new, old) in index["manifests"].as_array().unwrap().iter().zip(&children) {
         assert_eq!(new["platform"], old["platform"]);
@@ -590,4 +625,27 @@ fn a_config_without_platform() {
     sandbox.convert(&["app", "-o", "out", "-q"]).succeeds();
     let output = Output::open(&sandbox.path("out"));
     assert_eq!(output.only(), named(&image, "app:1.0"));
+}
+
+/// Go takes a key in another case for the known one. What is written again has one of them.
+#[test]
+fn keys_in_another_case_are_written_as_they_are_read() {
+    let mut layout = Layout::default();
+    let config = layout.blob(oci::CONFIG, &docker::config(&layers("top")));
+    let blobs = layers("top").map(|layer| layout.blob(oci::LAYER_GZIP, &codec::gzip(&layer.tar)));
+    let manifest = oci::manifest(&config, &blobs).to_string();
+    let manifest = manifest
+        .replace("layers\":", "LAYERS\":")
+        .replace("size\":", "SIZE\":");
+    let image = layout.blob(oci::MANIFEST, manifest.as_bytes());
+    layout.add(platform(&named(&image, "app:1.0")));
+    let sandbox = Sandbox::with_folder(&layout.files());
+    let output = sandbox.converted(&["app", "--compression", "zstd", "-q"]);
+    assert_eq!(output.layer_types(&output.only()), [oci::LAYER_ZSTD; 2]);
+    let manifest = output.document(&output.only());
+    assert_eq!(
+        (manifest.get("LAYERS"), manifest["layers"][0].get("SIZE")),
+        (None, None)
+    );
+    sandbox.run(&["verify", "out", "-q"]).succeeds();
 }

@@ -133,9 +133,6 @@ fn images_with_the_same_tag_keep_their_names() {
             assert_eq!(descriptor["annotations"][oci::CONTAINERD_NAME], name);
         }
     }
-    // The tag still selects it.
-    let output = sandbox.converted(&["a", "--image", "1"]);
-    output.named("docker.io/x/a:1");
 }
 
 #[test]
@@ -148,6 +145,7 @@ fn an_image_in_two_codecs_in_one_tar() {
     let output = sandbox.layout("out.tar");
     let zstd = output.named("app:1.0");
     assert_eq!(output.layer_types(&zstd), [oci::LAYER_ZSTD; 2]);
+    sandbox.run(&["verify", "out.tar", "-q"]).succeeds();
     sandbox.convert(&["out.tar", "-o", "again"]).succeeds();
     let again = sandbox.layout("again");
     assert_eq!(again.names(), output.names());

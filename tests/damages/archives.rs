@@ -53,7 +53,7 @@ fn docker_archives() {
         (
             "the layers are swapped",
             manifest(|item| item["Layers"].as_array_mut().unwrap().reverse()),
-            &["error layer-order: corrects"],
+            &["error layer-order: stops"],
         ),
         (
             "a layer is not listed",

@@ -186,12 +186,12 @@ fn order() {
         (
             "two swapped",
             parts([0, 2, 1]),
-            &["error layer-order: corrects"],
+            &["error layer-order: stops"],
         ),
         (
             "all in another place",
             parts([2, 0, 1]),
-            &["error layer-order: corrects"],
+            &["error layer-order: stops"],
         ),
         (
             "one of them twice",

@@ -148,7 +148,7 @@ pub fn artifact(artifact_type: &str, empty: &Value, layers: &[Value]) -> Value {
     manifest
 }
 
-/// The manifest of an attestation, as BuildKit writes it with the empty config.
+/// The manifest of an attestation, as `BuildKit` writes it with the empty config.
 pub fn attestation(empty: &Value, statements: &[Value]) -> Value {
     artifact(
         "application/vnd.docker.attestation.manifest.v1+json",

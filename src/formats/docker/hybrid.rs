@@ -58,20 +58,43 @@ pub(crate) fn read(reading: &mut Reading) -> Vec<Entry> {
 /// Which entry each item is: one of the index, or one that is added after them.
 fn positions(entries: &[Entry], items: &[Item]) -> Vec<usize> {
     let mut ids: HashMap<Digest, usize> = HashMap::new();
+    let mut wholes: HashMap<Whole, usize> = HashMap::new();
     for (position, entry) in entries.iter().enumerate() {
-        for id in ids_of(entry) {
-            ids.entry(id).or_insert(position);
+        for manifest in entry.node.manifests() {
+            if let Some(id) = manifest.image_id() {
+                ids.entry(id).or_insert(position);
+            }
+            if let Some(whole) = whole(manifest) {
+                wholes.entry(whole).or_insert(position);
+            }
         }
     }
     let mut next = entries.len();
     let positions = items.iter().map(|item| {
-        let known = item.id().and_then(|id| ids.get(&id).copied());
+        let known = whole(&item.manifest).and_then(|whole| wholes.get(&whole));
+        let known = known.or_else(|| ids.get(&item.id()?)).copied();
         known.unwrap_or_else(|| {
             next += 1;
             next - 1
         })
     });
     positions.collect()
+}
+
+/// An image's config and layers. One image may be there twice, with layers in two codecs.
+type Whole = (Digest, Vec<Digest>);
+
+fn whole(manifest: &Manifest) -> Option<Whole> {
+    Some((manifest.image_id()?, layer_digests(manifest)?))
+}
+
+fn layer_digests(manifest: &Manifest) -> Option<Vec<Digest>> {
+    let layers = manifest.layers.iter().map(|layer| match layer {
+        Layer::Tar(layer) => layer.digest,
+        Layer::Other(blob) => Some(blob.descriptor.digest),
+        Layer::Absent { descriptor, .. } => Some(descriptor.as_ref()?.digest),
+    });
+    layers.collect()
 }
 
 fn ids_of(entry: &Entry) -> impl Iterator<Item = Digest> {
@@ -94,7 +117,11 @@ fn rename(entry: &mut Entry, item: &Item) {
     // A layout that is not Docker's own has no containerd names; its names are the whole ones.
     let is_same = |old: &Reference, new: &Reference| match &old.containerd_name {
         Some(full) => new.containerd_name.as_ref() == Some(full),
-        None => new.name == old.name,
+        // regctl writes the tag alone.
+        None => old
+            .name
+            .as_deref()
+            .is_some_and(|name| is_or_has_tag(new, name)),
     };
     let (same, mut other): (Vec<_>, Vec<_>) = old
         .into_iter()
@@ -115,6 +142,13 @@ fn rename(entry: &mut Entry, item: &Item) {
     entry.references.append(&mut other);
 }
 
+/// Whether a reference has a name, or that name as its tag.
+fn is_or_has_tag(reference: &Reference, name: &str) -> bool {
+    let own = reference.name.as_deref().unwrap_or_default();
+    let before = own.strip_suffix(name);
+    before.is_some_and(|before| before.is_empty() || before.ends_with(':'))
+}
+
 /// Whether ref.name is a whole name of its own, as in our tars and those of other tools. In Docker's it is the tag, whose
 /// place the fully qualified name has taken.
 fn has_name_of_its_own(reference: &Reference) -> bool {
@@ -129,6 +163,7 @@ fn has_name_of_its_own(reference: &Reference) -> bool {
 fn compare(reading: &mut Reading, entries: &[Entry], items: &[Item], positions: &[usize]) {
     let mut names: HashMap<String, HashSet<Digest>> = HashMap::new();
     let mut manifests: HashMap<Digest, &Manifest> = HashMap::new();
+    let mut wholes: HashMap<Whole, &Manifest> = HashMap::new();
     for entry in entries {
         for reference in &entry.references {
             if let Some(name) = full_name(reference) {
@@ -139,13 +174,17 @@ fn compare(reading: &mut Reading, entries: &[Entry], items: &[Item], positions: 
             if let Some(id) = manifest.image_id() {
                 manifests.entry(id).or_insert(manifest);
             }
+            if let Some(whole) = whole(manifest) {
+                wholes.entry(whole).or_insert(manifest);
+            }
         }
     }
     let listed: HashSet<Digest> = items.iter().filter_map(Item::id).collect();
     for (item, &position) in items.iter().zip(positions) {
         let Some(id) = item.id() else { continue };
         reading.entry = Some(position);
-        let Some(indexed) = manifests.get(&id) else {
+        let indexed = whole(&item.manifest).and_then(|whole| wholes.get(&whole));
+        let Some(indexed) = indexed.or_else(|| manifests.get(&id)) else {
             // Docker forgets images without a name, in every version so far.
             let code = if item.tags.is_empty() {
                 Code::DockerManifestUnnamed
@@ -190,15 +229,7 @@ fn compare(reading: &mut Reading, entries: &[Entry], items: &[Item], positions: 
 
 /// Notes where the layers of an item are not those of the manifest that the index leads to.
 fn layers(reading: &mut Reading, item: &Item, indexed: &Manifest) {
-    let digests = |manifest: &Manifest| -> Option<Vec<Digest>> {
-        let layers = manifest.layers.iter().map(|layer| match layer {
-            Layer::Tar(layer) => layer.digest,
-            Layer::Other(blob) => Some(blob.descriptor.digest),
-            Layer::Absent { descriptor, .. } => Some(descriptor.as_ref()?.digest),
-        });
-        layers.collect()
-    };
-    if let (Some(here), Some(there)) = (digests(&item.manifest), digests(indexed))
+    if let (Some(here), Some(there)) = (layer_digests(&item.manifest), layer_digests(indexed))
         && here != there
     {
         let list = |digests: &[Digest]| {

@@ -2,6 +2,7 @@
 
 use super::v1_config::{HistoryEntry, V1Error, docker_load_config, schema2_config};
 use crate::digest::{DiffId, Digest};
+use crate::error::chain;
 use crate::findings::{Code, Finding, Place};
 use crate::formats::reading::Reading;
 use crate::formats::{config, json};
@@ -29,12 +30,10 @@ pub fn config_of_v1(v1: &V1Config, diff_ids: &[DiffId]) -> Result<Vec<u8>, V1Err
 
 /// That no config can be made.
 pub(crate) fn not_made(error: &V1Error, place: &Place) -> Finding {
-    let mut message = format!("cannot create a config from the v1 metadata: {error}");
-    let mut cause = std::error::Error::source(error);
-    while let Some(error) = cause {
-        message.push_str(&format!(": {error}"));
-        cause = error.source();
-    }
+    let message = format!(
+        "cannot create a config from the v1 metadata: {}",
+        chain(error)
+    );
     Finding::new(Code::V1Config, place, message)
 }
 

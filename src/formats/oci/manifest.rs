@@ -206,7 +206,7 @@ fn in_order(
     tree.reading.add(Finding {
         expected: Some(list(&wanted)),
         found: Some(list(&digests)),
-        ..Finding::new(Code::LayerOrder, place, message)
+        ..Finding::new(Code::DockerLayerOrder, place, message)
     });
     let find = |digest: &Digest| links.iter().find(|link| link.descriptor.digest == *digest);
     (wanted.iter().filter_map(find).cloned().collect(), true)

@@ -7,11 +7,10 @@ use serde_json::{Map, Value, json};
 
 use crate::digest::Digest;
 use crate::error::{Error, Result};
-use crate::formats::{parse, to_bytes};
-use crate::image::media_type;
+use crate::formats::{json, keys, to_bytes};
 use crate::image::{
     Descriptor, Document, Platform, REFERENCE_DIGEST, ResolvedConfig, ResolvedImage, ResolvedIndex,
-    ResolvedLayer,
+    ResolvedLayer, media_type,
 };
 
 /// The manifest of an image or artifact.
@@ -198,7 +197,10 @@ fn edit(
     document: &Document,
     change: impl FnOnce(&mut Map<String, Value>) -> Result<()>,
 ) -> Result<Document> {
-    let original: Value = parse(name, &document.bytes)?;
+    // Read as it was read before: whatever is wrong with its form has been told.
+    let original = json::read(&document.bytes).value;
+    let original = original.ok_or_else(|| Error::document(name, "not valid JSON"))?;
+    let original = keys::spelt_as_specified(original);
     let mut edited = original.clone();
     let fields = edited.as_object_mut();
     let fields = fields.ok_or_else(|| Error::document(name, "it is not an object"))?;

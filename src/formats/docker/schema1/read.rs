@@ -1,10 +1,8 @@
 //! An image from a schema 1 manifest with its blobs beside it.
 
-use std::error::Error as _;
-
 use super::{Emptiness, Schema1, Schema1Layer, parse};
 use crate::compression::{DecodeError, Decoder};
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, chain};
 use crate::findings::{Code, Place};
 use crate::formats::docker::jws::Verdict;
 use crate::formats::docker::view_of_v1;
@@ -27,14 +25,7 @@ pub(crate) fn read(
     let manifest = match parse(bytes) {
         Ok(manifest) => manifest,
         Err(error) => {
-            let mut message = error.to_string();
-            let mut cause = error.source();
-            while let Some(error) = cause {
-                message.push_str(": ");
-                message.push_str(&error.to_string());
-                cause = error.source();
-            }
-            reading.note(Code::Schema1, &place, message);
+            reading.note(Code::Schema1, &place, chain(&error));
             return (Vec::new(), Vec::new());
         }
     };
@@ -46,9 +37,7 @@ pub(crate) fn read(
             Verdict::Invalid(reason) => (Code::Schema1Signature, reason),
             Verdict::Unsupported(reason) => (Code::Schema1Unverified, reason),
         };
-        let cause = reason.source().map(|cause| format!(": {cause}"));
-        let cause = cause.unwrap_or_default();
-        let message = format!("signature {} of {of}: {reason}{cause}", number + 1);
+        let message = format!("signature {} of {of}: {}", number + 1, chain(reason));
         reading.note(code, &place, message);
     }
     let name = name(&manifest);

@@ -1,0 +1,96 @@
+//! Finding out what format an input is, by the files that it has.
+
+use super::{dir, docker};
+use crate::error::{Error, Result};
+use crate::source::Files;
+
+/// What an input is, by the files that it has.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Detected {
+    /// manifest.json as a list of images.
+    DockerArchive,
+    /// The same, with an index.json.
+    DockerOciArchive,
+    /// An index.json.
+    OciLayout,
+    /// A manifest of this name that is no list: `dir:` or schema 1.
+    Manifest(String),
+    /// Before manifest.json.
+    DockerLegacy,
+}
+
+/// Looks for what an input is; the order matters, since later Docker archives are several formats at once.
+pub(crate) fn detect(files: &Files, manifest: Option<String>) -> Result<Detected> {
+    let manifest = manifest
+        .or_else(|| {
+            files
+                .has("manifest.json")
+                .then(|| "manifest.json".to_owned())
+        })
+        .or_else(|| lone_schema1(files));
+    let array = match &manifest {
+        Some(name) => is_array(&files.get(name)?.beginning(64)?),
+        None => false,
+    };
+    let has_layout = files.has("index.json");
+    Ok(match manifest {
+        Some(_) if array && has_layout => Detected::DockerOciArchive,
+        Some(_) if array => Detected::DockerArchive,
+        _ if has_layout => Detected::OciLayout,
+        Some(manifest) => Detected::Manifest(manifest),
+        None if docker::legacy::is_legacy(files) => Detected::DockerLegacy,
+        None => {
+            return Err(Error::NotAnImage {
+                found: describe(files),
+            });
+        }
+    })
+}
+
+/// A schema 1 manifest under a name of its own, if it is the only one.
+fn lone_schema1(files: &Files) -> Option<String> {
+    let is_json = |name: &&str| {
+        let extension = std::path::Path::new(name).extension();
+        !name.contains('/') && extension.is_some_and(|extension| extension == "json")
+    };
+    let is_schema1 = |name: &&str| {
+        let bytes = files.get(name).and_then(|content| files.read(content));
+        bytes.is_ok_and(|bytes| dir::is_schema1(&bytes))
+    };
+    let mut found = files.names().filter(is_json).filter(is_schema1);
+    let first = found.next()?;
+    found.next().is_none().then(|| first.to_owned())
+}
+
+fn is_array(beginning: &[u8]) -> bool {
+    let first = beginning.iter().find(|byte| !byte.is_ascii_whitespace());
+    first == Some(&b'[')
+}
+
+/// What is there in place of an image, for the message.
+fn describe(files: &Files) -> String {
+    let names: Vec<&str> = files.names().collect();
+    if ["etc", "usr", "bin"].iter().all(|folder| {
+        names
+            .iter()
+            .any(|name| name.split('/').next() == Some(folder))
+    }) {
+        return "it is a root file system without the metadata of an image, for example from docker export"
+            .to_owned();
+    }
+    let is_archive = |name: &&&str| {
+        let endings = [".tar", ".tgz", ".tar.gz", ".tar.zst", ".tar.xz", ".tar.bz2"];
+        // Deeper down they are layers.
+        !name.contains('/') && endings.iter().any(|ending| name.ends_with(ending))
+    };
+    if let Some(first) = names.iter().find(is_archive) {
+        return format!("it contains archives, such as {first}: pass each of them as an input");
+    }
+    match names.len() {
+        0 => "it contains no files".to_owned(),
+        count => format!(
+            "none of its {count} files is manifest.json, index.json or repositories; the first is {}",
+            names[0]
+        ),
+    }
+}

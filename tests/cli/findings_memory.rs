@@ -1,0 +1,143 @@
+//! Small inputs that once took gigabytes. They run with little more address space than the 300 MB of memory that any input
+//! under 10 MB may take.
+
+use serde_json::json;
+
+use crate::support::docker::{self, Image, save, v1_id};
+use crate::support::files::Files;
+use crate::support::layers::Layer;
+use crate::support::oci::{self, Layout, named};
+use crate::support::sandbox::{Run, Sandbox};
+use crate::support::{codec, legacy};
+
+/// Runs the program with an address space of 320 MiB: its stacks and code are not in memory as a whole.
+fn within(sandbox: &Sandbox, args: &[&str]) -> Run {
+    let run = sandbox.run_after(&format!("ulimit -v {}", 320 << 10), args);
+    let panicked = run.stderr.contains("panicked") || run.stderr.contains("memory allocation");
+    assert!(
+        !panicked && run.status.code().is_some(),
+        "{args:?}: {}\n{}",
+        run.status,
+        run.stderr
+    );
+    run
+}
+
+/// All commands read the input; `verify` and `convert` end with these.
+#[track_caller]
+fn all_within(files: &Files, verify: i32, convert: i32) -> [Run; 2] {
+    let sandbox = Sandbox::new();
+    sandbox.write("app.tar.gz", &codec::gzip(&files.tar()));
+    let threads = ["--threads", "1"];
+    let verified = within(
+        &sandbox,
+        &[&["verify", "app.tar.gz"], &threads[..]].concat(),
+    );
+    assert_eq!(
+        verified.status.code(),
+        Some(verify),
+        "{}{}",
+        verified.stdout(),
+        verified.stderr
+    );
+    let args = ["convert", "--no-fsync", "app.tar.gz", "-o", "out"];
+    let converted = within(&sandbox, &[&args, &threads[..]].concat());
+    assert_eq!(
+        converted.status.code(),
+        Some(convert),
+        "{}",
+        converted.stderr
+    );
+    within(&sandbox, &["inspect", "app.tar.gz"]);
+    [verified, converted]
+}
+
+/// Eight indexes deep, a hundred entries of one digest in each: 10^16 paths to a dozen documents.
+#[test]
+fn indexes_that_fan_out() {
+    let mut layout = Layout::default();
+    let mut node = layout.image("amd64", &[Layer::new("base")]);
+    for _ in 0..8 {
+        node = layout.index(&vec![node; 100]);
+    }
+    layout.add(named(&node, "app:1.0"));
+    let runs = all_within(&layout.files(), 1, 1);
+    for said in [runs[0].stdout(), &runs[1].stderr] {
+        assert!(said.contains("more than the limit of 10000"), "{said}");
+    }
+}
+
+/// Each image of some thousands is the next one's parent.
+#[test]
+fn long_chains_of_old_images() {
+    const IMAGES: usize = 3000;
+    let layers: Vec<Layer> = (0..IMAGES)
+        .map(|number| Layer::new(&number.to_string()))
+        .collect();
+    let mut files = Files::default();
+    let mut tags = serde_json::Map::new();
+    for (position, layer) in layers.iter().enumerate() {
+        let parent = position.checked_sub(1).map(|parent| &layers[parent]);
+        let id = v1_id(layer);
+        let v1 = legacy::v1(layer, parent, "1.9.1").to_string();
+        // Names are put without a search for an earlier one.
+        let member = |name: &str, bytes: Vec<u8>| {
+            crate::support::tar::Member::file(&format!("{id}/{name}"), bytes)
+        };
+        files.members.push(member("json", v1.into_bytes()));
+        files.members.push(member("layer.tar", layer.tar.clone()));
+        tags.insert(format!("t{position}"), json!(id));
+    }
+    files.put("repositories", json!({ "app": tags }).to_string());
+    let sandbox = Sandbox::new();
+    sandbox.write("app.tar.gz", &codec::gzip(&files.tar()));
+    let verified = within(&sandbox, &["verify", "app.tar.gz", "--threads", "1"]);
+    let args = [
+        "convert",
+        "--no-fsync",
+        "app.tar.gz",
+        "-o",
+        "out",
+        "--threads",
+        "1",
+    ];
+    let converted = within(&sandbox, &args);
+    assert_eq!(
+        verified.status.code(),
+        converted.status.code(),
+        "{}",
+        converted.stderr
+    );
+    within(&sandbox, &["inspect", "app.tar.gz"]);
+}
+
+#[test]
+fn configs_of_long_lists() {
+    let zeros = format!("[0{}]", ",0".repeat(7 << 19));
+    let image = |number: usize| {
+        let config = String::from_utf8(docker::config(&[])).unwrap();
+        let config = config.replacen('{', &format!("{{\"x-{number}\":{zeros},"), 1);
+        Image::new(&[&format!("app:{number}")], &[]).with_config(config)
+    };
+    let images: Vec<Image> = (0..30).map(image).collect();
+    all_within(&save(&images), 0, 0);
+}
+
+#[test]
+fn manifests_of_empty_descriptors() {
+    let mut layout = Layout::default();
+    let config = layout.blob(oci::CONFIG, &docker::config(&[]));
+    for number in 0..4 {
+        let mut manifest = oci::manifest(&config, &[]);
+        manifest["annotations"] = json!({ "number": number.to_string() });
+        let text = manifest.to_string();
+        let layers = format!("\"layers\":[{{}}{}]", ",{}".repeat(799_999));
+        let text = text.replace("\"layers\":[]", &layers);
+        let image = layout.blob(oci::MANIFEST, text.as_bytes());
+        layout.add(image);
+    }
+    let runs = all_within(&layout.files(), 1, 1);
+    for said in [runs[0].stdout(), &runs[1].stderr] {
+        assert!(said.contains("more than the limit of 10000"), "{said}");
+    }
+}
