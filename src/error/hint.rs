@@ -15,10 +15,7 @@ impl Error {
             Error::DigestMismatch { .. } | Error::SizeMismatch { .. } => {
                 Some("copy or save the input again: it is damaged")
             }
-            Error::NotALayout { .. } => {
-                Some("choose another output, or remove this one if it is not needed")
-            }
-            Error::NotATar => Some("choose another name for the output"),
+            Error::NotALayout { .. } | Error::NotATar => Some("choose another name for the output"),
             Error::OutputIsInput { .. } | Error::OutputAndInputOverlap { .. } => {
                 Some("choose an output outside the inputs")
             }

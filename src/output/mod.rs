@@ -3,6 +3,7 @@
 mod copy_blobs;
 mod docker;
 mod encode;
+mod existing_tar;
 mod folder;
 mod index;
 mod link_blobs;

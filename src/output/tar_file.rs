@@ -4,7 +4,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
-use std::io::{self, BufReader, Read};
+use std::io;
 use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -13,15 +13,15 @@ use rustix::fs::FileType;
 use tar::{EntryType, Header};
 
 use super::index::{Additions, Merged, MovedName};
-use super::{OutputOptions, docker, encode, stdout, target};
-use crate::compression::{Codec, Encoding};
+use super::{OutputOptions, docker, encode, existing_tar, stdout, target};
+use crate::compression::Encoding;
 use crate::digest::Digest;
 use crate::error::{Error, Result};
 use crate::formats::Input;
 use crate::fs::{Dir, StagedFile, dir, staging};
 use crate::interrupt::Interrupt;
 use crate::mutex::lock;
-use crate::source::{Archive, Content, Files, Spool};
+use crate::source::Content;
 
 use crate::image::Document;
 
@@ -98,9 +98,9 @@ impl TarOutput {
             None => {}
             // Looked at now, since it would be a pity to find out in the end.
             Some(FileType::RegularFile) if options.existing == super::Existing::Add => {
-                open_existing(&parent, &name, path, interrupt)?;
+                existing_tar::open(&parent, &name, path, interrupt)?;
             }
-            Some(FileType::RegularFile) => refuse_other_file(&parent, &name, path)?,
+            Some(FileType::RegularFile) => existing_tar::refuse_other_file(&parent, &name, path)?,
             Some(_) => {
                 return Err(Error::NotALayout {
                     path: path.to_owned(),
@@ -273,9 +273,14 @@ impl TarOutput {
                 continue;
             }
             let input = if self.options.existing == super::Existing::Add {
-                Some(open_existing(parent, name, &self.path, &self.interrupt)?)
+                Some(existing_tar::open(
+                    parent,
+                    name,
+                    &self.path,
+                    &self.interrupt,
+                )?)
             } else {
-                refuse_other_file(parent, name, &self.path)?;
+                existing_tar::refuse_other_file(parent, name, &self.path)?;
                 None
             };
             return Ok(Some(Existing { _lock: file, input }));
@@ -365,56 +370,6 @@ impl TarOutput {
         io::copy(&mut file, &mut stdout).map_err(Error::io("write", &self.path))?;
         Ok(())
     }
-}
-
-/// Reads the tar that is there as a layout.
-fn open_existing(parent: &Dir, name: &str, path: &Path, interrupt: &Interrupt) -> Result<Input> {
-    let not_a_layout = || Error::NotALayout {
-        path: path.to_owned(),
-    };
-    let file = parent.open_file(name)?.ok_or_else(not_a_layout)?;
-    let metadata = file.metadata().map_err(Error::io("examine", path))?;
-    let codec = Codec::sniff(&beginning(&file, path)?);
-    let archive = if codec == Codec::None {
-        Archive::in_open_file(Arc::new(file), 0, metadata.len())
-    } else {
-        let spool = Spool::new(parent.own_path());
-        match spool.decode(codec, BufReader::new(file), path, interrupt)? {
-            (archive, None) => archive,
-            (_, Some(damage)) => return Err(damage),
-        }
-    };
-    let files = Files::in_archive(&Arc::new(archive)).map_err(|_| not_a_layout())?;
-    if !Input::is_layout(&files) {
-        return Err(not_a_layout());
-    }
-    Input::read_layout(path.display().to_string(), files)
-}
-
-/// Refuses to overwrite what was never a tar: the name may be a slip.
-fn refuse_other_file(parent: &Dir, name: &str, path: &Path) -> Result<()> {
-    let Some(file) = parent.open_file(name)? else {
-        return Ok(());
-    };
-    let beginning = beginning(&file, path)?;
-    let is_tar = match beginning.first_chunk::<BLOCK_BYTES>() {
-        Some(block) => *block == [0; BLOCK_BYTES] || crate::tar::Header::new(block).checksum_fits(),
-        None => beginning.is_empty(),
-    };
-    if is_tar || Codec::sniff(&beginning) != Codec::None {
-        return Ok(());
-    }
-    Err(Error::NotATar)
-}
-
-/// The first block of a file, or what there is of it.
-fn beginning(file: &File, path: &Path) -> Result<Vec<u8>> {
-    let mut beginning = Vec::new();
-    let mut reader = file.take(BLOCK);
-    let read = reader.read_to_end(&mut beginning);
-    read.map_err(Error::io("read", path))?;
-    io::Seek::rewind(&mut &*file).map_err(Error::io("read", path))?;
-    Ok(beginning)
 }
 
 /// A header that says nothing but name, kind and size.

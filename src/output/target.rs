@@ -141,7 +141,7 @@ impl Target {
             );
         }
         let lower = text.trim_end_matches('/').to_lowercase();
-        let ends_with = |ending: &&str| lower.ends_with(*ending);
+        let ends_with = |ending: &&str| lower.ends_with(*ending) && lower.len() > ending.len();
         let written = ENDINGS.map(|(ending, _)| ending);
         if encoding(path).is_none() && written.iter().any(ends_with) {
             let message = format!("the ending of the output `{text}` is in capital letters");

@@ -113,7 +113,7 @@ fn what_is_overwritten_was_a_tar() {
     sandbox.write("out.tar", &tar);
     sandbox.convert(&["a.tar", "-o", "out.tar", "--add"]).fails(
         "ocify: out.tar: out.tar exists and is not an OCI layout\n\
-         hint: choose another output, or remove this one if it is not needed\n",
+         hint: choose another name for the output\n",
     );
     assert!(sandbox.read("out.tar") == tar);
 }
@@ -146,7 +146,7 @@ fn a_folder_that_is_replaced_is_a_layout() {
         .convert(&["a.tar", "-o", "thesis", "--replace"])
         .fails(
             "ocify: thesis: thesis exists and is not an OCI layout\n\
-         hint: choose another output, or remove this one if it is not needed\n",
+         hint: choose another name for the output\n",
         );
     assert_eq!(sandbox.read("thesis/thesis.txt"), b"years of work");
     // Nothing there, and nothing in it, are as good.

@@ -178,7 +178,7 @@ fn outputs_that_are_something_else() {
             &["app.tar", "-o", output],
             &format!(
                 "ocify: {output}: {output} exists and is not an OCI layout\n\
-                 hint: choose another output, or remove this one if it is not needed\n"
+                 hint: choose another name for the output\n"
             ),
         );
     }
