@@ -2,7 +2,7 @@
 """The work of torture.sh; see there for its options. Prints what was done and ends with `N passed, N failed`.
 
 What must hold after a kill, an injected error or a full disk:
-- the output is the old one or the new one: for a tar and for a new folder byte by byte; for a folder that is added to,
+- the output is the old one or the new one: for a tar and for a new or replaced folder byte by byte; for a folder that is added to,
   index.json and every blob it reaches (blobs that no index reaches may be there after SIGKILL until the next run);
 - exit status 0 means the new one;
 - after an error nothing temporary is left; after SIGKILL the next run removes it, and ends with exactly the new output.
@@ -16,13 +16,18 @@ from torture_outputs import OCIFY, STRIDE, archive, args, chance, convert, copy,
 
 # The system calls that change what is on disk. openat and read fail too: an error before the disk is changed must not
 # leave anything behind either.
-CHANGES = ["write", "pwrite64", "ftruncate", "fsync", "mkdirat", "renameat", "linkat", "openat", "flock"]
+CHANGES = ["write", "pwrite64", "ftruncate", "fsync", "mkdirat", "renameat", "renameat2", "linkat", "openat", "flock"]
 # A failed removal is the only error after which something stays behind.
 REMOVALS = ["unlinkat"]
 
 
+# For an output that exists.
+OPTIONS = {"added": ["--add"], "replaced": ["--replace"]}
+
+
 class Scenario:
-    """A conversion to nothing yet, to an existing layout, or to an empty folder."""
+    """A conversion to nothing yet, to an empty folder, or to an existing layout: an existing folder is added to, a tar is
+    overwritten; `added` and `replaced` are the other way round."""
 
     def __init__(self, work, kind, before):
         existing = before != "new"
@@ -31,6 +36,7 @@ class Scenario:
         self.output = self.folder / ("out.tar" if kind == "tar" else "out")
         self.old_copy = work / (self.folder.name + "-old") if existing else None
         self.input = work / "new-image.tar"
+        self.options = OPTIONS.get(before, [])
         self.folder.mkdir()
         if existing:
             if before == "empty":
@@ -40,7 +46,7 @@ class Scenario:
             copy(self.output, self.old_copy)
         self.old = state(self.output)
         started = time.monotonic()
-        convert(self.input, self.output)
+        convert(self.input, self.output, *self.options)
         self.seconds = time.monotonic() - started
         self.new = state(self.output)
         assert self.old != self.new
@@ -54,7 +60,7 @@ class Scenario:
             copy(self.old_copy, self.output)
 
     def command(self, *more):
-        return [OCIFY, "convert", str(self.input), "-o", str(self.output), "-q", *more]
+        return [OCIFY, "convert", str(self.input), "-o", str(self.output), "-q", *self.options, *more]
 
     def is_old(self, found):
         # An empty folder is marked as a layout before anything is written to it, because the mark is what is locked.
@@ -180,7 +186,8 @@ def full_disks(work, scenario):
                     copy(scenario.old_copy, output)
                 except (OSError, shutil.Error):
                     continue
-            run = subprocess.run([OCIFY, "convert", str(scenario.input), "-o", str(output), "-q"], capture_output=True, text=True)
+            run = subprocess.run([OCIFY, "convert", str(scenario.input), "-o", str(output), "-q", *scenario.options],
+                                 capture_output=True, text=True)
             counts["full disks"] += 1
             found, left = state(output), temporary(mount, output)
             what = f"{scenario.name} on {kib} KiB"
@@ -234,7 +241,8 @@ def main():
             damaged.write(b"damage")
         for number in range(8):
             archive(work / f"writer-{number}.tar", f"torture/writer:{number}", [200_000 + 9000 * number], 10 + number)
-        kinds = [("folder", "new"), ("folder", "existing"), ("folder", "empty"), ("tar", "new"), ("tar", "existing")]
+        kinds = [("folder", "new"), ("folder", "existing"), ("folder", "replaced"), ("folder", "empty"), ("tar", "new"),
+                 ("tar", "existing"), ("tar", "added")]
         scenarios = [Scenario(work, kind, before) for kind, before in kinds]
         for number in range(args.rounds):
             kill_at_random(scenarios[number % len(scenarios)])

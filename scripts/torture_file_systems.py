@@ -112,16 +112,19 @@ def without_locks(work):
     """Conversions, one at a time, where nothing can be locked, linked, or renamed without replacing. Returns the number of
     failures."""
     refused = ["-e", "inject=flock:error=EOPNOTSUPP", "-e", "inject=linkat:error=EPERM", "-e", "inject=renameat2:error=EINVAL"]
-    for kind, before in [("folder", "new"), ("folder", "existing"), ("tar", "new"), ("tar", "existing")]:
+    options = {"added": ["--add"], "replaced": ["--replace"]}
+    for kind, before in [("folder", "new"), ("folder", "existing"), ("folder", "replaced"), ("tar", "new"), ("tar", "existing"),
+                         ("tar", "added")]:
         name = "out.tar" if kind == "tar" else "out"
         outputs = [work / place / name for place in ("elsewhere", "without")]
         for output in outputs:
             shutil.rmtree(output.parent, ignore_errors=True)
             output.parent.mkdir()
-            if before == "existing":
+            if before != "new":
                 convert(work / "old-image.tar", output)
-        convert(work / "new-image.tar", outputs[0])
-        command = [OCIFY, "convert", str(work / "new-image.tar"), "-o", str(outputs[1]), "-q"]
+        more = options.get(before, [])
+        convert(work / "new-image.tar", outputs[0], *more)
+        command = [OCIFY, "convert", str(work / "new-image.tar"), "-o", str(outputs[1]), "-q", *more]
         run = subprocess.run(["strace", "-f", "-qq", "-o", "/dev/null", *refused, *command], capture_output=True, text=True)
         what = f"{before} {kind} without locks"
         if run.returncode or state(outputs[0]) != state(outputs[1]):
@@ -161,8 +164,8 @@ def unmount(folder):
 
 def try_outputs(name, work, place):
     for kind in ["folder", "tar"]:
-        for before in ["new", "existing", "empty"]:
-            if (kind, before) != ("tar", "empty"):
+        for before in ["new", "existing", "replaced", "added", "empty"]:
+            if (kind, before) not in [("tar", "empty"), ("tar", "replaced"), ("folder", "added")]:
                 try_output(f"{before} {kind} on {name}", work, place, kind, before)
     for number in range(2 if args.short else 8):
         many_writers(work, ("folder", "tar")[number % 2], kill=number % 4 >= 2, folder=place / "many")
@@ -178,27 +181,29 @@ def try_output(what, work, place, kind, before):
         folder.mkdir()
         if before == "empty":
             (folder / name).mkdir()
-        elif before == "existing":
+        elif before != "new":
             convert(work / "old-image.tar", folder / name)
+    more = {"added": ["--add"], "replaced": ["--replace"]}.get(before, [])
     old = state(output)
     map_file = output.parent / "map.csv"
-    bad = subprocess.run([OCIFY, "convert", str(work / "damaged.tar"), "-o", str(output), "-q"], capture_output=True, text=True)
+    bad = subprocess.run([OCIFY, "convert", str(work / "damaged.tar"), "-o", str(output), "-q", *more],
+                         capture_output=True, text=True)
     if bad.returncode != 1 or state(output) != old:
         return no(what, "a damaged input changes the output:", bad.returncode, bad.stderr)
     if left := temporary(output.parent, output):
         return no(what, "an error leaves:", left)
-    killed = subprocess.Popen([OCIFY, "convert", str(work / "new-image.tar"), "-o", str(output), "-q"],
+    killed = subprocess.Popen([OCIFY, "convert", str(work / "new-image.tar"), "-o", str(output), "-q", *more],
                               stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     time.sleep(chance.uniform(0, 0.3))
     killed.send_signal(signal.SIGKILL)
     killed.wait()
     counts["kills"] += 1
     counts["kills that hit"] += killed.returncode == -signal.SIGKILL
-    command = ["-o", str(output), "-q", "--digest-map", str(map_file)]
+    command = ["-o", str(output), "-q", "--digest-map", str(map_file), *more]
     run = subprocess.run([OCIFY, "convert", str(work / "new-image.tar"), *command], capture_output=True, text=True)
     if run.returncode:
         return no(what, "fails:", run.stderr)
-    convert(work / "new-image.tar", elsewhere)
+    convert(work / "new-image.tar", elsewhere, *more)
     if state(output) != state(elsewhere):
         counts["losses"] += 1
         return no(what, "the output is another than elsewhere")

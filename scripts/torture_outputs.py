@@ -139,7 +139,7 @@ def many_writers(work, kind, kill, folder=None):
     what = f"eight writers into one {kind}" + (", one of them killed" if kill else "")
     writers = sorted(work.glob("writer-*.tar"))
     chance.shuffle(writers)
-    runs = [subprocess.Popen([OCIFY, "convert", str(path), "-o", str(output), "-q", "--threads", "1"],
+    runs = [subprocess.Popen([OCIFY, "convert", str(path), "-o", str(output), "-q", "--add", "--threads", "1"],
                              stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) for path in writers]
     victim = None
     if kill:
@@ -162,7 +162,7 @@ def many_writers(work, kind, kill, folder=None):
         return no(what, "lost:", lost)
     if victim is not None:
         # After the next run, everything that the dead writer left is gone, and the next run's image is there.
-        again = subprocess.run([OCIFY, "convert", str(writers[-1]), "-o", str(output), "-q"], capture_output=True, text=True)
+        again = subprocess.run([OCIFY, "convert", str(writers[-1]), "-o", str(output), "-q", "--add"], capture_output=True, text=True)
         if again.returncode:
             return no(what, "the next run fails:", again.stderr)
         if len(names(output)) != len(writers):

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use serde_json::Value;
 
 use crate::cache::{Cache, CacheOptions};
-use crate::compression::Compression;
+use crate::compression::{Codec, Compression};
 use crate::digest::Digest;
 use crate::digest_map::{DigestMap, StagedMap};
 use crate::error::{Error, Result};
@@ -15,9 +15,10 @@ use crate::formats::{Format, Input, ReadOptions, warnings_of};
 use crate::image::{CONTAINERD_NAME, Descriptor, Node, REF_NAME, Reference};
 use crate::interrupt::Interrupt;
 use crate::layer::{Done, Pipeline, thread_pool};
-use crate::output::{Additions, Output, OutputOptions, Target, check_names};
+use crate::output::{Additions, Existing, Output, OutputOptions, Target, check_names};
 use crate::plan::{CachedJobs, Check, Plan};
 use crate::progress::Progress;
+use crate::prune::{PruneOptions, prune};
 use crate::report::{EntryReport, ImageReport, IndexReport, Report};
 use crate::resolve::{Resolver, Written};
 use crate::select::{Missing, Selected, Selection};
@@ -43,6 +44,8 @@ pub struct Options {
     pub digest_map: Option<DigestMap>,
     /// Where finished layers are kept for the next conversion. The output is the same with and without.
     pub cache: Option<CacheOptions>,
+    /// Whether what nothing refers to is removed from a folder in the end. A tar never has any of it.
+    pub prune: bool,
 }
 
 /// Converts all selected images of `inputs` into one layout at `target`.
@@ -58,6 +61,7 @@ pub fn convert(
     progress: &dyn Progress,
     interrupt: &Interrupt,
 ) -> Result<Report> {
+    target.refuse_inputs(inputs, options.output.existing == Existing::Replace)?;
     if let Some(map) = &options.digest_map {
         map.refuse_inside(inputs, target)?;
     }
@@ -129,16 +133,30 @@ pub fn convert(
     }
     refuse_shared_names(&inputs, &selected, &entries)?;
 
+    if options.output.docker_manifest && !matches!(target, Target::Folder(_)) {
+        warnings.extend(zstd_note(target, &entries));
+    }
+
     interrupt.check()?;
     // Written before the layout is published, and put in its place after it: no map tells of a layout that is not there,
     // and a full disk is found out while nothing has changed.
     if let Some(map) = &mut digest_map {
         map.write(&entries)?;
     }
-    output.commit(&additions)?;
+    // A compressed tar is compressed here, by all threads.
+    let moved = pool.install(|| output.commit(&additions))?;
     if let Some(map) = digest_map {
         map.publish()?;
     }
+    let pruned = match target {
+        Target::Folder(path) if options.prune => {
+            let pruned = prune(path, PruneOptions::default(), interrupt);
+            Some(pruned.map_err(|error| Error::NotPruned {
+                source: Box::new(error),
+            })?)
+        }
+        _ => None,
+    };
     if let Some(cache) = &cache {
         warnings.append(&mut cache.take_warnings());
     }
@@ -146,6 +164,8 @@ pub fn convert(
         entries,
         warnings,
         cache: cache.map(|_| jobs.report()),
+        moved,
+        pruned,
     })
 }
 
@@ -209,6 +229,17 @@ fn findings(inputs: &[Input], selected: &[Selected], missing: Missing) -> Result
         ))?);
     }
     Ok(warnings)
+}
+
+/// Some engines that `docker load` a tar refuse its zstd layers.
+fn zstd_note(target: &Target, entries: &[EntryReport]) -> Option<Finding> {
+    let images = entries.iter().flat_map(|entry| &entry.images);
+    let mut layers = images.flat_map(|image| &image.layers);
+    layers.any(|layer| layer.codec == Some(Codec::Zstd)).then(|| {
+        let message = "the tar has zstd layers: Docker 29, podman 4 and containerd load it, Docker 20.10 does not; \
+                       `--compression gzip` suits all of them";
+        Finding::new(Code::DockerZstd, &target.place(), message)
+    })
 }
 
 /// The files of manifests and indexes that an index lists, and that the input lacks. What index.json itself lists is an

@@ -22,6 +22,7 @@ mod mutex;
 mod output;
 mod plan;
 mod progress;
+mod prune;
 mod report;
 mod resolve;
 mod schema2;
@@ -55,9 +56,10 @@ pub use inspect::{
     InspectedNode, Inspection, inspect, raw_config, raw_manifest,
 };
 pub use interrupt::Interrupt;
-pub use output::{OutputOptions, Target};
+pub use output::{Existing, MovedName, OutputOptions, Target, TargetError};
 pub use plan::Check;
 pub use progress::{Progress, Silent};
+pub use prune::{PruneOptions, Pruned, prune};
 pub use report::{CacheReport, EntryReport, ImageReport, IndexReport, LayerReport, Report};
 pub use select::{ImageSelector, Missing, Selection};
 pub use source::Content;

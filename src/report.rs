@@ -4,6 +4,8 @@ use crate::compression::Codec;
 use crate::digest::{DiffId, Digest};
 use crate::findings::Finding;
 use crate::image::Platform;
+use crate::output::MovedName;
+use crate::prune::Pruned;
 
 /// What [`crate::convert()`] gives back.
 #[derive(Debug, Clone, Default)]
@@ -15,6 +17,10 @@ pub struct Report {
     pub warnings: Vec<Finding>,
     /// What came from the cache, where there is one.
     pub cache: Option<CacheReport>,
+    /// The names that led to other images in the output before.
+    pub moved: Vec<MovedName>,
+    /// What was removed from the output, where that was asked for.
+    pub pruned: Option<Pruned>,
 }
 
 /// What a cache was good for.

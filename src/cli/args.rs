@@ -25,6 +25,7 @@ pub enum Command {
     Convert(Convert),
     Inspect(Inspect),
     Verify(Verify),
+    Prune(Prune),
 }
 
 /// Options of every command.
@@ -59,10 +60,14 @@ pub struct Convert {
     #[arg(required = true, value_name = "INPUT")]
     pub inputs: Vec<PathBuf>,
 
-    /// The OCI layout: a tar if the name ends in .tar, otherwise a folder; "-"
-    /// is a tar on standard output. An existing layout is added to
+    /// The OCI layout: a tar if the name ends in .tar, .tar.gz, .tgz, .tar.zst
+    /// or .tzst, otherwise a folder; "-" is a tar on standard output. A tar is
+    /// overwritten, a folder is added to
     #[arg(short, long, value_name = "OUTPUT")]
     pub output: PathBuf,
+
+    #[command(flatten)]
+    pub existing: Existing,
 
     /// keep, gzip, zstd or none; with a level, every layer is encoded again
     ///
@@ -148,6 +153,22 @@ pub struct Convert {
     pub common: Common,
 }
 
+/// What happens to an output that exists.
+#[derive(Debug, Clone, Copy, clap::Args)]
+pub struct Existing {
+    /// Add to an existing tar, which is otherwise overwritten
+    #[arg(long)]
+    pub add: bool,
+
+    /// Replace an existing folder, which is otherwise added to
+    #[arg(long, conflicts_with = "add")]
+    pub replace: bool,
+
+    /// Then remove from the folder what nothing refers to, as `ocify prune`
+    #[arg(long)]
+    pub prune: bool,
+}
+
 /// Show what an input contains
 ///
 /// Reads only the metadata and the first bytes of each layer. Text shortens the
@@ -208,6 +229,29 @@ pub struct Verify {
     /// Number of threads [default: all cores]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
     pub threads: Option<u16>,
+
+    #[command(flatten)]
+    pub common: Common,
+}
+
+/// Remove the blobs of layouts that nothing refers to
+///
+/// Keeps what index.json and the documents below it refer to. If one of these
+/// cannot be read, nothing is removed. Conversions into the layout may run at
+/// the same time; other programs must not write to it.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  ocify prune layout
+  ocify prune --dry-run layout")]
+pub struct Prune {
+    /// OCI layouts, each in a folder
+    #[arg(required = true, value_name = "LAYOUT")]
+    pub layouts: Vec<PathBuf>,
+
+    /// Print what would be removed, remove nothing
+    #[arg(long)]
+    pub dry_run: bool,
 
     #[command(flatten)]
     pub common: Common,

@@ -3,20 +3,29 @@
 use std::io::{self, IsTerminal, Write};
 
 use ocify::{
-    CacheOptions, Interrupt, Options, OutputOptions, Progress, ReadOptions, Report, Selection,
-    Silent, Target,
+    CacheOptions, Existing, Interrupt, Options, OutputOptions, Progress, ReadOptions, Report,
+    Selection, Silent, Target,
 };
 
-use super::args::{Check, Convert, Missing};
+use super::args::{self, Check, Convert, Missing};
 use super::bars::Bars;
 use super::escape::escape;
-use super::{Failure, json, warn};
+use super::prune::amount;
+use super::{Failure, json, terminal, warn};
 
 pub fn run(args: &Convert, interrupt: &Interrupt) -> Result<(), Failure> {
-    let target = Target::new(&args.output);
+    let target = Target::parse(&args.output)?;
+    terminal::refuse_input(&args.inputs)?;
     if target == Target::Stdout && args.common.json {
         let message = "`--json` and the tar cannot both go to standard output";
         return Err(Failure::Usage(message.to_owned()));
+    }
+    if target == Target::Stdout && args.existing.add {
+        let message = "`--add` needs an output that is a file or folder";
+        return Err(Failure::Usage(message.to_owned()));
+    }
+    if target == Target::Stdout {
+        terminal::refuse_output()?;
     }
     let bars = (!args.common.quiet && io::stderr().is_terminal()).then(Bars::new);
     let progress: &dyn Progress = match &bars {
@@ -30,6 +39,7 @@ pub fn run(args: &Convert, interrupt: &Interrupt) -> Result<(), Failure> {
     let report = result?;
     warn(&report.warnings, args.common.quiet);
     if args.common.verbose {
+        print_moved(&report);
         print_layers(&report);
     }
     if args.common.json {
@@ -56,7 +66,13 @@ fn options(args: &Convert) -> Options {
     options.output = OutputOptions {
         fsync: !args.no_fsync,
         docker_manifest: !args.no_docker_manifest,
+        existing: match args.existing {
+            args::Existing { add: true, .. } => Existing::Add,
+            args::Existing { replace: true, .. } => Existing::Replace,
+            args::Existing { .. } => Existing::ByKind,
+        },
     };
+    options.prune = args.existing.prune;
     options.digest_map.clone_from(&args.digest_map);
     let folder = args.cache.as_ref().filter(|folder| !folder.is_empty());
     options.cache = folder.map(|folder| CacheOptions {
@@ -91,6 +107,16 @@ fn print_images(report: &Report) -> io::Result<()> {
         }
     }
     stdout.flush()
+}
+
+fn print_moved(report: &Report) {
+    for name in &report.moved {
+        let line = format!("{} moved from {} to {}", name.name, name.from, name.to);
+        eprintln!("{}", escape(&line));
+    }
+    if let Some(pruned) = report.pruned {
+        eprintln!("{} freed", amount(pruned));
+    }
 }
 
 fn print_layers(report: &Report) {

@@ -12,9 +12,10 @@ use ocify::{
 
 use super::args::Inspect;
 use super::escape::escape;
-use super::{Failure, inspect_json, json, warn};
+use super::{Failure, inspect_json, json, terminal, warn};
 
 pub fn run(args: &Inspect, interrupt: &Interrupt) -> Result<(), Failure> {
+    terminal::refuse_input(std::slice::from_ref(&args.input))?;
     let options = ReadOptions {
         ignore_signatures: args.ignore_signatures,
         ..ReadOptions::default()

@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 use std::io::{self, Write};
 
-use ocify::{EntryReport, ImageReport, LayerReport, Report};
+use ocify::{EntryReport, ImageReport, LayerReport, MovedName, Report};
 use serde_json::{Value, json};
 
 use super::escape::is_harmful;
@@ -38,8 +38,14 @@ pub fn report(report: &Report) -> Value {
     json!({
         "images": report.entries.iter().map(entry).collect::<Vec<_>>(),
         "warnings": report.warnings,
+        "moved": report.moved.iter().map(moved).collect::<Vec<_>>(),
+        "pruned": report.pruned.map(|pruned| json!({ "blobs": pruned.blobs, "size": pruned.size })),
         "cache": report.cache.map(|cache| json!({ "layers": cache.layers, "hits": cache.hits })),
     })
+}
+
+fn moved(name: &MovedName) -> Value {
+    json!({ "name": name.name, "from": name.from, "to": name.to })
 }
 
 fn entry(entry: &EntryReport) -> Value {

@@ -8,14 +8,16 @@ mod inspect;
 mod inspect_json;
 mod json;
 mod open_files;
+mod prune;
 mod signals;
+mod terminal;
 mod verify;
 
 use std::io::{self, Write};
 use std::process::ExitCode;
 
 use clap::Parser;
-use ocify::{Error, Finding, Interrupt};
+use ocify::{Error, Finding, Interrupt, TargetError};
 
 use args::{Args, Command};
 use escape::escape;
@@ -55,6 +57,7 @@ pub fn run() -> ExitCode {
         Command::Convert(convert) => convert::run(convert, &interrupt),
         Command::Inspect(inspect) => inspect::run(inspect, &interrupt),
         Command::Verify(verify) => verify::run(verify, &interrupt),
+        Command::Prune(prune) => prune::run(prune, &interrupt),
     };
     match result {
         Ok(()) => Exit::Done.into(),
@@ -62,6 +65,15 @@ pub fn run() -> ExitCode {
         Err(Failure::Usage(message)) => {
             eprintln!("ocify: {}", escape(&message));
             eprintln!("hint: see `ocify --help`");
+            Exit::Usage.into()
+        }
+        Err(Failure::Target(error)) => {
+            eprintln!("ocify: {}", escape(&error.to_string()));
+            eprintln!("hint: {}", escape(&error.hint));
+            Exit::Usage.into()
+        }
+        Err(Failure::Failed(error)) if error.is_wrong_usage() => {
+            report(&error);
             Exit::Usage.into()
         }
         Err(Failure::Failed(error)) => {
@@ -86,6 +98,8 @@ pub fn run() -> ExitCode {
 enum Failure {
     /// Options that clap cannot check.
     Usage(String),
+    /// A name that an output cannot have.
+    Target(TargetError),
     /// An error of the library.
     Failed(Error),
     /// The result that was printed already says what is wrong.
@@ -97,6 +111,12 @@ enum Failure {
 impl From<Error> for Failure {
     fn from(error: Error) -> Failure {
         Failure::Failed(error)
+    }
+}
+
+impl From<TargetError> for Failure {
+    fn from(error: TargetError) -> Failure {
+        Failure::Target(error)
     }
 }
 

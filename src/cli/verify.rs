@@ -7,9 +7,10 @@ use ocify::{Interrupt, Progress, Severity, Silent, Verification, VerifyOptions};
 use super::args::{Common, Verify};
 use super::bars::Bars;
 use super::escape::escape;
-use super::{Failure, json};
+use super::{Failure, json, terminal};
 
 pub fn run(args: &Verify, interrupt: &Interrupt) -> Result<(), Failure> {
+    terminal::refuse_input(std::slice::from_ref(&args.input))?;
     let bars = (!args.common.quiet && io::stderr().is_terminal()).then(Bars::new);
     let progress: &dyn Progress = match &bars {
         Some(bars) => bars,

@@ -15,9 +15,15 @@ impl Error {
             Error::DigestMismatch { .. } | Error::SizeMismatch { .. } => {
                 Some("copy or save the input again: it is damaged")
             }
-            Error::NotALayout { .. } => {
-                Some("choose another output, or remove this one if it is not needed")
+            Error::NotALayout { .. } | Error::NotATar => Some("choose another name for the output"),
+            Error::OutputIsInput { .. } | Error::OutputAndInputOverlap { .. } => {
+                Some("choose an output outside the inputs")
             }
+            Error::CannotPrune { .. } => Some("use `ocify verify` to see what is damaged"),
+            Error::NotALayoutFolder => {
+                Some("to prune a tar, convert it to a new one: only what is referred to is written")
+            }
+            Error::NotPruned { .. } => Some("use `ocify prune` on the output"),
             Error::CacheInOutput { .. } => Some("choose a folder outside the output for the cache"),
             Error::DigestMapInside { .. } => Some("choose another path for the digest map"),
             Error::DigestMapMissing { .. } => Some("convert again to write the digest map"),

@@ -304,6 +304,42 @@ pub enum Error {
         /// What happened to the map.
         source: Box<Error>,
     },
+    /// An output that is one of the inputs.
+    #[error("the output {} is the input {}", .path.display(), .input.display())]
+    OutputIsInput {
+        /// The output.
+        path: PathBuf,
+        /// The input.
+        input: PathBuf,
+    },
+    /// An output in an input, or an input in an output that is replaced.
+    #[error("{} is inside {}", .inner.display(), .outer.display())]
+    OutputAndInputOverlap {
+        /// The one that is in the other.
+        inner: PathBuf,
+        /// The one that has the other in it.
+        outer: PathBuf,
+    },
+    /// A file that would be overwritten was never a tar.
+    #[error("the file exists and is not a tar archive")]
+    NotATar,
+    /// Something that is pruned must be a layout, and a folder.
+    #[error("not an OCI layout in a folder")]
+    NotALayoutFolder,
+    /// What a layout refers to cannot be found out, so nothing is removed from it.
+    #[error("nothing was removed: cannot tell what {document} refers to: {reason}")]
+    CannotPrune {
+        /// `index.json`, `blobs/sha256/…`.
+        document: String,
+        /// Why.
+        reason: String,
+    },
+    /// The output is in its place, but was not pruned.
+    #[error("the output is complete, but was not pruned")]
+    NotPruned {
+        /// What happened.
+        source: Box<Error>,
+    },
     /// Something else is in the output's place.
     #[error("{} exists and is not an OCI layout", .path.display())]
     NotALayout {
@@ -320,6 +356,15 @@ fn more(count: usize) -> String {
 }
 
 impl Error {
+    /// Whether the command line alone is wrong, not what it names.
+    #[must_use]
+    pub fn is_wrong_usage(&self) -> bool {
+        matches!(
+            self.fact(),
+            Error::OutputIsInput { .. } | Error::OutputAndInputOverlap { .. }
+        )
+    }
+
     /// An I/O error with its file; for `map_err`.
     pub(crate) fn io(
         action: &'static str,

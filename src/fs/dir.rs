@@ -68,6 +68,13 @@ impl Dir {
         &self.path
     }
 
+    /// Its own device and inode, to tell whether a name still leads to it.
+    pub fn own_identity(&self) -> Result<(u64, u64)> {
+        let status = rustix::fs::fstat(&self.file)
+            .map_err(|errno| Error::io("examine", &self.path)(errno.into()))?;
+        Ok((status.st_dev, status.st_ino))
+    }
+
     /// The path of a name in it, for messages.
     pub fn path(&self, name: &str) -> PathBuf {
         self.path.join(name)
@@ -244,6 +251,16 @@ impl Dir {
             // SFTP has no word for the reason.
             Err(Errno::PERM) if other.kind(other_name)? == Some(FileType::Directory) => Ok(false),
             Err(errno) => other.failed("rename a staged file to", other_name, Err(errno)),
+        }
+    }
+
+    /// Swaps two names; `false` where the file system cannot.
+    pub fn exchange(&self, name: &str, other_name: &str) -> Result<bool> {
+        let flags = RenameFlags::EXCHANGE;
+        match rustix::fs::renameat_with(&self.file, name, &self.file, other_name, flags) {
+            Ok(()) => Ok(true),
+            Err(Errno::INVAL | Errno::NOSYS | Errno::OPNOTSUPP) => Ok(false),
+            Err(errno) => self.failed("rename a staged folder to", other_name, Err(errno)),
         }
     }
 

@@ -113,6 +113,37 @@ impl StagedDir {
         self.guard.published |= published;
         Ok(published)
     }
+
+    /// Somebody has moved the folder to another parent: it is to be removed there.
+    pub fn was_moved_to(&mut self, parent: &Arc<Dir>) {
+        self.guard.parent = parent.clone();
+    }
+
+    /// Puts the folder in the place of the folder `name`, which is `old` and is removed when this is dropped. Where names
+    /// cannot be swapped, `old` is called `aside` for a moment. `false` if somebody else has put a folder there meanwhile.
+    pub fn exchange(&mut self, name: &str, aside: &str, old: &Arc<Dir>) -> Result<bool> {
+        if self.guard.parent.exchange(&self.guard.name, name)? {
+            self.guard.dir = Some(old.clone());
+            return Ok(true);
+        }
+        self.exchange_in_steps(name, aside, old)
+    }
+
+    fn exchange_in_steps(&mut self, name: &str, aside: &str, old: &Arc<Dir>) -> Result<bool> {
+        let parent = &self.guard.parent;
+        if !parent.rename(name, parent, aside)? {
+            return Ok(false);
+        }
+        let renamed = parent.rename(&self.guard.name, parent, name);
+        if !matches!(renamed, Ok(true)) {
+            // Back, if its place is still free.
+            let _: Result<bool> = parent.rename(aside, parent, name);
+            return renamed;
+        }
+        aside.clone_into(&mut self.guard.name);
+        self.guard.dir = Some(old.clone());
+        Ok(true)
+    }
 }
 
 #[cfg(test)]
@@ -142,6 +173,23 @@ mod tests {
             names
         };
         assert_eq!(published(), ["dir", "file"]);
+
+        // What is replaced is removed, whether names can be swapped or not.
+        for inner in ["one", "two", "three"] {
+            let mut dir = StagedDir::new(&parent, "x-", &interrupt).unwrap();
+            dir.dir.make_folder(inner).unwrap();
+            let old = Arc::new(parent.folder("dir").unwrap().unwrap());
+            let exchanged = match inner {
+                "one" => dir.exchange("dir", "aside", &old),
+                _ => dir.exchange_in_steps("dir", "aside", &old),
+            };
+            assert!(exchanged.unwrap());
+            drop(dir);
+            assert!(nothing_staged.load(Ordering::SeqCst));
+            assert_eq!(published(), ["dir", "file"]);
+            let found = parent.folder("dir").unwrap().unwrap();
+            assert!(found.folder(inner).unwrap().is_some());
+        }
 
         let mut file = StagedFile::new(&parent, "x-", &interrupt).unwrap();
         let mut dir = StagedDir::new(&parent, "x-", &interrupt).unwrap();

@@ -106,6 +106,21 @@ pub(crate) fn remove_stale(folder: &Dir, prefix: &str, before: impl Fn(&Dir) -> 
     }
 }
 
+/// Whether the maker of a staged folder still holds it. Whether one that cannot be looked at is in use, nobody knows.
+pub(crate) fn is_in_use(folder: &Dir, name: &str) -> bool {
+    let Ok(Some(inner)) = folder.folder(name) else {
+        return true;
+    };
+    if inner.file().try_lock().is_err() {
+        return true;
+    }
+    match inner.open_file(LOCK) {
+        Ok(Some(lock)) => lock.try_lock().is_err(),
+        Ok(None) => false,
+        Err(_) => true,
+    }
+}
+
 fn remove_if_stale(
     folder: &Dir,
     name: &str,

@@ -8,8 +8,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use rustix::fs::FileType;
 
-use super::index::Additions;
-use super::link_blobs;
+use super::index::{Additions, MovedName};
+use super::{Existing, OutputOptions, link_blobs, replace_folder};
 use crate::digest::Digest;
 use crate::error::{Error, Result};
 use crate::fs::{Dir, StagedDir, dir, staging};
@@ -21,7 +21,7 @@ const INDEX: &str = "index.json";
 const LAYOUT: &str = staging::LOCK;
 
 /// What staging folders inside a layout begin with.
-const INSIDE: &str = ".ocify-";
+pub(super) const INSIDE: &str = ".ocify-";
 
 pub(super) struct FolderOutput {
     /// The folders that blobs are staged in.
@@ -30,44 +30,70 @@ pub(super) struct FolderOutput {
     staged: StagedDir,
     parent: Arc<Dir>,
     name: String,
-    /// Whether the layout was there at first.
-    adds: bool,
+    place: Place,
     count: AtomicU64,
     fsync: bool,
     interrupt: Interrupt,
 }
 
+/// What is in the output's place.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Place {
+    /// Nothing yet.
+    Free,
+    /// A layout that is added to.
+    Added,
+    /// A layout that is replaced.
+    Replaced,
+}
+
 impl FolderOutput {
-    pub fn open(path: &Path, fsync: bool, interrupt: &Interrupt) -> Result<FolderOutput> {
+    pub fn open(
+        path: &Path,
+        options: &OutputOptions,
+        interrupt: &Interrupt,
+    ) -> Result<FolderOutput> {
         let (parent, name) = Dir::parent_of(path)?;
         let parent = Arc::new(parent);
-        let kind = parent.kind(&name)?;
-        super::refuse_link(kind, path)?;
-        let layout = match kind {
-            None => None,
-            Some(FileType::Directory) => parent.folder(&name)?,
-            Some(_) => {
-                return Err(Error::NotALayout {
-                    path: path.to_owned(),
-                });
-            }
-        };
-        if let Some(layout) = &layout {
-            staging::remove_stale(layout, INSIDE, |staged| {
-                let lock = layout.open_file(LAYOUT)?;
-                if let Some(lock) = &lock {
-                    dir::lock(lock, &layout.path(LAYOUT), interrupt)?;
-                }
-                link_blobs::take_back(staged, layout)
-            });
-            check_layout(layout, path)?;
-        }
         let prefix = staging::prefix(&name);
-        staging::remove_stale(&parent, &prefix, |_| Ok(()));
-        let adds = layout.is_some();
-        let staged = match layout {
-            Some(layout) => StagedDir::new(&Arc::new(layout), INSIDE, interrupt)?,
-            None => StagedDir::new(&parent, &prefix, interrupt)?,
+        replace_folder::recover(&parent, &name);
+        let (place, staged) = loop {
+            let kind = parent.kind(&name)?;
+            super::refuse_link(kind, path)?;
+            let layout = match kind {
+                None => None,
+                Some(FileType::Directory) => parent.folder(&name)?.map(Arc::new),
+                Some(_) => {
+                    return Err(Error::NotALayout {
+                        path: path.to_owned(),
+                    });
+                }
+            };
+            let Some(layout) = layout else {
+                staging::remove_stale(&parent, &prefix, |_| Ok(()));
+                break (Place::Free, StagedDir::new(&parent, &prefix, interrupt)?);
+            };
+            remove_stale(&layout, interrupt);
+            let checked = check_layout(&layout, path);
+            staging::remove_stale(&parent, &prefix, |_| Ok(()));
+            let (place, staged) = if options.existing == Existing::Replace {
+                let staged = StagedDir::new(&parent, &prefix, interrupt);
+                (Place::Replaced, checked.and(staged))
+            } else {
+                let staged = checked.and_then(|()| StagedDir::new(&layout, INSIDE, interrupt));
+                (Place::Added, staged)
+            };
+            // Another run may have replaced the layout meanwhile: what fails on one that is being removed does not
+            // matter, and what was staged in it is gone.
+            if parent.identity(&name)? == Some(layout.own_identity()?) {
+                break (place, staged?);
+            }
+            interrupt.check()?;
+            if place == Place::Added
+                && let (Ok(mut staged), Ok(Some(layout))) = (staged, parent.folder(&name))
+            {
+                staged.was_moved_to(&Arc::new(layout));
+            }
         };
         let blobs = staged.dir.ensure_folder("blobs")?;
         blobs.make_folder("sha256")?;
@@ -76,9 +102,9 @@ impl FolderOutput {
             staged,
             parent,
             name,
-            adds,
+            place,
             count: AtomicU64::new(0),
-            fsync,
+            fsync: options.fsync,
             interrupt: interrupt.clone(),
         })
     }
@@ -102,32 +128,27 @@ impl FolderOutput {
         Ok(())
     }
 
-    pub fn commit(mut self, additions: &Additions) -> Result<()> {
-        if !self.adds {
+    pub fn commit(mut self, additions: &Additions) -> Result<Vec<MovedName>> {
+        if self.place != Place::Added {
             write_marker(&mut self.staged.lock, self.fsync)
                 .map_err(Error::io("write", self.staged.dir.path(LAYOUT)))?;
             let index = additions.merge(None)?;
             self.staged.dir.write(INDEX, &index.bytes, self.fsync)?;
             self.sync_staged()?;
             self.interrupt.check()?;
+            if self.place == Place::Replaced {
+                let interrupt = &self.interrupt;
+                replace_folder::replace(&mut self.staged, &self.parent, &self.name, interrupt)?;
+                self.sync(&self.parent)?;
+                return Ok(index.moved);
+            }
             if self.staged.publish(&self.name)? {
-                return self.sync(&self.parent);
+                self.sync(&self.parent)?;
+                return Ok(index.moved);
             }
             // Somebody else has made the layout meanwhile: add to theirs.
         }
-        let path = self.parent.path(&self.name);
-        let layout = self
-            .parent
-            .folder(&self.name)?
-            .ok_or_else(|| Error::NotALayout { path: path.clone() })?;
-        check_layout(&layout, &path)?;
-        let mut lock = match layout.create(LAYOUT)? {
-            Some(new) => new,
-            None => layout
-                .open_file(LAYOUT)?
-                .ok_or_else(|| Error::NotALayout { path: path.clone() })?,
-        };
-        dir::lock(&lock, &layout.path(LAYOUT), &self.interrupt)?;
+        let (layout, mut lock) = lock_layout(&self.parent, &self.name, &self.interrupt)?;
         let result = self.add_to(&layout, &mut lock, additions);
         if result.is_err() {
             // What cannot be taken back now, the next run takes back.
@@ -137,7 +158,12 @@ impl FolderOutput {
     }
 
     /// Adds all to a layout that is there and locked.
-    fn add_to(&self, layout: &Dir, lock: &mut File, additions: &Additions) -> Result<()> {
+    fn add_to(
+        &self,
+        layout: &Dir,
+        lock: &mut File,
+        additions: &Additions,
+    ) -> Result<Vec<MovedName>> {
         let marker = lock.metadata();
         let marker = marker.map_err(Error::io("examine", layout.path(LAYOUT)))?;
         if marker.len() == 0 {
@@ -154,7 +180,8 @@ impl FolderOutput {
             .map_err(Error::io("write", layout.path(INDEX)))?;
         link_blobs::put_blobs(staged, layout, |folder| self.sync(folder))?;
         staged.rename(link_blobs::NEXT_INDEX, layout, INDEX)?;
-        self.sync(layout)
+        self.sync(layout)?;
+        Ok(index.moved)
     }
 
     fn sync_staged(&self) -> Result<()> {
@@ -172,9 +199,58 @@ impl FolderOutput {
     }
 }
 
+/// Another run may have replaced the layout that it was staged in, and moved what is staged to the new one.
+impl Drop for FolderOutput {
+    fn drop(&mut self) {
+        if self.place == Place::Added
+            && let Ok(Some(layout)) = self.parent.folder(&self.name)
+        {
+            self.staged.was_moved_to(&Arc::new(layout));
+        }
+    }
+}
+
 fn write_marker(marker: &mut File, fsync: bool) -> io::Result<()> {
     marker.write_all(crate::image::LAYOUT_FILE)?;
     if fsync { marker.sync_all() } else { Ok(()) }
+}
+
+/// Opens and locks the layout `name`. One that was replaced while we waited for its lock is let go again.
+pub(crate) fn lock_layout(parent: &Dir, name: &str, interrupt: &Interrupt) -> Result<(Dir, File)> {
+    let path = parent.path(name);
+    loop {
+        let layout = parent.folder(name)?;
+        let layout = layout.ok_or_else(|| Error::NotALayout { path: path.clone() })?;
+        let locked = check_layout(&layout, &path).and_then(|()| take_lock(&layout, interrupt));
+        // What fails on a layout that somebody is removing does not matter.
+        if parent.identity(name)? == Some(layout.own_identity()?) {
+            return Ok((layout, locked?));
+        }
+        interrupt.check()?;
+    }
+}
+
+/// Locks a layout, or what is about to become one.
+fn take_lock(layout: &Dir, interrupt: &Interrupt) -> Result<File> {
+    let lock = match layout.create(LAYOUT)? {
+        Some(new) => new,
+        None => layout.open_file(LAYOUT)?.ok_or_else(|| Error::NotALayout {
+            path: layout.own_path().to_owned(),
+        })?,
+    };
+    dir::lock(&lock, &layout.path(LAYOUT), interrupt)?;
+    Ok(lock)
+}
+
+/// Removes from a layout what runs that died were about to put there.
+pub(crate) fn remove_stale(layout: &Dir, interrupt: &Interrupt) {
+    staging::remove_stale(layout, INSIDE, |staged| {
+        let lock = layout.open_file(LAYOUT)?;
+        if let Some(lock) = &lock {
+            dir::lock(lock, &layout.path(LAYOUT), interrupt)?;
+        }
+        link_blobs::take_back(staged, layout)
+    });
 }
 
 /// A folder that may be added to: a layout, or nothing yet.
@@ -264,7 +340,11 @@ mod tests {
     fn a_blob_is_a_clone_or_is_written() {
         let scratch = tempfile::tempdir().unwrap();
         let path = scratch.path().join("out");
-        let output = FolderOutput::open(&path, false, &Interrupt::new()).unwrap();
+        let options = OutputOptions {
+            fsync: false,
+            ..OutputOptions::default()
+        };
+        let output = FolderOutput::open(&path, &options, &Interrupt::new()).unwrap();
         fs::write(scratch.path().join("input"), "bytes").unwrap();
         let input = File::open(scratch.path().join("input")).unwrap();
         // One that is as expected, one that has become longer, one of another file system.

@@ -2,11 +2,12 @@
 
 use std::collections::{HashMap, HashSet, VecDeque};
 
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
+use crate::digest::Digest;
 use crate::error::{Error, Result};
 use crate::formats::to_bytes;
-use crate::image::{CONTAINERD_NAME, Descriptor, Document, REF_NAME, media_type};
+use crate::image::{CONTAINERD_NAME, Descriptor, REF_NAME, media_type};
 use crate::limits;
 
 /// The descriptors that a conversion adds to index.json, each with at most one name.
@@ -16,14 +17,14 @@ pub(crate) struct Additions {
 }
 
 impl Additions {
-    /// The index with the additions in it. `existing` is index.json as it is.
+    /// The index with the additions in it, sorted. `existing` is index.json as it is.
     ///
-    /// A name that is there already moves to the new image. The old one stays without a name, as with skopeo, so that
-    /// nothing is lost that somebody may know by its digest.
+    /// A name that is there already moves to the new image. An image that has no name left leaves the index: skopeo keeps
+    /// it without a name, and then refuses to read the layout without being told which image.
     ///
     /// # Errors
     /// An index that could not be read again, by this program or others.
-    pub fn merge(&self, existing: Option<&[u8]>) -> Result<Document> {
+    pub fn merge(&self, existing: Option<&[u8]>) -> Result<Merged> {
         let mut index = match existing {
             Some(bytes) => parse(bytes)?,
             None => json!({ "schemaVersion": 2, "mediaType": media_type::INDEX }),
@@ -35,16 +36,18 @@ impl Additions {
             None | Some(Value::Null) => Vec::new(),
             Some(_) => return Err(malformed()),
         };
-        self.add_to(&mut manifests)?;
+        let moved = self.add_to(&mut manifests)?;
+        sort(&mut manifests);
         check_names(self.descriptors.iter().filter_map(name))?;
         limits::at_most("the number of names", manifests.len(), limits::NAMES)?;
         fields.insert("manifests".to_owned(), Value::Array(manifests));
         let bytes = to_bytes(&index)?;
         check_size("index.json", &bytes)?;
-        Ok(Document::new(media_type::INDEX, bytes))
+        Ok(Merged { bytes, moved })
     }
 
-    fn add_to(&self, manifests: &mut Vec<Value>) -> Result<()> {
+    /// Gives the names that have moved.
+    fn add_to(&self, manifests: &mut Vec<Value>) -> Result<Vec<MovedName>> {
         let additions: Vec<Value> = self
             .descriptors
             .iter()
@@ -52,7 +55,7 @@ impl Additions {
             .collect::<Result<_>>()?;
         let mut placed = vec![false; additions.len()];
         let mut same_image = ByName::new();
-        let mut moved: HashSet<Key<'_>> = HashSet::new();
+        let mut takers: HashMap<Key<'_>, usize> = HashMap::new();
         for (position, addition) in additions.iter().enumerate() {
             for key in offered(addition) {
                 let digest = text(addition, "digest");
@@ -60,7 +63,7 @@ impl Additions {
                     .entry((key, digest))
                     .or_default()
                     .push_back(position);
-                moved.insert(key);
+                takers.insert(key, position);
             }
         }
         let mut changes = Vec::with_capacity(manifests.len());
@@ -70,18 +73,31 @@ impl Additions {
                     placed[position] = true;
                     Change::Become(position)
                 }
-                None if wanted(value).any(|key| moved.contains(&key)) => Change::LoseName,
-                None => Change::Stay,
+                None => match wanted(value).find_map(|key| takers.get(&key)) {
+                    None => Change::Stay,
+                    Some(&position)
+                        if text(value, "digest") == text(&additions[position], "digest") =>
+                    {
+                        Change::Leave
+                    }
+                    Some(&position) => Change::LoseNameTo(position),
+                },
             });
         }
         drop(same_image);
-        for (value, change) in manifests.iter_mut().zip(changes) {
+        let mut moved = Vec::new();
+        let mut kept = Vec::with_capacity(manifests.len() + additions.len());
+        for (value, change) in manifests.drain(..).zip(changes) {
             match change {
-                Change::Become(position) => *value = additions[position].clone(),
-                Change::LoseName => remove_names(value),
-                Change::Stay => {}
+                Change::Become(position) => kept.push(additions[position].clone()),
+                Change::LoseNameTo(position) => {
+                    moved.extend(MovedName::new(&value, &additions[position]));
+                }
+                Change::Leave => {}
+                Change::Stay => kept.push(value),
             }
         }
+        *manifests = kept;
         let mut seen = HashSet::new();
         for (addition, placed) in additions.iter().zip(placed) {
             if seen.insert(addition.to_string()) && !placed {
@@ -89,8 +105,48 @@ impl Additions {
             }
         }
         remove_repeated(manifests);
-        Ok(())
+        Ok(moved)
     }
+}
+
+/// An index.json with the additions in it.
+#[derive(Debug)]
+pub(crate) struct Merged {
+    pub bytes: Vec<u8>,
+    pub moved: Vec<MovedName>,
+}
+
+/// A name that an output had already, and that leads to another image now.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct MovedName {
+    /// The name.
+    pub name: String,
+    /// Digest of the image that had it.
+    pub from: String,
+    /// Digest of the image that has it now.
+    pub to: String,
+}
+
+impl MovedName {
+    fn new(old: &Value, new: &Value) -> Option<MovedName> {
+        let name = annotation(old, REF_NAME).or_else(|| annotation(old, CONTAINERD_NAME))?;
+        Some(MovedName {
+            name: name.to_owned(),
+            from: text(old, "digest")?.to_owned(),
+            to: text(new, "digest")?.to_owned(),
+        })
+    }
+}
+
+/// Sorts by name and digest, what has no name last, so that the order of the runs does not show.
+fn sort(manifests: &mut [Value]) {
+    manifests.sort_by_cached_key(|value| {
+        let name = annotation(value, REF_NAME).or_else(|| annotation(value, CONTAINERD_NAME));
+        let name = name.map(str::to_owned);
+        let digest = text(value, "digest").map(str::to_owned);
+        (name.is_none(), name, digest, value.to_string())
+    });
 }
 
 /// By what two descriptors have the same name: the whole name, or ref.name where at least one of them has nothing else.
@@ -121,6 +177,10 @@ fn offered(value: &Value) -> impl Iterator<Item = Key<'_>> {
 fn wanted(value: &Value) -> impl Iterator<Item = Key<'_>> {
     let ref_name = annotation(value, REF_NAME);
     let keys = match annotation(value, CONTAINERD_NAME) {
+        // A tag is no name: an image that is called by it alone is another one.
+        Some(whole) if ref_name.is_some_and(|name| is_tag_of(name, whole)) => {
+            [Some(Key::Whole(whole)), None]
+        }
         Some(whole) => [Some(Key::Whole(whole)), ref_name.map(Key::LoneRefName)],
         None => [ref_name.map(Key::RefName), None],
     };
@@ -131,7 +191,10 @@ fn wanted(value: &Value) -> impl Iterator<Item = Key<'_>> {
 enum Change {
     /// It is the new one at this position.
     Become(usize),
-    LoseName,
+    /// The new one at this position has its name.
+    LoseNameTo(usize),
+    /// The new one says all that it said.
+    Leave,
     Stay,
 }
 
@@ -166,6 +229,16 @@ fn remove_repeated(manifests: &mut Vec<Value>) {
         };
         is_named(value) || !named.contains(digest) && listed.insert(digest.to_owned())
     });
+}
+
+/// The digests of the descriptors of an index.json that we made.
+pub(super) fn digests(index: &[u8]) -> Result<HashSet<Digest>> {
+    let index = parse(index)?;
+    let manifests = index.get("manifests").and_then(Value::as_array);
+    let digests = manifests.into_iter().flatten();
+    Ok(digests
+        .filter_map(|value| text(value, "digest")?.parse().ok())
+        .collect())
 }
 
 /// Refuses names that no command would read again.
@@ -228,152 +301,12 @@ fn is_named(value: &Value) -> bool {
     annotation(value, REF_NAME).is_some() || annotation(value, CONTAINERD_NAME).is_some()
 }
 
-fn remove_names(value: &mut Value) {
-    let Some(fields) = value.as_object_mut() else {
-        return;
-    };
-    let annotations = fields.get_mut("annotations").and_then(Value::as_object_mut);
-    let empty = annotations.is_some_and(|annotations: &mut Map<String, Value>| {
-        annotations.shift_remove(REF_NAME);
-        annotations.shift_remove(CONTAINERD_NAME);
-        annotations.is_empty()
-    });
-    if empty {
-        fields.shift_remove("annotations");
-    }
+/// Whether a ref.name is no more than the tag of the whole name, as buildx, `ctr` and Docker's containerd store write it.
+fn is_tag_of(name: &str, whole: &str) -> bool {
+    whole
+        .strip_suffix(name)
+        .is_some_and(|path| path.ends_with(':'))
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::digest::Digest;
-
-    fn image(content: &str, name: Option<&str>) -> Descriptor {
-        let mut descriptor =
-            Descriptor::new(media_type::MANIFEST, Digest::sha256(content.as_bytes()), 7);
-        descriptor.annotations = name.map(|name| {
-            let annotations = json!({ REF_NAME: name });
-            annotations.as_object().unwrap().clone()
-        });
-        descriptor
-    }
-
-    /// Merges lists one after the other; gives (content, name) of what is there in the end.
-    fn merged(lists: &[&[(&str, Option<&str>)]]) -> Vec<(String, Option<String>)> {
-        let mut index: Option<Vec<u8>> = None;
-        let mut contents = Vec::new();
-        for list in lists {
-            let descriptors = list.iter().map(|(content, name)| image(content, *name));
-            let additions = Additions {
-                descriptors: descriptors.collect(),
-            };
-            contents.extend(list.iter().map(|(content, _)| (*content).to_owned()));
-            index = Some(additions.merge(index.as_deref()).unwrap().bytes.to_vec());
-        }
-        let index: Value = serde_json::from_slice(&index.unwrap()).unwrap();
-        let manifests = index["manifests"].as_array().unwrap().iter();
-        let content = |value: &Value| {
-            let digest = value["digest"].as_str().unwrap();
-            let named =
-                |content: &&String| Digest::sha256(content.as_bytes()).to_string() == digest;
-            contents.iter().find(named).unwrap().clone()
-        };
-        manifests
-            .map(|value| {
-                (
-                    content(value),
-                    annotation(value, REF_NAME).map(str::to_owned),
-                )
-            })
-            .collect()
-    }
-
-    #[test]
-    fn names_move_and_images_stay() {
-        let entry =
-            |content: &str, name: Option<&str>| (content.to_owned(), name.map(str::to_owned));
-        let old: &[(&str, Option<&str>)] = &[("A", Some("app:1")), ("B", Some("base"))];
-        assert_eq!(
-            merged(&[old, &[("C", Some("app:1"))]]),
-            [
-                entry("A", None),
-                entry("B", Some("base")),
-                entry("C", Some("app:1"))
-            ]
-        );
-        // An image that has another name does not stay without a name too.
-        let twice: &[(&str, Option<&str>)] = &[("A", Some("app:1")), ("A", Some("app:latest"))];
-        assert_eq!(
-            merged(&[twice, &[("C", Some("app:1"))]]),
-            [entry("A", Some("app:latest")), entry("C", Some("app:1"))]
-        );
-        // The same again changes nothing.
-        assert_eq!(merged(&[old, old]), merged(&[old]));
-        assert_eq!(
-            merged(&[&[("A", None)], &[("A", None)]]),
-            [entry("A", None)]
-        );
-        // A name for what had none.
-        assert_eq!(
-            merged(&[&[("A", None)], &[("A", Some("app:1"))]]),
-            [entry("A", Some("app:1"))]
-        );
-    }
-
-    /// Many images may have the same tag: <https://github.com/containerd/containerd> exports them so.
-    #[test]
-    fn the_whole_name_counts() {
-        let image = |content: &str, tag: &str, whole: Option<&str>| {
-            let mut descriptor = image(content, Some(tag));
-            let annotations = descriptor.annotations.as_mut().unwrap();
-            annotations.extend(whole.map(|whole| (CONTAINERD_NAME.to_owned(), json!(whole))));
-            descriptor
-        };
-        let merge = |descriptor: &Descriptor, existing: Option<&[u8]>| {
-            let descriptors = vec![descriptor.clone()];
-            Additions { descriptors }.merge(existing).unwrap().bytes
-        };
-        let a = image("A", "1", Some("docker.io/x/a:1"));
-        let b = image("B", "1", Some("docker.io/x/b:1"));
-        let next_a = image("C", "1", Some("docker.io/x/a:1"));
-        let plain = image("D", "1", None);
-        let both = merge(&b, Some(&merge(&a, None)));
-        let names = |index: &[u8]| {
-            let index: Value = serde_json::from_slice(index).unwrap();
-            let manifests = index["manifests"].as_array().unwrap().iter();
-            manifests
-                .map(|value| annotation(value, CONTAINERD_NAME).map(str::to_owned))
-                .collect::<Vec<_>>()
-        };
-        let [name_a, name_b] = ["docker.io/x/a:1", "docker.io/x/b:1"].map(|n| Some(n.to_owned()));
-        assert_eq!(names(&both), [name_a.clone(), name_b.clone()]);
-        let next = merge(&next_a, Some(&both));
-        assert_eq!(names(&next), [None, name_b.clone(), name_a]);
-        // A reader that knows only ref.name finds one image.
-        assert_eq!(names(&merge(&plain, Some(&both))), [None, None, None]);
-    }
-
-    #[test]
-    fn annotations_are_strings() {
-        let mut descriptor = image("A", Some("app:1"));
-        let annotations = descriptor.annotations.as_mut().unwrap();
-        annotations.insert("z".to_owned(), json!(1));
-        let descriptors = vec![descriptor];
-        let merged = Additions { descriptors }.merge(None).unwrap();
-        let index: Value = serde_json::from_slice(&merged.bytes).unwrap();
-        assert_eq!(
-            index["manifests"][0]["annotations"],
-            json!({ REF_NAME: "app:1" })
-        );
-    }
-
-    #[test]
-    fn unknown_fields_of_the_index_stay() {
-        let existing = br#"{"schemaVersion":2,"annotations":{"a":"b"},"manifests":null,"x":1}"#;
-        let merged = Additions::default().merge(Some(existing)).unwrap();
-        assert_eq!(
-            String::from_utf8(merged.bytes.to_vec()).unwrap(),
-            r#"{"schemaVersion":2,"annotations":{"a":"b"},"manifests":[],"x":1}"#
-        );
-    }
-}
+mod tests;

@@ -2,80 +2,32 @@
 
 mod copy_blobs;
 mod docker;
+mod encode;
+mod existing_tar;
 mod folder;
 mod index;
 mod link_blobs;
+mod replace_folder;
 mod stdout;
 mod tar_file;
+mod target;
 
 use std::fs::File;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use folder::{FolderBlob, FolderOutput};
+pub(crate) use folder::{lock_layout, remove_stale};
+pub use index::MovedName;
 pub(crate) use index::{Additions, check_names};
 use tar_file::{TarBlob, TarOutput};
+pub use target::{Target, TargetError};
 
 use crate::digest::Digest;
 use crate::error::{Error, Result, ResultExt};
-use crate::findings::Place;
 use crate::fs::FreeSpace;
 use crate::image::Document;
 use crate::interrupt::Interrupt;
 use crate::source::Content;
-
-/// Where the layout goes.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Target {
-    /// A folder.
-    Folder(PathBuf),
-    /// A tar file.
-    Tar(PathBuf),
-    /// A tar on standard output.
-    Stdout,
-}
-
-impl Target {
-    /// A tar if the name ends in `.tar`, standard output if it is `-`, else a folder.
-    #[must_use]
-    pub fn new(path: &Path) -> Target {
-        if path == Path::new("-") {
-            Target::Stdout
-        } else if path.extension().is_some_and(|extension| extension == "tar") {
-            Target::Tar(path.to_owned())
-        } else {
-            Target::Folder(path.to_owned())
-        }
-    }
-
-    /// A folder on the output's file system, where temporary files belong.
-    #[must_use]
-    pub fn temporary(&self) -> PathBuf {
-        match self {
-            // Its parent may belong to somebody else, as that of a mounted folder does.
-            Target::Folder(path) if path.is_dir() => path.clone(),
-            Target::Folder(path) | Target::Tar(path) => match path.parent() {
-                Some(parent) if parent != Path::new("") => parent.to_owned(),
-                _ => PathBuf::from("."),
-            },
-            Target::Stdout => std::env::temp_dir(),
-        }
-    }
-
-    /// The path of a file or folder; `None` for standard output.
-    pub(crate) fn path(&self) -> Option<&Path> {
-        match self {
-            Target::Folder(path) | Target::Tar(path) => Some(path),
-            Target::Stdout => None,
-        }
-    }
-
-    fn place(&self) -> Place {
-        Place::input(match self {
-            Target::Folder(path) | Target::Tar(path) => path.display().to_string(),
-            Target::Stdout => "standard output".to_owned(),
-        })
-    }
-}
 
 /// How an output is made.
 #[derive(Debug, Clone)]
@@ -84,6 +36,21 @@ pub struct OutputOptions {
     pub fsync: bool,
     /// Whether a tar gets a `manifest.json`, so that `docker load` takes it too.
     pub docker_manifest: bool,
+    /// What happens to an output that is there already.
+    pub existing: Existing,
+}
+
+/// What happens to an output that is there already.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub enum Existing {
+    /// A tar is overwritten, a folder is added to.
+    #[default]
+    ByKind,
+    /// It is added to.
+    Add,
+    /// It is replaced.
+    Replace,
 }
 
 impl Default for OutputOptions {
@@ -91,6 +58,7 @@ impl Default for OutputOptions {
         OutputOptions {
             fsync: true,
             docker_manifest: true,
+            existing: Existing::ByKind,
         }
     }
 }
@@ -111,9 +79,7 @@ impl Output {
     pub fn open(target: &Target, options: &OutputOptions, interrupt: &Interrupt) -> Result<Output> {
         let open = || {
             Ok(match target {
-                Target::Folder(path) => {
-                    Kind::Folder(FolderOutput::open(path, options.fsync, interrupt)?)
-                }
+                Target::Folder(path) => Kind::Folder(FolderOutput::open(path, options, interrupt)?),
                 Target::Tar(path) => Kind::Tar(TarOutput::open(path, options.clone(), interrupt)?),
                 Target::Stdout => Kind::Tar(TarOutput::stdout(options.clone(), interrupt)?),
             })
@@ -152,8 +118,8 @@ impl Output {
         .at(|| self.target.place())
     }
 
-    /// Writes index.json and puts the output in its place.
-    pub fn commit(self, additions: &Additions) -> Result<()> {
+    /// Writes index.json and puts the output in its place. Gives the names that led to other images before.
+    pub fn commit(self, additions: &Additions) -> Result<Vec<MovedName>> {
         match self.kind {
             Kind::Folder(folder) => folder.commit(additions),
             Kind::Tar(tar) => tar.commit(additions),

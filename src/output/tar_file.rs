@@ -12,15 +12,16 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use rustix::fs::FileType;
 use tar::{EntryType, Header};
 
-use super::index::Additions;
-use super::{OutputOptions, docker, stdout};
+use super::index::{Additions, Merged, MovedName};
+use super::{OutputOptions, docker, encode, existing_tar, stdout, target};
+use crate::compression::Encoding;
 use crate::digest::Digest;
 use crate::error::{Error, Result};
 use crate::formats::Input;
 use crate::fs::{Dir, StagedFile, dir, staging};
 use crate::interrupt::Interrupt;
 use crate::mutex::lock;
-use crate::source::{Archive, Content, Files};
+use crate::source::Content;
 
 use crate::image::Document;
 
@@ -35,25 +36,39 @@ pub(super) struct TarOutput {
     interrupt: Interrupt,
 }
 
-/// Where the tar is written to, in places front and back.
+/// Where the tar is in the end.
 enum Medium {
-    /// A file that gets this name in the end.
+    /// A file that gets this name.
     Staged {
         staged: StagedFile,
         parent: Arc<Dir>,
         name: String,
+        /// Where the tar is written first, if it is compressed in the end: a file without a name.
+        plain: Option<File>,
+        encoding: Encoding,
     },
-    /// A file without a name, which is copied to standard output in the end.
+    /// A file without a name, which is copied to standard output.
     Temporary { file: File, stdout: File },
 }
 
 impl Medium {
+    /// What is written to, in places front and back.
     fn file(&self) -> &File {
         match self {
+            Medium::Staged {
+                plain: Some(file), ..
+            }
+            | Medium::Temporary { file, .. } => file,
             Medium::Staged { staged, .. } => &staged.file,
-            Medium::Temporary { file, .. } => file,
         }
     }
+}
+
+/// A tar that is in the output's place, locked.
+struct Existing {
+    _lock: File,
+    /// Its content, if it is added to.
+    input: Option<Input>,
 }
 
 #[derive(Default)]
@@ -81,10 +96,11 @@ impl TarOutput {
         super::refuse_link(kind, path)?;
         match kind {
             None => {}
-            Some(FileType::RegularFile) => {
-                // Looked at now, since it would be a pity to find out in the end.
-                open_existing(&parent, &name, path)?;
+            // Looked at now, since it would be a pity to find out in the end.
+            Some(FileType::RegularFile) if options.existing == super::Existing::Add => {
+                existing_tar::open(&parent, &name, path, interrupt)?;
             }
+            Some(FileType::RegularFile) => existing_tar::refuse_other_file(&parent, &name, path)?,
             Some(_) => {
                 return Err(Error::NotALayout {
                     path: path.to_owned(),
@@ -97,10 +113,20 @@ impl TarOutput {
         let staged = StagedFile::new(&parent, &prefix, interrupt)?;
         // Who may read the tar stays as it was, from the first byte on.
         parent.copy_mode(&name, &staged.file)?;
+        let encoding = target::encoding(path).unwrap_or(Encoding::None);
+        let plain = if encoding == Encoding::None {
+            None
+        } else {
+            let folder = parent.own_path();
+            let file = tempfile::tempfile_in(folder);
+            Some(file.map_err(Error::io("create a temporary file in", folder))?)
+        };
         let medium = Medium::Staged {
             staged,
             parent,
             name,
+            plain,
+            encoding,
         };
         TarOutput::new(medium, path, options, interrupt)
     }
@@ -185,31 +211,43 @@ impl TarOutput {
         Ok(())
     }
 
-    pub fn commit(mut self, additions: &Additions) -> Result<()> {
+    pub fn commit(mut self, additions: &Additions) -> Result<Vec<MovedName>> {
         let (parent, name) = match &self.medium {
             Medium::Staged { parent, name, .. } => (parent.clone(), name.clone()),
             Medium::Temporary { file, stdout } => {
-                self.close(additions, None)?;
-                return self.copy_to(file, stdout);
+                let (_, moved) = self.close(additions.merge(None)?)?;
+                self.copy_to(file, stdout)?;
+                return Ok(moved);
             }
         };
         let blobs_end = self.contents().end;
+        let blobs = self.contents().blobs.clone();
         loop {
             let existing = self.lock_existing(&parent, &name)?;
-            let index = match &existing {
-                Some((_, input)) => Some(self.copy_existing(input)?),
-                None => None,
+            let input = existing.as_ref().and_then(|there| there.input.as_ref());
+            let index = match input {
+                Some(input) => {
+                    let index = input.files.get("index.json");
+                    let index = index.and_then(|content| input.files.read(content))?;
+                    let merged = additions.merge(Some(&index))?;
+                    self.copy_existing(input, &merged.bytes)?;
+                    merged
+                }
+                None => additions.merge(None)?,
             };
-            self.close(additions, index.as_deref())?;
+            let (length, moved) = self.close(index)?;
+            self.compress(length)?;
+            self.sync()?;
             self.interrupt.check()?;
             if self.publish(&parent, &name, existing.is_some())? {
-                return if self.options.fsync {
-                    parent.sync()
-                } else {
-                    Ok(())
-                };
+                if self.options.fsync {
+                    parent.sync()?;
+                }
+                return Ok(moved);
             }
-            self.contents().end = blobs_end;
+            let mut contents = self.contents();
+            contents.end = blobs_end;
+            contents.blobs.clone_from(&blobs);
         }
     }
 
@@ -223,7 +261,7 @@ impl TarOutput {
     }
 
     /// Opens and locks the tar that is there. A file that was replaced while we waited for its lock is let go again.
-    fn lock_existing(&self, parent: &Dir, name: &str) -> Result<Option<(File, Input)>> {
+    fn lock_existing(&self, parent: &Dir, name: &str) -> Result<Option<Existing>> {
         loop {
             let Some(file) = parent.open_file(name)? else {
                 return Ok(None);
@@ -231,19 +269,37 @@ impl TarOutput {
             dir::lock(&file, &self.path, &self.interrupt)?;
             let metadata = file.metadata().map_err(Error::io("examine", &self.path))?;
             let locked = (metadata.dev(), metadata.ino());
-            if parent.identity(name)? == Some(locked) {
-                let input = open_existing(parent, name, &self.path)?;
-                return Ok(Some((file, input)));
+            if parent.identity(name)? != Some(locked) {
+                continue;
             }
+            let input = if self.options.existing == super::Existing::Add {
+                Some(existing_tar::open(
+                    parent,
+                    name,
+                    &self.path,
+                    &self.interrupt,
+                )?)
+            } else {
+                existing_tar::refuse_other_file(parent, name, &self.path)?;
+                None
+            };
+            return Ok(Some(Existing { _lock: file, input }));
         }
     }
 
-    /// Copies the blobs of the tar that is there, and gives its index.json.
-    fn copy_existing(&self, input: &Input) -> Result<Vec<u8>> {
+    /// Copies the blobs of the tar that is there, as far as the new index.json leads to them.
+    fn copy_existing(&self, input: &Input, index: &[u8]) -> Result<()> {
+        let kept = super::index::digests(index)?;
         let mut documents = Vec::new();
         let mut blobs: Vec<(Digest, Content)> = Vec::new();
         for entry in &input.entries {
-            super::copy_blobs::collect(&entry.node, &mut documents, &mut blobs);
+            if entry
+                .node
+                .digest()
+                .is_none_or(|digest| kept.contains(&digest))
+            {
+                super::copy_blobs::collect(&entry.node, &mut documents, &mut blobs);
+            }
         }
         for document in &documents {
             self.put(document)?;
@@ -258,15 +314,11 @@ impl TarOutput {
             })?;
             blob.finish(&digest)?;
         }
-        input
-            .files
-            .get("index.json")
-            .and_then(|content| input.files.read(content))
+        Ok(())
     }
 
-    /// Writes index.json, manifest.json and the end-of-archive marker.
-    fn close(&self, additions: &Additions, existing: Option<&[u8]>) -> Result<()> {
-        let index = additions.merge(existing)?;
+    /// Writes index.json, manifest.json and the end-of-archive marker. Gives the tar's length.
+    fn close(&self, index: Merged) -> Result<(u64, Vec<MovedName>)> {
         let mut contents = self.contents();
         self.append(&mut contents, "index.json", &index.bytes)?;
         if self.options.docker_manifest
@@ -278,10 +330,39 @@ impl TarOutput {
         self.write_at(&[0; 2 * BLOCK_BYTES], contents.end)?;
         let file = self.medium.file();
         file.set_len(end).map_err(Error::io("write", &self.path))?;
-        if self.options.fsync && matches!(self.medium, Medium::Staged { .. }) {
-            file.sync_all().map_err(Error::io("sync", &self.path))?;
+        Ok((end, index.moved))
+    }
+
+    /// Writes the staged file, where the tar was written elsewhere.
+    fn compress(&self, length: u64) -> Result<()> {
+        let Medium::Staged {
+            staged,
+            plain: Some(plain),
+            encoding,
+            ..
+        } = &self.medium
+        else {
+            return Ok(());
+        };
+        let mut position = 0;
+        encode::encode(plain, length, *encoding, &self.interrupt, |bytes| {
+            let written = staged.file.write_all_at(bytes, position);
+            position += bytes.len() as u64;
+            written.map_err(Error::io("write", &self.path))
+        })?;
+        // It may have been longer in a round before.
+        let cut = staged.file.set_len(position);
+        cut.map_err(Error::io("write", &self.path))
+    }
+
+    fn sync(&self) -> Result<()> {
+        match &self.medium {
+            Medium::Staged { staged, .. } if self.options.fsync => {
+                let synced = staged.file.sync_all();
+                synced.map_err(Error::io("sync", &self.path))
+            }
+            _ => Ok(()),
         }
-        Ok(())
     }
 
     fn copy_to(&self, mut file: &File, mut stdout: &File) -> Result<()> {
@@ -289,21 +370,6 @@ impl TarOutput {
         io::copy(&mut file, &mut stdout).map_err(Error::io("write", &self.path))?;
         Ok(())
     }
-}
-
-/// Reads the tar that is there as a layout.
-fn open_existing(parent: &Dir, name: &str, path: &Path) -> Result<Input> {
-    let not_a_layout = || Error::NotALayout {
-        path: path.to_owned(),
-    };
-    let file = parent.open_file(name)?.ok_or_else(not_a_layout)?;
-    let metadata = file.metadata().map_err(Error::io("examine", path))?;
-    let archive = Archive::in_open_file(Arc::new(file), 0, metadata.len());
-    let files = Files::in_archive(&Arc::new(archive)).map_err(|_| not_a_layout())?;
-    if !Input::is_layout(&files) {
-        return Err(not_a_layout());
-    }
-    Input::read_layout(path.display().to_string(), files)
 }
 
 /// A header that says nothing but name, kind and size.

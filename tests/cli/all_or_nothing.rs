@@ -154,17 +154,19 @@ fn long(size: u64) -> Files {
 /// Starts a conversion of `app.tar` and waits until something of it is staged: more than what was there before.
 fn start(sandbox: &Sandbox, output: &str) -> Child {
     let staged = || {
-        let inside = fs::read_dir(sandbox.path(output)).into_iter().flatten();
+        let folder = output.split(' ').next().unwrap();
+        let inside = fs::read_dir(sandbox.path(folder)).into_iter().flatten();
         let beside = fs::read_dir(sandbox.path(".")).unwrap();
         beside.chain(inside).any(|entry| {
             let name = entry.unwrap().file_name();
             name.to_str().unwrap().starts_with('.')
         })
     };
-    let mut child = sandbox
-        .command(&["convert", "app.tar", "-o", output])
-        .spawn()
-        .unwrap();
+    // With an option: `out --replace`.
+    let output = output.split(' ');
+    let args = ["convert", "app.tar", "-o"].into_iter().chain(output);
+    let args: Vec<&str> = args.collect();
+    let mut child = sandbox.command(&args).spawn().unwrap();
     while !staged() {
         assert_eq!(child.try_wait().unwrap(), None, "it ended by itself");
         std::thread::yield_now();
@@ -184,7 +186,15 @@ fn a_signal_leaves_no_trace_and_ends_the_program() {
     sandbox.write("app.tar", &endless().tar());
     let before = sandbox.snapshot();
     for signal in [Signal::TERM, Signal::INT, Signal::HUP] {
-        for output in ["new", "new.tar", "out", "out.tar"] {
+        for output in [
+            "new",
+            "new.tar",
+            "new.tar.gz",
+            "out",
+            "out --replace",
+            "out.tar",
+            "out.tar --add",
+        ] {
             let child = start(&sandbox, output);
             kill_process(pid(&child), signal).unwrap();
             let run = Run::new(child);
@@ -220,14 +230,15 @@ fn what_a_killed_run_left_is_removed_by_the_next() {
     sandbox.convert(&["app.tar", "-o", "out.tar"]).succeeds();
     let archive = sandbox.read("app.tar");
     let before = sandbox.snapshot();
-    for output in ["out", "out.tar"] {
+    for output in ["out", "out --replace", "out.tar", "out.tar --add"] {
         sandbox.write("app.tar", &endless().tar());
         let mut child = start(&sandbox, output);
         child.kill().unwrap();
         child.wait().unwrap();
         assert_ne!(sandbox.snapshot().len(), before.len(), "{output}");
         sandbox.write("app.tar", &archive);
-        sandbox.convert(&["app.tar", "-o", output]).succeeds();
+        let (path, _) = output.split_once(' ').unwrap_or((output, ""));
+        sandbox.convert(&["app.tar", "-o", path]).succeeds();
         assert_eq!(sandbox.snapshot(), before, "{output}");
     }
     for output in ["new", "new.tar"] {
@@ -246,6 +257,25 @@ fn what_a_killed_run_left_is_removed_by_the_next() {
     }
 }
 
+/// `prune` removes what a killed run left too.
+#[test]
+fn what_a_killed_run_left_is_pruned() {
+    let sandbox = Sandbox::with_archive(&save_one("old:1", &[Layer::new("old")]));
+    sandbox.convert(&["app.tar", "-o", "out"]).succeeds();
+    let archive = sandbox.read("app.tar");
+    let before = sandbox.snapshot();
+    for output in ["out", "out --replace"] {
+        sandbox.write("app.tar", &endless().tar());
+        let mut child = start(&sandbox, output);
+        child.kill().unwrap();
+        child.wait().unwrap();
+        sandbox.write("app.tar", &archive);
+        assert_ne!(sandbox.snapshot().len(), before.len(), "{output}");
+        sandbox.run(&["prune", "-q", "out"]).succeeds();
+        assert_eq!(sandbox.snapshot(), before, "{output}");
+    }
+}
+
 #[test]
 fn no_room_left() {
     let archive = long(64 << 20).tar();
@@ -253,7 +283,7 @@ fn no_room_left() {
     sandbox.convert(&["app.tar", "-o", "out"]).succeeds();
     sandbox.convert(&["app.tar", "-o", "out.tar"]).succeeds();
     let before = sandbox.snapshot();
-    for output in ["new", "new.tar", "out", "out.tar"] {
+    for output in ["new", "new.tar", "new.tar.zst", "out", "out.tar"] {
         let args = ["convert", "-", "-o", output, "--compression", "none"];
         let mut child = sandbox
             .command(&args)

@@ -43,7 +43,7 @@ fn take(sandbox: &Sandbox, output: &str) -> Vec<(String, Vec<u8>)> {
 fn all_the_same(sandbox: &Sandbox, input: &str, args: &[&str], layers: usize) {
     for output in ["out", "out.tar"] {
         sandbox
-            .convert(&[&[input, "-o", output], args].concat())
+            .convert(&[&[input, "-o", output, "-q"], args].concat())
             .succeeds();
         sandbox.layout(output);
         let without = take(sandbox, output);

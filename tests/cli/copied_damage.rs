@@ -76,10 +76,16 @@ fn tars_of_layers() {
         let sandbox = Sandbox::with_archive(&with_top(&top));
         let layers = [Layer::new("base").tar, top.tar.clone()];
         for compression in ["keep", "gzip:1", "zstd", "none"] {
-            for output in ["out", "out.tar"] {
-                let args = ["app.tar", "-o", output, "--compression", compression];
-                sandbox.convert(&args).warns(&of_top(message));
-                let layout = sandbox.layout(output);
+            for output in ["out", "out.tar", "out.tar --no-docker-manifest"] {
+                let args = ["app.tar", "--compression", compression, "-o"];
+                let output: Vec<&str> = output.split(' ').collect();
+                let args = [&args[..], &output, &["--replace"]].concat();
+                let run = sandbox.convert(&args);
+                // Of a tar for Docker there is more to say.
+                if compression != "zstd" || output != ["out.tar"] {
+                    run.warns(&of_top(message));
+                }
+                let layout = sandbox.layout(output[0]);
                 assert_eq!(layout.layers(&layout.named("app:1.0")), layers, "{message}");
             }
         }

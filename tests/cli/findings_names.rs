@@ -158,6 +158,8 @@ fn one_image_in_two_encodings_in_one_tar() {
                 compression,
                 "--name",
                 name,
+                "--add",
+                "-q",
             ];
             sandbox.convert(&args).succeeds();
         }

@@ -32,7 +32,7 @@ fn too_many_names_in_all() {
         sandbox.convert(&["app.tar", "-o", output, "-q"]).succeeds();
         let before = sandbox.snapshot();
         sandbox
-            .convert(&["b.tar", "-o", output])
+            .convert(&["b.tar", "-o", output, "--add"])
             .fails(&format!("ocify: {output}: {message}\n"));
         assert!(sandbox.snapshot() == before);
         // The same names again are no more of them.

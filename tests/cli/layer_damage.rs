@@ -23,6 +23,8 @@ fn convert(input: &Path, compression: &str, threads: usize) -> Result<Report, Er
     options.compression = compression.parse().unwrap();
     options.threads = Some(threads);
     options.output.fsync = false;
+    // Not of the layers: which engines take them.
+    options.output.docker_manifest = false;
     let inputs = [input.to_owned()];
     ocify::convert(
         &inputs,

@@ -33,6 +33,8 @@ mod modes;
 mod oci_layout;
 mod open_files;
 mod output;
+mod output_names;
+mod prune;
 mod requests;
 mod schema1;
 

@@ -127,6 +127,7 @@ fn the_same_bytes_always() {
                 compression,
                 "--threads",
                 threads,
+                "-q",
             ];
             sandbox.convert(&args).succeeds();
         };
@@ -190,7 +191,7 @@ fn converting_twice_changes_nothing_more() {
             format!("{compression}-3"),
         );
         for (input, output) in [("app.tar", &first), (&first, &second), (&first, &third)] {
-            let args = [input, "-o", output, "--compression", compression];
+            let args = [input, "-o", output, "--compression", compression, "-q"];
             sandbox.convert(&args).succeeds();
         }
         assert_eq!(
@@ -207,11 +208,14 @@ fn converting_twice_changes_nothing_more() {
 #[test]
 fn converting_into_the_same_output_again_changes_nothing() {
     let sandbox = Sandbox::with_archive(&save(&[app("app:1.0", "top"), app("app:2.0", "new")]));
-    for output in ["out", "out.tar"] {
+    for output in ["out", "out.tar", "out.tar.zst"] {
         sandbox.convert(&["app.tar", "-o", output]).succeeds();
         let before = sandbox.snapshot();
-        sandbox.convert(&["app.tar", "-o", output]).succeeds();
-        assert_eq!(sandbox.snapshot(), before, "{output}");
+        for option in ["-q", "--add", "--replace"] {
+            let args = ["app.tar", "-o", output, option];
+            sandbox.convert(&args).succeeds();
+            assert!(sandbox.snapshot() == before, "{output} {option}");
+        }
     }
 }
 
@@ -235,8 +239,17 @@ fn added_to(output: &str) -> (Layout, Layout) {
     );
     sandbox.convert(&["old.tar", "-o", output]).succeeds();
     let before = sandbox.layout(output);
-    sandbox.convert(&["new.tar", "-o", output]).succeeds();
-    (before, sandbox.layout(output))
+    let run = sandbox.convert(&["new.tar", "-o", output, "--add", "-v"]);
+    assert_eq!(run.status.code(), Some(0), "{}", run.stderr);
+    let after = Layout::open(&sandbox.path(output));
+    for name in ["app:1.0", "lone:1"] {
+        let digest = |layout: &Layout| oci::digest(&layout.named(name)).to_owned();
+        let (old, new) = (digest(&before), digest(&after));
+        let line = format!("{name} moved from {old} to {new}\n");
+        assert!(run.stderr.contains(&line), "{}", run.stderr);
+    }
+    assert_eq!(run.stderr.matches(" moved ").count(), 2);
+    (before, after)
 }
 
 #[test]
@@ -245,26 +258,31 @@ fn an_existing_layout_is_added_to_and_names_move() {
         let (before, after) = added_to(output);
         let digest = |layout: &Layout, name: &str| oci::digest(&layout.named(name)).to_owned();
         assert_ne!(digest(&after, "app:1.0"), digest(&before, "app:1.0"));
-        // The old image has another name, which stays; the other old image stays without one.
+        // The old image has another name, which stays; the other old image has none, and is not listed.
         assert_eq!(digest(&after, "app:latest"), digest(&before, "app:latest"));
-        let nameless: Vec<String> = after
-            .names()
-            .into_iter()
-            .filter_map(|(name, digest)| name.is_none().then_some(digest))
-            .collect();
-        assert_eq!(nameless, [digest(&before, "lone:1")]);
+        let names: Vec<Option<String>> = after.names().into_iter().map(|(name, _)| name).collect();
+        let expected = ["app:1.0", "app:2.0", "app:latest", "lone:1"];
+        assert_eq!(names, expected.map(|name| Some(name.to_owned())));
         for descriptor in after.descriptors() {
             let name = annotation(&descriptor, oci::REF_NAME);
             assert_eq!(containerd_name(&descriptor).is_some(), name.is_some());
         }
-        for (name, bytes) in &before.files {
-            if name.starts_with("blobs/") {
-                assert_eq!(after.files.get(name), Some(bytes), "{name}");
+        if output == "out" {
+            for (name, bytes) in &before.files {
+                if name.starts_with("blobs/") {
+                    assert_eq!(after.files.get(name), Some(bytes), "{name}");
+                }
             }
-        }
-        if output == "out.tar" {
+        } else {
+            // A tar has nothing that is not referred to.
+            after.check();
             let docker = after.json("manifest.json");
             assert_eq!(docker.as_array().unwrap().len(), after.names().len());
+            assert!(
+                !after
+                    .files
+                    .contains_key(&oci::blob_path(&digest(&before, "lone:1")))
+            );
         }
     }
 }
@@ -303,18 +321,64 @@ fn an_empty_folder_becomes_a_layout() {
     assert_eq!(sandbox.layout("out").names().len(), 1);
 }
 
+/// Docker loads a tar, but not every Docker one with zstd.
 #[test]
-fn an_output_may_be_its_own_input() {
+fn a_tar_with_zstd_layers_comes_with_a_note() {
     let sandbox = Sandbox::with_archive(&save(&[app("app:1.0", "top")]));
-    for output in ["out", "out.tar"] {
-        sandbox
-            .convert(&["app.tar", "-o", output, "--compression", "none"])
-            .succeeds();
-        let args = [output, "-o", output, "--compression", "zstd"];
+    let note = |output: &str| {
+        format!(
+            "ocify: warning: {output}: the tar has zstd layers: Docker 29, podman 4 and containerd load it, \
+             Docker 20.10 does not; `--compression gzip` suits all of them (docker-zstd)\n"
+        )
+    };
+    let zstd = ["--compression", "zstd"];
+    for (output, shown) in [("out.tar", "out.tar"), ("-", "standard output")] {
+        let args = [&["app.tar", "-o", output][..], &zstd].concat();
+        sandbox.convert(&args).warns(&note(shown));
+    }
+    // Layers that have been in it before are no better.
+    sandbox
+        .convert(&["out.tar", "-o", "kept.tar"])
+        .warns(&note("kept.tar"));
+    // Nobody loads these with Docker.
+    for output in [&["out"][..], &["plain.tar", "--no-docker-manifest"]] {
+        let args = [&["app.tar"][..], &zstd, &["-o"], output].concat();
         sandbox.convert(&args).succeeds();
-        let layout = sandbox.layout(output);
-        let types = layout.layer_types(&layout.named("app:1.0"));
-        assert_eq!(types, [oci::LAYER_ZSTD, oci::LAYER_ZSTD], "{output}");
+    }
+}
+
+/// Writers in any order leave the same index.json, and without names that move the same layout.
+#[test]
+fn the_order_of_runs_does_not_show() {
+    let sandbox = Sandbox::new();
+    for name in ["b:1", "a:2", "a:1"] {
+        let file = format!("{name}.tar");
+        sandbox.write(&file, &save(&[app(name, name)]).tar());
+    }
+    let nameless = Image::new(&[], &[Layer::new("nameless")]);
+    sandbox.write("none.tar", &save(&[nameless]).tar());
+    let inputs = ["b:1.tar", "a:2.tar", "a:1.tar", "none.tar"];
+    let once = [&inputs[..], &["-o", "once"]].concat();
+    sandbox.convert(&once).succeeds();
+    let once = sandbox.layout("once");
+    let names: Vec<Option<String>> = once.names().into_iter().map(|(name, _)| name).collect();
+    assert_eq!(
+        names,
+        [Some("a:1"), Some("a:2"), Some("b:1"), None].map(|name| name.map(str::to_owned))
+    );
+    for (number, order) in [[0, 1, 2, 3], [3, 2, 1, 0], [2, 0, 3, 1]]
+        .iter()
+        .enumerate()
+    {
+        for output in [format!("{number}"), format!("{number}.tar")] {
+            for input in order {
+                let args = [inputs[*input], "-o", &output, "--add"];
+                sandbox.convert(&args).succeeds();
+            }
+            let mut layout = sandbox.layout(&output);
+            layout.files.remove("manifest.json");
+            assert!(layout == once, "{output}");
+        }
     }
 }
 
@@ -325,11 +389,11 @@ fn runs_into_one_output_at_the_same_time_all_count() {
     for name in &names {
         sandbox.write(&format!("{name}.tar"), &save(&[app(name, name)]).tar());
     }
-    for output in ["out", "out.tar"] {
+    for output in ["out", "out.tar", "out.tar.gz"] {
         let start = |name: &String| {
             let input = format!("{name}.tar");
             sandbox
-                .command(&["convert", "--no-fsync", &input, "-o", output])
+                .command(&["convert", "--no-fsync", &input, "-o", output, "--add"])
                 .spawn()
                 .unwrap()
         };
@@ -337,7 +401,16 @@ fn runs_into_one_output_at_the_same_time_all_count() {
         for child in running {
             crate::support::sandbox::Run::new(child).succeeds();
         }
-        let layout = sandbox.layout(output);
+        if output == "out.tar.gz" {
+            let bytes = codec::decode(&sandbox.read(output), oci::LAYER_GZIP);
+            sandbox.write("plain.tar", &bytes);
+        }
+        let plain = if output == "out.tar.gz" {
+            "plain.tar"
+        } else {
+            output
+        };
+        let layout = sandbox.layout(plain);
         let mut found: Vec<String> = layout
             .names()
             .into_iter()

@@ -138,12 +138,15 @@ fn images_with_the_same_tag_keep_their_names() {
 #[test]
 fn an_image_in_two_codecs_in_one_tar() {
     let sandbox = Sandbox::with_archive(&save_one("app:1.0", &layers("top")));
-    for codec in ["gzip", "zstd"] {
-        let args = ["app.tar", "-o", "out.tar", "--compression", codec];
+    for (codec, name) in [("gzip", "app:1.0"), ("zstd", "app:2.0")] {
+        let args = ["app.tar", "-o", "out.tar", "--add", "-q", "--name", name];
+        let args = [&args[..], &["--compression", codec]].concat();
         sandbox.convert(&args).succeeds();
     }
     let output = sandbox.layout("out.tar");
-    let zstd = output.named("app:1.0");
+    let gzip = output.named("app:1.0");
+    assert_eq!(output.layer_types(&gzip), [oci::LAYER_GZIP; 2]);
+    let zstd = output.named("app:2.0");
     assert_eq!(output.layer_types(&zstd), [oci::LAYER_ZSTD; 2]);
     sandbox.run(&["verify", "out.tar", "-q"]).succeeds();
     sandbox.convert(&["out.tar", "-o", "again"]).succeeds();

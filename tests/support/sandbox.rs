@@ -79,6 +79,11 @@ impl Sandbox {
         Run::new(self.command(args).spawn().unwrap())
     }
 
+    /// Another program, run here.
+    pub fn run_program(&self, args: &[&str]) -> Run {
+        Run::new(self.command_of(args[0], &args[1..]).spawn().unwrap())
+    }
+
     /// The program started by another one, which gets it and its arguments behind its own.
     pub fn run_by(&self, starter: &[&str], args: &[&str]) -> Run {
         let args = [&starter[1..], &[env!("CARGO_BIN_EXE_ocify")], args].concat();

@@ -30,7 +30,7 @@ fn outputs_of_convert_are_clean() {
             ("zstd.tar", "zstd:3"),
             ("none.tar", "none"),
         ] {
-            let args = ["app.tar", "-o", output, "--compression", compression];
+            let args = ["app.tar", "-o", output, "-q", "--compression", compression];
             sandbox.convert(&args).succeeds();
             let verification = verify(&sandbox.path(output));
             assert_eq!(found(&verification), Vec::<String>::new(), "{output}");

@@ -1,0 +1,24 @@
+//! Archives neither come from a keyboard nor belong on a screen.
+
+use std::io::{self, IsTerminal};
+use std::path::{Path, PathBuf};
+
+use super::Failure;
+
+/// Refuses to wait for an archive that somebody would have to type.
+pub fn refuse_input(inputs: &[PathBuf]) -> Result<(), Failure> {
+    if inputs.iter().any(|input| input == Path::new("-")) && io::stdin().is_terminal() {
+        let message = "the input `-` is a terminal, expected a pipe or a file";
+        return Err(Failure::Usage(message.to_owned()));
+    }
+    Ok(())
+}
+
+/// Refuses to write a tar to a screen.
+pub fn refuse_output() -> Result<(), Failure> {
+    if io::stdout().is_terminal() {
+        let message = "the output `-` is a terminal, expected a pipe or a file";
+        return Err(Failure::Usage(message.to_owned()));
+    }
+    Ok(())
+}

@@ -1,0 +1,64 @@
+//! A tar that is in the output's place: added to if it is a layout, overwritten if it is a tar at all.
+
+use std::fs::File;
+use std::io::{self, BufReader, Read};
+use std::path::Path;
+use std::sync::Arc;
+
+use crate::compression::Codec;
+use crate::error::{Error, Result};
+use crate::formats::Input;
+use crate::fs::Dir;
+use crate::interrupt::Interrupt;
+use crate::source::{Archive, Files, Spool};
+use crate::tar::{BLOCK, Header};
+
+/// Reads the tar that is there as a layout.
+pub(super) fn open(parent: &Dir, name: &str, path: &Path, interrupt: &Interrupt) -> Result<Input> {
+    let not_a_layout = || Error::NotALayout {
+        path: path.to_owned(),
+    };
+    let file = parent.open_file(name)?.ok_or_else(not_a_layout)?;
+    let metadata = file.metadata().map_err(Error::io("examine", path))?;
+    let codec = Codec::sniff(&beginning(&file, path)?);
+    let archive = if codec == Codec::None {
+        Archive::in_open_file(Arc::new(file), 0, metadata.len())
+    } else {
+        let spool = Spool::new(parent.own_path());
+        match spool.decode(codec, BufReader::new(file), path, interrupt)? {
+            (archive, None) => archive,
+            (_, Some(damage)) => return Err(damage),
+        }
+    };
+    let files = Files::in_archive(&Arc::new(archive)).map_err(|_| not_a_layout())?;
+    if !Input::is_layout(&files) {
+        return Err(not_a_layout());
+    }
+    Input::read_layout(path.display().to_string(), files)
+}
+
+/// Refuses to overwrite what was never a tar: the name may be a slip.
+pub(super) fn refuse_other_file(parent: &Dir, name: &str, path: &Path) -> Result<()> {
+    let Some(file) = parent.open_file(name)? else {
+        return Ok(());
+    };
+    let beginning = beginning(&file, path)?;
+    let is_tar = match beginning.first_chunk::<BLOCK>() {
+        Some(block) => *block == [0; BLOCK] || Header::new(block).checksum_fits(),
+        None => beginning.is_empty(),
+    };
+    if is_tar || Codec::sniff(&beginning) != Codec::None {
+        return Ok(());
+    }
+    Err(Error::NotATar)
+}
+
+/// The first block of a file, or what there is of it.
+fn beginning(file: &File, path: &Path) -> Result<Vec<u8>> {
+    let mut beginning = Vec::new();
+    let mut reader = file.take(BLOCK as u64);
+    let read = reader.read_to_end(&mut beginning);
+    read.map_err(Error::io("read", path))?;
+    io::Seek::rewind(&mut &*file).map_err(Error::io("read", path))?;
+    Ok(beginning)
+}

@@ -1,0 +1,162 @@
+use super::*;
+
+fn image(content: &str, name: Option<&str>) -> Descriptor {
+    let mut descriptor =
+        Descriptor::new(media_type::MANIFEST, Digest::sha256(content.as_bytes()), 7);
+    descriptor.annotations = name.map(|name| {
+        let annotations = json!({ REF_NAME: name });
+        annotations.as_object().unwrap().clone()
+    });
+    descriptor
+}
+
+/// Merges lists one after the other; gives (content, name) of what is there in the end.
+fn merged(lists: &[&[(&str, Option<&str>)]]) -> Vec<(String, Option<String>)> {
+    let mut index: Option<Vec<u8>> = None;
+    let mut contents = Vec::new();
+    for list in lists {
+        let descriptors = list.iter().map(|(content, name)| image(content, *name));
+        let additions = Additions {
+            descriptors: descriptors.collect(),
+        };
+        contents.extend(list.iter().map(|(content, _)| (*content).to_owned()));
+        index = Some(additions.merge(index.as_deref()).unwrap().bytes);
+    }
+    let index: Value = serde_json::from_slice(&index.unwrap()).unwrap();
+    let manifests = index["manifests"].as_array().unwrap().iter();
+    let content = |value: &Value| {
+        let digest = value["digest"].as_str().unwrap();
+        let named = |content: &&String| Digest::sha256(content.as_bytes()).to_string() == digest;
+        contents.iter().find(named).unwrap().clone()
+    };
+    manifests
+        .map(|value| {
+            (
+                content(value),
+                annotation(value, REF_NAME).map(str::to_owned),
+            )
+        })
+        .collect()
+}
+
+#[test]
+fn names_move_and_nothing_stays_without_a_name() {
+    let entry = |content: &str, name: Option<&str>| (content.to_owned(), name.map(str::to_owned));
+    let old: &[(&str, Option<&str>)] = &[("A", Some("app:1")), ("B", Some("base"))];
+    assert_eq!(
+        merged(&[old, &[("C", Some("app:1"))]]),
+        [entry("C", Some("app:1")), entry("B", Some("base"))]
+    );
+    // An image that has another name does not stay without a name too.
+    let twice: &[(&str, Option<&str>)] = &[("A", Some("app:1")), ("A", Some("app:latest"))];
+    assert_eq!(
+        merged(&[twice, &[("C", Some("app:1"))]]),
+        [entry("C", Some("app:1")), entry("A", Some("app:latest"))]
+    );
+    // What never had a name stays.
+    let nameless: &[(&str, Option<&str>)] = &[("A", None), ("B", Some("base"))];
+    assert_eq!(
+        merged(&[nameless, &[("C", Some("base"))]]),
+        [entry("C", Some("base")), entry("A", None)]
+    );
+    // The same again changes nothing.
+    assert_eq!(merged(&[old, old]), merged(&[old]));
+    assert_eq!(
+        merged(&[&[("A", None)], &[("A", None)]]),
+        [entry("A", None)]
+    );
+    // A name for what had none.
+    assert_eq!(
+        merged(&[&[("A", None)], &[("A", Some("app:1"))]]),
+        [entry("A", Some("app:1"))]
+    );
+}
+
+/// Many images may have the same tag: <https://github.com/containerd/containerd> exports them so.
+#[test]
+fn the_whole_name_counts() {
+    let image = |content: &str, tag: &str, whole: Option<&str>| {
+        let mut descriptor = image(content, Some(tag));
+        let annotations = descriptor.annotations.as_mut().unwrap();
+        annotations.extend(whole.map(|whole| (CONTAINERD_NAME.to_owned(), json!(whole))));
+        descriptor
+    };
+    let merge = |descriptor: &Descriptor, existing: Option<&[u8]>| {
+        let descriptors = vec![descriptor.clone()];
+        Additions { descriptors }.merge(existing).unwrap().bytes
+    };
+    let a = image("A", "1", Some("docker.io/x/a:1"));
+    let b = image("B", "1", Some("docker.io/x/b:1"));
+    let next_a = image("C", "1", Some("docker.io/x/a:1"));
+    let plain = image("D", "1", None);
+    let both = merge(&b, Some(&merge(&a, None)));
+    let names = |index: &[u8]| {
+        let index: Value = serde_json::from_slice(index).unwrap();
+        let manifests = index["manifests"].as_array().unwrap().iter();
+        manifests
+            .map(|value| annotation(value, CONTAINERD_NAME).map(str::to_owned))
+            .collect::<Vec<_>>()
+    };
+    let [name_a, name_b] = ["docker.io/x/a:1", "docker.io/x/b:1"].map(|n| Some(n.to_owned()));
+    assert_eq!(names(&both), [name_a.clone(), name_b.clone()]);
+    let next = merge(&next_a, Some(&both));
+    assert_eq!(names(&next).len(), 2);
+    assert!(names(&next).contains(&name_a) && names(&next).contains(&name_b));
+    // One that is called by the tag alone is yet another image.
+    assert_eq!(names(&merge(&plain, Some(&both))).len(), 3);
+}
+
+#[test]
+fn the_order_of_the_runs_does_not_show() {
+    let lists: [&[(&str, Option<&str>)]; 3] = [
+        &[("A", Some("b:1")), ("B", None)],
+        &[("C", Some("a:1")), ("A", Some("a:2"))],
+        &[("D", None)],
+    ];
+    let expected = merged(&lists);
+    for order in [[0, 2, 1], [1, 0, 2], [1, 2, 0], [2, 0, 1], [2, 1, 0]] {
+        assert_eq!(merged(&order.map(|run| lists[run])), expected);
+    }
+}
+
+#[test]
+fn a_moved_name_is_told() {
+    let old = Additions {
+        descriptors: vec![image("A", Some("app:1")), image("B", Some("b:1"))],
+    };
+    let old = old.merge(None).unwrap().bytes;
+    let new = Additions {
+        descriptors: vec![image("C", Some("app:1")), image("B", Some("b:1"))],
+    };
+    let digest = |content: &str| Digest::sha256(content.as_bytes()).to_string();
+    let moved = MovedName {
+        name: "app:1".to_owned(),
+        from: digest("A"),
+        to: digest("C"),
+    };
+    assert_eq!(new.merge(Some(&old)).unwrap().moved, [moved]);
+}
+
+#[test]
+fn annotations_are_strings() {
+    let mut descriptor = image("A", Some("app:1"));
+    let annotations = descriptor.annotations.as_mut().unwrap();
+    annotations.insert("z".to_owned(), json!(1));
+    let descriptors = vec![descriptor];
+    let merged = Additions { descriptors }.merge(None).unwrap();
+    let index: Value = serde_json::from_slice(&merged.bytes).unwrap();
+    assert_eq!(
+        index["manifests"][0]["annotations"],
+        json!({ REF_NAME: "app:1" })
+    );
+}
+
+#[test]
+fn unknown_fields_of_the_index_stay() {
+    let existing = br#"{"schemaVersion":2,"annotations":{"a":"b"},"manifests":null,"x":1}"#;
+    let merged = Additions::default().merge(Some(existing)).unwrap();
+    assert_eq!(
+        String::from_utf8(merged.bytes).unwrap(),
+        r#"{"schemaVersion":2,"annotations":{"a":"b"},"manifests":[],"x":1}"#
+    );
+}

@@ -1,0 +1,254 @@
+//! Where a layout goes, by the name that the user gave.
+
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+
+use crate::compression::Encoding;
+use crate::error::Error;
+use crate::error::Result;
+use crate::findings::Place;
+
+/// Where the layout goes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Target {
+    /// A folder.
+    Folder(PathBuf),
+    /// A tar file, compressed if its name says so.
+    Tar(PathBuf),
+    /// A tar on standard output.
+    Stdout,
+}
+
+/// Why a name is not one for an output.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{message}")]
+pub struct TargetError {
+    message: String,
+    /// What to do about it.
+    pub hint: String,
+}
+
+/// Endings of names that are tars, and how these are compressed.
+const ENDINGS: [(&str, Encoding); 5] = [
+    (".tar", Encoding::None),
+    (".tar.gz", Encoding::GZIP),
+    (".tgz", Encoding::GZIP),
+    (".tar.zst", Encoding::ZSTD),
+    (".tzst", Encoding::ZSTD),
+];
+
+/// Endings of names that somebody who wants a file would choose, and would get a folder.
+const OTHER_ENDINGS: [&str; 20] = [
+    ".tar.xz",
+    ".txz",
+    ".tar.bz2",
+    ".tbz2",
+    ".tbz",
+    ".tar.lzma",
+    ".tar.lz4",
+    ".tar.lz",
+    ".tar.br",
+    ".tar.z",
+    ".tar.zstd",
+    ".gz",
+    ".zst",
+    ".zstd",
+    ".xz",
+    ".bz2",
+    ".zip",
+    ".7z",
+    ".rar",
+    ".cpio",
+];
+
+/// How skopeo and podman begin the names of places.
+const TRANSPORTS: [&str; 9] = [
+    "oci",
+    "oci-archive",
+    "docker-archive",
+    "dir",
+    "docker",
+    "docker-daemon",
+    "containers-storage",
+    "ostree",
+    "sif",
+];
+
+impl Target {
+    /// A tar if the name ends in `.tar`, `.tar.gz`, `.tgz`, `.tar.zst` or `.tzst`, standard output if it is `-`, else a
+    /// folder.
+    #[must_use]
+    pub fn new(path: &Path) -> Target {
+        if path == Path::new("-") {
+            Target::Stdout
+        } else if encoding(path).is_some() {
+            Target::Tar(path.to_owned())
+        } else {
+            Target::Folder(path.to_owned())
+        }
+    }
+
+    /// The same for a name that a user typed, which may mean something else.
+    ///
+    /// # Errors
+    /// A name that says neither tar nor folder.
+    pub fn parse(path: &Path) -> Result<Target, TargetError> {
+        let text = path.to_string_lossy();
+        let refuse = |message: String, hint: &str| {
+            Err(TargetError {
+                message,
+                hint: hint.to_owned(),
+            })
+        };
+        if text == "-" {
+            return Ok(Target::Stdout);
+        }
+        if let Some((transport, rest)) = text.split_once(':')
+            && TRANSPORTS.contains(&transport)
+        {
+            let message = format!("the output `{text}` begins with a transport, expected a path");
+            let hint = match transport {
+                "docker" | "docker-daemon" | "containers-storage" => {
+                    "write a folder with `-o images`, then pass `oci:images:NAME` to `skopeo copy`"
+                        .to_owned()
+                }
+                _ if rest.is_empty() => "use `-o images` or `-o images.tar`".to_owned(),
+                _ => {
+                    let rest = rest.split(':').next().unwrap_or(rest);
+                    let stem = rest.strip_suffix(".tar").unwrap_or(rest);
+                    format!("use `-o {stem}` for a folder or `-o {stem}.tar` for a tar")
+                }
+            };
+            return refuse(message, &hint);
+        }
+        if path.file_name().is_none() {
+            let message = format!("the output cannot be `{text}`");
+            return refuse(
+                message,
+                "name a folder or file, such as `images` or `images.tar`",
+            );
+        }
+        if ["/dev/stdout", "/dev/fd/1", "/proc/self/fd/1"].contains(&&*text) {
+            let message = format!("the output cannot be `{text}`");
+            return refuse(message, "use `-o -` for a tar on standard output");
+        }
+        if text.ends_with('/') && encoding(path).is_some() {
+            let message =
+                format!("the output `{text}` has the ending of a tar and the slash of a folder");
+            return refuse(
+                message,
+                "remove the slash for a tar, or the ending for a folder",
+            );
+        }
+        let lower = text.trim_end_matches('/').to_lowercase();
+        let ends_with = |ending: &&str| lower.ends_with(*ending) && lower.len() > ending.len();
+        let written = ENDINGS.map(|(ending, _)| ending);
+        if encoding(path).is_none() && written.iter().any(ends_with) {
+            let message = format!("the ending of the output `{text}` is in capital letters");
+            return refuse(
+                message,
+                "write the ending in small letters, such as `images.tar`",
+            );
+        }
+        if encoding(path).is_none() && OTHER_ENDINGS.iter().any(ends_with) {
+            let message =
+                format!("the output `{text}` has the ending of a format that is not written");
+            let hint =
+                "use .tar, .tar.gz, .tgz, .tar.zst or .tzst for a tar, or no ending for a folder";
+            return refuse(message, hint);
+        }
+        Ok(Target::new(path))
+    }
+
+    /// A folder on the output's file system, where temporary files belong.
+    #[must_use]
+    pub fn temporary(&self) -> PathBuf {
+        match self {
+            // Its parent may belong to somebody else, as that of a mounted folder does.
+            Target::Folder(path) if path.is_dir() => path.clone(),
+            Target::Folder(path) | Target::Tar(path) => parent(path),
+            Target::Stdout => std::env::temp_dir(),
+        }
+    }
+
+    /// The path of a file or folder; `None` for standard output.
+    pub(crate) fn path(&self) -> Option<&Path> {
+        match self {
+            Target::Folder(path) | Target::Tar(path) => Some(path),
+            Target::Stdout => None,
+        }
+    }
+
+    pub(crate) fn place(&self) -> Place {
+        Place::input(match self {
+            Target::Folder(path) | Target::Tar(path) => path.display().to_string(),
+            Target::Stdout => "standard output".to_owned(),
+        })
+    }
+
+    /// Refuses an output that is an input or would be put into one. With `replaces`, also one that an input is in, and
+    /// would be removed with.
+    pub(crate) fn refuse_inputs(&self, inputs: &[PathBuf], replaces: bool) -> Result<()> {
+        let Some(output) = self.path() else {
+            return Ok(());
+        };
+        let same = std::fs::metadata(output).map(|output| (output.dev(), output.ino()));
+        let above = parent(output).canonicalize();
+        let inside = output.canonicalize();
+        for input in inputs {
+            let Ok(metadata) = std::fs::metadata(input) else {
+                continue;
+            };
+            if same
+                .as_ref()
+                .is_ok_and(|same| *same == (metadata.dev(), metadata.ino()))
+            {
+                return Err(Error::OutputIsInput {
+                    path: output.to_owned(),
+                    input: input.clone(),
+                });
+            }
+            let Ok(resolved) = input.canonicalize() else {
+                continue;
+            };
+            let contains = metadata.is_dir()
+                && above
+                    .as_ref()
+                    .is_ok_and(|above| above.starts_with(&resolved));
+            let contained = replaces
+                && inside
+                    .as_ref()
+                    .is_ok_and(|inside| resolved.starts_with(inside));
+            if contains || contained {
+                let (inner, outer) = if contains {
+                    (output, &**input)
+                } else {
+                    (&**input, output)
+                };
+                return Err(Error::OutputAndInputOverlap {
+                    inner: inner.to_owned(),
+                    outer: outer.to_owned(),
+                });
+            }
+        }
+        Ok(())
+    }
+}
+
+/// How a tar of this name is compressed; `None` where the name is not that of a tar.
+pub(super) fn encoding(path: &Path) -> Option<Encoding> {
+    let name = path.file_name()?.to_str()?;
+    let (_, encoding) = ENDINGS.into_iter().find(|(ending, _)| {
+        // A file that is called `.tar` has no ending.
+        name.strip_suffix(ending)
+            .is_some_and(|stem| !stem.is_empty())
+    })?;
+    Some(encoding)
+}
+
+fn parent(path: &Path) -> PathBuf {
+    match path.parent() {
+        Some(parent) if parent != Path::new("") => parent.to_owned(),
+        _ => PathBuf::from("."),
+    }
+}

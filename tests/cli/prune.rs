@@ -1,0 +1,235 @@
+//! What nothing refers to is removed from a layout, and nothing else.
+
+use std::fs;
+
+use serde_json::{Value, json};
+
+use crate::support::docker::{Image, save};
+use crate::support::layers::Layer;
+use crate::support::layout::Layout;
+use crate::support::sandbox::{Run, Sandbox};
+use crate::support::{oci, sha256};
+
+fn archive(name: &str, text: &str) -> Vec<u8> {
+    let layers = [Layer::new("base"), Layer::new(text)];
+    save(&[Image::new(&[name], &layers)]).tar()
+}
+
+/// A layout `out` in which `app:1` has moved, and a file for comparison of how it would be without the old one.
+fn moved(sandbox: &Sandbox) -> Layout {
+    for (text, output) in [("one", "out"), ("two", "out"), ("two", "new")] {
+        sandbox.write("app.tar", &archive("app:1", text));
+        sandbox.convert(&["app.tar", "-o", output]).succeeds();
+    }
+    sandbox.layout("new")
+}
+
+/// How many bytes the blobs take.
+fn size(layout: &Layout) -> usize {
+    let blobs = layout.files.iter();
+    let blobs = blobs.filter(|(name, _)| name.starts_with("blobs/"));
+    blobs.map(|(_, bytes)| bytes.len()).sum()
+}
+
+#[test]
+fn what_nothing_refers_to_is_removed() {
+    let sandbox = Sandbox::new();
+    let new = moved(&sandbox);
+    let old = Layout::open(&sandbox.path("out"));
+    let freed = size(&old) - size(&new);
+    let shown = indicatif::HumanBytes(freed as u64);
+    let before = sandbox.snapshot();
+    // A manifest, a config and a layer.
+    let run = sandbox.run(&["prune", "--dry-run", "out"]);
+    assert_eq!(
+        run.succeeds().stdout(),
+        format!("out: 3 blobs, {shown}, would be freed\n")
+    );
+    let run = sandbox.run(&["prune", "--dry-run", "--json", "out"]);
+    let document: Value = serde_json::from_slice(&run.succeeds().stdout).unwrap();
+    let expected = json!([{ "layout": "out", "blobs": 3, "size": freed }]);
+    assert_eq!(document, json!({ "layouts": expected, "dryRun": true }));
+    assert_eq!(sandbox.snapshot(), before);
+
+    let run = sandbox.run(&["prune", "out"]);
+    assert_eq!(
+        run.succeeds().stdout(),
+        format!("out: 3 blobs, {shown}, freed\n")
+    );
+    assert_eq!(sandbox.layout("out"), new);
+    let run = sandbox.run(&["prune", "out", "new", "-q"]);
+    assert_eq!(run.succeeds().stdout(), "");
+    assert_eq!(sandbox.layout("out"), new);
+    assert_eq!(sandbox.layout("new"), new);
+}
+
+#[test]
+fn a_conversion_prunes_in_the_end() {
+    let sandbox = Sandbox::new();
+    let new = moved(&sandbox);
+    let run = sandbox.convert(&["app.tar", "-o", "out", "--prune", "--json"]);
+    let report: Value = serde_json::from_slice(&run.succeeds().stdout).unwrap();
+    assert_eq!(report["pruned"]["blobs"], 3);
+    assert_eq!(sandbox.layout("out"), new);
+    // A tar has nothing to prune.
+    sandbox
+        .convert(&["app.tar", "-o", "out.tar", "--prune"])
+        .succeeds();
+}
+
+/// A layout with all that can refer to something: indexes in indexes, artifacts, subjects, foreign layers, unknown documents.
+#[test]
+fn what_others_refer_to_stays() {
+    let mut theirs = oci::Layout::default();
+    let image = theirs.image("amd64", &[Layer::new("a")]);
+    let other = theirs.image("arm64", &[Layer::new("b")]);
+    let inner = theirs.index(&[image.clone(), other]);
+    let outer = theirs.index(&[inner]);
+    theirs.add(oci::named(&outer, "multi:1"));
+    let subject = theirs.image("amd64", &[Layer::new("subject")]);
+    let config = theirs.blob(oci::EMPTY, b"{}");
+    let payload = theirs.blob("application/vnd.example", b"payload");
+    let mut referrer = oci::manifest(&config, &[payload]);
+    referrer["subject"] = subject;
+    referrer["artifactType"] = json!("application/vnd.example");
+    let referrer = theirs.document(&referrer);
+    theirs.add(referrer);
+    // What was copied only in part refers to what is not there.
+    let mut absent = image;
+    absent["digest"] = json!(sha256(b"absent"));
+    let partial = theirs.index(&[absent]);
+    theirs.add(oci::named(&partial, "partial:1"));
+    let sandbox = Sandbox::with_folder(&theirs.files());
+    let before = sandbox.snapshot();
+    sandbox.run(&["prune", "app"]).succeeds();
+    assert_eq!(sandbox.snapshot(), before);
+
+    // What is not a blob is not ours.
+    sandbox.write("app/README", b"notes");
+    sandbox.write("app/blobs/sha256/notes", b"notes");
+    fs::create_dir(sandbox.path("app/blobs/md5")).unwrap();
+    sandbox.write("app/blobs/md5/notes", b"notes");
+    let before = sandbox.snapshot();
+    let loose = oci::blob_path(&sha256(b"loose"));
+    sandbox.write(&format!("app/{loose}"), b"loose");
+    let run = sandbox.run(&["prune", "app"]);
+    assert_eq!(run.succeeds().stdout(), "app: 1 blob, 5 B, freed\n");
+    assert_eq!(sandbox.snapshot(), before);
+}
+
+/// `docker save` puts a manifest.json beside its layout, which may refer to more than index.json.
+#[test]
+fn what_docker_refers_to_stays() {
+    let sandbox = Sandbox::new();
+    moved(&sandbox);
+    let old = Layout::open(&sandbox.path("out"));
+    let new = sandbox.layout("new");
+    let blobs: Vec<&String> = old
+        .files
+        .keys()
+        .filter(|name| !new.files.contains_key(*name))
+        .collect();
+    let manifest = json!([{ "Config": blobs[0], "RepoTags": null, "Layers": [blobs[1]] }]);
+    sandbox.write("out/manifest.json", manifest.to_string().as_bytes());
+    let run = sandbox.run(&["prune", "out"]);
+    assert!(run.succeeds().stdout().starts_with("out: "));
+    for blob in &blobs[..2] {
+        assert!(sandbox.path(&format!("out/{blob}")).exists());
+    }
+}
+
+/// The `diff_ids` of a config are no blobs: a layer that was once stored plain is not kept by them.
+#[test]
+fn an_old_codec_is_removed() {
+    let sandbox = Sandbox::new();
+    sandbox.write("app.tar", &archive("app:1", "one"));
+    for (compression, output) in [("none", "out"), ("gzip", "out"), ("gzip", "new")] {
+        let args = ["app.tar", "-o", output, "--compression", compression];
+        sandbox.convert(&args).succeeds();
+    }
+    sandbox.run(&["prune", "out"]).succeeds();
+    assert_eq!(sandbox.layout("out"), sandbox.layout("new"));
+}
+
+#[test]
+fn when_in_doubt_nothing_is_removed() {
+    let sandbox = Sandbox::new();
+    moved(&sandbox);
+    let layout = sandbox.layout("new");
+    let manifest = oci::blob_path(oci::digest(&layout.only()));
+    let sound = sandbox.read(&format!("out/{manifest}"));
+    let text = String::from_utf8(sound.clone()).unwrap();
+    let hint = "hint: use `ocify verify` to see what is damaged\n";
+    for (file, bytes, reason) in [
+        (
+            &*manifest,
+            text.replacen("\"layers\"", "\"Lavers\"", 1),
+            "its digest does not match",
+        ),
+        (
+            &*manifest,
+            "not JSON".to_owned(),
+            "its digest does not match",
+        ),
+        (
+            "index.json",
+            "{".to_owned(),
+            "EOF while parsing an object at line 1 column 1",
+        ),
+    ] {
+        let intact = sandbox.read(&format!("out/{file}"));
+        sandbox.write(&format!("out/{file}"), bytes.as_bytes());
+        let before = sandbox.snapshot();
+        sandbox.run(&["prune", "out"]).fails(&format!(
+            "ocify: out: nothing was removed: cannot tell what {file} refers to: {reason}\n{hint}"
+        ));
+        assert_eq!(sandbox.snapshot(), before);
+        sandbox.write(&format!("out/{file}"), &intact);
+    }
+}
+
+#[test]
+fn what_is_not_a_layout_in_a_folder() {
+    let sandbox = Sandbox::new();
+    moved(&sandbox);
+    fs::create_dir(sandbox.path("folder")).unwrap();
+    sandbox.write("folder/thesis.txt", b"years of work");
+    fs::create_dir(sandbox.path("empty")).unwrap();
+    let before = sandbox.snapshot();
+    for path in ["app.tar", "folder", "empty"] {
+        sandbox.run(&["prune", path]).fails(&format!(
+            "ocify: {path}: not an OCI layout in a folder\n\
+             hint: to prune a tar, convert it to a new one: only what is referred to is written\n"
+        ));
+    }
+    assert_eq!(sandbox.snapshot(), before);
+    // The others are pruned.
+    let run = sandbox.run(&["prune", "folder", "out"]);
+    assert_eq!(run.status.code(), Some(1));
+    assert!(run.stdout().starts_with("out: 3 blobs, "));
+}
+
+/// Runs that add and runs that prune: each sees the layout before or after the other, and no image is damaged.
+#[test]
+fn pruning_while_others_write() {
+    let sandbox = Sandbox::new();
+    sandbox.write("first.tar", &archive("first:1", "first"));
+    sandbox.convert(&["first.tar", "-o", "out"]).succeeds();
+    let names: Vec<String> = (0..6).map(|number| format!("app:{number}")).collect();
+    for name in &names {
+        sandbox.write(&format!("{name}.tar"), &archive(name, name));
+    }
+    let start = |args: &[&str]| sandbox.command(args).spawn().unwrap();
+    let mut running = Vec::new();
+    for name in &names {
+        let input = format!("{name}.tar");
+        running.push(start(&["convert", "--no-fsync", &input, "-o", "out"]));
+        running.push(start(&["prune", "-q", "out"]));
+    }
+    for child in running {
+        Run::new(child).succeeds();
+    }
+    sandbox.run(&["prune", "out"]).succeeds();
+    // Every blob that is referred to is there.
+    assert_eq!(sandbox.layout("out").names().len(), 7);
+}
