@@ -1,5 +1,7 @@
 //! The whole story, from inputs to output.
 
+mod remaining;
+
 use std::collections::{HashMap, HashSet};
 use std::path::PathBuf;
 
@@ -24,7 +26,7 @@ use crate::image::Node;
 use crate::image::REF_NAME;
 use crate::image::Reference;
 use crate::interrupt::Interrupt;
-use crate::layer::{Done, Pipeline, thread_pool};
+use crate::layer::{Done, OnDamage, Pipeline, thread_pool};
 use crate::output::Additions;
 use crate::output::Output;
 use crate::output::OutputOptions;
@@ -42,6 +44,7 @@ use crate::resolve::{Resolver, Written};
 use crate::select::Selected;
 use crate::select::Selection;
 use crate::source::Spool;
+use remaining::{Failed, Remaining};
 
 /// How a conversion is done. The default converts everything and keeps what is compressed already.
 #[derive(Debug, Clone, Default)]
@@ -63,6 +66,8 @@ pub struct Options {
     pub digest_map: Option<DigestMap>,
     /// Where finished layers are kept for the next conversion. The output is the same with and without.
     pub cache: Option<CacheOptions>,
+    /// Whether an input that fails is left out, and the others are converted.
+    pub keep_going: bool,
 }
 
 /// Converts all selected images of `inputs` into one layout at `target`.
@@ -70,7 +75,8 @@ pub struct Options {
 /// The output appears whole or not at all; what was there before stays until then, and stays when this fails.
 ///
 /// # Errors
-/// The first thing that is wrong with an input, with its place; [`Error::Interrupted`] after a request to stop.
+/// The first thing that is wrong with an input, with its place, unless the options say to keep going;
+/// [`Error::Interrupted`] after a request to stop.
 pub fn convert(
     inputs: &[PathBuf],
     target: &Target,
@@ -88,30 +94,8 @@ pub fn convert(
     };
     let temporary = target.temporary();
     let spool = Spool::new(&temporary);
-    let inputs: Vec<Input> = inputs
-        .iter()
-        .map(|path| Input::open_by_way_of(&spool, path, &options.read, interrupt))
-        .collect::<Result<_>>()?;
-    // What concerns whole inputs comes first: of an archive that is cut short nothing can be selected.
-    findings(&inputs, &[])?;
-    let mut warnings = Vec::new();
-    let selected = options.selection.apply(&inputs, &mut warnings);
-    // What cannot be read is not missing: why is in the findings.
-    let (selected, missing) = selected.or_else(|error| {
-        findings(&inputs, &options.selection.named(&inputs)?)?;
-        Err(error)
-    })?;
-    findings(&inputs, &missing)?;
-    warnings.splice(..0, findings(&inputs, &selected)?);
-    let references = selected.iter().flat_map(|one| &one.entry.references);
-    check_names(references.filter_map(Reference::display_name))?;
-    let mut plan = Plan::new(&inputs, &selected, options.compression, options.check)?;
-    warnings.append(&mut plan.warnings);
-    let mut digest_map = match &options.digest_map {
-        Some(map) => Some(StagedMap::new(map, options.output.fsync, interrupt)?),
-        None => None,
-    };
-
+    let open = |path: &PathBuf| Input::open_by_way_of(&spool, path, &options.read, interrupt);
+    let remaining = Remaining::open(inputs, options.keep_going, open)?;
     let work = Work {
         pool: &pool,
         target,
@@ -120,55 +104,16 @@ pub fn convert(
         progress,
         interrupt,
     };
-    let mut jobs = CachedJobs::new(&plan.jobs, cache.as_ref());
-    let mut done = work.layers(&jobs);
-    if let (Err(error), Some(cache)) = (&done, &cache)
-        && cache.can_recover_from(error, &temporary)
-    {
-        cache.recover_from(error);
-        jobs = CachedJobs::new(&plan.jobs, None);
-        done = work.layers(&jobs);
-    }
-    let (output, mut done) = done?;
-    warnings.append(&mut done.warnings);
-    let outcomes = done.outcomes;
-
-    let with_schema2 = digest_map.is_some();
-    let mut resolver = Resolver::new(&plan, &outcomes, &output, with_schema2);
-    let mut additions = Additions::default();
-    let mut entries = Vec::with_capacity(selected.len());
-    for (number, one) in selected.iter().enumerate() {
-        let written = resolver.root(number);
-        let written = written.map_err(|error| one.locate(error, &inputs))?;
-        let references = one.entry.references.iter();
-        additions
-            .descriptors
-            .extend(references.map(|reference| descriptor(&written, reference)));
-        entries.push(entry_report(&inputs[one.input], one, &written));
-    }
-    refuse_shared_names(&inputs, &selected, &entries)?;
-
-    interrupt.check()?;
-    // Written before the layout is published, and put in its place after it: no map tells of a layout that is not there,
-    // and a full disk is found out while nothing has changed.
-    if let Some(map) = &mut digest_map {
-        map.write(&entries)?;
-    }
-    output.commit(&additions)?;
-    if let Some(map) = digest_map {
-        map.publish()?;
-    }
+    let (report, failed) = remaining.attempt(|inputs| work.convert(inputs))?;
+    let mut report = report.unwrap_or_default();
+    report.failed = failed;
     if let Some(cache) = &cache {
-        warnings.append(&mut cache.take_warnings());
+        report.warnings.append(&mut cache.take_warnings());
     }
-    Ok(Report {
-        entries,
-        warnings,
-        cache: cache.map(|_| jobs.report()),
-    })
+    Ok(report)
 }
 
-/// What the layers are done with.
+/// What inputs are converted with.
 struct Work<'a> {
     pool: &'a rayon::ThreadPool,
     target: &'a Target,
@@ -179,6 +124,70 @@ struct Work<'a> {
 }
 
 impl Work<'_> {
+    /// Converts all inputs, or nothing.
+    fn convert(&self, inputs: &[Input]) -> Result<Report, Failed> {
+        let options = self.options;
+        let (selected, mut warnings) = select(inputs, &options.selection)?;
+        let plan = Plan::new(inputs, &selected, options.compression, options.check)
+            .map_err(|error| Failed::in_their_places(inputs, [error]))?;
+        warnings.extend(plan.warnings.iter().cloned());
+        let mut digest_map = match &options.digest_map {
+            Some(map) => Some(StagedMap::new(map, options.output.fsync, self.interrupt)?),
+            None => None,
+        };
+
+        let mut jobs = CachedJobs::new(&plan.jobs, self.cache);
+        let mut done = self.layers(&jobs);
+        if let (Err(error), Some(cache)) = (&done, self.cache)
+            && cache.can_recover_from(error, &self.target.temporary())
+        {
+            cache.recover_from(error);
+            jobs = CachedJobs::new(&plan.jobs, None);
+            done = self.layers(&jobs);
+        }
+        let (output, mut done) = done?;
+        if !done.damaged.is_empty() {
+            // All begins anew with the other inputs: the output then is as if the damaged ones had not been named, and
+            // what they share with others is taken from those.
+            return Err(Failed::in_their_places(inputs, done.damaged));
+        }
+        warnings.append(&mut done.warnings);
+
+        let with_schema2 = digest_map.is_some();
+        let mut resolver = Resolver::new(&plan, &done.outcomes, &output, with_schema2);
+        let mut additions = Additions::default();
+        let mut entries = Vec::with_capacity(selected.len());
+        for (number, one) in selected.iter().enumerate() {
+            let written = resolver.root(number).map_err(|error| {
+                let error = one.locate(error, inputs);
+                Failed::in_their_places(inputs, [error])
+            })?;
+            let references = one.entry.references.iter();
+            additions
+                .descriptors
+                .extend(references.map(|reference| descriptor(&written, reference)));
+            entries.push(entry_report(&inputs[one.input], one, &written));
+        }
+        refuse_shared_names(inputs, &selected, &entries)?;
+
+        self.interrupt.check()?;
+        // Written before the layout is published, and put in its place after it: no map tells of a layout that is not
+        // there, and a full disk is found out while nothing has changed.
+        if let Some(map) = &mut digest_map {
+            map.write(&entries)?;
+        }
+        output.commit(&additions)?;
+        if let Some(map) = digest_map {
+            map.publish()?;
+        }
+        Ok(Report {
+            entries,
+            warnings,
+            cache: self.cache.map(|_| jobs.report()),
+            failed: Vec::new(),
+        })
+    }
+
     /// Does all layers into a new output. When that fails nothing is left of it.
     fn layers(&self, jobs: &CachedJobs) -> Result<(Output, Done)> {
         let output = Output::open(self.target, &self.options.output, self.interrupt)?;
@@ -188,24 +197,56 @@ impl Work<'_> {
             progress: self.progress,
             interrupt: self.interrupt,
             layer_bytes: self.options.read.layer_bytes,
+            on_damage: if self.options.keep_going {
+                OnDamage::Record
+            } else {
+                OnDamage::Stop
+            },
         };
         let mut done = pipeline.write(&output, self.cache, &jobs.jobs)?;
-        done.outcomes = jobs.outcomes(done.outcomes);
+        if done.damaged.is_empty() {
+            done.outcomes = jobs.outcomes(done.outcomes);
+        }
         Ok((output, done))
     }
+}
+
+/// What is selected of the inputs, and what is to be said of it.
+fn select(
+    inputs: &[Input],
+    selection: &Selection,
+) -> Result<(Vec<Selected>, Vec<Finding>), Failed> {
+    let of_place = |error| Failed::in_their_places(inputs, [error]);
+    // What concerns whole inputs comes first: of an archive that is cut short nothing can be selected.
+    findings(inputs, &[])?;
+    let mut warnings = Vec::new();
+    let (selected, missing) = match selection.apply(inputs, &mut warnings) {
+        Ok(selected) => selected,
+        // What cannot be read is not missing: why is in the findings.
+        Err(error) => {
+            findings(inputs, &selection.named(inputs).map_err(of_place)?)?;
+            return Err(of_place(error));
+        }
+    };
+    findings(inputs, &missing)?;
+    warnings.splice(..0, findings(inputs, &selected)?);
+    let references = selected.iter().flat_map(|one| &one.entry.references);
+    check_names(references.filter_map(Reference::display_name))?;
+    Ok((selected, warnings))
 }
 
 /// What is to be said of the selected images of the inputs.
 ///
 /// # Errors
-/// The first finding that stops a conversion.
-fn findings(inputs: &[Input], selected: &[Selected]) -> Result<Vec<Finding>> {
+/// The first finding of each input that stops a conversion.
+fn findings(inputs: &[Input], selected: &[Selected]) -> Result<Vec<Finding>, Failed> {
     let mut wanted: HashMap<(usize, usize), Vec<&Selected>> = HashMap::new();
     for one in selected {
         let key = (one.input, one.position);
         wanted.entry(key).or_default().push(one);
     }
     let mut warnings = Vec::new();
+    let mut errors = Vec::new();
     for (number, input) in inputs.iter().enumerate() {
         let is_selected = |entry: usize, manifest: Option<Digest>| {
             let selected = wanted.get(&(number, entry)).into_iter().flatten();
@@ -216,18 +257,24 @@ fn findings(inputs: &[Input], selected: &[Selected]) -> Result<Vec<Finding>> {
         let absent = absent(input);
         let about = input.about(is_selected);
         // What to do about images that are missing is up to the selection, which tells of them.
-        warnings.extend(warnings_of(about.filter(
-            |(_, finding)| match finding.code {
-                Code::PlatformAbsent => false,
-                Code::MissingBlob => {
-                    let file = finding.place.file.as_deref();
-                    file.is_none_or(|file| !absent.contains(file))
-                }
-                _ => true,
-            },
-        ))?);
+        let found = warnings_of(about.filter(|(_, finding)| match finding.code {
+            Code::PlatformAbsent => false,
+            Code::MissingBlob => {
+                let file = finding.place.file.as_deref();
+                file.is_none_or(|file| !absent.contains(file))
+            }
+            _ => true,
+        }));
+        match found {
+            Ok(found) => warnings.extend(found),
+            Err(error) => errors.push((number, error)),
+        }
     }
-    Ok(warnings)
+    if errors.is_empty() {
+        Ok(warnings)
+    } else {
+        Err(Failed::of_inputs(errors))
+    }
 }
 
 /// The files of manifests and indexes that are listed in an input, and missing.
@@ -291,7 +338,7 @@ fn refuse_shared_names(
     inputs: &[Input],
     selected: &[Selected],
     entries: &[EntryReport],
-) -> Result<()> {
+) -> Result<(), Failed> {
     let mut seen: HashMap<&str, usize> = HashMap::new();
     for (position, entry) in entries.iter().enumerate() {
         for name in &entry.names {
@@ -301,11 +348,12 @@ fn refuse_shared_names(
                 selected[first].input == input && inputs[input].format == Some(Format::OciLayout);
             if entries[first].digest != entry.digest && !allowed {
                 let place = |entry: &EntryReport| format!("{} in {}", entry.digest, entry.input);
-                return Err(Error::NameConflict {
+                let error = Error::NameConflict {
                     name: name.clone(),
                     first: place(&entries[first]),
                     second: place(entry),
-                });
+                };
+                return Err(Failed::of_inputs([(input, error)]));
             }
         }
     }

@@ -58,7 +58,9 @@ pub use interrupt::Interrupt;
 pub use output::{OutputOptions, Target};
 pub use plan::Check;
 pub use progress::{Progress, Silent};
-pub use report::{CacheReport, EntryReport, ImageReport, IndexReport, LayerReport, Report};
+pub use report::{
+    CacheReport, EntryReport, Failure, ImageReport, IndexReport, LayerReport, Report,
+};
 pub use select::{ImageSelector, Missing, Selection};
 pub use source::Content;
 pub use verify::{Verification, VerifyOptions, verify};

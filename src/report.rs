@@ -3,7 +3,7 @@
 use crate::compression::Codec;
 use crate::digest::DiffId;
 use crate::digest::Digest;
-use crate::findings::Finding;
+use crate::findings::{Code, Finding};
 use crate::image::Platform;
 
 /// What [`crate::convert()`] gives back.
@@ -16,6 +16,22 @@ pub struct Report {
     pub warnings: Vec<Finding>,
     /// What came from the cache, where there is one.
     pub cache: Option<CacheReport>,
+    /// What failed, where the run goes on without it.
+    pub failed: Vec<Failure>,
+}
+
+/// An input that failed and was left out.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Failure {
+    /// The input as it was named; `None` where what is left could not be converted either.
+    pub input: Option<String>,
+    /// What kind of problem it is, where the code table has it.
+    pub code: Option<Code>,
+    /// Place and problem, for people. Text from the input is in it as it was found.
+    pub message: String,
+    /// What to do about it, where that helps.
+    pub hint: Option<&'static str>,
 }
 
 /// What a cache was good for.
