@@ -1,9 +1,12 @@
 //! The whole story, from inputs to output.
 
+mod dry_run;
 mod remaining;
 
-use std::collections::{HashMap, HashSet};
-use std::path::PathBuf;
+pub use dry_run::{DryEntry, DryImage, DryLayer, DryRun, dry_run};
+
+use std::collections::{BTreeSet, HashMap, HashSet};
+use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 
@@ -185,6 +188,7 @@ impl Work<'_> {
             warnings,
             cache: self.cache.map(|_| jobs.report()),
             failed: Vec::new(),
+            files: files_read(inputs, &plan),
         })
     }
 
@@ -209,6 +213,15 @@ impl Work<'_> {
         }
         Ok((output, done))
     }
+}
+
+/// The files that are read for what is selected: archives, or documents and blobs in folders.
+fn files_read(inputs: &[Input], plan: &Plan) -> BTreeSet<PathBuf> {
+    let metadata = inputs.iter().flat_map(Input::files_read);
+    let mut files: BTreeSet<PathBuf> = metadata.map(Path::to_owned).collect();
+    let blobs = plan.jobs.iter().map(|job| job.content.id());
+    files.extend(blobs.filter_map(|blob| blob.path().map(Path::to_owned)));
+    files
 }
 
 /// What is selected of the inputs, and what is to be said of it.

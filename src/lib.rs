@@ -26,6 +26,7 @@ mod report;
 mod resolve;
 mod schema2;
 mod select;
+mod side_document;
 mod source;
 mod tar;
 mod verify;
@@ -39,7 +40,7 @@ pub use cache::CacheOptions;
 pub use compression::{
     ChunkEncoder, Codec, Compression, CompressionError, EncodedChunk, Encoding, Framing,
 };
-pub use convert::{Options, convert};
+pub use convert::{DryEntry, DryImage, DryLayer, DryRun, Options, convert, dry_run};
 pub use digest::{DiffId, Digest, DigestError, Hasher};
 pub use digest_map::{DigestMap, DigestMapError};
 pub use error::{Error, Result};
@@ -62,5 +63,6 @@ pub use report::{
     CacheReport, EntryReport, Failure, ImageReport, IndexReport, LayerReport, Report,
 };
 pub use select::{ImageSelector, Missing, Selection};
+pub use side_document::SideDocument;
 pub use source::Content;
 pub use verify::{Verification, VerifyOptions, verify};

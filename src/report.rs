@@ -1,9 +1,14 @@
 //! What a conversion did: for each image the digests that it had and has now.
 
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+
 use crate::compression::Codec;
 use crate::digest::DiffId;
 use crate::digest::Digest;
+use crate::error::Error;
 use crate::findings::{Code, Finding};
+use crate::formats;
 use crate::image::Platform;
 
 /// What [`crate::convert()`] gives back.
@@ -18,6 +23,8 @@ pub struct Report {
     pub cache: Option<CacheReport>,
     /// What failed, where the run goes on without it.
     pub failed: Vec<Failure>,
+    /// The files of the inputs that were read, sorted.
+    pub files: BTreeSet<PathBuf>,
 }
 
 /// An input that failed and was left out.
@@ -32,6 +39,27 @@ pub struct Failure {
     pub message: String,
     /// What to do about it, where that helps.
     pub hint: Option<&'static str>,
+}
+
+impl Failure {
+    /// The error of an input at `path`.
+    #[must_use]
+    pub fn of_input(path: &Path, error: &Error) -> Failure {
+        Failure::new(Some(formats::name(path)), error)
+    }
+
+    pub(crate) fn new(input: Option<String>, error: &Error) -> Failure {
+        Failure {
+            code: match error.fact() {
+                Error::Finding { finding } => Some(finding.code),
+                Error::Io { .. } if input.is_some() => Some(Code::Unreadable),
+                _ => None,
+            },
+            input,
+            message: error.chain(),
+            hint: error.hint(),
+        }
+    }
 }
 
 /// What a cache was good for.

@@ -10,7 +10,8 @@ use ocify::{
 use super::args::{Check, Convert, Missing};
 use super::bars::Bars;
 use super::escape::escape;
-use super::{Failure, json, warn};
+use super::report::{Records, finish};
+use super::{Failure, dry_run, json, warn};
 
 pub fn run(args: &Convert, interrupt: &Interrupt) -> Result<(), Failure> {
     let target = Target::new(&args.output);
@@ -18,26 +19,37 @@ pub fn run(args: &Convert, interrupt: &Interrupt) -> Result<(), Failure> {
         let message = "`--json` and the tar cannot both go to standard output";
         return Err(Failure::Usage(message.to_owned()));
     }
+    let inputs = args.inputs.expand(Some(&args.output))?;
+    if inputs.is_empty() {
+        return Ok(());
+    }
+    let options = options(args);
+    if args.record.dry_run {
+        return dry_run::run(args, &inputs, &target, &options, interrupt);
+    }
+    let fsync = !args.no_fsync;
+    let records = Records::stage(&args.record, &args.output, &inputs, fsync, interrupt)?;
     let bars = (!args.common.quiet && io::stderr().is_terminal()).then(Bars::new);
     let progress: &dyn Progress = match &bars {
         Some(bars) => bars,
         None => &Silent,
     };
-    let result = ocify::convert(&args.inputs, &target, &options(args), progress, interrupt);
+    let result = ocify::convert(&inputs, &target, &options, progress, interrupt);
     if let Some(bars) = &bars {
         bars.clear();
     }
     let report = result?;
+    records.publish(&report, args.inputs.list())?;
     warn(&report.warnings, args.common.quiet);
     if args.common.verbose {
         print_layers(&report);
     }
     if args.common.json {
         json::print(&json::report(&report))?;
-    } else if target != Target::Stdout {
+    } else if target != Target::Stdout && !args.common.quiet {
         print_images(&report)?;
     }
-    Ok(())
+    finish(&report.failed, inputs.len())
 }
 
 fn options(args: &Convert) -> Options {
@@ -58,6 +70,7 @@ fn options(args: &Convert) -> Options {
         docker_manifest: !args.no_docker_manifest,
     };
     options.digest_map.clone_from(&args.digest_map);
+    options.keep_going = args.inputs.keep_going;
     let folder = args.cache.as_ref().filter(|folder| !folder.is_empty());
     options.cache = folder.map(|folder| CacheOptions {
         folder: folder.into(),

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use crate::error::{Error, Result};
-use crate::findings::{Code, Place};
+use crate::findings::Place;
 use crate::formats::Input;
 use crate::report::Failure;
 
@@ -69,8 +69,7 @@ impl Remaining {
             match open(path) {
                 Ok(input) => remaining.inputs.push(input),
                 Err(error) if keep_going && !matches!(error.fact(), Error::Interrupted) => {
-                    let input = crate::formats::name(path);
-                    remaining.failures.push(failure(Some(input), &error));
+                    remaining.failures.push(Failure::of_input(path, &error));
                 }
                 Err(error) => return Err(error),
             }
@@ -106,7 +105,7 @@ impl Remaining {
                     of_inputs.entry(input).or_insert(error);
                 }
                 None if !self.failures.is_empty() && !is_interrupt => {
-                    self.failures.push(failure(None, &error));
+                    self.failures.push(Failure::new(None, &error));
                     self.inputs.clear();
                     return Ok(());
                 }
@@ -115,23 +114,10 @@ impl Remaining {
         }
         for (number, input) in std::mem::take(&mut self.inputs).into_iter().enumerate() {
             match of_inputs.get(&number) {
-                Some(error) => self.failures.push(failure(Some(input.name), error)),
+                Some(error) => self.failures.push(Failure::new(Some(input.name), error)),
                 None => self.inputs.push(input),
             }
         }
         Ok(())
-    }
-}
-
-fn failure(input: Option<String>, error: &Error) -> Failure {
-    Failure {
-        code: match error.fact() {
-            Error::Finding { finding } => Some(finding.code),
-            Error::Io { .. } if input.is_some() => Some(Code::Unreadable),
-            _ => None,
-        },
-        input,
-        message: error.chain(),
-        hint: error.hint(),
     }
 }

@@ -19,8 +19,8 @@ impl Error {
                 Some("choose another output, or remove this one if it is not needed")
             }
             Error::CacheInOutput { .. } => Some("choose a folder outside the output for the cache"),
-            Error::DigestMapInside { .. } => Some("choose another path for the digest map"),
-            Error::DigestMapMissing { .. } => Some("convert again to write the digest map"),
+            Error::DocumentInside { .. } => Some("choose another path for it"),
+            Error::DocumentMissing { .. } => Some("convert again to write it"),
             Error::ArchiveTooLarge { .. } => {
                 Some("decompress it, and pass the archive that it contains")
             }

@@ -330,7 +330,7 @@ fn a_map_in_the_place_of_an_input_or_in_the_output() {
         let run = sandbox.convert(&[input, "-o", "there", "--digest-map", map]);
         run.fails(&format!(
             "ocify: the digest map {map} would be a file of {of}\n\
-             hint: choose another path for the digest map\n"
+             hint: choose another path for it\n"
         ));
         assert_eq!(sandbox.snapshot(), before, "{map}");
     }
