@@ -169,8 +169,8 @@ fn below(folder: &Path, output: Option<&Path>, found: &mut Vec<PathBuf>) {
             Err(error) => {
                 let path = error.path().map(Path::to_owned);
                 // Opening it says what is wrong with it. A dangling link matters if it should have been an archive.
-                let is_link = |path: &PathBuf| path.is_symlink() && !has_archive_ending(path);
-                found.extend(path.filter(|path| !is_link(path)));
+                let matters = |path: &PathBuf| !path.is_symlink() || has_archive_ending(path);
+                found.extend(path.filter(matters));
                 continue;
             }
         };

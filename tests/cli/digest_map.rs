@@ -280,7 +280,7 @@ fn an_output_without_its_map_is_told_of() {
     Run::new(child).fails(
         "ocify: the output is complete, but its digest map is missing: map.csv: \
          cannot rename a staged file to ./map.csv: Is a directory (os error 21)\n\
-         hint: convert again to write the digest map\n",
+         hint: convert again to write it\n",
     );
     sandbox.layout("out");
     assert!(!staged());
