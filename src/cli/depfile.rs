@@ -41,7 +41,6 @@ fn escape(path: &Path) -> Option<Vec<u8>> {
         backslashes = if byte == b'\\' { backslashes + 1 } else { 0 };
         escaped.push(byte);
     }
-    // What follows a name is a space, a colon or the end of a line.
-    escaped.extend(std::iter::repeat_n(b'\\', backslashes));
-    Some(escaped)
+    // What follows a name is a space, a colon or the end of a line, which make would take as escaped.
+    (backslashes == 0).then_some(escaped)
 }

@@ -51,7 +51,7 @@ impl<'a> Records<'a> {
             files.extend(list.map(Path::to_owned));
             let rule = depfile::rule(self.output, &files).ok_or_else(|| {
                 Failure::Other(
-                    "no depfile was written: a name of a file contains a line end".to_owned(),
+                    "no depfile was written: the name of a file contains a line end, or ends with a backslash".to_owned(),
                 )
             })?;
             file.write(&rule)?;

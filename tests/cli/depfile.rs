@@ -60,7 +60,6 @@ fn make_sees_every_file_whatever_its_name() {
         "a\\ b.tar",
         "a\\#b.tar",
         "a\\\\ b.tar",
-        "ends\\",
         "ü.tar",
     ] {
         let sandbox = Sandbox::new();
@@ -129,13 +128,16 @@ fn a_depfile_needs_an_output_with_a_name() {
 
 #[test]
 fn a_name_that_make_cannot_read_is_an_error() {
-    let sandbox = Sandbox::new();
-    sandbox.write(
-        "two\nlines.tar",
-        &save_one("app:1", &[Layer::new("app")]).tar(),
-    );
-    let run = sandbox.convert(&["two\nlines.tar", "-q", "-o", "out", "--depfile", "out.d"]);
-    assert_eq!(run.status.code(), Some(1));
-    assert!(run.stderr.contains("contains a line end"), "{}", run.stderr);
-    assert!(!sandbox.path("out.d").exists());
+    for name in ["two\nlines.tar", "ends\\"] {
+        let sandbox = Sandbox::new();
+        sandbox.write(name, &save_one("app:1", &[Layer::new("app")]).tar());
+        let run = sandbox.convert(&[name, "-q", "-o", "out", "--depfile", "out.d"]);
+        assert_eq!(run.status.code(), Some(1));
+        assert!(
+            run.stderr.contains("no depfile was written"),
+            "{}",
+            run.stderr
+        );
+        assert!(!sandbox.path("out.d").exists());
+    }
 }

@@ -36,6 +36,7 @@ mod modes;
 mod oci_layout;
 mod open_files;
 mod output;
+mod recipes;
 mod report;
 mod requests;
 mod schema1;
