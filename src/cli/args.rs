@@ -35,7 +35,7 @@ pub struct Common {
     #[arg(long)]
     pub json: bool,
 
-    /// Print no progress and no warnings
+    /// Print only errors
     #[arg(short, long)]
     pub quiet: bool,
 
