@@ -10,42 +10,22 @@ use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 
-use crate::cache::Cache;
-use crate::cache::CacheOptions;
+use crate::cache::{Cache, CacheOptions};
 use crate::compression::Compression;
 use crate::digest::Digest;
-use crate::digest_map::DigestMap;
-use crate::digest_map::StagedMap;
-use crate::error::Error;
-use crate::error::Result;
+use crate::digest_map::{DigestMap, StagedMap};
+use crate::error::{Error, Result};
 use crate::findings::{Code, Finding};
-use crate::formats::Format;
-use crate::formats::Input;
-use crate::formats::ReadOptions;
-use crate::formats::warnings_of;
-use crate::image::CONTAINERD_NAME;
-use crate::image::Descriptor;
-use crate::image::Node;
-use crate::image::REF_NAME;
-use crate::image::Reference;
+use crate::formats::{Format, Input, ReadOptions, warnings_of};
+use crate::image::{CONTAINERD_NAME, Descriptor, Node, REF_NAME, Reference};
 use crate::interrupt::Interrupt;
 use crate::layer::{Done, OnDamage, Pipeline, thread_pool};
-use crate::output::Additions;
-use crate::output::Output;
-use crate::output::OutputOptions;
-use crate::output::Target;
-use crate::output::check_names;
-use crate::plan::CachedJobs;
-use crate::plan::Check;
-use crate::plan::Plan;
+use crate::output::{Additions, Output, OutputOptions, Target, check_names};
+use crate::plan::{CachedJobs, Check, Plan};
 use crate::progress::Progress;
-use crate::report::EntryReport;
-use crate::report::ImageReport;
-use crate::report::IndexReport;
-use crate::report::Report;
+use crate::report::{EntryReport, ImageReport, IndexReport, Report};
 use crate::resolve::{Resolver, Written};
-use crate::select::Selected;
-use crate::select::Selection;
+use crate::select::{Selected, Selection};
 use crate::source::Spool;
 use remaining::{Failed, Remaining};
 
@@ -290,10 +270,14 @@ fn findings(inputs: &[Input], selected: &[Selected]) -> Result<Vec<Finding>, Fai
     }
 }
 
-/// The files of manifests and indexes that are listed in an input, and missing.
+/// The files of manifests and indexes that an index lists, and that the input lacks. What index.json itself lists is an
+/// image of its own, and not a platform that nobody saved.
 fn absent(input: &Input) -> HashSet<&str> {
     let mut absent = HashSet::new();
     for entry in &input.entries {
+        if let Node::Absent { .. } = entry.node {
+            continue;
+        }
         entry.node.walk(&mut |node| {
             if let Node::Absent { missing, .. } = node {
                 absent.insert(missing.as_str());

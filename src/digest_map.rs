@@ -9,9 +9,7 @@ use crate::error::Result;
 use crate::image::media_type;
 use crate::interrupt::Interrupt;
 use crate::output::Target;
-use crate::report::EntryReport;
-use crate::report::ImageReport;
-use crate::report::LayerReport;
+use crate::report::{EntryReport, ImageReport, LayerReport};
 use crate::side_document::{self, SideDocument};
 
 /// What it is called in messages.

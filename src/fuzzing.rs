@@ -2,8 +2,7 @@
 
 use std::io;
 
-use crate::compression::Codec;
-use crate::compression::Decoder;
+use crate::compression::{Codec, Decoder};
 
 /// Decodes `most` bytes, or somewhat more, and gives their number.
 ///

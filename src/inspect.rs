@@ -4,33 +4,18 @@ mod raw;
 
 use std::collections::HashSet;
 
-use serde::Deserialize;
-
 use crate::compression::Codec;
-use crate::digest::DiffId;
-use crate::digest::Digest;
-use crate::error::Error;
-use crate::error::Result;
-use crate::error::ResultExt;
+use crate::digest::{DiffId, Digest};
+use crate::error::{Error, Result, ResultExt};
 use crate::findings::{Code, Finding, Place, Response};
-use crate::formats::Format;
-use crate::formats::Input;
-use crate::image::Blob;
-use crate::image::Config;
-use crate::image::Index;
-use crate::image::Layer;
-use crate::image::Manifest;
-use crate::image::Node;
+use crate::formats::{Format, Input};
+use crate::image::{Blob, Config, Index, Layer, Manifest, Node};
 use crate::source::Content;
 
-use crate::image::Descriptor;
-use crate::image::Document;
-use crate::image::Platform;
-use crate::image::REFERENCE_DIGEST;
-use crate::image::{ConfigView, HistoryEntry};
-use crate::select::ImageSelector;
-use crate::select::Selected;
-use crate::select::Selection;
+use crate::image::{
+    ConfigView, Descriptor, Document, HistoryEntry, Platform, REFERENCE_DIGEST, media_type,
+};
+use crate::select::{ImageSelector, Selected, Selection};
 
 pub use raw::{raw_config, raw_manifest};
 
@@ -116,6 +101,8 @@ pub struct InspectedArtifact {
     pub manifest: Descriptor,
     /// What kind of artifact it is: `artifactType`, else its config's media type.
     pub artifact_type: String,
+    /// Whether it is a signature, an attestation or a bill of materials as cosign stores them.
+    pub is_signature: bool,
     /// Of an attestation: the digest of the manifest that it is about, as its descriptor has it.
     pub attests: Option<String>,
     /// The manifest that it is about.
@@ -324,29 +311,27 @@ fn inspected_layer(layer: &Layer, created_by: Option<String>) -> Result<Inspecte
     })
 }
 
+fn is_signature(layer: &Layer) -> bool {
+    matches!(layer, Layer::Other(blob) if media_type::is_signature(&blob.descriptor.media_type))
+}
+
 fn artifact(
     manifest: &Manifest,
     document: &Document,
     config: &Blob,
     descriptor: Option<&Descriptor>,
 ) -> Result<InspectedArtifact> {
-    #[derive(Deserialize)]
-    struct View {
-        #[serde(rename = "artifactType", default)]
-        artifact_type: Option<String>,
-    }
-    let view: View =
-        crate::formats::parse(&format!("manifest {}", document.digest), &document.bytes)?;
     let layers = manifest
         .layers
         .iter()
         .map(|layer| inspected_layer(layer, None));
     Ok(InspectedArtifact {
         manifest: document.descriptor(),
-        artifact_type: view
+        artifact_type: manifest
             .artifact_type
-            .filter(|own| !own.is_empty())
+            .clone()
             .unwrap_or_else(|| config.descriptor.media_type.clone()),
+        is_signature: manifest.layers.iter().any(is_signature),
         attests: descriptor
             .and_then(|descriptor| descriptor.annotation(REFERENCE_DIGEST))
             .map(str::to_owned),

@@ -1,7 +1,6 @@
 //! Limits on everything that comes from outside. Beyond a limit there is an error that names it.
 
-use crate::error::Error;
-use crate::error::Result;
+use crate::error::{Error, Result};
 
 /// Maximum size of a JSON document: manifest, index, config, `manifest.json`. 8 MiB.
 ///

@@ -4,8 +4,7 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use crate::compression::Codec;
-use crate::digest::DiffId;
-use crate::digest::Digest;
+use crate::digest::{DiffId, Digest};
 use crate::error::Error;
 use crate::findings::{Code, Finding};
 use crate::formats;

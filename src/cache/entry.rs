@@ -5,10 +5,8 @@ use std::sync::atomic::Ordering;
 
 use super::{Cache, STAGED, name};
 use crate::compression::Encoding;
-use crate::digest::DiffId;
-use crate::digest::Digest;
-use crate::error::Error;
-use crate::error::Result;
+use crate::digest::{DiffId, Digest};
+use crate::error::{Error, Result};
 use crate::fs::StagedFile;
 use crate::mutex::lock;
 

@@ -1,8 +1,7 @@
 //! The names of entries and their folders. What is not named like this is not the cache's.
 
 use crate::compression::Encoding;
-use crate::digest::DiffId;
-use crate::digest::Digest;
+use crate::digest::{DiffId, Digest};
 
 /// The folder of an encoding; `version` is that of the encoders.
 pub(super) fn folder(encoding: Encoding, version: &str) -> String {

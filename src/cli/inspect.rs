@@ -220,7 +220,12 @@ impl Text {
 
     fn artifact(&mut self, indent: usize, artifact: &InspectedArtifact) {
         self.descriptor(indent, "manifest", &artifact.manifest);
-        self.field(indent, "artifact", &artifact.artifact_type);
+        let kind = if artifact.is_signature {
+            "signature"
+        } else {
+            "artifact"
+        };
+        self.field(indent, kind, &artifact.artifact_type);
         if let Some(digest) = &artifact.attests {
             self.field(indent, "attests", &short(digest));
         }

@@ -21,9 +21,6 @@ impl Error {
             Error::CacheInOutput { .. } => Some("choose a folder outside the output for the cache"),
             Error::DocumentInside { .. } => Some("choose another path for it"),
             Error::DocumentMissing { .. } => Some("convert again to write it"),
-            Error::ArchiveTooLarge { .. } => {
-                Some("decompress it, and pass the archive that it contains")
-            }
             Error::OutputIsLink { .. } => Some("use the path that it points to"),
             Error::Absent { .. } => {
                 Some("use `--missing drop` or `--platform` to leave out what is missing")
@@ -57,6 +54,7 @@ impl Error {
 
 fn of_finding(code: Code) -> Option<&'static str> {
     match code {
+        Code::ArchiveSize => Some("decompress it, and pass the archive that it contains"),
         Code::ArchiveDamaged => Some("copy or save the input again, and compare the sizes"),
         Code::LayerDiffId
         | Code::BlobDigest

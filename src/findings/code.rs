@@ -100,6 +100,7 @@ codes! {
     Error Stops NotAnImage "not-an-image" "The input does not contain a container image."
     Error Stops Unreadable "unreadable" "The operating system cannot read a file of the input."
     Error Stops Limit "limit" "Something exceeds one of the documented limits."
+    Error Stops ArchiveSize "archive-size" "A compressed archive decodes to much more than any archive of its size."
     Error Stops MissingBlob "missing-blob" "A blob or file that a document refers to is missing."
     Error Stops BadLink "bad-link" "A name leads to a dangling or circular link, or to something that is not a file."
     Error Stops BlobDigest "blob-digest" "A blob's content does not match its digest."

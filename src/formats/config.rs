@@ -5,10 +5,9 @@
 use serde_json::Value;
 
 use super::descriptor::platform_values;
-use super::go_time;
 use super::json::{Fields, field, text};
-use super::keys;
 use super::reading::Reading;
+use super::{go_time, keys};
 use crate::digest::DiffId;
 use crate::findings::{Code, Finding, Place};
 use crate::image::{ConfigView, HistoryEntry, Platform};

@@ -150,7 +150,8 @@ impl Input {
             Err(error) => {
                 let code = match error.fact() {
                     Error::Empty | Error::NotAnImage { .. } => Code::NotAnImage,
-                    Error::Limit { .. } | Error::ArchiveTooLarge { .. } => Code::Limit,
+                    Error::ArchiveTooLarge { .. } => Code::ArchiveSize,
+                    Error::Limit { .. } => Code::Limit,
                     _ => return Err(error).at(|| Place::input(name)),
                 };
                 let mut input = Input::empty(name);

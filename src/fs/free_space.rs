@@ -2,8 +2,7 @@
 
 use std::path::Path;
 
-use crate::error::Error;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::fs::Dir;
 use crate::limits;
 

@@ -5,8 +5,7 @@ use std::fs::File;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use super::Dir;
-use super::staging;
+use super::{Dir, staging};
 use crate::error::Result;
 use crate::interrupt::{Interrupt, StagedCount};
 

@@ -7,8 +7,7 @@ use std::sync::Arc;
 use rustix::fs::FileType;
 
 use super::{Dir, StagedFile, staging};
-use crate::error::Error;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::interrupt::Interrupt;
 
 /// A document that is staged next to its place from the start, so that a folder that cannot be written to is found out

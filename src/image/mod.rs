@@ -24,8 +24,7 @@ use media_type::LayerKind;
 
 use serde_json::{Map, Value};
 
-use crate::digest::DiffId;
-use crate::digest::Digest;
+use crate::digest::{DiffId, Digest};
 use crate::limits;
 use crate::source::Content;
 

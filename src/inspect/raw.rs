@@ -1,16 +1,10 @@
 //! Documents of an input as they are.
 
 use super::{place, select};
-use crate::error::Error;
-use crate::error::Result;
-use crate::error::ResultExt;
+use crate::error::{Error, Result, ResultExt};
 use crate::findings::Place;
 use crate::formats::Input;
-use crate::image::Blob;
-use crate::image::Config;
-use crate::image::Descriptor;
-use crate::image::Node;
-use crate::image::Reference;
+use crate::image::{Blob, Config, Descriptor, Node, Reference};
 use crate::select::ImageSelector;
 
 /// The manifest (or index) of the one image that `images` selects, byte for byte.

@@ -1,7 +1,6 @@
 //! What is found out about the bytes of a blob while they pass by.
 
-use super::Job;
-use super::sniff;
+use super::{Job, sniff};
 use crate::compression::Codec;
 use crate::digest::{Digest, Hasher};
 use crate::findings::Code;

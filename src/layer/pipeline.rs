@@ -22,8 +22,7 @@ use super::writer::ToWrite;
 use super::{Action, Examined, Job, OnDamage, Outcome, Pipeline};
 use crate::cache::Cache;
 use crate::compression::Encoding;
-use crate::error::Error;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::mutex::lock;
 use crate::output::Output;
 

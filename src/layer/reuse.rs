@@ -4,9 +4,7 @@ use std::collections::HashMap;
 use std::io;
 use std::sync::{Arc, Mutex};
 
-use crate::compression::ChunkEncoder;
-use crate::compression::EncodedChunk;
-use crate::compression::Encoding;
+use crate::compression::{ChunkEncoder, EncodedChunk, Encoding};
 use crate::mutex::lock;
 
 pub(super) struct Reuse {

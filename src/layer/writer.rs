@@ -4,18 +4,11 @@ use std::fs::File;
 use std::sync::Arc;
 
 use super::{Action, Job, Outcome};
-use crate::cache::Cache;
-use crate::cache::StagedEntry;
-use crate::compression::EncodedChunk;
-use crate::compression::Encoding;
-use crate::compression::Framing;
-use crate::digest::DiffId;
-use crate::digest::Digest;
-use crate::digest::Hasher;
-use crate::error::Error;
-use crate::error::Result;
-use crate::output::BlobWriter;
-use crate::output::Output;
+use crate::cache::{Cache, StagedEntry};
+use crate::compression::{EncodedChunk, Encoding, Framing};
+use crate::digest::{DiffId, Digest, Hasher};
+use crate::error::{Error, Result};
+use crate::output::{BlobWriter, Output};
 use crate::source::Content;
 
 /// A part of a blob.

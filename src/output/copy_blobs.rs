@@ -3,12 +3,8 @@
 use std::io::Read;
 
 use crate::digest::Digest;
-use crate::error::Error;
-use crate::error::Result;
-use crate::image::Config;
-use crate::image::Document;
-use crate::image::Layer;
-use crate::image::Node;
+use crate::error::{Error, Result};
+use crate::image::{Config, Document, Layer, Node};
 use crate::interrupt::Interrupt;
 use crate::source::Content;
 

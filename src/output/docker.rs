@@ -10,14 +10,8 @@ use super::index::check_size;
 use crate::digest::Digest;
 use crate::error::Result;
 use crate::formats::to_bytes;
-use crate::image::CONTAINERD_NAME;
-use crate::image::Descriptor;
-use crate::image::REF_NAME;
-use crate::image::REFERENCE_DIGEST;
-use crate::image::media_type;
-use crate::image::media_type::Kind;
-use crate::image::media_type::LayerKind;
-use crate::image::tagged_reference;
+use crate::image::media_type::{self, Kind, LayerKind};
+use crate::image::{CONTAINERD_NAME, Descriptor, REF_NAME, REFERENCE_DIGEST, tagged_reference};
 
 #[derive(Serialize)]
 #[serde(rename_all = "PascalCase")]

@@ -4,14 +4,9 @@ use std::collections::{HashMap, HashSet, VecDeque};
 
 use serde_json::{Map, Value, json};
 
-use crate::error::Error;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::formats::to_bytes;
-use crate::image::CONTAINERD_NAME;
-use crate::image::Descriptor;
-use crate::image::Document;
-use crate::image::REF_NAME;
-use crate::image::media_type;
+use crate::image::{CONTAINERD_NAME, Descriptor, Document, REF_NAME, media_type};
 use crate::limits;
 
 /// The descriptors that a conversion adds to index.json, each with at most one name.

@@ -4,8 +4,7 @@
 //! finds its staging folder, what is the same file in both is taken out of the layout again: no index.json names it.
 //! All of this happens under the layout's lock.
 
-use crate::error::Error;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::fs::Dir;
 
 /// The next index.json in a staging folder. As long as it is there the staged blobs are not the layout's.

@@ -16,9 +16,7 @@ pub(crate) use index::{Additions, check_names};
 use tar_file::{TarBlob, TarOutput};
 
 use crate::digest::Digest;
-use crate::error::Error;
-use crate::error::Result;
-use crate::error::ResultExt;
+use crate::error::{Error, Result, ResultExt};
 use crate::findings::Place;
 use crate::fs::FreeSpace;
 use crate::image::Document;

@@ -8,8 +8,7 @@ use std::path::Path;
 
 use rustix::fs::OFlags;
 
-use crate::error::Error;
-use crate::error::Result;
+use crate::error::{Error, Result};
 
 /// Standard output, open for writing. Not [`io::Stdout`], which takes a write that fails with EBADF for done.
 pub(super) fn open() -> Result<File> {

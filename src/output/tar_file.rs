@@ -15,15 +15,12 @@ use tar::{EntryType, Header};
 use super::index::Additions;
 use super::{OutputOptions, docker, stdout};
 use crate::digest::Digest;
-use crate::error::Error;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::formats::Input;
 use crate::fs::{Dir, StagedFile, dir, staging};
 use crate::interrupt::Interrupt;
 use crate::mutex::lock;
-use crate::source::Archive;
-use crate::source::Content;
-use crate::source::Files;
+use crate::source::{Archive, Content, Files};
 
 use crate::image::Document;
 

@@ -4,9 +4,7 @@ use std::collections::HashMap;
 
 use crate::cache::{Cache, EntryFolder, Found};
 use crate::compression::Encoding;
-use crate::layer::Action;
-use crate::layer::Job;
-use crate::layer::Outcome;
+use crate::layer::{Action, Job, Outcome};
 use crate::report::CacheReport;
 
 /// For each layer that the cache has there are two jobs: at the planned job's place one that copies the entry, and behind

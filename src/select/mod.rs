@@ -8,16 +8,10 @@ use std::convert::Infallible;
 use std::str::FromStr;
 
 use crate::digest::Digest;
-use crate::error::Error;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::findings::{Finding, Place};
 use crate::formats::Input;
-use crate::image::Entry;
-use crate::image::Node;
-use crate::image::Platform;
-use crate::image::Reference;
-use crate::image::fully_qualified;
-use crate::image::tagged_reference;
+use crate::image::{Entry, Node, Platform, Reference, fully_qualified, tagged_reference};
 
 pub use parts::Missing;
 use parts::Parts;

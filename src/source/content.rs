@@ -10,8 +10,7 @@ use rustix::fs::{Advice, fadvise};
 
 use super::archive::{Archive, OpenArchive};
 use crate::compression::Codec;
-use crate::error::Error;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::fs::Dir;
 use crate::limits;
 use crate::tar::Extent;

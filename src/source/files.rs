@@ -9,8 +9,7 @@ use walkdir::WalkDir;
 
 use super::archive::Archive;
 use super::content::Content;
-use crate::error::Error;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::limits;
 use crate::tar::{self, Kind, Member};
 

@@ -10,8 +10,7 @@ use super::archive::Archive;
 use super::files::Files;
 use super::spool::{BUFFER, Spool};
 use crate::compression::Codec;
-use crate::error::Error;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::interrupt::Interrupt;
 use crate::tar::{BLOCK, Header};
 

@@ -7,12 +7,9 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
 use super::archive::Archive;
-use crate::compression::Codec;
-use crate::compression::{DecodeError, Decoder};
-use crate::error::Error;
-use crate::error::Result;
-use crate::fs::FreeSpace;
-use crate::fs::HoleWriter;
+use crate::compression::{Codec, DecodeError, Decoder};
+use crate::error::{Error, Result};
+use crate::fs::{FreeSpace, HoleWriter};
 use crate::interrupt::Interrupt;
 use crate::limits;
 use crate::mutex::lock;

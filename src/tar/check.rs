@@ -20,6 +20,10 @@ pub(crate) struct TarCheck {
     problems: Vec<(Code, String)>,
 }
 
+/// What the table of contents begins with that BuildKit's eStargz puts after the end of a layer's tar, where engines do not
+/// look: <https://github.com/containerd/stargz-snapshotter/blob/v0.17.0/docs/estargz.md>.
+const CONTENTS_OF_ESTARGZ: &[u8] = b"stargz.index.json\0";
+
 impl TarCheck {
     /// `most_paths`: how many paths are remembered to find one that comes twice, at 9 to 18 bytes each.
     pub fn new(most_paths: usize) -> TarCheck {
@@ -95,6 +99,10 @@ impl TarCheck {
 
     fn after_end(&mut self, bytes: &[u8]) {
         if let Some(position) = bytes.iter().position(|byte| *byte != 0) {
+            if bytes[position..].starts_with(CONTENTS_OF_ESTARGZ) {
+                self.damaged = true;
+                return self.walk.pass(bytes.len() as u64);
+            }
             let at = self.walk.offset() + position as u64;
             self.problem(
                 Code::LayerTarAfterEnd,

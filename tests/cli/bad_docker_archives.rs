@@ -364,7 +364,7 @@ fn configs_without_readable_diff_ids() {
         config(|config| {
             config.as_object_mut().unwrap().shift_remove("rootfs");
         }),
-        "the config has no rootfs",
+        "the config lacks rootfs",
     );
     let upper = layers()[0]
         .diff_id()

@@ -237,7 +237,7 @@ fn descriptors_that_must_not_be() {
             format!("manifests[0]: digest {bad:?} is malformed, expected 64 lower-case hex digits");
         refused(&with("digest", json!(bad)), &reason);
     }
-    let reason = "digest of manifests[0] is md5:d41d8cd98f00b204e9800998ecf8427e, expected one by sha256 or sha512";
+    let reason = "digest of manifests[0] is md5:d41d8cd98f00b204e9800998ecf8427e, expected a sha256 or sha512 digest";
     refused(
         &with("digest", json!("md5:d41d8cd98f00b204e9800998ecf8427e")),
         reason,
@@ -341,7 +341,7 @@ fn configs_of_something_else() {
     let path = blob_path(&sha256(b"{}"));
     let warning = |message: &str| {
         format!(
-            "ocify: warning: app: app:1.0: {path}: the config has no {message}; copied unchanged)\n"
+            "ocify: warning: app: app:1.0: {path}: the config lacks {message}; copied unchanged)\n"
         )
     };
     Sandbox::with_folder(&layout.files())

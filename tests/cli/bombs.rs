@@ -100,13 +100,13 @@ fn an_archive_that_is_a_bomb() {
 fn what_is_no_archive_and_has_no_end() {
     let sandbox = Sandbox::new();
     let hint =
-        "hint: inputs are docker save archives, OCI layouts, dir: folders and schema 1 folders\n";
+        "hint: pass a docker save archive, an OCI layout, a dir: folder or a schema 1 folder\n";
     sandbox.write("zeros", &zstd_zeros(16 * GIB));
     sandbox.write("text", &codec::zstd(&b"text ".repeat(8 << 20)));
     for (input, found) in [
-        ("/dev/zero", "it holds no files"),
-        ("zeros", "it holds no files"),
-        ("text", "it is zstd, but there is no tar archive in it"),
+        ("/dev/zero", "it contains no files"),
+        ("zeros", "it contains no files"),
+        ("text", "the zstd data does not contain a tar archive"),
     ] {
         // A file that may not grow stands for a disk.
         for command in ["inspect", "convert", "verify"] {
@@ -116,7 +116,7 @@ fn what_is_no_archive_and_has_no_end() {
             };
             let run = sandbox.run_after("ulimit -f 8192", &args);
             assert_eq!(run.status.code(), Some(1), "{command} {input}");
-            let message = format!("no image in here: {found}");
+            let message = format!("not a container image: {found}");
             if command == "verify" {
                 assert!(run.stdout().contains(&message), "{}", run.stdout());
             } else {
@@ -166,18 +166,16 @@ fn sparse_members_of_eight_exbibytes() {
     let message = "the decoded layer is larger than the limit of 137438953472 bytes";
     assert!(verify.stdout().contains(message), "{}", verify.stdout());
     assert_eq!(verify.status.code(), Some(1));
-    let what = format!("the size of config {config} in bytes");
-    let message = too_many(&what, i64::MAX.unsigned_abs(), 8 << 20);
+    let what = "the size of the document in bytes";
+    let message = too_many(what, i64::MAX.unsigned_abs(), 8 << 20);
     is_refused(
         &files.clone().with_body(&config, hole()),
-        &format!("app:1.0: {message}"),
+        &format!("app:1.0: {config}: {message}"),
     );
-    let message = too_many(
-        "the size of manifest.json in bytes",
-        i64::MAX.unsigned_abs(),
-        8 << 20,
+    is_refused(
+        &files.with_body("manifest.json", hole()),
+        &format!("manifest.json: {message}"),
     );
-    is_refused(&files.with_body("manifest.json", hole()), &message);
 }
 
 #[test]

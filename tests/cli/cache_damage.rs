@@ -84,15 +84,15 @@ const DAMAGE: [(&str, Damage, &str); 8] = [
     (
         "link",
         link,
-        "Too many levels of symbolic links (os error 40)\n",
+        "Too many levels of symbolic links (os error 40) (cache)\n",
     ),
     (
         "dangling link",
         dangle,
-        "Too many levels of symbolic links (os error 40)\n",
+        "Too many levels of symbolic links (os error 40) (cache)\n",
     ),
-    ("folder", folder, "Is a directory (os error 21)\n"),
-    ("fifo", fifo, " is not a file\n"),
+    ("folder", folder, "Is a directory (os error 21) (cache)\n"),
+    ("fifo", fifo, " is not a file (cache)\n"),
 ];
 
 #[test]
@@ -227,7 +227,7 @@ fn an_entry_under_another_layers_name_is_not_used() {
         fs::copy(&own, &path).unwrap();
         let run = convert(archive, &["--compression", level]);
         run.warns(&format!(
-            "ocify: warning: dropped from the cache: {} was made for another layer or by another encoder\n",
+            "ocify: warning: dropped from the cache: {} was made for another layer or by another encoder (cache)\n",
             path.strip_prefix(sandbox.path("")).unwrap().display()
         ));
         assert!(!path.exists());

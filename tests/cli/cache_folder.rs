@@ -123,7 +123,7 @@ fn a_cache_that_is_only_read() {
     assert_eq!(warnings.len(), 1, "{}", run.stderr);
     let start =
         "ocify: warning: no more layers are added to the cache: cannot create cache/.ocify-";
-    let end = ": Permission denied (os error 13)";
+    let end = ": Permission denied (os error 13) (cache)";
     assert!(
         warnings[0].starts_with(start) && warnings[0].ends_with(end),
         "{}",

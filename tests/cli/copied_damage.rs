@@ -171,9 +171,17 @@ fn quiet_and_json() {
     sandbox.convert(&["app.tar", "-o", "out", "-q"]).succeeds();
     let run: Run = sandbox.convert(&["app.tar", "-o", "out", "--json"]);
     let report: Value = serde_json::from_str(run.stdout()).unwrap();
-    let text = of_top(message);
-    let text = text.trim_start_matches("ocify: warning: ").trim_end();
-    assert_eq!(report["warnings"], json!([text]));
+    let (message, code) = message.trim_end_matches(')').split_once(" (").unwrap();
+    let code = code.split(';').next().unwrap();
+    let finding = json!({
+        "severity": "error",
+        "code": code,
+        "place": { "input": "app.tar", "image": "app:1.0", "layer": { "number": 2, "of": 2 } },
+        "message": message,
+        "expected": null,
+        "found": null,
+    });
+    assert_eq!(report["warnings"], json!([finding]));
 }
 
 #[test]
@@ -208,8 +216,9 @@ fn configs() {
         edited.as_object_mut().unwrap().extend(fields);
         let edited = edited.to_string();
         let image = Image::new(&["app:1.0"], &layers).with_config(edited.as_str());
+        let place = format!("app.tar: app:1.0: {}", image.config_name);
         let sandbox = Sandbox::with_archive(&save(&[image]));
-        let expected = message.map(|message| warning("app.tar: app:1.0", message));
+        let expected = message.map(|message| warning(&place, message));
         let run = sandbox.convert(&["app.tar", "-o", "out"]);
         run.warns(&expected.unwrap_or_default());
         let layout = sandbox.layout("out");

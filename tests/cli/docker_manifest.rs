@@ -91,9 +91,15 @@ fn names_are_the_same_by_way_of_a_tar() {
     let layout = oci::one("1.0", &[Layer::new("base")]).files();
     for files in [save(&images), layout] {
         let sandbox = Sandbox::with_archive(&files);
-        let folder = sandbox.converted(&["app.tar"]);
-        sandbox.convert(&["out", "-o", "out.tar"]).succeeds();
-        sandbox.convert(&["out.tar", "-o", "again"]).succeeds();
-        assert!(sandbox.layout("again") == folder);
+        // Of names that `docker load` refuses there are warnings.
+        for args in [
+            ["app.tar", "-o", "out"],
+            ["out", "-o", "out.tar"],
+            ["out.tar", "-o", "again"],
+        ] {
+            let run = sandbox.convert(&args);
+            assert_eq!(run.status.code(), Some(0), "{}", run.stderr);
+        }
+        assert!(sandbox.layout("again") == sandbox.layout("out"));
     }
 }

@@ -629,3 +629,26 @@ fn a_config_without_platform() {
     let output = Output::open(&sandbox.path("out"));
     assert_eq!(output.only(), named(&image, "app:1.0"));
 }
+
+/// Go takes a key in another case for the known one. What is written again has one of them.
+#[test]
+fn keys_in_another_case_are_written_as_they_are_read() {
+    let mut layout = Layout::default();
+    let config = layout.blob(oci::CONFIG, &docker::config(&layers("top")));
+    let blobs = layers("top").map(|layer| layout.blob(oci::LAYER_GZIP, &codec::gzip(&layer.tar)));
+    let manifest = oci::manifest(&config, &blobs).to_string();
+    let manifest = manifest
+        .replace("layers\":", "LAYERS\":")
+        .replace("size\":", "SIZE\":");
+    let image = layout.blob(oci::MANIFEST, manifest.as_bytes());
+    layout.add(platform(&named(&image, "app:1.0")));
+    let sandbox = Sandbox::with_folder(&layout.files());
+    let output = sandbox.converted(&["app", "--compression", "zstd", "-q"]);
+    assert_eq!(output.layer_types(&output.only()), [oci::LAYER_ZSTD; 2]);
+    let manifest = output.document(&output.only());
+    assert_eq!(
+        (manifest.get("LAYERS"), manifest["layers"][0].get("SIZE")),
+        (None, None)
+    );
+    sandbox.run(&["verify", "out", "-q"]).succeeds();
+}

@@ -312,6 +312,6 @@ fn metadata_that_does_not_give_a_config() {
     Sandbox::with_folder(&with(json!(null)))
         .convert(&["app", "-o", "out"])
         .warns(
-            "ocify: warning: app: team/app:1.0: the config has no architecture (config-platform; copied unchanged)\n",
+            "ocify: warning: app: team/app:1.0: the config lacks architecture (config-platform; copied unchanged)\n",
         );
 }

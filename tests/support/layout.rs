@@ -185,7 +185,15 @@ impl Layout {
             }
         }
         let attestation = annotation(descriptor, oci::REFERENCE_DIGEST).is_some();
-        if document["config"]["mediaType"] == oci::CONFIG && !attestation {
+        let layers = document["layers"].as_array();
+        let signature = layers.is_some_and(|layers| {
+            let is_signature = |layer: &Value| {
+                let media_type = layer["mediaType"].as_str().unwrap_or_default();
+                media_type.starts_with("application/vnd.dev.cosign.")
+            };
+            !layers.is_empty() && layers.iter().all(is_signature)
+        });
+        if document["config"]["mediaType"] == oci::CONFIG && !attestation && !signature {
             let config: Value = serde_json::from_slice(self.blob(&document["config"])).unwrap();
             if listed {
                 let of_config = |key: &str| config[key].as_str().filter(|text| !text.is_empty());

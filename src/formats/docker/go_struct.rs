@@ -5,9 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::value::RawValue;
 
-use crate::formats::docker::go_json;
-use crate::formats::docker::go_json::GoJsonError;
-use crate::formats::docker::go_json::Kind;
+use crate::formats::docker::go_json::{self, GoJsonError, Kind};
 use crate::formats::docker::go_time;
 
 /// A field of a Go struct.

@@ -117,7 +117,11 @@ fn rename(entry: &mut Entry, item: &Item) {
     // A layout that is not Docker's own has no containerd names; its names are the whole ones.
     let is_same = |old: &Reference, new: &Reference| match &old.containerd_name {
         Some(full) => new.containerd_name.as_ref() == Some(full),
-        None => new.name == old.name,
+        // regctl writes the tag alone.
+        None => old
+            .name
+            .as_deref()
+            .is_some_and(|name| is_or_has_tag(new, name)),
     };
     let (same, mut other): (Vec<_>, Vec<_>) = old
         .into_iter()
@@ -136,6 +140,13 @@ fn rename(entry: &mut Entry, item: &Item) {
     });
     entry.references = with_annotations.collect();
     entry.references.append(&mut other);
+}
+
+/// Whether a reference has a name, or that name as its tag.
+fn is_or_has_tag(reference: &Reference, name: &str) -> bool {
+    let own = reference.name.as_deref().unwrap_or_default();
+    let before = own.strip_suffix(name);
+    before.is_some_and(|before| before.is_empty() || before.ends_with(':'))
 }
 
 /// Whether ref.name is a whole name of its own, as in our tars and those of other tools. In Docker's it is the tag, whose

@@ -12,9 +12,7 @@ use base64::{
 };
 use serde::Deserialize;
 
-use crate::formats::docker::jws_key::Jwk;
-use crate::formats::docker::jws_key::KeyError;
-use crate::formats::docker::jws_key::PublicKey;
+use crate::formats::docker::jws_key::{Jwk, KeyError, PublicKey};
 
 /// An entry of `signatures`.
 #[derive(Debug, Clone, Deserialize)]

@@ -69,7 +69,8 @@ pub(crate) fn read(reading: &mut Reading) -> Vec<Entry> {
     let mut entries = Vec::with_capacity(tops.len());
     for (id, references) in tops {
         if reading.is_over_limit() {
-            return entries;
+            // What there is takes memory, and is of no use: an input over a limit is refused.
+            return Vec::new();
         }
         reading.entry = Some(entries.len());
         let label = references[0].name.clone().unwrap_or_else(|| id.clone());

@@ -8,12 +8,10 @@ use serde_json::Value;
 
 use crate::digest::{DiffId, Digest};
 use crate::findings::{Code, Finding, Place};
-use crate::formats::config;
-use crate::formats::descriptor;
 use crate::formats::json::{field, text};
-use crate::formats::keys;
 use crate::formats::oci::FOREIGN_ABSENT;
 use crate::formats::reading::{Found, MISSING, Reading};
+use crate::formats::{config, descriptor, keys};
 use crate::image::media_type::{self, LayerKind};
 use crate::image::{
     Config, Descriptor, Document, Entry, ImageConfig, KnownAs, Layer, Manifest, Node, Reference,

@@ -3,16 +3,10 @@ use std::collections::HashMap;
 
 use serde::{Deserialize, de::IgnoredAny};
 
-use crate::digest::DiffId;
-use crate::digest::Digest;
+use crate::digest::{DiffId, Digest};
 use crate::formats::docker::go_json;
-use crate::formats::docker::go_struct::Field;
-use crate::formats::docker::go_struct::Struct;
-use crate::formats::docker::go_struct::Type;
-use crate::formats::docker::go_struct::Value;
-use crate::formats::docker::jws::PayloadError;
-use crate::formats::docker::jws::Signature;
-use crate::formats::docker::jws::Verdict;
+use crate::formats::docker::go_struct::{Field, Struct, Type, Value};
+use crate::formats::docker::jws::{PayloadError, Signature, Verdict};
 
 mod error;
 mod read;

@@ -11,12 +11,8 @@ use std::collections::BTreeMap;
 use serde_json::value::RawValue;
 
 use crate::digest::DiffId;
-use crate::formats::docker::go_json;
-use crate::formats::docker::go_json::GoJsonError;
-use crate::formats::docker::go_struct::Field;
-use crate::formats::docker::go_struct::Struct;
-use crate::formats::docker::go_struct::Type;
-use crate::formats::docker::go_struct::Value;
+use crate::formats::docker::go_json::{self, GoJsonError};
+use crate::formats::docker::go_struct::{Field, Struct, Type, Value};
 
 /// Why no config can be made.
 #[derive(Debug, thiserror::Error)]

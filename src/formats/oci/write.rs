@@ -8,10 +8,9 @@ use serde_json::{Map, Value, json};
 use crate::digest::Digest;
 use crate::error::{Error, Result};
 use crate::formats::{json, keys, to_bytes};
-use crate::image::media_type;
 use crate::image::{
     Descriptor, Document, Platform, REFERENCE_DIGEST, ResolvedConfig, ResolvedImage, ResolvedIndex,
-    ResolvedLayer,
+    ResolvedLayer, media_type,
 };
 
 /// The manifest of an image or artifact.

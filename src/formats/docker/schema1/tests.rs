@@ -1,8 +1,7 @@
 use serde_json::{Value, json};
 
 use super::*;
-use crate::formats::docker::jws::tests::TestKey;
-use crate::formats::docker::jws::tests::format;
+use crate::formats::docker::jws::tests::{TestKey, format};
 
 const BLOB: &str = "sha256:1111111111111111111111111111111111111111111111111111111111111111";
 
