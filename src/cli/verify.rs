@@ -97,7 +97,7 @@ fn print(verification: &Verification, common: &Common, input: Option<&str>) -> i
         let place = problem.place.to_string();
         let places = input.into_iter().chain(Some(&*place));
         let places = places.filter(|place| !place.is_empty());
-        let place: String = places.map(|place| format!("{place}: ")).collect();
+        let place: String = places.flat_map(|place| [place, ": "]).collect();
         writeln!(
             stdout,
             "{}[{}]: {}{}",

@@ -43,7 +43,7 @@ fn recipes() -> Vec<Recipe> {
                 place: format!("{page}:{}", number + 1),
                 language,
                 marker: lines[number - 1].to_owned(),
-                text: body.map(|line| format!("{line}\n")).collect(),
+                text: body.flat_map(|line| [line, "\n"]).collect(),
             });
         }
     }
