@@ -12,6 +12,9 @@ use crate::support::sandbox::Sandbox;
 use crate::support::tar::{self, Member};
 use crate::support::{codec, legacy, schema1, sha256, sha256_hex};
 
+/// A change to a document.
+type Edit = fn(&mut Value);
+
 pub(super) fn two() -> [Layer; 2] {
     [Layer::new("base"), Layer::new("top")]
 }
@@ -210,7 +213,7 @@ fn two_members_are_called_manifest_json() {
 fn what_is_added_to_a_layout_does_not_break_it() {
     let sound = oci::one("app:1.0", &two()).files();
     let added = oci::one("other:1.0", &two()[..1]).files();
-    let edits: [fn(&mut Value); 4] = [
+    let edits: [Edit; 4] = [
         |index| index["manifests"][0]["annotations"]["z"] = json!(1),
         |index| index["manifests"][0]["annotations"] = json!([]),
         |index| index["schemaVersion"] = json!("2"),
@@ -348,7 +351,7 @@ fn a_file_is_named_by_a_digest_that_is_not_its_own() {
 #[test]
 fn an_index_json_that_skopeo_refuses() {
     let files = || oci::one("app:1.0", &two()).files();
-    let edits: [(fn(&mut Value), &str); 6] = [
+    let edits: [(Edit, &str); 6] = [
         (
             |index| index["schemaVersion"] = Value::Null,
             "schema-version",

@@ -19,7 +19,6 @@ mod dir;
 mod disguises;
 mod docker_archive;
 mod docker_manifest;
-mod documentation;
 mod findings;
 mod findings_memory;
 mod findings_names;

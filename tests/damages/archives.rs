@@ -77,7 +77,6 @@ fn docker_archives() {
             manifest(|item| item["Config"] = json!(null)),
             &[
                 "error docker-manifest: stops",
-                "note no-images: stops",
                 "note unreferenced-blob",
                 "note unreferenced-blob",
                 "note unreferenced-blob",

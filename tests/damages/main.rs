@@ -9,6 +9,7 @@ mod documents;
 mod folders;
 mod indexes;
 mod layers;
+mod mutants;
 mod tar_headers;
 
 // Made for the tests of the other commands too, which use what is not used here.

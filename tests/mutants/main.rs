@@ -149,7 +149,7 @@ impl Mutant {
         let folder = agreement::ask(&sandbox, "input", "out", &[]);
         let mut violations = folder.violations();
         let mut transcript = folder.transcript();
-        if self.seed % 5 == 0 {
+        if self.seed.is_multiple_of(5) {
             let tar = agreement::ask(&sandbox, "input", "out.tar", &["--compression", "zstd"]);
             let more = tar.violations().into_iter();
             let more: Vec<String> = more.filter(|more| !violations.contains(more)).collect();
@@ -157,6 +157,11 @@ impl Mutant {
                 violations.extend(more);
                 transcript += &tar.transcript();
             }
+        }
+        let inspect = sandbox.run(&["inspect", "input"]);
+        if !matches!(inspect.status.code(), Some(0 | 1)) {
+            violations.push(format!("inspect ends with {}", inspect.status));
+            transcript += &inspect.stderr;
         }
         if violations.is_empty() {
             return None;

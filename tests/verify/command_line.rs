@@ -1,6 +1,5 @@
 //! The command as a user runs it: text, JSON, exit status, and the table of codes.
 
-use ocify::Code;
 use serde_json::{Value, json};
 
 use crate::support::layers::Layer;
@@ -135,24 +134,4 @@ fn what_cannot_be_opened_is_a_message() {
         .run(&["verify", "none.tar"])
         .fails("ocify: none.tar: cannot open none.tar: No such file or directory (os error 2)\n");
     sandbox.run(&["verify"]).is_wrong_usage("INPUT");
-}
-
-/// Scripts rely on the codes, and people look them up in the documentation.
-#[test]
-fn every_code_is_documented() {
-    let documented: Vec<&str> = include_str!("../../docs/verify.md")
-        .lines()
-        .filter(|line| line.starts_with("| `"))
-        .collect();
-    let rows: Vec<String> = Code::ALL
-        .iter()
-        .map(|code| {
-            let (severity, response) = (code.severity(), code.response());
-            format!(
-                "| `{code}` | {severity} | {response} | {} |",
-                code.meaning()
-            )
-        })
-        .collect();
-    assert_eq!(documented, rows);
 }
