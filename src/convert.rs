@@ -1,7 +1,12 @@
 //! The whole story, from inputs to output.
 
-use std::collections::{HashMap, HashSet};
-use std::path::PathBuf;
+mod dry_run;
+mod remaining;
+
+pub use dry_run::{DryEntry, DryImage, DryLayer, DryRun, dry_run};
+
+use std::collections::{BTreeSet, HashMap, HashSet};
+use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 
@@ -14,7 +19,7 @@ use crate::findings::{Code, Finding};
 use crate::formats::{Format, Input, ReadOptions, warnings_of};
 use crate::image::{CONTAINERD_NAME, Descriptor, Node, REF_NAME, Reference};
 use crate::interrupt::Interrupt;
-use crate::layer::{Done, Pipeline, thread_pool};
+use crate::layer::{Done, OnDamage, Pipeline, thread_pool};
 use crate::output::{Additions, Existing, Output, OutputOptions, Target, check_names};
 use crate::plan::{CachedJobs, Check, Plan};
 use crate::progress::Progress;
@@ -23,6 +28,7 @@ use crate::report::{EntryReport, ImageReport, IndexReport, Report};
 use crate::resolve::{Resolver, Written};
 use crate::select::{Missing, Selected, Selection};
 use crate::source::Spool;
+use remaining::{Failed, Remaining};
 
 /// How a conversion is done. The default converts everything and keeps what is compressed already.
 #[derive(Debug, Clone, Default)]
@@ -46,6 +52,8 @@ pub struct Options {
     pub cache: Option<CacheOptions>,
     /// Whether what nothing refers to is removed from a folder in the end. A tar never has any of it.
     pub prune: bool,
+    /// Whether an input that fails is left out, and the others are converted.
+    pub keep_going: bool,
 }
 
 /// Converts all selected images of `inputs` into one layout at `target`.
@@ -53,7 +61,8 @@ pub struct Options {
 /// The output appears whole or not at all; what was there before stays until then, and stays when this fails.
 ///
 /// # Errors
-/// The first thing that is wrong with an input, with its place; [`Error::Interrupted`] after a request to stop.
+/// The first thing that is wrong with an input, with its place, unless the options say to keep going;
+/// [`Error::Interrupted`] after a request to stop.
 pub fn convert(
     inputs: &[PathBuf],
     target: &Target,
@@ -72,31 +81,8 @@ pub fn convert(
     };
     let temporary = target.temporary();
     let spool = Spool::new(&temporary);
-    let inputs: Vec<Input> = inputs
-        .iter()
-        .map(|path| Input::open_by_way_of(&spool, path, &options.read, interrupt))
-        .collect::<Result<_>>()?;
-    // What concerns whole inputs comes first: of an archive that is cut short nothing can be selected.
-    let missing = options.selection.missing;
-    findings(&inputs, &[], missing)?;
-    let mut warnings = Vec::new();
-    let selected = options.selection.apply(&inputs, &mut warnings);
-    // What cannot be read is not missing: why is in the findings.
-    let (selected, absent) = selected.or_else(|error| {
-        findings(&inputs, &options.selection.named(&inputs)?, missing)?;
-        Err(error)
-    })?;
-    findings(&inputs, &absent, missing)?;
-    warnings.splice(..0, findings(&inputs, &selected, missing)?);
-    let references = selected.iter().flat_map(|one| &one.entry.references);
-    check_names(references.filter_map(Reference::display_name))?;
-    let mut plan = Plan::new(&inputs, &selected, options.compression, options.check)?;
-    warnings.append(&mut plan.warnings);
-    let mut digest_map = match &options.digest_map {
-        Some(map) => Some(StagedMap::new(map, options.output.fsync, interrupt)?),
-        None => None,
-    };
-
+    let open = |path: &PathBuf| Input::open_by_way_of(&spool, path, &options.read, interrupt);
+    let remaining = Remaining::open(inputs, options.keep_going, open)?;
     let work = Work {
         pool: &pool,
         target,
@@ -105,71 +91,16 @@ pub fn convert(
         progress,
         interrupt,
     };
-    let mut jobs = CachedJobs::new(&plan.jobs, cache.as_ref());
-    let mut done = work.layers(&jobs);
-    if let (Err(error), Some(cache)) = (&done, &cache)
-        && cache.can_recover_from(error, &temporary)
-    {
-        cache.recover_from(error);
-        jobs = CachedJobs::new(&plan.jobs, None);
-        done = work.layers(&jobs);
-    }
-    let (output, mut done) = done?;
-    warnings.append(&mut done.warnings);
-    let outcomes = done.outcomes;
-
-    let with_schema2 = digest_map.is_some();
-    let mut resolver = Resolver::new(&plan, &outcomes, &output, with_schema2);
-    let mut additions = Additions::default();
-    let mut entries = Vec::with_capacity(selected.len());
-    for (number, one) in selected.iter().enumerate() {
-        let written = resolver.root(number);
-        let written = written.map_err(|error| one.locate(error, &inputs))?;
-        let references = one.entry.references.iter();
-        additions
-            .descriptors
-            .extend(references.map(|reference| descriptor(&written, reference)));
-        entries.push(entry_report(&inputs[one.input], one, &written));
-    }
-    refuse_shared_names(&inputs, &selected, &entries)?;
-
-    if options.output.docker_manifest && !matches!(target, Target::Folder(_)) {
-        warnings.extend(zstd_note(target, &entries));
-    }
-
-    interrupt.check()?;
-    // Written before the layout is published, and put in its place after it: no map tells of a layout that is not there,
-    // and a full disk is found out while nothing has changed.
-    if let Some(map) = &mut digest_map {
-        map.write(&entries)?;
-    }
-    // A compressed tar is compressed here, by all threads.
-    let moved = pool.install(|| output.commit(&additions))?;
-    if let Some(map) = digest_map {
-        map.publish()?;
-    }
-    let pruned = match target {
-        Target::Folder(path) if options.prune => {
-            let pruned = prune(path, PruneOptions::default(), interrupt);
-            Some(pruned.map_err(|error| Error::NotPruned {
-                source: Box::new(error),
-            })?)
-        }
-        _ => None,
-    };
+    let (report, failed) = remaining.attempt(|inputs| work.convert(inputs))?;
+    let mut report = report.unwrap_or_default();
+    report.failed = failed;
     if let Some(cache) = &cache {
-        warnings.append(&mut cache.take_warnings());
+        report.warnings.append(&mut cache.take_warnings());
     }
-    Ok(Report {
-        entries,
-        warnings,
-        cache: cache.map(|_| jobs.report()),
-        moved,
-        pruned,
-    })
+    Ok(report)
 }
 
-/// What the layers are done with.
+/// What inputs are converted with.
 struct Work<'a> {
     pool: &'a rayon::ThreadPool,
     target: &'a Target,
@@ -180,6 +111,87 @@ struct Work<'a> {
 }
 
 impl Work<'_> {
+    /// Converts all inputs, or nothing.
+    fn convert(&self, inputs: &[Input]) -> Result<Report, Failed> {
+        let options = self.options;
+        let (selected, mut warnings) = select(inputs, &options.selection)?;
+        let plan = Plan::new(inputs, &selected, options.compression, options.check)
+            .map_err(|error| Failed::in_their_places(inputs, [error]))?;
+        warnings.extend(plan.warnings.iter().cloned());
+        let mut digest_map = match &options.digest_map {
+            Some(map) => Some(StagedMap::new(map, options.output.fsync, self.interrupt)?),
+            None => None,
+        };
+
+        let mut jobs = CachedJobs::new(&plan.jobs, self.cache);
+        let mut done = self.layers(&jobs);
+        if let (Err(error), Some(cache)) = (&done, self.cache)
+            && cache.can_recover_from(error, &self.target.temporary())
+        {
+            cache.recover_from(error);
+            jobs = CachedJobs::new(&plan.jobs, None);
+            done = self.layers(&jobs);
+        }
+        let (output, mut done) = done?;
+        if !done.damaged.is_empty() {
+            // All begins anew with the other inputs: the output then is as if the damaged ones had not been named, and
+            // what they share with others is taken from those.
+            return Err(Failed::in_their_places(inputs, done.damaged));
+        }
+        warnings.append(&mut done.warnings);
+
+        let with_schema2 = digest_map.is_some();
+        let mut resolver = Resolver::new(&plan, &done.outcomes, &output, with_schema2);
+        let mut additions = Additions::default();
+        let mut entries = Vec::with_capacity(selected.len());
+        for (number, one) in selected.iter().enumerate() {
+            let written = resolver.root(number).map_err(|error| {
+                let error = one.locate(error, inputs);
+                Failed::in_their_places(inputs, [error])
+            })?;
+            let references = one.entry.references.iter();
+            additions
+                .descriptors
+                .extend(references.map(|reference| descriptor(&written, reference)));
+            entries.push(entry_report(&inputs[one.input], one, &written));
+        }
+        refuse_shared_names(inputs, &selected, &entries)?;
+
+        if options.output.docker_manifest && !matches!(self.target, Target::Folder(_)) {
+            warnings.extend(zstd_note(self.target, &entries));
+        }
+
+        self.interrupt.check()?;
+        // Written before the layout is published, and put in its place after it: no map tells of a layout that is not
+        // there, and a full disk is found out while nothing has changed.
+        if let Some(map) = &mut digest_map {
+            map.write(&entries)?;
+        }
+        // A compressed tar is compressed here, by all threads.
+        let moved = self.pool.install(|| output.commit(&additions))?;
+        if let Some(map) = digest_map {
+            map.publish()?;
+        }
+        let pruned = match self.target {
+            Target::Folder(path) if options.prune => {
+                let pruned = prune(path, PruneOptions::default(), self.interrupt);
+                Some(pruned.map_err(|error| Error::NotPruned {
+                    source: Box::new(error),
+                })?)
+            }
+            _ => None,
+        };
+        Ok(Report {
+            entries,
+            warnings,
+            cache: self.cache.map(|_| jobs.report()),
+            moved,
+            pruned,
+            failed: Vec::new(),
+            files: files_read(inputs, &plan),
+        })
+    }
+
     /// Does all layers into a new output. When that fails nothing is left of it.
     fn layers(&self, jobs: &CachedJobs) -> Result<(Output, Done)> {
         let output = Output::open(self.target, &self.options.output, self.interrupt)?;
@@ -189,24 +201,70 @@ impl Work<'_> {
             progress: self.progress,
             interrupt: self.interrupt,
             layer_bytes: self.options.read.layer_bytes,
+            on_damage: if self.options.keep_going {
+                OnDamage::Record
+            } else {
+                OnDamage::Stop
+            },
         };
         let mut done = pipeline.write(&output, self.cache, &jobs.jobs)?;
-        done.outcomes = jobs.outcomes(done.outcomes);
+        if done.damaged.is_empty() {
+            done.outcomes = jobs.outcomes(done.outcomes);
+        }
         Ok((output, done))
     }
+}
+
+/// The files that are read for what is selected: archives, or documents and blobs in folders.
+fn files_read(inputs: &[Input], plan: &Plan) -> BTreeSet<PathBuf> {
+    let metadata = inputs.iter().flat_map(Input::files_read);
+    let mut files: BTreeSet<PathBuf> = metadata.map(Path::to_owned).collect();
+    let blobs = plan.jobs.iter().map(|job| job.content.id());
+    files.extend(blobs.filter_map(|blob| blob.path().map(Path::to_owned)));
+    files
+}
+
+/// What is selected of the inputs, and what is to be said of it.
+fn select(
+    inputs: &[Input],
+    selection: &Selection,
+) -> Result<(Vec<Selected>, Vec<Finding>), Failed> {
+    let of_place = |error| Failed::in_their_places(inputs, [error]);
+    // What concerns whole inputs comes first: of an archive that is cut short nothing can be selected.
+    findings(inputs, &[], selection.missing)?;
+    let mut warnings = Vec::new();
+    let (selected, absent) = match selection.apply(inputs, &mut warnings) {
+        Ok(selected) => selected,
+        // What cannot be read is not missing: why is in the findings.
+        Err(error) => {
+            let named = selection.named(inputs).map_err(of_place)?;
+            findings(inputs, &named, selection.missing)?;
+            return Err(of_place(error));
+        }
+    };
+    findings(inputs, &absent, selection.missing)?;
+    warnings.splice(..0, findings(inputs, &selected, selection.missing)?);
+    let references = selected.iter().flat_map(|one| &one.entry.references);
+    check_names(references.filter_map(Reference::display_name))?;
+    Ok((selected, warnings))
 }
 
 /// What is to be said of the selected images of the inputs.
 ///
 /// # Errors
-/// The first finding that stops a conversion.
-fn findings(inputs: &[Input], selected: &[Selected], missing: Missing) -> Result<Vec<Finding>> {
+/// The first finding of each input that stops a conversion.
+fn findings(
+    inputs: &[Input],
+    selected: &[Selected],
+    missing: Missing,
+) -> Result<Vec<Finding>, Failed> {
     let mut wanted: HashMap<(usize, usize), Vec<&Selected>> = HashMap::new();
     for one in selected {
         let key = (one.input, one.position);
         wanted.entry(key).or_default().push(one);
     }
     let mut warnings = Vec::new();
+    let mut errors = Vec::new();
     for (number, input) in inputs.iter().enumerate() {
         let is_selected = |entry: usize, manifest: Option<Digest>| {
             let selected = wanted.get(&(number, entry)).into_iter().flatten();
@@ -217,18 +275,24 @@ fn findings(inputs: &[Input], selected: &[Selected], missing: Missing) -> Result
         let absent = absent(input, missing);
         let about = input.about(is_selected);
         // What to do about images that are missing is up to the selection, which tells of them.
-        warnings.extend(warnings_of(about.filter(
-            |(_, finding)| match finding.code {
-                Code::PlatformAbsent => false,
-                Code::MissingBlob => {
-                    let file = finding.place.file.as_deref();
-                    file.is_none_or(|file| !absent.contains(file))
-                }
-                _ => true,
-            },
-        ))?);
+        let found = warnings_of(about.filter(|(_, finding)| match finding.code {
+            Code::PlatformAbsent => false,
+            Code::MissingBlob => {
+                let file = finding.place.file.as_deref();
+                file.is_none_or(|file| !absent.contains(file))
+            }
+            _ => true,
+        }));
+        match found {
+            Ok(found) => warnings.extend(found),
+            Err(error) => errors.push((number, error)),
+        }
     }
-    Ok(warnings)
+    if errors.is_empty() {
+        Ok(warnings)
+    } else {
+        Err(Failed::of_inputs(errors))
+    }
 }
 
 /// Some engines that `docker load` a tar refuse its zstd layers.
@@ -307,7 +371,7 @@ fn refuse_shared_names(
     inputs: &[Input],
     selected: &[Selected],
     entries: &[EntryReport],
-) -> Result<()> {
+) -> Result<(), Failed> {
     let mut seen: HashMap<&str, usize> = HashMap::new();
     for (position, entry) in entries.iter().enumerate() {
         for name in &entry.names {
@@ -317,11 +381,12 @@ fn refuse_shared_names(
                 selected[first].input == input && inputs[input].format == Some(Format::OciLayout);
             if entries[first].digest != entry.digest && !allowed {
                 let place = |entry: &EntryReport| format!("{} in {}", entry.digest, entry.input);
-                return Err(Error::NameConflict {
+                let error = Error::NameConflict {
                     name: name.clone(),
                     first: place(&entries[first]),
                     second: place(entry),
-                });
+                };
+                return Err(Failed::of_inputs([(input, error)]));
             }
         }
     }

@@ -1,18 +1,19 @@
 //! The digest map: what each image's digests were and what they became, for those who pinned them.
 
-use std::os::unix::fs::MetadataExt;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use serde_json::{Value, json};
 
 use crate::digest::Digest;
-use crate::error::{Error, Result, ResultExt};
-use crate::findings::Place;
-use crate::fs::StagedDocument;
+use crate::error::Result;
 use crate::image::media_type;
 use crate::interrupt::Interrupt;
 use crate::output::Target;
 use crate::report::{EntryReport, ImageReport, LayerReport};
+use crate::side_document::{self, SideDocument};
+
+/// What it is called in messages.
+const WHAT: &str = "digest map";
 
 /// The columns of the CSV form. Their order stays; new ones are added at the end.
 const COLUMNS: [&str; 14] = [
@@ -68,48 +69,7 @@ impl DigestMap {
 
     /// Refuses a map that would replace an input or a document of one, or that would be put into the output.
     pub(crate) fn refuse_inside(&self, inputs: &[PathBuf], target: &Target) -> Result<()> {
-        let inside = |of: &Path| {
-            Err(Error::DigestMapInside {
-                path: self.path.clone(),
-                of: of.to_owned(),
-            })
-        };
-        // Where there is no such folder, staging the map says so.
-        let folder = match self.path.parent() {
-            Some(parent) if parent != Path::new("") => parent,
-            _ => Path::new("."),
-        };
-        let folder = folder.canonicalize().unwrap_or_default();
-        if let Target::Folder(output) = target
-            && output
-                .canonicalize()
-                .is_ok_and(|output| folder.starts_with(output))
-        {
-            return inside(output);
-        }
-        let Ok(replaced) = std::fs::metadata(&self.path) else {
-            return Ok(());
-        };
-        for input in inputs {
-            let Ok(metadata) = std::fs::metadata(input) else {
-                continue;
-            };
-            let same = (metadata.dev(), metadata.ino()) == (replaced.dev(), replaced.ino());
-            // No input has documents in CSV: what is replaced there is the map of the run before.
-            let document = metadata.is_dir()
-                && self.form == Form::Json
-                && input
-                    .canonicalize()
-                    .is_ok_and(|input| folder.starts_with(input));
-            if same || document {
-                return inside(input);
-            }
-        }
-        Ok(())
-    }
-
-    fn place(&self) -> Place {
-        Place::input(self.path.display().to_string())
+        side_document::refuse_inside(WHAT, &self.path, inputs, target)
     }
 
     fn content(&self, entries: &[EntryReport]) -> String {
@@ -123,27 +83,23 @@ impl DigestMap {
 /// A staged digest map.
 pub(crate) struct StagedMap<'a> {
     map: &'a DigestMap,
-    file: StagedDocument,
+    file: SideDocument,
 }
 
 impl<'a> StagedMap<'a> {
     /// Fails where the map could not be written in the end.
     pub fn new(map: &'a DigestMap, fsync: bool, interrupt: &Interrupt) -> Result<StagedMap<'a>> {
-        let file = StagedDocument::new(&map.path, fsync, interrupt).at(|| map.place())?;
+        let file = SideDocument::stage(WHAT, &map.path, fsync, interrupt)?;
         Ok(StagedMap { map, file })
     }
 
     pub fn write(&mut self, entries: &[EntryReport]) -> Result<()> {
-        let content = self.map.content(entries);
-        self.file.write(content.as_bytes()).at(|| self.map.place())
+        self.file.write(self.map.content(entries).as_bytes())
     }
 
     /// Puts the map in its place once the output is in its own.
     pub fn publish(self) -> Result<()> {
-        let published = self.file.publish().at(|| self.map.place());
-        published.map_err(|error| Error::DigestMapMissing {
-            source: Box::new(error),
-        })
+        self.file.publish()
     }
 }
 

@@ -27,6 +27,7 @@ mod report;
 mod resolve;
 mod schema2;
 mod select;
+mod side_document;
 mod source;
 mod tar;
 mod verify;
@@ -40,7 +41,7 @@ pub use cache::CacheOptions;
 pub use compression::{
     ChunkEncoder, Codec, Compression, CompressionError, EncodedChunk, Encoding, Framing,
 };
-pub use convert::{Options, convert};
+pub use convert::{DryEntry, DryImage, DryLayer, DryRun, Options, convert, dry_run};
 pub use digest::{DiffId, Digest, DigestError, Hasher};
 pub use digest_map::{DigestMap, DigestMapError};
 pub use error::{Error, Result};
@@ -60,7 +61,10 @@ pub use output::{Existing, MovedName, OutputOptions, Target, TargetError};
 pub use plan::Check;
 pub use progress::{Progress, Silent};
 pub use prune::{PruneOptions, Pruned, prune};
-pub use report::{CacheReport, EntryReport, ImageReport, IndexReport, LayerReport, Report};
+pub use report::{
+    CacheReport, EntryReport, Failure, ImageReport, IndexReport, LayerReport, Report,
+};
 pub use select::{ImageSelector, Missing, Selection};
+pub use side_document::SideDocument;
 pub use source::Content;
 pub use verify::{Verification, VerifyOptions, verify};

@@ -15,6 +15,9 @@ pub const JSON_VALUES: usize = 1 << 20;
 /// Maximum depth of a JSON document, which is the limit of `serde_json`.
 pub const JSON_DEPTH: usize = 127;
 
+/// Maximum size of a file that lists inputs, in bytes.
+pub const INPUT_LIST_BYTES: u64 = 64 << 20;
+
 /// Maximum number of members of an archive, or files of a folder.
 pub const MEMBERS: usize = 1 << 20;
 

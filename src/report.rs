@@ -1,8 +1,13 @@
 //! What a conversion did: for each image the digests that it had and has now.
 
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+
 use crate::compression::Codec;
 use crate::digest::{DiffId, Digest};
-use crate::findings::Finding;
+use crate::error::Error;
+use crate::findings::{Code, Finding};
+use crate::formats;
 use crate::image::Platform;
 use crate::output::MovedName;
 use crate::prune::Pruned;
@@ -21,6 +26,45 @@ pub struct Report {
     pub moved: Vec<MovedName>,
     /// What was removed from the output, where that was asked for.
     pub pruned: Option<Pruned>,
+    /// What failed, where the run goes on without it.
+    pub failed: Vec<Failure>,
+    /// The files of the inputs that were read, sorted.
+    pub files: BTreeSet<PathBuf>,
+}
+
+/// An input that failed and was left out.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Failure {
+    /// The input as it was named; `None` where what is left could not be converted either.
+    pub input: Option<String>,
+    /// What kind of problem it is, where the code table has it.
+    pub code: Option<Code>,
+    /// Place and problem, for people. Text from the input is in it as it was found.
+    pub message: String,
+    /// What to do about it, where that helps.
+    pub hint: Option<&'static str>,
+}
+
+impl Failure {
+    /// The error of an input at `path`.
+    #[must_use]
+    pub fn of_input(path: &Path, error: &Error) -> Failure {
+        Failure::new(Some(formats::name(path)), error)
+    }
+
+    pub(crate) fn new(input: Option<String>, error: &Error) -> Failure {
+        Failure {
+            code: match error.fact() {
+                Error::Finding { finding } => Some(finding.code),
+                Error::Io { .. } if input.is_some() => Some(Code::Unreadable),
+                _ => None,
+            },
+            input,
+            message: error.chain(),
+            hint: error.hint(),
+        }
+    }
 }
 
 /// What a cache was good for.

@@ -3,6 +3,7 @@
 use std::ffi::OsString;
 use std::path::PathBuf;
 
+use super::inputs::Inputs;
 use clap::builder::TypedValueParser;
 use clap::{Parser, Subcommand, ValueEnum};
 use ocify::oci::Platform;
@@ -35,7 +36,7 @@ pub struct Common {
     #[arg(long)]
     pub json: bool,
 
-    /// Print no progress and no warnings
+    /// Print only errors
     #[arg(short, long)]
     pub quiet: bool,
 
@@ -55,10 +56,8 @@ Examples:
   ssh host docker save app | ocify convert - -o layout
   ocify convert *.tar -o layout --compression zstd")]
 pub struct Convert {
-    /// docker-save archive, OCI layout (folder or tar), dir: folder, folder
-    /// with a schema 1 manifest; compressed files too; "-" is standard input
-    #[arg(required = true, value_name = "INPUT")]
-    pub inputs: Vec<PathBuf>,
+    #[command(flatten)]
+    pub inputs: Inputs,
 
     /// The OCI layout: a tar if the name ends in .tar, .tar.gz, .tgz, .tar.zst
     /// or .tzst, otherwise a folder; "-" is a tar on standard output. A tar is
@@ -150,6 +149,9 @@ pub struct Convert {
     pub no_fsync: bool,
 
     #[command(flatten)]
+    pub record: Record,
+
+    #[command(flatten)]
     pub common: Common,
 }
 
@@ -169,6 +171,23 @@ pub struct Existing {
     pub prune: bool,
 }
 
+/// What is written, and where it is recorded.
+#[derive(Debug, clap::Args)]
+pub struct Record {
+    /// Say what would be done, and write nothing
+    #[arg(long)]
+    pub dry_run: bool,
+
+    /// Write what --json prints to FILE
+    #[arg(long, value_name = "FILE")]
+    pub report: Option<PathBuf>,
+
+    /// Write a Makefile rule to FILE: OUTPUT depends on the files that were
+    /// read
+    #[arg(long, value_name = "FILE")]
+    pub depfile: Option<PathBuf>,
+}
+
 /// Show what an input contains
 ///
 /// Reads only the metadata and the first bytes of each layer. Text shortens the
@@ -181,10 +200,8 @@ Examples:
   ocify inspect --raw layout | jq .mediaType
   ocify inspect --config app.tar --image app:1.0 | jq .config.Env")]
 pub struct Inspect {
-    /// docker-save archive, OCI layout (folder or tar), dir: folder, folder
-    /// with a schema 1 manifest; compressed files too; "-" is standard input
-    #[arg(value_name = "INPUT")]
-    pub input: PathBuf,
+    #[command(flatten)]
+    pub inputs: Inputs,
 
     /// Only this image: a name, @N (from 0) or a digest (repeatable)
     #[arg(long, value_name = "NAME|@N|DIGEST",
@@ -221,10 +238,8 @@ Examples:
   ocify verify app.tar
   ocify verify layout --json | jq -r '.problems[].code'")]
 pub struct Verify {
-    /// docker-save archive, OCI layout (folder or tar), dir: folder, folder
-    /// with a schema 1 manifest; compressed files too; "-" is standard input
-    #[arg(value_name = "INPUT")]
-    pub input: PathBuf,
+    #[command(flatten)]
+    pub inputs: Inputs,
 
     /// Number of threads [default: all cores]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]

@@ -11,11 +11,11 @@ use super::args::{self, Check, Convert, Missing};
 use super::bars::Bars;
 use super::escape::escape;
 use super::prune::amount;
-use super::{Failure, json, terminal, warn};
+use super::report::{Records, finish};
+use super::{Failure, dry_run, json, terminal, warn};
 
 pub fn run(args: &Convert, interrupt: &Interrupt) -> Result<(), Failure> {
     let target = Target::parse(&args.output)?;
-    terminal::refuse_input(&args.inputs)?;
     if target == Target::Stdout && args.common.json {
         let message = "`--json` and the tar cannot both go to standard output";
         return Err(Failure::Usage(message.to_owned()));
@@ -27,16 +27,27 @@ pub fn run(args: &Convert, interrupt: &Interrupt) -> Result<(), Failure> {
     if target == Target::Stdout {
         terminal::refuse_output()?;
     }
+    let inputs = args.inputs.expand(Some(&args.output))?;
+    if inputs.is_empty() {
+        return Ok(());
+    }
+    let options = options(args);
+    if args.record.dry_run {
+        return dry_run::run(args, &inputs, &target, &options, interrupt);
+    }
+    let fsync = !args.no_fsync;
+    let records = Records::stage(&args.record, &args.output, &inputs, fsync, interrupt)?;
     let bars = (!args.common.quiet && io::stderr().is_terminal()).then(Bars::new);
     let progress: &dyn Progress = match &bars {
         Some(bars) => bars,
         None => &Silent,
     };
-    let result = ocify::convert(&args.inputs, &target, &options(args), progress, interrupt);
+    let result = ocify::convert(&inputs, &target, &options, progress, interrupt);
     if let Some(bars) = &bars {
         bars.clear();
     }
     let report = result?;
+    records.publish(&report, args.inputs.list())?;
     warn(&report.warnings, args.common.quiet);
     if args.common.verbose {
         print_moved(&report);
@@ -44,10 +55,10 @@ pub fn run(args: &Convert, interrupt: &Interrupt) -> Result<(), Failure> {
     }
     if args.common.json {
         json::print(&json::report(&report))?;
-    } else if target != Target::Stdout {
+    } else if target != Target::Stdout && !args.common.quiet {
         print_images(&report)?;
     }
-    Ok(())
+    finish(&report.failed, inputs.len())
 }
 
 fn options(args: &Convert) -> Options {
@@ -74,6 +85,7 @@ fn options(args: &Convert) -> Options {
     };
     options.prune = args.existing.prune;
     options.digest_map.clone_from(&args.digest_map);
+    options.keep_going = args.inputs.keep_going;
     let folder = args.cache.as_ref().filter(|folder| !folder.is_empty());
     options.cache = folder.map(|folder| CacheOptions {
         folder: folder.into(),

@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 use std::io::{self, Write as _};
+use std::path::PathBuf;
 
 use indicatif::HumanBytes;
 use ocify::oci::Descriptor;
@@ -12,38 +13,83 @@ use ocify::{
 
 use super::args::Inspect;
 use super::escape::escape;
-use super::{Failure, inspect_json, json, terminal, warn};
+use super::report::{Many, finish};
+use super::{Failure, inspect_json, json, warn};
 
 pub fn run(args: &Inspect, interrupt: &Interrupt) -> Result<(), Failure> {
-    terminal::refuse_input(std::slice::from_ref(&args.input))?;
     let options = ReadOptions {
         ignore_signatures: args.ignore_signatures,
         ..ReadOptions::default()
     };
-    let input = Input::open(&args.input, &std::env::temp_dir(), &options, interrupt)?;
-    if args.raw {
-        return print(&ocify::raw_manifest(&input, &args.image)?);
+    let open = |path: &PathBuf| Input::open(path, &std::env::temp_dir(), &options, interrupt);
+    let inputs = args.inputs.expand(None)?;
+    if args.raw || args.config {
+        let [path] = &*inputs else {
+            let message = "`--raw` and `--config` need exactly one input";
+            return Err(Failure::Usage(message.to_owned()));
+        };
+        let input = open(path)?;
+        return print(&if args.raw {
+            ocify::raw_manifest(&input, &args.image)?
+        } else {
+            ocify::raw_config(&input, &args.image)?
+        });
     }
-    if args.config {
-        return print(&ocify::raw_config(&input, &args.image)?);
+    let inspect = |path: &PathBuf| ocify::inspect(&open(path)?, &args.image);
+    if args.inputs.is_one() {
+        let inspection = inspect(&inputs[0])?;
+        warn(&inspection.warnings, args.common.quiet);
+        if args.common.json {
+            json::print(&inspect_json::inspection(&inspection))?;
+        } else {
+            print(text(&inspection).as_bytes())?;
+        }
+        return end(print_errors(&inspection));
     }
-    let inspection = ocify::inspect(&input, &args.image)?;
-    warn(&inspection.warnings, args.common.quiet);
+    let mut many = Many::new(&args.inputs);
+    let mut is_first = true;
+    let mut has_errors = false;
+    for path in &inputs {
+        let Some(inspection) = many.take(path, inspect(path))? else {
+            continue;
+        };
+        warn(&inspection.warnings, args.common.quiet);
+        if args.common.json {
+            many.documents.push(inspect_json::inspection(&inspection));
+        } else {
+            let separator = if is_first { "" } else { "\n" };
+            print(format!("{separator}{}", text(&inspection)).as_bytes())?;
+            is_first = false;
+        }
+        has_errors |= print_errors(&inspection);
+    }
     if args.common.json {
-        json::print(&inspect_json::inspection(&inspection))?;
-    } else {
-        let mut text = Text::default();
-        text.inspection(&inspection);
-        print(text.lines.as_bytes())?;
+        json::print(&many.json())?;
     }
+    finish(&many.failed, inputs.len())?;
+    end(has_errors)
+}
+
+/// Prints the errors, and tells whether there are any.
+fn print_errors(inspection: &Inspection) -> bool {
     for error in &inspection.errors {
         eprintln!("ocify: {}", escape(&error.to_string()));
     }
-    if inspection.errors.is_empty() {
-        Ok(())
-    } else {
+    !inspection.errors.is_empty()
+}
+
+fn end(has_errors: bool) -> Result<(), Failure> {
+    if has_errors {
         Err(Failure::Reported)
+    } else {
+        Ok(())
     }
+}
+
+fn text(inspection: &Inspection) -> String {
+    let mut text = Text::default();
+    text.inspection(inspection);
+    text.lines
 }
 
 fn print(bytes: &[u8]) -> Result<(), Failure> {

@@ -3,17 +3,24 @@
 use std::fmt::Write as _;
 use std::io::{self, Write};
 
-use ocify::{EntryReport, ImageReport, LayerReport, MovedName, Report};
+use ocify::{
+    DryEntry, DryLayer, DryRun, EntryReport, Failure, ImageReport, LayerReport, MovedName, Report,
+};
 use serde_json::{Value, json};
 
 use super::escape::is_harmful;
 
-/// Prints one document, indented, with a line end.
+/// Prints one document.
 pub fn print(value: &Value) -> io::Result<()> {
     let mut stdout = io::stdout().lock();
-    let text = serde_json::to_string_pretty(value)?;
-    writeln!(stdout, "{}", escape_json(&text))?;
+    stdout.write_all(text(value)?.as_bytes())?;
     stdout.flush()
+}
+
+/// One document, indented, with a line end.
+pub fn text(value: &Value) -> io::Result<String> {
+    let text = serde_json::to_string_pretty(value)?;
+    Ok(escape_json(&text) + "\n")
 }
 
 /// `serde_json` escapes only what it must. Whatever else could harm a terminal can only be inside of strings, where an
@@ -41,6 +48,55 @@ pub fn report(report: &Report) -> Value {
         "moved": report.moved.iter().map(moved).collect::<Vec<_>>(),
         "pruned": report.pruned.map(|pruned| json!({ "blobs": pruned.blobs, "size": pruned.size })),
         "cache": report.cache.map(|cache| json!({ "layers": cache.layers, "hits": cache.hits })),
+        "failed": failed(&report.failed),
+    })
+}
+
+/// What failed, where the run goes on without it.
+pub fn failed(failed: &[Failure]) -> Value {
+    let failed = failed.iter().map(|failure| {
+        json!({
+            "input": failure.input,
+            "code": failure.code,
+            "message": failure.message,
+        })
+    });
+    failed.collect()
+}
+
+/// What a conversion would do.
+pub fn dry_run(run: &DryRun) -> Value {
+    json!({
+        "dryRun": true,
+        "images": run.entries.iter().map(dry_entry).collect::<Vec<_>>(),
+        "warnings": run.warnings,
+        "failed": failed(&run.failed),
+    })
+}
+
+fn dry_entry(entry: &DryEntry) -> Value {
+    let images = entry.images.iter().map(|image| {
+        json!({
+            "platform": image.platform,
+            "imageId": image.image_id,
+            "layers": image.layers.iter().map(dry_layer).collect::<Vec<_>>(),
+        })
+    });
+    json!({
+        "input": entry.input,
+        "names": entry.names,
+        "manifests": images.collect::<Vec<_>>(),
+    })
+}
+
+fn dry_layer(layer: &DryLayer) -> Value {
+    json!({
+        "digest": layer.digest,
+        "size": layer.size,
+        "codec": layer.codec.name(),
+        "diffId": layer.diff_id,
+        "action": if layer.encoded.is_some() { "encode" } else { "keep" },
+        "newCodec": layer.encoded.unwrap_or(layer.codec).name(),
     })
 }
 

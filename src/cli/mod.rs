@@ -3,12 +3,16 @@
 mod args;
 mod bars;
 mod convert;
+mod depfile;
+mod dry_run;
 mod escape;
+mod inputs;
 mod inspect;
 mod inspect_json;
 mod json;
 mod open_files;
 mod prune;
+mod report;
 mod signals;
 mod terminal;
 mod verify;
@@ -73,11 +77,20 @@ pub fn run() -> ExitCode {
             Exit::Usage.into()
         }
         Err(Failure::Failed(error)) if error.is_wrong_usage() => {
-            report(&error);
+            print_error(&error);
             Exit::Usage.into()
         }
+        Err(Failure::NoInputs) => {
+            eprintln!("ocify: there are no inputs");
+            eprintln!("hint: name archives or layouts, or folders that contain them");
+            Exit::Failed.into()
+        }
+        Err(Failure::Other(message)) => {
+            eprintln!("ocify: {}", escape(&message));
+            Exit::Failed.into()
+        }
         Err(Failure::Failed(error)) => {
-            report(&error);
+            print_error(&error);
             if matches!(error.fact(), Error::Interrupted) {
                 signals.end();
             }
@@ -102,6 +115,10 @@ enum Failure {
     Target(TargetError),
     /// An error of the library.
     Failed(Error),
+    /// No input is named, listed or found.
+    NoInputs,
+    /// What the library knows nothing of.
+    Other(String),
     /// The result that was printed already says what is wrong.
     Reported,
     /// Standard output cannot be written.
@@ -127,7 +144,7 @@ impl From<io::Error> for Failure {
 }
 
 /// The whole chain in one line, and the hint if there is one.
-fn report(error: &Error) {
+fn print_error(error: &Error) {
     let line = format!("ocify: {}", error.chain());
     let mut stderr = io::stderr().lock();
     // A message that cannot be written cannot be reported either.

@@ -5,9 +5,9 @@ use std::path::{Path, PathBuf};
 
 use super::Failure;
 
-/// Refuses to wait for an archive that somebody would have to type.
-pub fn refuse_input(inputs: &[PathBuf]) -> Result<(), Failure> {
-    if inputs.iter().any(|input| input == Path::new("-")) && io::stdin().is_terminal() {
+/// Refuses to wait for an archive, or a list of them, that somebody would have to type.
+pub fn refuse_input<'a>(mut inputs: impl Iterator<Item = &'a PathBuf>) -> Result<(), Failure> {
+    if inputs.any(|input| input == Path::new("-")) && io::stdin().is_terminal() {
         let message = "the input `-` is a terminal, expected a pipe or a file";
         return Err(Failure::Usage(message.to_owned()));
     }

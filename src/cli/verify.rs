@@ -1,16 +1,19 @@
 //! `ocify verify`.
 
 use std::io::{self, IsTerminal, Write};
+use std::path::PathBuf;
+
+use serde_json::Value;
 
 use ocify::{Interrupt, Progress, Severity, Silent, Verification, VerifyOptions};
 
 use super::args::{Common, Verify};
 use super::bars::Bars;
 use super::escape::escape;
-use super::{Failure, json, terminal};
+use super::report::{Many, finish};
+use super::{Failure, json};
 
 pub fn run(args: &Verify, interrupt: &Interrupt) -> Result<(), Failure> {
-    terminal::refuse_input(std::slice::from_ref(&args.input))?;
     let bars = (!args.common.quiet && io::stderr().is_terminal()).then(Bars::new);
     let progress: &dyn Progress = match &bars {
         Some(bars) => bars,
@@ -19,25 +22,68 @@ pub fn run(args: &Verify, interrupt: &Interrupt) -> Result<(), Failure> {
     let options = VerifyOptions {
         threads: args.threads.map(usize::from),
     };
-    let result = ocify::verify(&args.input, &options, progress, interrupt);
-    if let Some(bars) = &bars {
-        bars.clear();
+    let verify = |input: &PathBuf| {
+        let result = ocify::verify(input, &options, progress, interrupt);
+        if let Some(bars) = &bars {
+            bars.clear();
+        }
+        result
+    };
+    let inputs = args.inputs.expand(None)?;
+    if args.inputs.is_one() {
+        let verification = verify(&inputs[0])?;
+        if args.common.json {
+            json::print(&value(&verification)?)?;
+        } else {
+            print(&verification, &args.common, None)?;
+        }
+        return if verification.is_sound() {
+            Ok(())
+        } else {
+            Err(Failure::Reported)
+        };
     }
-    let verification = result?;
+    let mut many = Many::new(&args.inputs);
+    let mut with_errors = 0;
+    for input in &inputs {
+        let Some(verification) = many.take(input, verify(input))? else {
+            continue;
+        };
+        if !verification.is_sound() {
+            with_errors += 1;
+        }
+        if args.common.json {
+            many.documents.push(value(&verification)?);
+        } else {
+            print(&verification, &args.common, Some(&verification.input))?;
+        }
+    }
     if args.common.json {
-        let value = serde_json::to_value(&verification).map_err(io::Error::from)?;
-        json::print(&value)?;
-    } else {
-        print(&verification, &args.common)?;
+        json::print(&many.json())?;
+    } else if !args.common.quiet {
+        let count = counted(inputs.len() - many.failed.len(), "input");
+        println(&format!("{count}: {with_errors} with errors"))?;
     }
-    if verification.is_sound() {
+    finish(&many.failed, inputs.len())?;
+    if with_errors == 0 {
         Ok(())
     } else {
         Err(Failure::Reported)
     }
 }
 
-fn print(verification: &Verification, common: &Common) -> io::Result<()> {
+fn value(verification: &Verification) -> io::Result<Value> {
+    serde_json::to_value(verification).map_err(io::Error::from)
+}
+
+fn println(line: &str) -> io::Result<()> {
+    let mut stdout = io::stdout().lock();
+    writeln!(stdout, "{line}")?;
+    stdout.flush()
+}
+
+/// Prints what was found; `input` is its name where there are several.
+fn print(verification: &Verification, common: &Common, input: Option<&str>) -> io::Result<()> {
     let least = match (common.quiet, common.verbose) {
         (true, _) => Severity::Error,
         (_, true) => Severity::Note,
@@ -49,11 +95,9 @@ fn print(verification: &Verification, common: &Common) -> io::Result<()> {
             continue;
         }
         let place = problem.place.to_string();
-        let place = if place.is_empty() {
-            place
-        } else {
-            format!("{place}: ")
-        };
+        let places = input.into_iter().chain(Some(&*place));
+        let places = places.filter(|place| !place.is_empty());
+        let place: String = places.flat_map(|place| [place, ": "]).collect();
         writeln!(
             stdout,
             "{}[{}]: {}{}",

@@ -25,8 +25,8 @@ impl Error {
             }
             Error::NotPruned { .. } => Some("use `ocify prune` on the output"),
             Error::CacheInOutput { .. } => Some("choose a folder outside the output for the cache"),
-            Error::DigestMapInside { .. } => Some("choose another path for the digest map"),
-            Error::DigestMapMissing { .. } => Some("convert again to write the digest map"),
+            Error::DocumentInside { .. } => Some("choose another path for it"),
+            Error::DocumentMissing { .. } => Some("convert again to write it"),
             Error::OutputIsLink { .. } => Some("use the path that it points to"),
             Error::Absent { .. } => {
                 Some("use `--missing drop` or `--platform` to leave out what is missing")

@@ -290,18 +290,22 @@ pub enum Error {
         /// The output.
         output: PathBuf,
     },
-    /// A digest map that would replace a file of an input, or be a file of the output.
-    #[error("the digest map {} would be a file of {}", .path.display(), .of.display())]
-    DigestMapInside {
-        /// The map.
+    /// A digest map or the like that would replace a file of an input, or be a file of the output.
+    #[error("the {what} {} would be a file of {}", .path.display(), .of.display())]
+    DocumentInside {
+        /// What it is: "digest map".
+        what: &'static str,
+        /// The document.
         path: PathBuf,
         /// The input or output, as it was named.
         of: PathBuf,
     },
-    /// The output is in its place, but the digest map is not.
-    #[error("the output is complete, but its digest map is missing")]
-    DigestMapMissing {
-        /// What happened to the map.
+    /// The output is in its place, but the digest map or the like is not.
+    #[error("the output is complete, but its {what} is missing")]
+    DocumentMissing {
+        /// What it is: "digest map".
+        what: &'static str,
+        /// What happened to it.
         source: Box<Error>,
     },
     /// An output that is one of the inputs.

@@ -84,7 +84,9 @@ fn describe(files: &Files) -> String {
         !name.contains('/') && endings.iter().any(|ending| name.ends_with(ending))
     };
     if let Some(first) = names.iter().find(is_archive) {
-        return format!("it contains archives, such as {first}: pass each of them as an input");
+        return format!(
+            "it contains archives, such as {first}: pass them as inputs, or use `--recursive` for a folder"
+        );
     }
     match names.len() {
         0 => "it contains no files".to_owned(),

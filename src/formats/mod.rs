@@ -14,7 +14,7 @@ mod reading;
 
 use std::collections::HashSet;
 use std::fmt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use serde::{Serialize, Serializer};
 
@@ -38,6 +38,8 @@ use reading::Reading;
 pub struct Input {
     /// As the user named it.
     pub name: String,
+    /// The file or folder; `None` for standard input.
+    pub(crate) path: Option<PathBuf>,
     /// What it turned out to be; `None` when it is nothing that is known.
     pub format: Option<Format>,
     /// Its images, in its own order, as far as they could be read.
@@ -141,7 +143,10 @@ impl Input {
     ) -> Result<Input> {
         let name = name(path);
         match source::open(path, spool, interrupt) {
-            Ok(opened) => Ok(read(name, opened, options)),
+            Ok(opened) => Ok(Input {
+                path: (path != Path::new("-")).then(|| path.to_owned()),
+                ..read(name, opened, options)
+            }),
             Err(error) => {
                 let code = match error.fact() {
                     Error::Empty | Error::NotAnImage { .. } => Code::NotAnImage,
@@ -164,6 +169,7 @@ impl Input {
     fn empty(name: String) -> Input {
         Input {
             name,
+            path: None,
             format: None,
             entries: Vec::new(),
             signatures: Vec::new(),
@@ -211,6 +217,17 @@ impl Input {
         is_selected: impl Fn(usize, Option<Digest>) -> bool,
     ) -> Result<Vec<Finding>> {
         warnings_of(self.about(is_selected))
+    }
+
+    /// The files that were read for the metadata: the archive, or documents in a folder.
+    pub(crate) fn files_read(&self) -> Vec<&Path> {
+        let documents = self.documents.iter();
+        let documents = documents.filter_map(|document| document.path());
+        let documents: Vec<&Path> = documents.collect();
+        if documents.is_empty() {
+            return self.path.as_deref().into_iter().collect();
+        }
+        documents
     }
 
     /// Whether `files` look like an OCI layout.
@@ -323,6 +340,7 @@ fn read(name: String, opened: Opened, options: &ReadOptions) -> Input {
     }
     Input {
         name,
+        path: None,
         format: read.format,
         entries: read.entries,
         signatures,

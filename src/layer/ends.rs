@@ -7,7 +7,6 @@ use super::writer::Writer;
 use super::{Action, Examined, Job, Outcome};
 use crate::compression::Codec;
 use crate::error::Result;
-use crate::findings::Response;
 
 /// A layer that is about to be read.
 pub(super) struct Opened<'a> {
@@ -52,14 +51,16 @@ impl<'a> Run<'a> {
         let decoded = (job.decoded_from() == Codec::None).then_some(seen.digest);
         let source_digest = written.or(read.raw_digest).or(decoded);
         let examined = Examined::new(job, read, source_digest, seen);
-        if self.target.is_some() {
-            let mut findings = examined.findings.iter();
-            if let Some(finding) = findings.find(|one| one.code.response() == Response::Stops) {
-                return Err(job.error(finding));
-            }
+        let damage = examined.stops();
+        if let Some(finding) = damage
+            && self.stops_at_damage(job)
+        {
+            return Err(job.error(finding));
         }
         let outcome = match (writer, source_digest) {
-            (Some(writer), Some(digest)) => Some(writer.finish(digest, examined.diff_id)?),
+            (Some(writer), Some(digest)) if damage.is_none() => {
+                Some(writer.finish(digest, examined.diff_id)?)
+            }
             _ => None,
         };
         Ok((examined, outcome))

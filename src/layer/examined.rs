@@ -5,7 +5,7 @@ use super::examination::Seen;
 use super::source::ReadToEnd;
 use crate::compression::Codec;
 use crate::digest::{DiffId, Digest};
-use crate::findings::{Code, Finding, Place};
+use crate::findings::{Code, Finding, Place, Response};
 
 /// What a blob turned out to be, as far as it can be read.
 #[derive(Debug)]
@@ -58,6 +58,12 @@ impl Examined {
         }
         examined.findings = findings;
         examined
+    }
+
+    /// The first finding that stops a conversion.
+    pub(super) fn stops(&self) -> Option<&Finding> {
+        let mut findings = self.findings.iter();
+        findings.find(|finding| finding.code.response() == Response::Stops)
     }
 
     /// Compares the digest of the bytes in the input. A digest of another algorithm was not computed.

@@ -18,7 +18,7 @@ use rayon::ThreadPool;
 use crate::cache::Cache;
 use crate::compression::Codec;
 use crate::digest::{DiffId, Digest};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::findings::{Finding, Response};
 use crate::interrupt::Interrupt;
 use crate::output::Output;
@@ -36,14 +36,27 @@ pub(crate) struct Pipeline<'a> {
     pub interrupt: &'a Interrupt,
     /// The largest a layer may be when it is decoded, in bytes.
     pub layer_bytes: u64,
+    /// What is done about damage in the input that stops a conversion.
+    pub on_damage: OnDamage,
+}
+
+/// What is done about a damaged blob of the input. Damage in the cache, and outputs that cannot be written, always stop.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum OnDamage {
+    /// The other jobs are abandoned.
+    Stop,
+    /// Its blob is not written; the other jobs are done.
+    Record,
 }
 
 /// What was written.
 pub(crate) struct Done {
-    /// Of all jobs but checks, in their order.
+    /// Of all jobs but checks and damaged ones, in their order.
     pub outcomes: Vec<Outcome>,
     /// What is wrong with layers that are converted anyway, in the jobs' order.
     pub warnings: Vec<Finding>,
+    /// The damage that was recorded, with its place, in the jobs' order.
+    pub damaged: Vec<Error>,
 }
 
 /// What became of a blob.
@@ -65,14 +78,19 @@ impl Pipeline<'_> {
     /// Does all jobs into an output. Layers that are encoded are kept in the cache for the next run.
     ///
     /// # Errors
-    /// The first finding that stops a conversion; the other jobs are abandoned.
+    /// The first finding that stops a conversion, unless it is recorded.
     pub fn write(&self, output: &Output, cache: Option<&Cache>, jobs: &[Job]) -> Result<Done> {
         let target = pipeline::Target { output, cache };
         let mut done = Done {
             outcomes: Vec::with_capacity(jobs.len()),
             warnings: Vec::new(),
+            damaged: Vec::new(),
         };
         for (examined, outcome) in pipeline::run(self, Some(target), jobs)? {
+            if let Some(finding) = examined.stops() {
+                done.damaged.push(Error::finding(finding.clone()));
+                continue;
+            }
             let findings = examined.findings.into_iter();
             let warnings = findings.filter(|finding| finding.code.response() != Response::Silent);
             done.warnings.extend(warnings);

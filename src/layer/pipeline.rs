@@ -19,7 +19,7 @@ use super::reuse::Reuse;
 use super::source::{Piece, ReadToEnd};
 use super::state::{Reader, State, Track, budget};
 use super::writer::ToWrite;
-use super::{Action, Examined, Job, Outcome, Pipeline};
+use super::{Action, Examined, Job, OnDamage, Outcome, Pipeline};
 use crate::cache::Cache;
 use crate::compression::Encoding;
 use crate::error::{Error, Result};
@@ -37,7 +37,8 @@ pub(super) struct Target<'a> {
 /// Does all jobs. With a target, what was found out about each in the jobs' order, with what was written.
 ///
 /// # Errors
-/// That of the first job that was seen to fail; the others are abandoned. Without a target no finding is an error.
+/// That of the first job that was seen to fail; the others are abandoned. Damage is no error without a target, nor where
+/// it is recorded.
 pub(super) fn run(
     pipeline: &Pipeline<'_>,
     target: Option<Target<'_>>,
@@ -109,6 +110,13 @@ impl<'a> Run<'a> {
         self.state().error.get_or_insert(error);
     }
 
+    /// Whether damage to what a job reads ends the run.
+    pub fn stops_at_damage(&self, job: &Job) -> bool {
+        let of_input = job.entry.is_none();
+        let is_recorded = of_input && self.pipeline.on_damage == OnDamage::Record;
+        self.target.is_some() && !is_recorded
+    }
+
     fn stopped(&self) -> bool {
         let mut state = self.state();
         if self.pipeline.interrupt.is_requested() {
@@ -146,7 +154,7 @@ impl<'a> Run<'a> {
                 }
                 Ok(Opened {
                     source: Err(flaw), ..
-                }) if self.target.is_none() => {
+                }) if !self.stops_at_damage(job) => {
                     self.state().layers[layer].read = Some(ReadToEnd {
                         raw_digest: None,
                         flaw: Some(flaw),
@@ -173,10 +181,10 @@ impl<'a> Run<'a> {
         let piece = reader.source.next(buffer);
         let advanced = reader.source.consumed() - consumed;
         self.pipeline.progress.advance(layer, advanced);
-        if self.target.is_some()
-            && let Some(flaw) = reader.source.flaw()
+        let job = &self.jobs[layer];
+        if let Some(flaw) = reader.source.flaw()
+            && self.stops_at_damage(job)
         {
-            let job = &self.jobs[layer];
             return self.fail(layer, job.error(&flaw.at(&job.place)));
         }
         let Some(Piece { decoded, raw }) = piece else {

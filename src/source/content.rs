@@ -50,6 +50,16 @@ pub(crate) enum ContentId {
     Memory(usize),
 }
 
+impl ContentId {
+    /// The file that it is all of.
+    pub(crate) fn path(&self) -> Option<&Path> {
+        match self {
+            ContentId::File(path) => Some(path),
+            ContentId::Archive { .. } | ContentId::Memory(_) => None,
+        }
+    }
+}
+
 impl Content {
     pub(crate) fn in_archive(archive: Arc<Archive>, extents: Vec<Extent>, size: u64) -> Content {
         Content {

@@ -12,7 +12,7 @@ use crate::findings::{Code, Finding, Place};
 use crate::formats::{Input, Loose};
 use crate::image::{Blob, Config, Layer, Manifest, Node, TarLayer};
 use crate::interrupt::Interrupt;
-use crate::layer::{Action, Examined, Job, Pipeline};
+use crate::layer::{Action, Examined, Job, OnDamage, Pipeline};
 use crate::limits;
 use crate::progress::Progress;
 use crate::source::{Content, ContentId};
@@ -207,6 +207,7 @@ impl Contents {
             progress,
             interrupt,
             layer_bytes: limits::LAYER_BYTES,
+            on_damage: OnDamage::Record,
         };
         Ok(Outcomes {
             examined: pipeline.examine(&jobs)?,

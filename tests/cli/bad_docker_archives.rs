@@ -127,7 +127,9 @@ fn files_that_are_no_archives_of_images() {
         ),
         (
             tar::tar(&[Member::file("README", ""), Member::file("app.tar.gz", "")]),
-            not_an_image("it contains archives, such as app.tar.gz: pass each of them as an input"),
+            not_an_image(
+                "it contains archives, such as app.tar.gz: pass them as inputs, or use `--recursive` for a folder",
+            ),
         ),
         (
             tar::tar(&[Member::file("a/layer.tar", "")]),

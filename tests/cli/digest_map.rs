@@ -280,7 +280,7 @@ fn an_output_without_its_map_is_told_of() {
     Run::new(child).fails(
         "ocify: the output is complete, but its digest map is missing: map.csv: \
          cannot rename a staged file to ./map.csv: Is a directory (os error 21)\n\
-         hint: convert again to write the digest map\n",
+         hint: convert again to write it\n",
     );
     sandbox.layout("out");
     assert!(!staged());
@@ -330,7 +330,7 @@ fn a_map_in_the_place_of_an_input_or_in_the_output() {
         let run = sandbox.convert(&[input, "-o", "there", "--digest-map", map]);
         run.fails(&format!(
             "ocify: the digest map {map} would be a file of {of}\n\
-             hint: choose another path for the digest map\n"
+             hint: choose another path for it\n"
         ));
         assert_eq!(sandbox.snapshot(), before, "{map}");
     }

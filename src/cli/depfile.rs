@@ -1,0 +1,46 @@
+//! The files that a run read, as a rule for make and ninja.
+
+use std::collections::BTreeSet;
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
+
+/// A rule that makes `output` depend on `files`, and an empty rule for each of them, so that one that is removed does not
+/// stop make. `None` if a name cannot be written in a rule.
+pub fn rule(output: &Path, files: &BTreeSet<PathBuf>) -> Option<Vec<u8>> {
+    let mut text = escape(output)?;
+    text.push(b':');
+    let mut rules = Vec::new();
+    for file in files {
+        let name = escape(file)?;
+        text.extend_from_slice(b" \\\n  ");
+        text.extend_from_slice(&name);
+        rules.extend_from_slice(b"\n");
+        rules.extend_from_slice(&name);
+        rules.extend_from_slice(b":\n");
+    }
+    text.push(b'\n');
+    text.append(&mut rules);
+    Some(text)
+}
+
+/// A name as both programs read it (<https://www.gnu.org/software/make/manual/html_node/Rule-Syntax.html>,
+/// <https://ninja-build.org/manual.html#ref_headers>). Backslashes are themselves, except before what is escaped.
+fn escape(path: &Path) -> Option<Vec<u8>> {
+    let mut escaped = Vec::new();
+    let mut backslashes = 0;
+    for &byte in path.as_os_str().as_bytes() {
+        match byte {
+            b'\n' | b'\r' | b'\0' => return None,
+            b' ' | b'\t' | b'#' | b':' => {
+                escaped.extend(std::iter::repeat_n(b'\\', backslashes));
+                escaped.push(b'\\');
+            }
+            b'$' => escaped.push(b'$'),
+            _ => {}
+        }
+        backslashes = if byte == b'\\' { backslashes + 1 } else { 0 };
+        escaped.push(byte);
+    }
+    // What follows a name is a space, a colon or the end of a line, which make would take as escaped.
+    (backslashes == 0).then_some(escaped)
+}

@@ -1,0 +1,116 @@
+//! What is written about a run: the report and the depfile; and what failed, at the end.
+
+use std::path::{Path, PathBuf};
+
+use ocify::{Error, Failure as FailedInput, Interrupt, Report, SideDocument, Target};
+
+use serde_json::{Value, json};
+
+use super::args::Record;
+use super::escape::escape;
+use super::inputs::Inputs;
+use super::{Failure, depfile, json};
+
+/// The staged files that are published after the output.
+pub struct Records<'a> {
+    output: &'a Path,
+    report: Option<SideDocument>,
+    depfile: Option<SideDocument>,
+}
+
+impl<'a> Records<'a> {
+    /// Fails where a file could not be written in the end.
+    pub fn stage(
+        args: &Record,
+        output: &'a Path,
+        inputs: &[PathBuf],
+        fsync: bool,
+        interrupt: &Interrupt,
+    ) -> Result<Records<'a>, Failure> {
+        let target = Target::new(output);
+        if args.depfile.is_some() && target == Target::Stdout {
+            let message = "`--depfile` needs an output with a name, which `-` is not";
+            return Err(Failure::Usage(message.to_owned()));
+        }
+        let stage = |what, path: &Option<PathBuf>| {
+            let path = path.as_deref();
+            path.map(|path| SideDocument::new(what, path, inputs, &target, fsync, interrupt))
+                .transpose()
+        };
+        Ok(Records {
+            output,
+            report: stage("report", &args.report)?,
+            depfile: stage("depfile", &args.depfile)?,
+        })
+    }
+
+    /// Writes and publishes them. `list` is a file that the inputs are listed in.
+    pub fn publish(self, report: &Report, list: Option<&Path>) -> Result<(), Failure> {
+        if let Some(mut file) = self.depfile {
+            let mut files = report.files.clone();
+            files.extend(list.map(Path::to_owned));
+            let rule = depfile::rule(self.output, &files).ok_or_else(|| {
+                Failure::Other(
+                    "no depfile was written: the name of a file contains a line end, or ends with a backslash".to_owned(),
+                )
+            })?;
+            file.write(&rule)?;
+            file.publish()?;
+        }
+        if let Some(mut file) = self.report {
+            file.write(json::text(&json::report(report))?.as_bytes())?;
+            file.publish()?;
+        }
+        Ok(())
+    }
+}
+
+/// The results of many inputs, one after the other.
+pub struct Many {
+    keep_going: bool,
+    /// For JSON.
+    pub documents: Vec<Value>,
+    pub failed: Vec<FailedInput>,
+}
+
+impl Many {
+    pub fn new(args: &Inputs) -> Many {
+        Many {
+            keep_going: args.keep_going,
+            documents: Vec::new(),
+            failed: Vec::new(),
+        }
+    }
+
+    /// The result of an input; `None` where it failed, and the others are to be done.
+    pub fn take<T>(&mut self, input: &Path, result: ocify::Result<T>) -> ocify::Result<Option<T>> {
+        match result {
+            Ok(value) => Ok(Some(value)),
+            Err(error) if self.keep_going && !matches!(error.fact(), Error::Interrupted) => {
+                self.failed.push(FailedInput::of_input(input, &error));
+                Ok(None)
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    pub fn json(&self) -> Value {
+        json!({ "inputs": self.documents, "failed": json::failed(&self.failed) })
+    }
+}
+
+/// Lists what failed, as the last thing that is printed, and fails if anything did.
+pub fn finish(failed: &[FailedInput], inputs: usize) -> Result<(), Failure> {
+    if failed.is_empty() {
+        return Ok(());
+    }
+    for failure in failed {
+        eprintln!("ocify: {}", escape(&failure.message));
+        if let Some(hint) = failure.hint {
+            eprintln!("hint: {hint}");
+        }
+    }
+    let count = failed.iter().filter(|one| one.input.is_some()).count();
+    eprintln!("ocify: {count} of {inputs} inputs failed");
+    Err(Failure::Reported)
+}

@@ -1,0 +1,242 @@
+//! What a conversion would do, as far as the metadata of the inputs tell.
+
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+
+use super::remaining::{Failed, Remaining};
+use super::{Options, select};
+use crate::compression::Codec;
+use crate::digest::{DiffId, Digest};
+use crate::error::{Error, Result};
+use crate::findings::Finding;
+use crate::formats::{Format, Input};
+use crate::image::{Platform, Reference};
+use crate::interrupt::Interrupt;
+use crate::layer::{Action, Job};
+use crate::output::{Existing, Target};
+use crate::plan::{Plan, PlannedLayer, PlannedManifest, PlannedNode};
+use crate::report::Failure;
+use crate::select::Selected;
+use crate::source::Spool;
+
+/// What [`dry_run`] gives back.
+#[derive(Debug, Clone, Default)]
+#[non_exhaustive]
+pub struct DryRun {
+    /// What would be converted, in the order of the inputs.
+    pub entries: Vec<DryEntry>,
+    /// What the user should know.
+    pub warnings: Vec<Finding>,
+    /// What would fail, where the run goes on without it.
+    pub failed: Vec<Failure>,
+}
+
+/// One entry of index.json, whatever its number of names.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct DryEntry {
+    /// The input as it was named.
+    pub input: String,
+    /// The names it would have in the output.
+    pub names: Vec<String>,
+    /// The images in it: one, or those of an index. None for artifacts.
+    pub images: Vec<DryImage>,
+}
+
+/// One image.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct DryImage {
+    /// From the config.
+    pub platform: Option<Platform>,
+    /// Of the config in the input; `None` when it would have to be made.
+    pub image_id: Option<Digest>,
+    /// The base first.
+    pub layers: Vec<DryLayer>,
+}
+
+/// One layer that is in the input.
+#[derive(Debug, Clone, Copy)]
+#[non_exhaustive]
+pub struct DryLayer {
+    /// Of the blob in the input, where it is known.
+    pub digest: Option<Digest>,
+    /// Of the uncompressed layer, where it is known.
+    pub diff_id: Option<DiffId>,
+    /// Of the blob in the input, in bytes.
+    pub size: u64,
+    /// Of the blob in the input.
+    pub codec: Codec,
+    /// What it would be encoded with; `None` where its bytes would be kept.
+    pub encoded: Option<Codec>,
+}
+
+/// Says what a conversion would do. Nothing is written, but for a temporary file without a name where an input is compressed
+/// or a pipe; layers are not read.
+///
+/// # Errors
+/// Those of [`crate::convert()`] that can be known without reading the layers.
+pub fn dry_run(
+    inputs: &[PathBuf],
+    target: &Target,
+    options: &Options,
+    interrupt: &Interrupt,
+) -> Result<DryRun> {
+    target.refuse_inputs(inputs, options.output.existing == Existing::Replace)?;
+    if let Some(map) = &options.digest_map {
+        map.refuse_inside(inputs, target)?;
+    }
+    check_target(target)?;
+    let spool = Spool::new(&std::env::temp_dir());
+    let open = |path: &PathBuf| Input::open_by_way_of(&spool, path, &options.read, interrupt);
+    let remaining = Remaining::open(inputs, options.keep_going, open)?;
+    let (run, failed) = remaining.attempt(|inputs| plan(inputs, options))?;
+    Ok(DryRun {
+        failed,
+        ..run.unwrap_or_default()
+    })
+}
+
+fn plan(inputs: &[Input], options: &Options) -> Result<DryRun, Failed> {
+    let (selected, mut warnings) = select(inputs, &options.selection)?;
+    let plan = Plan::new(inputs, &selected, options.compression, options.check)
+        .map_err(|error| Failed::in_their_places(inputs, [error]))?;
+    warnings.extend(plan.warnings.iter().cloned());
+    let entries: Vec<DryEntry> = selected
+        .iter()
+        .zip(&plan.roots)
+        .map(|(one, &root)| entry(inputs, one, &plan, root))
+        .collect();
+    refuse_shared_names(inputs, &selected, &entries)?;
+    Ok(DryRun {
+        entries,
+        warnings,
+        failed: Vec::new(),
+    })
+}
+
+fn entry(inputs: &[Input], selected: &Selected, plan: &Plan, root: usize) -> DryEntry {
+    let references = selected.entry.references.iter();
+    let mut images = Vec::new();
+    collect(plan, root, &mut images);
+    DryEntry {
+        input: inputs[selected.input].name.clone(),
+        names: references
+            .filter_map(|reference| Reference::display_name(reference).map(str::to_owned))
+            .collect(),
+        images,
+    }
+}
+
+/// The images of a node of the plan.
+fn collect(plan: &Plan, node: usize, images: &mut Vec<DryImage>) {
+    match &plan.nodes[node] {
+        PlannedNode::Manifest(planned) => images.extend(image(plan, planned)),
+        PlannedNode::Index { children, .. } => {
+            for &child in children {
+                collect(plan, child, images);
+            }
+        }
+        PlannedNode::Blob(_) | PlannedNode::Absent(_) => {}
+    }
+}
+
+/// `None` for an artifact.
+fn image(plan: &Plan, planned: &PlannedManifest) -> Option<DryImage> {
+    let manifest = planned.manifest;
+    if matches!(manifest.config, crate::image::Config::Other(_)) {
+        return None;
+    }
+    let layers = planned.layers.iter().filter_map(|layer| match layer {
+        PlannedLayer::Tar { job, .. } => Some(dry_layer(&plan.jobs[*job])),
+        PlannedLayer::Other(_) | PlannedLayer::Absent(..) => None,
+    });
+    Some(DryImage {
+        platform: manifest.platform().cloned(),
+        image_id: manifest.image_id(),
+        layers: layers.collect(),
+    })
+}
+
+fn dry_layer(job: &Job) -> DryLayer {
+    DryLayer {
+        digest: job.digest,
+        diff_id: job.diff_id,
+        size: job.content.size(),
+        codec: job.codec,
+        encoded: match job.action {
+            Action::Encode(encoding) => Some(encoding.codec()),
+            Action::Keep { .. } | Action::Check { .. } => None,
+        },
+    }
+}
+
+/// Two images of one name, where the image IDs tell them apart.
+fn refuse_shared_names(
+    inputs: &[Input],
+    selected: &[Selected],
+    entries: &[DryEntry],
+) -> Result<(), Failed> {
+    let mut seen: HashMap<&str, usize> = HashMap::new();
+    for (position, entry) in entries.iter().enumerate() {
+        for name in &entry.names {
+            let first = *seen.entry(name).or_insert(position);
+            let input = selected[position].input;
+            let allowed =
+                selected[first].input == input && inputs[input].format == Some(Format::OciLayout);
+            let ids = (only_id(&entries[first]), only_id(entry));
+            if let (Some(one), Some(other)) = ids
+                && one != other
+                && !allowed
+            {
+                let error = Error::NameConflict {
+                    name: name.clone(),
+                    first: format!("{one} in {}", entries[first].input),
+                    second: format!("{other} in {}", entry.input),
+                };
+                return Err(Failed::of_inputs([(input, error)]));
+            }
+        }
+    }
+    Ok(())
+}
+
+/// The image ID of what is one image.
+fn only_id(entry: &DryEntry) -> Option<Digest> {
+    match &*entry.images {
+        [image] => image.image_id,
+        _ => None,
+    }
+}
+
+/// Refuses an output that could not be written, as far as can be seen from outside.
+fn check_target(target: &Target) -> Result<()> {
+    let Some(path) = target.path() else {
+        return Ok(());
+    };
+    let parent = path.parent().filter(|parent| *parent != Path::new(""));
+    if let Some(parent) = parent {
+        std::fs::metadata(parent).map_err(Error::io("open", parent))?;
+    }
+    let path = path.to_owned();
+    match std::fs::symlink_metadata(&path) {
+        Err(_) => Ok(()),
+        Ok(metadata) if metadata.is_symlink() => Err(Error::OutputIsLink { path }),
+        Ok(metadata) => {
+            let is_usable = match target {
+                Target::Folder(_) => metadata.is_dir() && is_layout_or_empty(&path),
+                _ => metadata.is_file(),
+            };
+            if is_usable {
+                Ok(())
+            } else {
+                Err(Error::NotALayout { path })
+            }
+        }
+    }
+}
+
+fn is_layout_or_empty(folder: &Path) -> bool {
+    let is_empty = || std::fs::read_dir(folder).is_ok_and(|mut names| names.next().is_none());
+    folder.join("oci-layout").is_file() || is_empty()
+}

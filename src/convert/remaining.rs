@@ -1,0 +1,123 @@
+//! The inputs that are still to be converted, and what failed about the others.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use crate::error::{Error, Result};
+use crate::findings::Place;
+use crate::formats::Input;
+use crate::report::Failure;
+
+/// Why an attempt to convert all inputs failed: each error with the number of the input that it is about, if it is one's.
+pub(super) struct Failed(Vec<(Option<usize>, Error)>);
+
+impl From<Error> for Failed {
+    fn from(error: Error) -> Failed {
+        Failed(vec![(None, error)])
+    }
+}
+
+impl Failed {
+    /// One error for each of some inputs.
+    pub fn of_inputs(errors: impl IntoIterator<Item = (usize, Error)>) -> Failed {
+        let errors = errors.into_iter();
+        Failed(errors.map(|(input, error)| (Some(input), error)).collect())
+    }
+
+    /// Errors that have the input in their place.
+    pub fn in_their_places(inputs: &[Input], errors: impl IntoIterator<Item = Error>) -> Failed {
+        let with_input = |error: Error| {
+            let name = place(&error).and_then(|place| place.input.as_deref());
+            let input = inputs.iter().position(|input| name == Some(&input.name));
+            (input, error)
+        };
+        Failed(errors.into_iter().map(with_input).collect())
+    }
+}
+
+fn place(error: &Error) -> Option<&Place> {
+    match error {
+        Error::At { place, .. } => Some(place),
+        _ => None,
+    }
+}
+
+/// The inputs without those that failed.
+pub(super) struct Remaining {
+    /// Whether an input that fails is left out. Otherwise everything fails with it.
+    keep_going: bool,
+    inputs: Vec<Input>,
+    failures: Vec<Failure>,
+}
+
+impl Remaining {
+    /// Opens all inputs.
+    ///
+    /// # Errors
+    /// The first, where the run does not keep going.
+    pub fn open(
+        paths: &[PathBuf],
+        keep_going: bool,
+        open: impl Fn(&PathBuf) -> Result<Input>,
+    ) -> Result<Remaining> {
+        let mut remaining = Remaining {
+            keep_going,
+            inputs: Vec::with_capacity(paths.len()),
+            failures: Vec::new(),
+        };
+        for path in paths {
+            match open(path) {
+                Ok(input) => remaining.inputs.push(input),
+                Err(error) if keep_going && !matches!(error.fact(), Error::Interrupted) => {
+                    remaining.failures.push(Failure::of_input(path, &error));
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(remaining)
+    }
+
+    /// Attempts the same with fewer and fewer inputs, until none of them fails. Gives what came of it, or `None` if nothing
+    /// was left, and what failed.
+    ///
+    /// # Errors
+    /// Whatever fails, where the run does not keep going; [`Error::Interrupted`].
+    pub fn attempt<T>(
+        mut self,
+        attempt: impl Fn(&[Input]) -> Result<T, Failed>,
+    ) -> Result<(Option<T>, Vec<Failure>)> {
+        while !self.inputs.is_empty() || self.failures.is_empty() {
+            match attempt(&self.inputs) {
+                Ok(done) => return Ok((Some(done), self.failures)),
+                Err(failed) => self.leave_out(failed)?,
+            }
+        }
+        Ok((None, self.failures))
+    }
+
+    /// Leaves out the inputs that failed. What is no input's fault ends the run; with what failed before, which may be why.
+    fn leave_out(&mut self, Failed(errors): Failed) -> Result<()> {
+        let mut of_inputs = BTreeMap::new();
+        for (input, error) in errors {
+            let is_interrupt = matches!(error.fact(), Error::Interrupted);
+            match input {
+                Some(input) if self.keep_going && !is_interrupt => {
+                    of_inputs.entry(input).or_insert(error);
+                }
+                None if !self.failures.is_empty() && !is_interrupt => {
+                    self.failures.push(Failure::new(None, &error));
+                    self.inputs.clear();
+                    return Ok(());
+                }
+                _ => return Err(error),
+            }
+        }
+        for (number, input) in std::mem::take(&mut self.inputs).into_iter().enumerate() {
+            match of_inputs.get(&number) {
+                Some(error) => self.failures.push(Failure::new(Some(input.name), error)),
+                None => self.inputs.push(input),
+            }
+        }
+        Ok(())
+    }
+}

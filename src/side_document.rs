@@ -1,0 +1,127 @@
+//! A file that is written together with an output: the digest map, the report, the depfile.
+
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+
+use crate::error::{Error, Result, ResultExt};
+use crate::findings::Place;
+use crate::fs::StagedDocument;
+use crate::interrupt::Interrupt;
+use crate::output::Target;
+
+/// A document about an output. It is staged next to its place from the start, and published after the output.
+pub struct SideDocument {
+    what: &'static str,
+    path: PathBuf,
+    file: StagedDocument,
+}
+
+impl SideDocument {
+    /// Stages a document: `what` is its name in messages, such as "report".
+    ///
+    /// # Errors
+    /// A path inside the output, or one that would replace an input or a document of one; a folder that cannot be written.
+    pub fn new(
+        what: &'static str,
+        path: &Path,
+        inputs: &[PathBuf],
+        target: &Target,
+        fsync: bool,
+        interrupt: &Interrupt,
+    ) -> Result<SideDocument> {
+        refuse_inside(what, path, inputs, target)?;
+        SideDocument::stage(what, path, fsync, interrupt)
+    }
+
+    /// Stages a document in a place that is known not to be inside anything.
+    pub(crate) fn stage(
+        what: &'static str,
+        path: &Path,
+        fsync: bool,
+        interrupt: &Interrupt,
+    ) -> Result<SideDocument> {
+        let file = StagedDocument::new(path, fsync, interrupt).at(|| place(path))?;
+        Ok(SideDocument {
+            what,
+            path: path.to_owned(),
+            file,
+        })
+    }
+
+    /// Writes the content, all of it, before the output is published.
+    ///
+    /// # Errors
+    /// Where it cannot be written.
+    pub fn write(&mut self, content: &[u8]) -> Result<()> {
+        self.file.write(content).at(|| place(&self.path))
+    }
+
+    /// Puts the document in its place once the output is in its own.
+    ///
+    /// # Errors
+    /// [`Error::DocumentMissing`].
+    pub fn publish(self) -> Result<()> {
+        let published = self.file.publish().at(|| place(&self.path));
+        published.map_err(|error| Error::DocumentMissing {
+            what: self.what,
+            source: Box::new(error),
+        })
+    }
+}
+
+fn place(path: &Path) -> Place {
+    Place::input(path.display().to_string())
+}
+
+/// Refuses a document that would replace an input or a document of one, or that would be put into the output.
+pub(crate) fn refuse_inside(
+    what: &'static str,
+    path: &Path,
+    inputs: &[PathBuf],
+    target: &Target,
+) -> Result<()> {
+    let inside = |of: &Path| {
+        Err(Error::DocumentInside {
+            what,
+            path: path.to_owned(),
+            of: of.to_owned(),
+        })
+    };
+    // Where there is no such folder, staging the document says so.
+    let folder = match path.parent() {
+        Some(parent) if parent != Path::new("") => parent,
+        _ => Path::new("."),
+    };
+    let folder = folder.canonicalize().unwrap_or_default();
+    if let Target::Folder(output) = target
+        && output
+            .canonicalize()
+            .is_ok_and(|output| folder.starts_with(output))
+    {
+        return inside(output);
+    }
+    if target.path() == Some(path) {
+        return inside(path);
+    }
+    let Ok(replaced) = std::fs::metadata(path) else {
+        return Ok(());
+    };
+    // No input has documents in CSV or depfiles: what is replaced there is that of the run before.
+    let extension = path.extension().and_then(|extension| extension.to_str());
+    let may_be_document = !matches!(extension, Some("csv" | "d"));
+    for input in inputs {
+        let Ok(metadata) = std::fs::metadata(input) else {
+            continue;
+        };
+        let same = (metadata.dev(), metadata.ino()) == (replaced.dev(), replaced.ino());
+        let document = metadata.is_dir()
+            && may_be_document
+            && input
+                .canonicalize()
+                .is_ok_and(|input| folder.starts_with(input));
+        if same || document {
+            return inside(input);
+        }
+    }
+    Ok(())
+}
