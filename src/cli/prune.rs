@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use super::args::Prune;
 use super::escape::escape;
-use super::{Failure, json, report};
+use super::{Failure, json, print_error};
 
 /// Prunes each layout. One that cannot be pruned does not keep the others from it.
 pub fn run(args: &Prune, interrupt: &Interrupt) -> Result<(), Failure> {
@@ -27,7 +27,7 @@ pub fn run(args: &Prune, interrupt: &Interrupt) -> Result<(), Failure> {
             }
             Err(error) => {
                 failed = true;
-                report(&error);
+                print_error(&error);
             }
         }
     }
