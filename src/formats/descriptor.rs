@@ -162,7 +162,7 @@ fn platform(reading: &mut Reading, value: &Value, what: &str, place: &Place) -> 
     let name = format!("platform of {what}");
     let value = keys::as_go_reads(reading, value, keys::PLATFORM, &name, place);
     match serde_json::from_value::<Platform>(value.into_owned()) {
-        Ok(platform) if platform.os.is_empty() || platform.architecture.is_empty() => {
+        Ok(platform) if !platform.is_complete() => {
             let message = format!("{name} lacks os or architecture");
             reading.note(Code::PlatformIncomplete, place, message);
             None

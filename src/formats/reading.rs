@@ -221,12 +221,13 @@ impl<'f> Reading<'f> {
     }
 
     /// Checks that the names of images are within their limits: they go into messages, reports and indexes.
-    pub fn names<'n>(&mut self, names: impl Iterator<Item = &'n str>, place: &Place) {
+    /// `lengths` is that of each name in bytes.
+    pub fn names(&mut self, lengths: impl Iterator<Item = usize>, place: &Place) {
         let mut count = 0;
         let mut longest = 0;
-        for name in names {
+        for length in lengths {
             count += 1;
-            longest = longest.max(name.len());
+            longest = longest.max(length);
         }
         let limit = usize::try_from(limits::IMAGE_NAME_BYTES).unwrap_or(usize::MAX);
         let what = "the length of an image's name in bytes";

@@ -53,6 +53,13 @@ impl fmt::Display for Platform {
     }
 }
 
+impl Platform {
+    /// Whether it has the two fields that the specification asks for.
+    pub(crate) fn is_complete(&self) -> bool {
+        !self.os.is_empty() && !self.architecture.is_empty()
+    }
+}
+
 /// Why a string is no platform.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{0:?} is not a platform, expected OS/ARCH or OS/ARCH/VARIANT")]

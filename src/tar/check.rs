@@ -20,7 +20,7 @@ pub(crate) struct TarCheck {
     problems: Vec<(Code, String)>,
 }
 
-/// What the table of contents begins with that BuildKit's eStargz puts after the end of a layer's tar, where engines do not
+/// The beginning of what `BuildKit` puts after the end of a layer's tar when it writes stargz layers, where engines do not
 /// look: <https://github.com/containerd/stargz-snapshotter/blob/v0.17.0/docs/estargz.md>.
 const CONTENTS_OF_ESTARGZ: &[u8] = b"stargz.index.json\0";
 

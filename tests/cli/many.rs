@@ -191,7 +191,7 @@ fn the_other_inputs_are_converted_as_if_the_bad_ones_had_not_been_named() {
     for output in ["out", "out.tar"] {
         for compression in ["keep", "none", "zstd"] {
             let options = ["-o", output, "--compression", compression];
-            let good = [&["good.tar", "fine.tar"], &options[..]].concat();
+            let good = [&["good.tar", "fine.tar", "-q"], &options[..]].concat();
             sandbox.convert(&good).succeeds();
             let expected = sandbox.layout(output);
             remove(&sandbox, output);

@@ -105,6 +105,10 @@ fn an_image_that_is_listed_as_something_else() {
             &[
                 "error media-type-mismatch: stops",
                 "error media-type-mismatch: stops",
+                // The image is not read, so nothing leads to its config and layers.
+                "note unreferenced-blob",
+                "note unreferenced-blob",
+                "note unreferenced-blob",
             ],
         ),
         (

@@ -116,8 +116,12 @@ fn index(reading: &mut Reading, value: &Value, beside: Beside, place: &Place) ->
     }
     tree.reading.entry = None;
     let reading = tree.reading;
-    let names = entries.iter().flat_map(|entry| &entry.references);
-    reading.names(names.filter_map(Reference::display_name), place);
+    let references = entries.iter().flat_map(|entry| &entry.references);
+    let longest = |reference: &Reference| {
+        let names = [&reference.name, &reference.containerd_name];
+        names.into_iter().flatten().map(String::len).max()
+    };
+    reading.names(references.filter_map(longest), place);
     names_lead_to_one(reading, &mut entries, place);
     subject_chains(reading, &entries, place);
     entries

@@ -188,6 +188,8 @@ fn is_listed_as(value: &Value, descriptor: &Descriptor) -> bool {
     let platform = value.get("platform");
     let platform: Option<Platform> =
         platform.and_then(|platform| serde::Deserialize::deserialize(platform).ok());
+    // One that is incomplete was not read either.
+    let platform = platform.filter(Platform::is_complete);
     platform == descriptor.platform && digest == Some(&descriptor.digest.to_string())
 }
 

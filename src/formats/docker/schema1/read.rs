@@ -42,7 +42,7 @@ pub(crate) fn read(
     }
     let name = name(&manifest);
     let label = name.clone().unwrap_or_else(|| "@0".to_owned());
-    reading.names(name.iter().map(String::as_str), &place);
+    reading.names(name.iter().map(String::len), &place);
     let (image, loose) = image(reading, &manifest, bytes, layer_bytes, &Place::image(label));
     reading.entry = None;
     let entry = Entry {
