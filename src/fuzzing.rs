@@ -3,6 +3,10 @@
 use std::io;
 
 use crate::compression::{Codec, Decoder};
+use crate::digest::{DiffId, Digest};
+use crate::formats::docker::config_of_v1;
+use crate::formats::docker::schema1::{Emptiness, parse};
+use crate::image::{V1Config, V1Layer};
 
 /// Decodes `most` bytes, or somewhat more, and gives their number.
 ///
@@ -19,4 +23,21 @@ pub fn decode(codec: Codec, bytes: &[u8], most: u64) -> io::Result<u64> {
         length += buffer.len() as u64;
     }
     Ok(length)
+}
+
+/// Parses a schema 1 manifest, checks its signatures, and makes the configs that skopeo and Docker make of it.
+pub fn schema1(bytes: &[u8]) {
+    let Ok(manifest) = parse(bytes) else {
+        return;
+    };
+    let layers = manifest.layers.iter().map(|layer| V1Layer {
+        json: layer.v1.as_bytes().into(),
+        empty: layer.emptiness() == Emptiness::Yes,
+    });
+    let layers: Vec<V1Layer> = layers.collect();
+    let count = layers.iter().filter(|layer| !layer.empty).count();
+    let diff_ids = vec![DiffId(Digest::sha256(b"")); count];
+    for config in [V1Config::Schema1(layers.clone()), V1Config::Docker(layers)] {
+        let _ = config_of_v1(&config, &diff_ids);
+    }
 }

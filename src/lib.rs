@@ -1,4 +1,27 @@
-#![doc = include_str!("../README.md")]
+//! Container images on disk (`docker save` archives, OCI image layouts, schema 1 folders) to an OCI image layout, without a
+//! network.
+//!
+//! [`convert()`] reads inputs, checks and recompresses their layers, and writes a layout, folder or tar, that appears whole or
+//! not at all. [`inspect()`] says what an input contains, [`verify()`] reads all of it and reports each problem, [`prune()`]
+//! removes the blobs of a layout that nothing refers to. What is wrong with an input is a [`Finding`] with a stable [`Code`].
+//!
+//! ```
+//! use ocify::{Interrupt, Options, Silent, Target, convert};
+//!
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let folder = tempfile::tempdir()?;
+//! let target = Target::new(&folder.path().join("layout"));
+//! let inputs = ["testdata/docker-save.tar".into()];
+//! let report = convert(&inputs, &target, &Options::default(), &Silent, &Interrupt::new())?;
+//! for entry in &report.entries {
+//!     println!("{} {}", entry.digest, entry.names.join(" "));
+//! }
+//! # assert_eq!(report.entries.len(), 1);
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! The program's own documents are beside it: README.md and `docs/`.
 #![forbid(unsafe_code)]
 
 mod cache;
@@ -8,12 +31,12 @@ mod digest;
 mod digest_map;
 mod error;
 mod findings;
-pub mod formats;
+mod formats;
 mod fs;
 #[cfg(fuzzing)]
 #[doc(hidden)]
 pub mod fuzzing;
-pub mod image;
+mod image;
 mod inspect;
 mod interrupt;
 mod layer;
@@ -32,26 +55,20 @@ mod source;
 mod tar;
 mod verify;
 
-/// The old names, until nothing needs them.
-pub use formats::docker as v1;
-/// The old names, until nothing needs them.
-pub use image as oci;
-
 pub use cache::CacheOptions;
-pub use compression::{
-    ChunkEncoder, Codec, Compression, CompressionError, EncodedChunk, Encoding, Framing,
-};
+/// The stages of a conversion alone, for `benches/`.
+#[doc(hidden)]
+pub use compression::{ChunkEncoder, Encoding};
+pub use compression::{Codec, Compression, CompressionError};
 pub use convert::{DryEntry, DryImage, DryLayer, DryRun, Options, convert, dry_run};
-pub use digest::{DiffId, Digest, DigestError, Hasher};
+#[doc(hidden)]
+pub use digest::Hasher;
+pub use digest::{DiffId, Digest, DigestError};
 pub use digest_map::{DigestMap, DigestMapError};
 pub use error::{Error, Result};
 pub use findings::{Code, Finding, LayerNumber, Place, Response, Severity};
-pub use formats::docker::config_of_v1;
 pub use formats::{Format, Input, ReadOptions};
-pub use image::{
-    Blob, Config, Entry, FsLayer, Index, KnownAs, Layer, Manifest, Node, Reference,
-    Schema1Document, TarLayer,
-};
+pub use image::{Descriptor, HistoryEntry, Platform, PlatformError};
 pub use inspect::{
     InspectedArtifact, InspectedEntry, InspectedImage, InspectedIndex, InspectedLayer,
     InspectedNode, Inspection, inspect, raw_config, raw_manifest,
@@ -66,5 +83,4 @@ pub use report::{
 };
 pub use select::{ImageSelector, Missing, Selection};
 pub use side_document::SideDocument;
-pub use source::Content;
 pub use verify::{Verification, VerifyOptions, verify};

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use super::inputs::Inputs;
 use clap::builder::TypedValueParser;
 use clap::{Parser, Subcommand, ValueEnum};
-use ocify::oci::Platform;
+use ocify::Platform;
 use ocify::{Compression, DigestMap, ImageSelector};
 
 /// Convert container images on disk to an OCI image layout, offline.

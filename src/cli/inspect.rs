@@ -5,7 +5,7 @@ use std::io::{self, Write as _};
 use std::path::PathBuf;
 
 use indicatif::HumanBytes;
-use ocify::oci::Descriptor;
+use ocify::Descriptor;
 use ocify::{
     Input, InspectedArtifact, InspectedEntry, InspectedImage, InspectedIndex, InspectedLayer,
     InspectedNode, Inspection, Interrupt, ReadOptions,

@@ -1,6 +1,6 @@
 //! What an input holds, as JSON. Field names are those of the image-spec where it has one.
 
-use ocify::oci::Descriptor;
+use ocify::Descriptor;
 use ocify::{InspectedEntry, InspectedImage, InspectedLayer, InspectedNode, Inspection};
 use serde_json::{Map, Value, json};
 

@@ -6,11 +6,13 @@ mod config;
 mod descriptor;
 mod detect;
 mod dir;
-pub mod docker;
+pub(crate) mod docker;
 mod json;
 mod keys;
 pub(crate) mod oci;
 mod reading;
+#[cfg(all(test, feature = "shared-tests"))]
+mod shared_tests;
 
 use std::collections::HashSet;
 use std::fmt;
@@ -43,7 +45,7 @@ pub struct Input {
     /// What it turned out to be; `None` when it is nothing that is known.
     pub format: Option<Format>,
     /// Its images, in its own order, as far as they could be read.
-    pub entries: Vec<Entry>,
+    pub(crate) entries: Vec<Entry>,
     /// Files that belong to the images but have no place in a layout: detached signatures.
     pub signatures: Vec<String>,
     pub(crate) noted: Vec<Noted>,

@@ -14,7 +14,7 @@ pub use config::{ConfigView, HistoryEntry, ImageConfig};
 pub use descriptor::{Descriptor, Document};
 pub(crate) use name::is_ref_name;
 pub use name::{fully_qualified, tagged_reference};
-pub use platform::Platform;
+pub use platform::{Platform, PlatformError};
 pub(crate) use resolved::{
     ResolvedChild, ResolvedConfig, ResolvedImage, ResolvedIndex, ResolvedLayer,
 };

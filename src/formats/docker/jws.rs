@@ -76,6 +76,10 @@ pub enum Verdict {
     /// It is over the payload, by the key with this libtrust key ID.
     Valid {
         /// Twelve groups of four characters, joined by colons; computed from the key.
+        #[cfg_attr(
+            not(test),
+            expect(dead_code, reason = "tests compare it with the IDs in real signatures")
+        )]
         key_id: String,
     },
     /// It is not over the payload.

@@ -9,14 +9,13 @@ mod repositories;
 pub(crate) mod save;
 mod v1;
 
-pub use v1::config_of_v1;
-pub(crate) use v1::{not_made, view_of_v1};
+pub(crate) use v1::{config_of_v1, not_made, view_of_v1};
 
 mod go_json;
 mod go_struct;
 pub(crate) mod go_time;
-pub mod jws;
+pub(crate) mod jws;
 mod jws_key;
-pub mod schema1;
-pub mod v1_config;
-pub mod v2s2;
+pub(crate) mod schema1;
+pub(crate) mod v1_config;
+pub(crate) mod v2s2;

@@ -3,7 +3,10 @@
 use std::collections::BTreeSet;
 use std::{fs, path::Path};
 
-use ocify::{Code, Finding, Response};
+use crate::findings::{Code, Finding, Response};
+use crate::formats::{Format, Input, ReadOptions};
+use crate::image::{Node, media_type};
+use crate::interrupt::Interrupt;
 use serde_json::Value;
 
 use super::{json, read, shared};
@@ -217,22 +220,17 @@ fn text(finding: &Finding) -> String {
     format!("{}: {what}", finding.code)
 }
 
-fn open(path: &Path) -> ocify::Result<ocify::Input> {
-    let options = ocify::ReadOptions::default();
-    ocify::Input::open(
-        path,
-        &std::env::temp_dir(),
-        &options,
-        &ocify::Interrupt::new(),
-    )
+fn open(path: &Path) -> crate::error::Result<Input> {
+    let options = ReadOptions::default();
+    Input::open(path, &std::env::temp_dir(), &options, &Interrupt::new())
 }
 
-fn kind(input: &ocify::Input) -> Kind {
+fn kind(input: &Input) -> Kind {
     match input.entries.as_slice() {
         [] => Nothing,
         [entry] => match entry.node {
-            ocify::Node::Manifest(_) => Image,
-            ocify::Node::Index(_) => Index,
+            Node::Manifest(_) => Image,
+            Node::Index(_) => Index,
             _ => panic!("neither image nor index"),
         },
         _ => panic!("several entries"),
@@ -250,7 +248,7 @@ fn docker_media_types_become_those_that_c_image_gives() {
     };
     let found: Vec<String> = layers("schema2-all-media-types.json")
         .iter()
-        .map(|media_type| ocify::oci::media_type::to_oci(media_type))
+        .map(|docker| media_type::to_oci(docker))
         .collect();
     assert_eq!(found, layers("schema2-all-media-types-to-oci1.json"));
 }
@@ -258,7 +256,7 @@ fn docker_media_types_become_those_that_c_image_gives() {
 #[test]
 fn an_archive_of_2017_is_read() {
     let input = open(&shared("fixtures/container-libs/almostempty.tar")).unwrap();
-    assert_eq!(input.format, Some(ocify::Format::DockerArchive));
+    assert_eq!(input.format, Some(Format::DockerArchive));
     assert_eq!(
         input.entries[0].references[0].name.as_deref(),
         Some("emptyimage:latest")
