@@ -16,7 +16,7 @@
 //! for entry in &report.entries {
 //!     println!("{} {}", entry.digest, entry.names.join(" "));
 //! }
-//! # assert_eq!(report.entries.len(), 1);
+//! # assert_eq!(report.entries.len(), 2);
 //! # Ok(())
 //! # }
 //! ```

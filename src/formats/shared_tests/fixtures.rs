@@ -23,9 +23,9 @@ use Kind::{Image, Index, Nothing};
 /// Of a config in a manifest's place.
 const CONFIG: &[&str] = &[
     "schema-version: schemaVersion is missing, expected 2",
-    "descriptor-media-type: config has no mediaType",
-    "descriptor-size: config has no size",
-    "descriptor-digest: config has no digest",
+    "descriptor-media-type: config lacks mediaType",
+    "descriptor-size: config lacks size",
+    "descriptor-digest: config lacks digest",
     "document-field: layers is missing",
 ];
 
