@@ -25,7 +25,7 @@ const CONFIG: &[&str] = &[
     "schema-version: schemaVersion is missing, expected 2",
     "descriptor-media-type: config lacks mediaType",
     "descriptor-size: config lacks size",
-    "descriptor-digest: config lacks digest",
+    "descriptor-digest: config lacks a digest",
     "document-field: layers is missing",
 ];
 
