@@ -4,6 +4,7 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 
 use super::inputs::Inputs;
+use super::size;
 use clap::builder::TypedValueParser;
 use clap::{Parser, Subcommand, ValueEnum};
 use ocify::Platform;
@@ -125,9 +126,10 @@ pub struct Convert {
     #[arg(long, value_enum, default_value_t)]
     pub check: Check,
 
-    /// Maximum size of a decoded layer: a number of bytes, or a number followed
-    /// by K, M, G or T
-    #[arg(long, value_name = "SIZE", default_value = "128G", value_parser = size)]
+    /// Maximum size of a decoded layer: a number of bytes, or a number with a
+    /// unit: K, M, G, T (or KiB and so on) count in 1024, KB, MB, GB, TB in 1000
+    #[arg(long, value_name = "SIZE", default_value = "128G", value_parser = size::parse,
+          allow_negative_numbers = true)]
     pub max_layer_size: u64,
 
     /// Keep encoded layers in this folder and reuse them in later runs; the
@@ -137,11 +139,13 @@ pub struct Convert {
     pub cache: Option<OsString>,
 
     /// Maximum size of the cache; least recently used entries are removed first
-    #[arg(long, value_name = "SIZE", default_value = "10G", value_parser = size)]
+    #[arg(long, value_name = "SIZE", default_value = "10G", value_parser = size::parse,
+          allow_negative_numbers = true)]
     pub cache_size: u64,
 
     /// Number of threads [default: all cores]
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024),
+          allow_negative_numbers = true)]
     pub threads: Option<u16>,
 
     /// Do not wait until the output is safely on disk
@@ -242,7 +246,8 @@ pub struct Verify {
     pub inputs: Inputs,
 
     /// Number of threads [default: all cores]
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024),
+          allow_negative_numbers = true)]
     pub threads: Option<u16>,
 
     #[command(flatten)]
@@ -285,18 +290,4 @@ pub enum Missing {
     Drop,
     Keep,
     Error,
-}
-
-/// A number of bytes, or a number followed by a binary unit.
-fn size(text: &str) -> Result<u64, String> {
-    let units = ["", "K", "M", "G", "T"];
-    let digits = text.trim_end_matches(|letter: char| letter.is_ascii_uppercase());
-    let mut units = units.iter().zip(0_u32..);
-    let unit = units.find(|(unit, _)| text.get(digits.len()..) == Some(unit));
-    let bytes = digits
-        .parse::<u64>()
-        .ok()
-        .zip(unit)
-        .and_then(|(number, (_, power))| number.checked_mul(1 << (10 * power)));
-    bytes.ok_or_else(|| "expected a size such as 512M".to_owned())
 }

@@ -14,7 +14,9 @@ mod open_files;
 mod prune;
 mod report;
 mod signals;
+mod size;
 mod terminal;
+mod usage;
 mod verify;
 
 use std::io::{self, Write};
@@ -49,8 +51,7 @@ pub fn run() -> ExitCode {
         Ok(args) => args,
         Err(error) => {
             let help = !error.use_stderr();
-            // If nobody reads standard error, there is nobody to tell.
-            let _ = error.print();
+            usage::print(error);
             return if help { Exit::Done } else { Exit::Usage }.into();
         }
     };

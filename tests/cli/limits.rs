@@ -429,12 +429,14 @@ fn size_of_a_decoded_layer() {
 #[test]
 fn sizes_have_units() {
     let sandbox = Sandbox::with_archive(&app());
-    for size in ["1M", "2048K", "1G", "1T", "1000000"] {
+    for size in [
+        "1M", "2048K", "1G", "1T", "1000000", "1m", "1.5G", "10GB", "1024KiB", "1.50 GiB",
+    ] {
         sandbox
             .convert(&["app.tar", "-o", "out", "--max-layer-size", size])
             .succeeds();
     }
-    for size in ["", "M", "1m", "1X", "-1", "1.5G", "99999999999T"] {
+    for size in ["", "M", "1X", "-1", "1.G", "1,5G", "99999999999T"] {
         let option = format!("--max-layer-size={size}");
         sandbox
             .convert(&["app.tar", "-o", "out", &option])

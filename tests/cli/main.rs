@@ -41,6 +41,7 @@ mod recipes;
 mod report;
 mod requests;
 mod schema1;
+mod usage;
 
 // Made for the tests of the other commands too, which use what is not used here.
 #[allow(dead_code)]
