@@ -3,6 +3,7 @@
 use std::ffi::OsString;
 use std::path::PathBuf;
 
+use super::generate::Document;
 use super::inputs::Inputs;
 use super::size;
 use clap::builder::TypedValueParser;
@@ -15,11 +16,18 @@ use ocify::{Compression, DigestMap, ImageSelector};
 #[command(
     version,
     max_term_width = 80,
+    arg_required_else_help = true,
+    args_conflicts_with_subcommands = true,
     after_help = "Exit status: 0 done, 1 failed (bad input, mismatch, I/O), 2 wrong usage."
 )]
 pub struct Args {
     #[command(subcommand)]
-    pub command: Command,
+    pub command: Option<Command>,
+
+    /// Print the manual page or the completions for a shell: man,
+    /// complete-bash, complete-zsh or complete-fish
+    #[arg(long, value_name = "DOCUMENT", value_enum, hide_possible_values = true)]
+    pub generate: Option<Document>,
 }
 
 #[derive(Debug, Subcommand)]

@@ -6,6 +6,7 @@ mod convert;
 mod depfile;
 mod dry_run;
 mod escape;
+mod generate;
 mod inputs;
 mod inspect;
 mod inspect_json;
@@ -59,10 +60,14 @@ pub fn run() -> ExitCode {
     let interrupt = Interrupt::new();
     let signals = signals::catch(&interrupt);
     let result = match &args.command {
-        Command::Convert(convert) => convert::run(convert, &interrupt),
-        Command::Inspect(inspect) => inspect::run(inspect, &interrupt),
-        Command::Verify(verify) => verify::run(verify, &interrupt),
-        Command::Prune(prune) => prune::run(prune, &interrupt),
+        Some(Command::Convert(convert)) => convert::run(convert, &interrupt),
+        Some(Command::Inspect(inspect)) => inspect::run(inspect, &interrupt),
+        Some(Command::Verify(verify)) => verify::run(verify, &interrupt),
+        Some(Command::Prune(prune)) => prune::run(prune, &interrupt),
+        // Without a command and without arguments, clap has printed the help.
+        None => args.generate.map_or(Ok(()), |document| {
+            generate::run(document).map_err(Failure::Output)
+        }),
     };
     match result {
         Ok(()) => Exit::Done.into(),

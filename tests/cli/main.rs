@@ -22,6 +22,7 @@ mod docker_manifest;
 mod findings;
 mod findings_memory;
 mod findings_names;
+mod generate;
 mod hybrids;
 mod inspect;
 mod inspect_damage;
