@@ -1,6 +1,8 @@
 //! The whole story, from inputs to output.
 
 mod dry_run;
+mod merged;
+mod names;
 mod remaining;
 
 pub use dry_run::{DryEntry, DryImage, DryLayer, DryRun, dry_run};
@@ -16,7 +18,7 @@ use crate::digest::Digest;
 use crate::digest_map::{DigestMap, StagedMap};
 use crate::error::{Error, Result};
 use crate::findings::{Code, Finding};
-use crate::formats::{Format, Input, ReadOptions, warnings_of};
+use crate::formats::{Input, ReadOptions, warnings_of};
 use crate::image::{CONTAINERD_NAME, Descriptor, Node, REF_NAME, Reference};
 use crate::interrupt::Interrupt;
 use crate::layer::{Done, OnDamage, Pipeline, thread_pool};
@@ -144,18 +146,28 @@ impl Work<'_> {
         let mut resolver = Resolver::new(&plan, &done.outcomes, &output, with_schema2);
         let mut additions = Additions::default();
         let mut entries = Vec::with_capacity(selected.len());
+        let mut origins = Vec::with_capacity(selected.len());
         for (number, one) in selected.iter().enumerate() {
             let written = resolver.root(number).map_err(|error| {
                 let error = one.locate(error, inputs);
                 Failed::in_their_places(inputs, [error])
             })?;
+            if one.part.is_some() {
+                continue;
+            }
             let references = one.entry.references.iter();
             additions
                 .descriptors
                 .extend(references.map(|reference| descriptor(&written, reference)));
             entries.push(entry_report(&inputs[one.input], one, &written));
+            origins.push(one.input);
         }
-        refuse_shared_names(inputs, &selected, &entries)?;
+        if let Some(merged) = merged::write(&mut resolver, inputs, &selected)? {
+            additions.descriptors.push(merged.descriptor);
+            entries.push(merged.report);
+            origins.push(merged.input);
+        }
+        names::refuse_shared(inputs, &names::claims(&origins, &entries))?;
 
         if options.output.docker_manifest && !matches!(self.target, Target::Folder(_)) {
             warnings.extend(zstd_note(self.target, &entries));
@@ -260,8 +272,10 @@ fn findings(
 ) -> Result<Vec<Finding>, Failed> {
     let mut wanted: HashMap<(usize, usize), Vec<&Selected>> = HashMap::new();
     for one in selected {
-        let key = (one.input, one.position);
-        wanted.entry(key).or_default().push(one);
+        let entries = one.filled_from.iter().copied();
+        for key in entries.chain([(one.input, one.position)]) {
+            wanted.entry(key).or_default().push(one);
+        }
     }
     let mut warnings = Vec::new();
     let mut errors = Vec::new();
@@ -364,31 +378,4 @@ fn entry_report(input: &Input, selected: &Selected, written: &Written) -> EntryR
         size: written.descriptor.size,
         images,
     }
-}
-
-/// A name can lead to one image only. A layout may have it otherwise; its reader has warned of that.
-fn refuse_shared_names(
-    inputs: &[Input],
-    selected: &[Selected],
-    entries: &[EntryReport],
-) -> Result<(), Failed> {
-    let mut seen: HashMap<&str, usize> = HashMap::new();
-    for (position, entry) in entries.iter().enumerate() {
-        for name in &entry.names {
-            let first = *seen.entry(name).or_insert(position);
-            let input = selected[position].input;
-            let allowed =
-                selected[first].input == input && inputs[input].format == Some(Format::OciLayout);
-            if entries[first].digest != entry.digest && !allowed {
-                let place = |entry: &EntryReport| format!("{} in {}", entry.digest, entry.input);
-                let error = Error::NameConflict {
-                    name: name.clone(),
-                    first: place(&entries[first]),
-                    second: place(entry),
-                };
-                return Err(Failed::of_inputs([(input, error)]));
-            }
-        }
-    }
-    Ok(())
 }

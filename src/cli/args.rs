@@ -101,6 +101,15 @@ pub struct Convert {
     #[arg(long, value_parser = clap::builder::NonEmptyStringValueParser::new())]
     pub name: Option<String>,
 
+    /// Make one multi-platform image of this name of all selected images
+    ///
+    /// The platform of each is that of its config. The images and attestations
+    /// of an index become parts of the new one. The parts' own names are left
+    /// out. An index that contains all other images keeps its digest.
+    #[arg(long, value_name = "NAME", conflicts_with = "name",
+          value_parser = clap::builder::NonEmptyStringValueParser::new())]
+    pub index: Option<String>,
+
     /// What to do about images that an index names and the input lacks
     ///
     /// drop: leave them out with a warning, while something is left; an index

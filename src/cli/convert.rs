@@ -99,6 +99,7 @@ fn selection(args: &Convert) -> Selection {
     selection.images.clone_from(&args.image);
     selection.platforms.clone_from(&args.platform);
     selection.name.clone_from(&args.name);
+    selection.index.clone_from(&args.index);
     selection.missing = match args.missing {
         Missing::Drop => ocify::Missing::Drop,
         Missing::Keep => ocify::Missing::Keep,

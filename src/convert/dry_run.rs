@@ -1,15 +1,15 @@
 //! What a conversion would do, as far as the metadata of the inputs tell.
 
-use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
+use super::names::{self, Claim};
 use super::remaining::{Failed, Remaining};
-use super::{Options, select};
+use super::{Options, merged, select};
 use crate::compression::Codec;
 use crate::digest::{DiffId, Digest};
 use crate::error::{Error, Result};
 use crate::findings::Finding;
-use crate::formats::{Format, Input};
+use crate::formats::Input;
 use crate::image::{Platform, Reference};
 use crate::interrupt::Interrupt;
 use crate::layer::{Action, Job};
@@ -102,12 +102,32 @@ fn plan(inputs: &[Input], options: &Options) -> Result<DryRun, Failed> {
     let plan = Plan::new(inputs, &selected, options.compression, options.check)
         .map_err(|error| Failed::in_their_places(inputs, [error]))?;
     warnings.extend(plan.warnings.iter().cloned());
-    let entries: Vec<DryEntry> = selected
-        .iter()
-        .zip(&plan.roots)
-        .map(|(one, &root)| entry(inputs, one, &plan, root))
-        .collect();
-    refuse_shared_names(inputs, &selected, &entries)?;
+    let mut entries: Vec<DryEntry> = Vec::with_capacity(selected.len());
+    let mut origins = Vec::with_capacity(selected.len());
+    let mut merged: Option<DryEntry> = None;
+    for (one, &root) in selected.iter().zip(&plan.roots) {
+        let mut entry = entry(inputs, one, &plan, root);
+        match &mut merged {
+            None if one.part.is_some() => merged = Some(entry),
+            Some(merged) if one.part.is_some() => {
+                merged.names.append(&mut entry.names);
+                merged.images.append(&mut entry.images);
+            }
+            _ => {
+                entries.push(entry);
+                origins.push(one.input);
+            }
+        }
+    }
+    if let Some(merged) = merged {
+        origins.extend(merged::first_input(&selected));
+        entries.push(DryEntry {
+            input: merged::sources(inputs, &selected),
+            ..merged
+        });
+    }
+    let claims: Vec<Claim> = origins.iter().zip(&entries).map(claim).collect();
+    names::refuse_shared(inputs, &claims)?;
     Ok(DryRun {
         entries,
         warnings,
@@ -171,41 +191,19 @@ fn dry_layer(job: &Job) -> DryLayer {
     }
 }
 
-/// Two images of one name, where the image IDs tell them apart.
-fn refuse_shared_names(
-    inputs: &[Input],
-    selected: &[Selected],
-    entries: &[DryEntry],
-) -> Result<(), Failed> {
-    let mut seen: HashMap<&str, usize> = HashMap::new();
-    for (position, entry) in entries.iter().enumerate() {
-        for name in &entry.names {
-            let first = *seen.entry(name).or_insert(position);
-            let input = selected[position].input;
-            let allowed =
-                selected[first].input == input && inputs[input].format == Some(Format::OciLayout);
-            let ids = (only_id(&entries[first]), only_id(entry));
-            if let (Some(one), Some(other)) = ids
-                && one != other
-                && !allowed
-            {
-                let error = Error::NameConflict {
-                    name: name.clone(),
-                    first: format!("{one} in {}", entries[first].input),
-                    second: format!("{other} in {}", entry.input),
-                };
-                return Err(Failed::of_inputs([(input, error)]));
-            }
-        }
-    }
-    Ok(())
-}
-
-/// The image ID of what is one image.
-fn only_id(entry: &DryEntry) -> Option<Digest> {
-    match &*entry.images {
+/// The image IDs tell images of one name apart.
+fn claim<'a>((&input, entry): (&usize, &'a DryEntry)) -> Claim<'a> {
+    let images = entry.images.iter();
+    let id = match &*entry.images {
         [image] => image.image_id,
         _ => None,
+    };
+    Claim {
+        input,
+        names: &entry.names,
+        source: &entry.input,
+        id,
+        platforms: images.filter_map(|image| image.platform.as_ref()).collect(),
     }
 }
 

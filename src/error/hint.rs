@@ -47,6 +47,13 @@ impl Error {
             Error::NoManifest { has_config: false } | Error::NoConfig => {
                 Some("convert it and inspect the result")
             }
+            Error::NameConflict {
+                platforms_differ: true,
+                ..
+            } => Some("use `--index NAME` to make one multi-platform image of them"),
+            Error::SamePlatform { .. } => {
+                Some("leave one of them out, or select with `--image` or `--platform`")
+            }
             Error::NameConflict { .. } => {
                 Some("convert them one by one with `--image` and `--name`")
             }

@@ -273,6 +273,27 @@ pub enum Error {
         first: String,
         /// Input and digest of the second image.
         second: String,
+        /// Whether they are for different platforms.
+        platforms_differ: bool,
+    },
+    /// Two parts of a multi-platform image that engines could not tell apart.
+    #[error("two images are for {platform}: {first} and {second}")]
+    SamePlatform {
+        /// The platform.
+        platform: String,
+        /// Input and name of the first image.
+        first: String,
+        /// Input and name of the second image.
+        second: String,
+    },
+    /// A part of a multi-platform image must have a platform.
+    #[error("the config lacks os or architecture, which a part of a multi-platform image needs")]
+    NoPlatform,
+    /// `--index` names what no engine takes.
+    #[error("`{name}` is not an image name, expected one such as registry.local/app:1.0")]
+    IndexName {
+        /// As it was given.
+        name: String,
     },
 
     // The output.
@@ -365,7 +386,9 @@ impl Error {
     pub fn is_wrong_usage(&self) -> bool {
         matches!(
             self.fact(),
-            Error::OutputIsInput { .. } | Error::OutputAndInputOverlap { .. }
+            Error::OutputIsInput { .. }
+                | Error::OutputAndInputOverlap { .. }
+                | Error::IndexName { .. }
         )
     }
 

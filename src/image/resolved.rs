@@ -76,3 +76,11 @@ pub(crate) struct ResolvedChild<'a> {
     /// What it has become: media type, digest and size; `None` for what the input lacks.
     pub new: Option<Descriptor>,
 }
+
+/// An entry of an index that is made of images that had none in common.
+pub(crate) struct MergedChild {
+    /// The digest in the input, where it has one.
+    pub old: Option<Digest>,
+    /// As the new index lists it, but for an annotation that names another entry by its old digest.
+    pub descriptor: Descriptor,
+}

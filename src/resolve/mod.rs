@@ -10,7 +10,8 @@ use crate::digest::Digest;
 use crate::error::Result;
 use crate::formats::oci;
 use crate::image::{
-    Descriptor, Document, Platform, ResolvedChild, ResolvedConfig, ResolvedImage, ResolvedIndex,
+    Descriptor, Document, MergedChild, Platform, ResolvedChild, ResolvedConfig, ResolvedImage,
+    ResolvedIndex,
 };
 use crate::layer::Outcome;
 use crate::limits;
@@ -74,6 +75,46 @@ impl<'a> Resolver<'a> {
     /// Writes the documents of a selected image and of what it depends on.
     pub fn root(&mut self, number: usize) -> Result<Rc<Written>> {
         self.node(self.plan.roots[number], 0)
+    }
+
+    /// Writes an index of selected images, each with what it was in the index that it comes from. `numbers` are those of
+    /// the images.
+    pub fn merged<'p>(
+        &mut self,
+        parts: impl Iterator<Item = (usize, Option<&'p Descriptor>)>,
+    ) -> Result<Written> {
+        let mut children = Vec::new();
+        let mut images = Vec::new();
+        for (number, listed) in parts {
+            let written = self.root(number)?;
+            images.extend(written.images.iter().cloned());
+            let new = &written.descriptor;
+            let descriptor = match listed {
+                Some(old) => Descriptor {
+                    media_type: new.media_type.clone(),
+                    digest: new.digest,
+                    size: new.size,
+                    // Content that is embedded would be the old one.
+                    data: old.data.clone().filter(|_| old.digest == new.digest),
+                    ..old.clone()
+                },
+                None => (*new).clone(),
+            };
+            let old = match &self.plan.nodes[self.plan.roots[number]] {
+                PlannedNode::Manifest(planned) => {
+                    let document = planned.manifest.document.as_ref();
+                    document.map(|document| document.digest)
+                }
+                _ => None,
+            };
+            children.push(MergedChild { old, descriptor });
+        }
+        let document = oci::write::merged(&children)?;
+        self.output.put(&document)?;
+        Ok(Written {
+            descriptor: document.descriptor(),
+            images,
+        })
     }
 
     /// `depth` counts what led here: indexes, and manifests about each other.

@@ -1,5 +1,7 @@
 //! Which images of the inputs are converted, and under which names.
 
+mod assemble;
+mod merge;
 mod parts;
 mod wanted;
 
@@ -13,6 +15,7 @@ use crate::findings::{Finding, Place};
 use crate::formats::Input;
 use crate::image::{Entry, Node, Platform, Reference, fully_qualified, tagged_reference};
 
+pub(crate) use merge::Part;
 pub use parts::Missing;
 use parts::Parts;
 use wanted::Wanted;
@@ -62,6 +65,8 @@ pub struct Selection {
     pub platforms: Vec<Platform>,
     /// The name for the one image selected.
     pub name: Option<String>,
+    /// The name of the one multi-platform image that all selected images become.
+    pub index: Option<String>,
     /// What to do about images that an index names and the input lacks.
     pub missing: Missing,
 }
@@ -78,6 +83,10 @@ pub(crate) struct Selected {
     pub entry: Entry,
     /// Manifests and indexes of the input's entry that are not wanted: whatever is wrong with them does not matter.
     pub left_out: HashSet<Digest>,
+    /// Input and position of entries that its index got images from.
+    pub filled_from: Vec<(usize, usize)>,
+    /// Set if it is a part of the image that all become.
+    pub part: Option<Part>,
 }
 
 impl Selected {
@@ -102,7 +111,8 @@ impl Selection {
         inputs: &[Input],
         warnings: &mut Vec<Finding>,
     ) -> Result<(Vec<Selected>, Vec<Selected>)> {
-        let selected = self.named(inputs)?;
+        let mut selected = self.named(inputs)?;
+        assemble::assemble(&mut selected);
         let mut kept = Vec::with_capacity(selected.len());
         let mut missing = Vec::new();
         let first = warnings.len();
@@ -135,6 +145,9 @@ impl Selection {
             });
         }
         self.rename(&mut kept)?;
+        if let Some(name) = &self.index {
+            kept = merge::merge(kept, name, inputs)?;
+        }
         Ok((kept, missing))
     }
 
@@ -155,6 +168,8 @@ impl Selection {
                         index,
                         label: entry.label(position),
                         left_out: not_in(&entry, &whole.node),
+                        filled_from: Vec::new(),
+                        part: None,
                         entry,
                     });
                 }

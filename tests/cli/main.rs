@@ -31,6 +31,7 @@ mod layer_damage;
 mod legacy;
 mod limits;
 mod many;
+mod merge;
 mod missing;
 mod modes;
 mod oci_layout;

@@ -9,8 +9,8 @@ use crate::digest::Digest;
 use crate::error::{Error, Result};
 use crate::formats::{json, keys, to_bytes};
 use crate::image::{
-    Descriptor, Document, Platform, REFERENCE_DIGEST, ResolvedConfig, ResolvedImage, ResolvedIndex,
-    ResolvedLayer, media_type,
+    Descriptor, Document, MergedChild, Platform, REFERENCE_DIGEST, ResolvedConfig, ResolvedImage,
+    ResolvedIndex, ResolvedLayer, media_type,
 };
 
 /// The manifest of an image or artifact.
@@ -180,6 +180,31 @@ pub(crate) fn index(index: &ResolvedIndex) -> Result<Document> {
         fields.insert("manifests".to_owned(), Value::Array(new));
         Ok(())
     })
+}
+
+/// An index of images that had none in common, with what is about them.
+pub(crate) fn merged(children: &[MergedChild]) -> Result<Document> {
+    let renamed: HashMap<String, Digest> = children
+        .iter()
+        .filter_map(|child| Some((child.old?.to_string(), child.descriptor.digest)))
+        .collect();
+    let manifests = children.iter().map(|child| {
+        let mut descriptor = child.descriptor.clone();
+        if let Some(annotations) = &mut descriptor.annotations
+            && let Some(about) = annotations.get_mut(REFERENCE_DIGEST)
+            && let Some(digest) = about.as_str().and_then(|about| renamed.get(about))
+        {
+            *about = json!(digest.to_string());
+        }
+        descriptor
+    });
+    let manifests: Vec<Descriptor> = manifests.collect();
+    let index = json!({
+        "schemaVersion": 2,
+        "mediaType": media_type::INDEX,
+        "manifests": manifests,
+    });
+    Ok(Document::new(media_type::INDEX, to_bytes(&index)?))
 }
 
 /// Whether an entry of an index is the one with this descriptor. One digest may be listed for several platforms.

@@ -1,0 +1,200 @@
+//! Several selected images that become one multi-platform image.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+
+use super::Selected;
+use crate::digest::Digest;
+use crate::error::{Error, Result};
+use crate::formats::Input;
+use crate::image::{
+    Descriptor, Entry, Node, Platform, REFERENCE_DIGEST, Reference, fully_qualified,
+    tagged_reference,
+};
+
+/// What a part of a merged image was in the index that it comes from; a part that was an image of its own has no index.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Part {
+    pub descriptor: Option<Descriptor>,
+}
+
+/// The reference of the merged image. One without a tag gets `latest`.
+pub(super) fn reference(name: &str) -> Result<Reference> {
+    let full = fully_qualified(name);
+    let is_tagged = tagged_reference(name).is_some();
+    let name = match full.strip_suffix(":latest") {
+        Some(_) if !is_tagged => format!("{name}:latest"),
+        _ => name.to_owned(),
+    };
+    if tagged_reference(&name).is_none() {
+        return Err(Error::IndexName { name });
+    }
+    Ok(Reference {
+        containerd_name: Some(full),
+        name: Some(name),
+        ..Reference::default()
+    })
+}
+
+/// Makes one image of all that are selected. An index that has all of them stays as it is, with the new name; otherwise
+/// each becomes a part, and so does each image of an index. What is not an image, such as a signature, stays by itself.
+pub(super) fn merge(
+    selected: Vec<Selected>,
+    name: &str,
+    inputs: &[Input],
+) -> Result<Vec<Selected>> {
+    let reference = reference(name)?;
+    let (mut images, others): (Vec<_>, Vec<_>) = selected
+        .into_iter()
+        .partition(|one| one.entry.node.has_image());
+    let mut merged = if let Some(position) = whole(&images) {
+        vec![images.swap_remove(position)]
+    } else {
+        let mut parts = Vec::new();
+        for one in images {
+            flatten(one, &mut parts);
+        }
+        let parts = distinct(parts);
+        refuse_same_platforms(&parts, inputs)?;
+        parts
+    };
+    if let Some(first) = merged.first_mut() {
+        first.entry.references = vec![reference];
+    }
+    merged.extend(others);
+    Ok(merged)
+}
+
+/// The position of an index that has all the others in it.
+fn whole(images: &[Selected]) -> Option<usize> {
+    images.iter().position(|one| {
+        let Node::Index(_) = one.entry.node else {
+            return false;
+        };
+        let mut inside = HashSet::new();
+        one.entry
+            .node
+            .walk(&mut |node| inside.extend(node.digest()));
+        let mut digests = images.iter().map(|other| other.entry.node.digest());
+        digests.all(|digest| digest.is_some_and(|digest| inside.contains(&digest)))
+    })
+}
+
+/// The images of an index one by one, and an image as it is.
+fn flatten(one: Selected, parts: &mut Vec<Selected>) {
+    let Node::Index(index) = one.entry.node else {
+        parts.push(Selected {
+            part: Some(one.part.unwrap_or_default()),
+            entry: Entry {
+                references: Vec::new(),
+                node: one.entry.node,
+            },
+            ..one
+        });
+        return;
+    };
+    for (descriptor, child) in index.children {
+        let child = Selected {
+            input: one.input,
+            position: one.position,
+            index: one.index,
+            label: format!("{} {}", one.label, descriptor.label()),
+            entry: Entry {
+                references: Vec::new(),
+                node: child,
+            },
+            left_out: one.left_out.clone(),
+            filled_from: one.filled_from.clone(),
+            part: Some(Part {
+                descriptor: Some(descriptor),
+            }),
+        };
+        flatten(child, parts);
+    }
+}
+
+/// Each image once, and in an order that does not depend on that of the inputs: images by platform, then what is about
+/// them.
+fn distinct(parts: Vec<Selected>) -> Vec<Selected> {
+    let mut by_digest: HashMap<Digest, Selected> = HashMap::new();
+    let mut distinct = Vec::with_capacity(parts.len());
+    for part in parts {
+        let Some(digest) = part.entry.node.digest() else {
+            distinct.push(part);
+            continue;
+        };
+        let known = by_digest.get(&digest);
+        if known.is_none_or(|known| description(&part) < description(known)) {
+            by_digest.insert(digest, part);
+        }
+    }
+    distinct.extend(by_digest.into_values());
+    let key = |one: &Selected| {
+        let platform = platform(one).map(key);
+        (about(one).map(str::to_owned), platform, description(one))
+    };
+    distinct.sort_by_cached_key(key);
+    distinct
+}
+
+/// What tells two parts apart that are the same otherwise. One that an index describes comes first.
+fn description(part: &Selected) -> (bool, Option<Digest>, String) {
+    let descriptor = part.part.as_ref().and_then(|part| part.descriptor.as_ref());
+    let text = descriptor.and_then(|descriptor| serde_json::to_string(descriptor).ok());
+    let node = &part.entry.node;
+    let id = node
+        .digest()
+        .or_else(|| node.manifests().first()?.image_id());
+    (text.is_none(), id, text.unwrap_or_default())
+}
+
+/// What an attestation is about.
+fn about(part: &Selected) -> Option<&str> {
+    let descriptor = part.part.as_ref()?.descriptor.as_ref()?;
+    descriptor.annotation(REFERENCE_DIGEST)
+}
+
+/// The platform that the index says, else that of the config.
+fn platform(part: &Selected) -> Option<&Platform> {
+    let said = part.part.as_ref()?.descriptor.as_ref();
+    let said = said.and_then(|descriptor| descriptor.platform.as_ref());
+    said.or_else(|| match &part.entry.node {
+        Node::Manifest(manifest) => manifest.platform(),
+        _ => None,
+    })
+}
+
+/// By what platforms are told apart, in the order that they are sorted by.
+fn key(platform: &Platform) -> [String; 4] {
+    [
+        platform.os.clone(),
+        platform.architecture.clone(),
+        platform.variant.clone().unwrap_or_default(),
+        platform.os_version.clone().unwrap_or_default(),
+    ]
+}
+
+/// An engine takes one image of an index by its platform, so that two of one platform are a mistake.
+fn refuse_same_platforms(parts: &[Selected], inputs: &[Input]) -> Result<()> {
+    let mut seen: BTreeMap<[String; 4], &Selected> = BTreeMap::new();
+    for part in parts.iter().filter(|part| part.entry.node.has_image()) {
+        if about(part).is_some() {
+            continue;
+        }
+        let Some(platform) = platform(part) else {
+            return Err(Error::NoPlatform.at(part.place(inputs)));
+        };
+        if let Some(first) = seen.insert(key(platform), part) {
+            let mut places = [first, part].map(|one| one.place(inputs).to_string());
+            places.sort();
+            let [first, second] = places;
+            let version = platform.os_version.as_ref();
+            let version = version.map(|version| format!(" {version}"));
+            return Err(Error::SamePlatform {
+                platform: format!("{platform}{}", version.unwrap_or_default()),
+                first,
+                second,
+            });
+        }
+    }
+    Ok(())
+}
