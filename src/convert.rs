@@ -1,9 +1,11 @@
 //! The whole story, from inputs to output.
 
+mod conflicts;
 mod dry_run;
 mod merged;
 mod names;
 mod remaining;
+mod signatures;
 
 pub use dry_run::{DryEntry, DryImage, DryLayer, DryRun, dry_run};
 
@@ -19,16 +21,16 @@ use crate::digest_map::{DigestMap, StagedMap};
 use crate::error::{Error, Result};
 use crate::findings::{Code, Finding};
 use crate::formats::{Input, ReadOptions, warnings_of};
-use crate::image::{CONTAINERD_NAME, Descriptor, Node, REF_NAME, Reference};
+use crate::image::{CONTAINERD_NAME, Descriptor, ManifestFormat, Node, REF_NAME, Reference};
 use crate::interrupt::Interrupt;
 use crate::layer::{Done, OnDamage, Pipeline, thread_pool};
-use crate::output::{Additions, Existing, Output, OutputOptions, Target, check_names};
+use crate::output::{Additions, Existing, Output, OutputKind, OutputOptions, Target, check_names};
 use crate::plan::{CachedJobs, Check, Plan};
 use crate::progress::Progress;
 use crate::prune::{PruneOptions, prune};
 use crate::report::{EntryReport, ImageReport, IndexReport, Report};
 use crate::resolve::{Resolver, Written};
-use crate::select::{Missing, Selected, Selection};
+use crate::select::{Missing, Selected, Selection, fit};
 use crate::source::Spool;
 use remaining::{Failed, Remaining};
 
@@ -38,6 +40,8 @@ use remaining::{Failed, Remaining};
 pub struct Options {
     /// What becomes of the layers' compression.
     pub compression: Compression,
+    /// The format of the manifests.
+    pub format: ManifestFormat,
     /// Which images, and under which name.
     pub selection: Selection,
     /// How much of a kept layer is checked.
@@ -72,6 +76,7 @@ pub fn convert(
     progress: &dyn Progress,
     interrupt: &Interrupt,
 ) -> Result<Report> {
+    options.refuse_conflicts(target)?;
     target.refuse_inputs(inputs, options.output.existing == Existing::Replace)?;
     if let Some(map) = &options.digest_map {
         map.refuse_inside(inputs, target)?;
@@ -116,9 +121,14 @@ impl Work<'_> {
     /// Converts all inputs, or nothing.
     fn convert(&self, inputs: &[Input]) -> Result<Report, Failed> {
         let options = self.options;
-        let (selected, mut warnings) = select(inputs, &options.selection)?;
-        let plan = Plan::new(inputs, &selected, options.compression, options.check)
-            .map_err(|error| Failed::in_their_places(inputs, [error]))?;
+        let (selected, mut warnings) = select(inputs, options, self.target)?;
+        let plan = Plan::new(
+            inputs,
+            &selected,
+            options.layer_compression(),
+            options.check,
+        )
+        .map_err(|error| Failed::in_their_places(inputs, [error]))?;
         warnings.extend(plan.warnings.iter().cloned());
         let mut digest_map = match &options.digest_map {
             Some(map) => Some(StagedMap::new(map, options.output.fsync, self.interrupt)?),
@@ -143,7 +153,8 @@ impl Work<'_> {
         warnings.append(&mut done.warnings);
 
         let with_schema2 = digest_map.is_some();
-        let mut resolver = Resolver::new(&plan, &done.outcomes, &output, with_schema2);
+        let mut resolver =
+            Resolver::new(&plan, &done.outcomes, &output, options.format, with_schema2);
         let mut additions = Additions::default();
         let mut entries = Vec::with_capacity(selected.len());
         let mut origins = Vec::with_capacity(selected.len());
@@ -169,7 +180,12 @@ impl Work<'_> {
         }
         names::refuse_shared(inputs, &names::claims(&origins, &entries))?;
 
-        if options.output.docker_manifest && !matches!(self.target, Target::Folder(_)) {
+        if let (OutputKind::Dir, [one], [entry]) = (self.target.kind(), &*selected, &*entries) {
+            let input = &inputs[one.input];
+            additions.signatures = signatures::signatures(input, one, entry, &mut warnings)?;
+        }
+        if options.output.docker_manifest && matches!(self.target, Target::Tar(_) | Target::Stdout)
+        {
             warnings.extend(zstd_note(self.target, &entries));
         }
 
@@ -239,9 +255,11 @@ fn files_read(inputs: &[Input], plan: &Plan) -> BTreeSet<PathBuf> {
 /// What is selected of the inputs, and what is to be said of it.
 fn select(
     inputs: &[Input],
-    selection: &Selection,
+    options: &Options,
+    target: &Target,
 ) -> Result<(Vec<Selected>, Vec<Finding>), Failed> {
     let of_place = |error| Failed::in_their_places(inputs, [error]);
+    let selection = &options.selection;
     // What concerns whole inputs comes first: of an archive that is cut short nothing can be selected.
     findings(inputs, &[], selection.missing)?;
     let mut warnings = Vec::new();
@@ -255,6 +273,14 @@ fn select(
         }
     };
     findings(inputs, &absent, selection.missing)?;
+    let selected = fit(
+        selected,
+        options.format,
+        target.kind(),
+        inputs,
+        &mut warnings,
+    );
+    let selected = selected.map_err(of_place)?;
     warnings.splice(..0, findings(inputs, &selected, selection.missing)?);
     let references = selected.iter().flat_map(|one| &one.entry.references);
     check_names(references.filter_map(Reference::display_name))?;

@@ -68,13 +68,13 @@ pub use digest_map::{DigestMap, DigestMapError};
 pub use error::{Error, Result};
 pub use findings::{Code, Finding, LayerNumber, Place, Response, Severity};
 pub use formats::{Format, Input, ReadOptions};
-pub use image::{Descriptor, HistoryEntry, Platform, PlatformError};
+pub use image::{Descriptor, HistoryEntry, ManifestFormat, Platform, PlatformError};
 pub use inspect::{
     InspectedArtifact, InspectedEntry, InspectedImage, InspectedIndex, InspectedLayer,
     InspectedNode, Inspection, inspect, raw_config, raw_manifest,
 };
 pub use interrupt::Interrupt;
-pub use output::{Existing, MovedName, OutputOptions, Target, TargetError};
+pub use output::{Existing, MovedName, OutputKind, OutputOptions, Target, TargetError};
 pub use plan::Check;
 pub use progress::{Progress, Silent};
 pub use prune::{PruneOptions, Pruned, prune};

@@ -5,16 +5,15 @@
 
 use serde::Deserialize;
 
-use crate::compression::Codec;
 use crate::digest::Digest;
 use crate::formats::docker::schema1::empty_blob;
 use crate::formats::docker::v1_config::{HistoryEntry, schema2_config};
 use crate::formats::docker::v2s2::{
-    Schema2Descriptor, Schema2MediaType, schema2_manifest, schema2_manifest_of_schema1,
+    Schema2Descriptor, Schema2MediaType, schema2_manifest, schema2_manifest_of_schema1, write,
 };
 use crate::image::{
-    Config, Descriptor, Manifest, ResolvedConfig, ResolvedImage, ResolvedLayer, Schema1Document,
-    V1Config, V1Layer, media_type,
+    Config, Descriptor, Manifest, ResolvedConfig, ResolvedImage, Schema1Document, V1Config,
+    V1Layer, media_type,
 };
 use crate::report::LayerReport;
 
@@ -44,25 +43,9 @@ pub(crate) fn of_output(image: &ResolvedImage) -> Option<Digest> {
     let ResolvedConfig::Image { document, .. } = &image.config else {
         return None;
     };
-    let config = config(document.bytes.len() as u64, document.digest);
-    let layers: Option<Vec<_>> = image.layers.iter().map(resolved_layer).collect();
-    Some(Digest::sha256(&schema2_manifest(&config, &layers?)))
-}
-
-fn resolved_layer(layer: &ResolvedLayer) -> Option<Schema2Descriptor> {
-    let media_type = match (layer.codec?, layer.foreign) {
-        (Codec::None, false) => Schema2MediaType::Layer,
-        (Codec::Gzip, false) => Schema2MediaType::LayerGzip,
-        (Codec::None, true) => Schema2MediaType::ForeignLayer,
-        (Codec::Gzip, true) => Schema2MediaType::ForeignLayerGzip,
-        (Codec::Zstd | Codec::Bzip2 | Codec::Xz, _) => return None,
-    };
-    Some(Schema2Descriptor {
-        media_type,
-        size: layer.size,
-        digest: layer.digest,
-        urls: layer.urls.to_vec(),
-    })
+    let layers: Option<Vec<_>> = image.layers.iter().map(write::descriptor).collect();
+    let manifest = schema2_manifest(&write::config(document), &layers?);
+    Some(Digest::sha256(&manifest))
 }
 
 fn config(size: u64, digest: Digest) -> Schema2Descriptor {

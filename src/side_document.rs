@@ -93,7 +93,7 @@ pub(crate) fn refuse_inside(
         _ => Path::new("."),
     };
     let folder = folder.canonicalize().unwrap_or_default();
-    if let Target::Folder(output) = target
+    if let Some(output) = target.folder()
         && output
             .canonicalize()
             .is_ok_and(|output| folder.starts_with(output))

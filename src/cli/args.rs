@@ -74,6 +74,27 @@ pub struct Convert {
     #[arg(short, long, value_name = "OUTPUT")]
     pub output: PathBuf,
 
+    /// What the output is: layout is an OCI image layout, dir is a folder of
+    /// one image for skopeo
+    #[arg(
+        long,
+        value_name = "layout|dir",
+        value_enum,
+        hide_possible_values = true,
+        default_value_t
+    )]
+    pub to: To,
+
+    /// The format of the manifests: oci, or v2s2 for Docker's schema 2
+    #[arg(
+        long,
+        value_name = "oci|v2s2",
+        value_enum,
+        hide_possible_values = true,
+        default_value_t
+    )]
+    pub format: Format,
+
     #[command(flatten)]
     pub existing: Existing,
 
@@ -299,6 +320,20 @@ pub enum Check {
     #[default]
     Full,
     Blobs,
+}
+
+#[derive(Debug, Clone, Copy, Default, ValueEnum)]
+pub enum To {
+    #[default]
+    Layout,
+    Dir,
+}
+
+#[derive(Debug, Clone, Copy, Default, ValueEnum)]
+pub enum Format {
+    #[default]
+    Oci,
+    V2s2,
 }
 
 #[derive(Debug, Clone, Copy, Default, ValueEnum)]

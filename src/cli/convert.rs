@@ -3,11 +3,11 @@
 use std::io::{self, IsTerminal, Write};
 
 use ocify::{
-    CacheOptions, Existing, Interrupt, Options, OutputOptions, Progress, ReadOptions, Report,
-    Selection, Silent, Target,
+    CacheOptions, Existing, Interrupt, ManifestFormat, Options, OutputKind, OutputOptions,
+    Progress, ReadOptions, Report, Selection, Silent, Target,
 };
 
-use super::args::{self, Check, Convert, Missing};
+use super::args::{self, Check, Convert, Format, Missing, To};
 use super::bars::Bars;
 use super::escape::escape;
 use super::prune::amount;
@@ -15,7 +15,7 @@ use super::report::{Records, finish};
 use super::{Failure, dry_run, json, terminal, warn};
 
 pub fn run(args: &Convert, interrupt: &Interrupt) -> Result<(), Failure> {
-    let target = Target::parse(&args.output)?;
+    let target = Target::parse(kind(args.to), &args.output)?;
     if target == Target::Stdout && args.common.json {
         let message = "`--json` and the tar cannot both go to standard output";
         return Err(Failure::Usage(message.to_owned()));
@@ -36,7 +36,7 @@ pub fn run(args: &Convert, interrupt: &Interrupt) -> Result<(), Failure> {
         return dry_run::run(args, &inputs, &target, &options, interrupt);
     }
     let fsync = !args.no_fsync;
-    let records = Records::stage(&args.record, &args.output, &inputs, fsync, interrupt)?;
+    let records = Records::stage(&args.record, &target, &inputs, fsync, interrupt)?;
     let bars = (!args.common.quiet && io::stderr().is_terminal()).then(Bars::new);
     let progress: &dyn Progress = match &bars {
         Some(bars) => bars,
@@ -61,8 +61,19 @@ pub fn run(args: &Convert, interrupt: &Interrupt) -> Result<(), Failure> {
     finish(&report.failed, inputs.len())
 }
 
+fn kind(to: To) -> OutputKind {
+    match to {
+        To::Layout => OutputKind::Layout,
+        To::Dir => OutputKind::Dir,
+    }
+}
+
 fn options(args: &Convert) -> Options {
     let mut options = Options::default();
+    options.format = match args.format {
+        Format::Oci => ManifestFormat::Oci,
+        Format::V2s2 => ManifestFormat::V2s2,
+    };
     options.compression = args.compression;
     options.selection = selection(args);
     options.check = match args.check {

@@ -13,7 +13,7 @@ use super::{Failure, depfile, json};
 
 /// The staged files that are published after the output.
 pub struct Records<'a> {
-    output: &'a Path,
+    target: &'a Target,
     report: Option<SideDocument>,
     depfile: Option<SideDocument>,
 }
@@ -22,23 +22,22 @@ impl<'a> Records<'a> {
     /// Fails where a file could not be written in the end.
     pub fn stage(
         args: &Record,
-        output: &'a Path,
+        target: &'a Target,
         inputs: &[PathBuf],
         fsync: bool,
         interrupt: &Interrupt,
     ) -> Result<Records<'a>, Failure> {
-        let target = Target::new(output);
-        if args.depfile.is_some() && target == Target::Stdout {
+        if args.depfile.is_some() && target.path().is_none() {
             let message = "`--depfile` needs an output with a name, which `-` is not";
             return Err(Failure::Usage(message.to_owned()));
         }
         let stage = |what, path: &Option<PathBuf>| {
             let path = path.as_deref();
-            path.map(|path| SideDocument::new(what, path, inputs, &target, fsync, interrupt))
+            path.map(|path| SideDocument::new(what, path, inputs, target, fsync, interrupt))
                 .transpose()
         };
         Ok(Records {
-            output,
+            target,
             report: stage("report", &args.report)?,
             depfile: stage("depfile", &args.depfile)?,
         })
@@ -49,7 +48,8 @@ impl<'a> Records<'a> {
         if let Some(mut file) = self.depfile {
             let mut files = report.files.clone();
             files.extend(list.map(Path::to_owned));
-            let rule = depfile::rule(self.output, &files).ok_or_else(|| {
+            let output = self.target.path().unwrap_or(Path::new("-"));
+            let rule = depfile::rule(output, &files).ok_or_else(|| {
                 Failure::Other(
                     "no depfile was written: the name of a file contains a line end, or ends with a backslash".to_owned(),
                 )

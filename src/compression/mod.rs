@@ -113,6 +113,14 @@ pub enum Compression {
 }
 
 impl Compression {
+    /// The codec that was asked for, if any was.
+    pub(crate) fn codec(self) -> Option<Codec> {
+        match self {
+            Compression::Keep => None,
+            Compression::Into(encoding) | Compression::Again(encoding) => Some(encoding.codec()),
+        }
+    }
+
     /// How to encode a layer that is in `codec`, or `None` to keep its bytes.
     #[must_use]
     pub fn encoding(self, codec: Codec) -> Option<Encoding> {

@@ -82,6 +82,7 @@ pub fn dry_run(
     options: &Options,
     interrupt: &Interrupt,
 ) -> Result<DryRun> {
+    options.refuse_conflicts(target)?;
     target.refuse_inputs(inputs, options.output.existing == Existing::Replace)?;
     if let Some(map) = &options.digest_map {
         map.refuse_inside(inputs, target)?;
@@ -90,17 +91,22 @@ pub fn dry_run(
     let spool = Spool::new(&std::env::temp_dir());
     let open = |path: &PathBuf| Input::open_by_way_of(&spool, path, &options.read, interrupt);
     let remaining = Remaining::open(inputs, options.keep_going, open)?;
-    let (run, failed) = remaining.attempt(|inputs| plan(inputs, options))?;
+    let (run, failed) = remaining.attempt(|inputs| plan(inputs, options, target))?;
     Ok(DryRun {
         failed,
         ..run.unwrap_or_default()
     })
 }
 
-fn plan(inputs: &[Input], options: &Options) -> Result<DryRun, Failed> {
-    let (selected, mut warnings) = select(inputs, &options.selection)?;
-    let plan = Plan::new(inputs, &selected, options.compression, options.check)
-        .map_err(|error| Failed::in_their_places(inputs, [error]))?;
+fn plan(inputs: &[Input], options: &Options, target: &Target) -> Result<DryRun, Failed> {
+    let (selected, mut warnings) = select(inputs, options, target)?;
+    let plan = Plan::new(
+        inputs,
+        &selected,
+        options.layer_compression(),
+        options.check,
+    )
+    .map_err(|error| Failed::in_their_places(inputs, [error]))?;
     warnings.extend(plan.warnings.iter().cloned());
     let mut entries: Vec<DryEntry> = Vec::with_capacity(selected.len());
     let mut origins = Vec::with_capacity(selected.len());
@@ -216,25 +222,11 @@ fn check_target(target: &Target) -> Result<()> {
     if let Some(parent) = parent {
         std::fs::metadata(parent).map_err(Error::io("open", parent))?;
     }
-    let path = path.to_owned();
-    match std::fs::symlink_metadata(&path) {
+    match std::fs::symlink_metadata(path) {
         Err(_) => Ok(()),
-        Ok(metadata) if metadata.is_symlink() => Err(Error::OutputIsLink { path }),
-        Ok(metadata) => {
-            let is_usable = match target {
-                Target::Folder(_) => metadata.is_dir() && is_layout_or_empty(&path),
-                _ => metadata.is_file(),
-            };
-            if is_usable {
-                Ok(())
-            } else {
-                Err(Error::NotALayout { path })
-            }
-        }
+        Ok(metadata) if metadata.is_symlink() => Err(Error::OutputIsLink {
+            path: path.to_owned(),
+        }),
+        Ok(metadata) => target.refuse_other(&metadata),
     }
-}
-
-fn is_layout_or_empty(folder: &Path) -> bool {
-    let is_empty = || std::fs::read_dir(folder).is_ok_and(|mut names| names.next().is_none());
-    folder.join("oci-layout").is_file() || is_empty()
 }

@@ -15,7 +15,10 @@ impl Error {
             Error::DigestMismatch { .. } | Error::SizeMismatch { .. } => {
                 Some("copy or save the input again: it is damaged")
             }
-            Error::NotALayout { .. } | Error::NotATar => Some("choose another name for the output"),
+            Error::NotALayout { .. } | Error::NotADirFolder { .. } | Error::NotATar => {
+                Some("choose another name for the output")
+            }
+            Error::Conflict { hint, .. } => Some(hint),
             Error::OutputIsInput { .. } | Error::OutputAndInputOverlap { .. } => {
                 Some("choose an output outside the inputs")
             }

@@ -296,6 +296,17 @@ pub enum Error {
         name: String,
     },
 
+    /// Options that contradict each other.
+    #[error("`{option}` cannot be used with `{other}`")]
+    Conflict {
+        /// The option as it would be typed.
+        option: &'static str,
+        /// The option or value that it contradicts.
+        other: &'static str,
+        /// What to type instead.
+        hint: &'static str,
+    },
+
     // The output.
     /// The output's name is a symbolic link, which is not followed.
     #[error("{} is a symbolic link", .path.display())]
@@ -371,6 +382,12 @@ pub enum Error {
         /// The output.
         path: PathBuf,
     },
+    /// Something else is in the place of a `dir:` folder.
+    #[error("{} exists and is not a dir: folder", .path.display())]
+    NotADirFolder {
+        /// The output.
+        path: PathBuf,
+    },
 }
 
 fn more(count: usize) -> String {
@@ -389,6 +406,7 @@ impl Error {
             Error::OutputIsInput { .. }
                 | Error::OutputAndInputOverlap { .. }
                 | Error::IndexName { .. }
+                | Error::Conflict { .. }
         )
     }
 

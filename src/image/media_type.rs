@@ -93,6 +93,14 @@ pub fn layer_kind(media_type: &str) -> LayerKind {
     LayerKind::Other
 }
 
+/// Whether a layer's media type is one of Docker's for plain or gzip file system layers.
+pub(crate) fn is_docker_layer(media_type: &str) -> bool {
+    [DOCKER_LAYER, DOCKER_FOREIGN_LAYER]
+        .iter()
+        .filter_map(|base| media_type.strip_prefix(base))
+        .any(|suffix| matches!(suffix, "" | ".gzip"))
+}
+
 /// Whether a layer is a signature, an attestation or a bill of materials as cosign stores them: under a config that calls
 /// itself an image's. <https://github.com/sigstore/cosign/blob/v2.5.0/specs/SIGNATURE_SPEC.md>
 #[must_use]

@@ -4,6 +4,7 @@
 
 mod config;
 mod descriptor;
+mod manifest_format;
 pub mod media_type;
 mod name;
 mod platform;
@@ -12,6 +13,7 @@ mod v1;
 
 pub use config::{ConfigView, HistoryEntry, ImageConfig};
 pub use descriptor::{Descriptor, Document};
+pub use manifest_format::ManifestFormat;
 pub(crate) use name::is_ref_name;
 pub use name::{fully_qualified, tagged_reference};
 pub use platform::{Platform, PlatformError};

@@ -75,6 +75,8 @@ pub(crate) struct ResolvedChild<'a> {
     pub original: &'a Descriptor,
     /// What it has become: media type, digest and size; `None` for what the input lacks.
     pub new: Option<Descriptor>,
+    /// From its config, where it is an image.
+    pub platform: Option<&'a Platform>,
 }
 
 /// An entry of an index that is made of images that had none in common.

@@ -4,13 +4,13 @@ use std::fs::File;
 use std::io::{self, Write};
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::AtomicU64;
 
 use rustix::fs::FileType;
 
 use super::index::{Additions, MovedName};
+use super::staged_blob::{BlobFolder, StagedBlob};
 use super::{Existing, OutputOptions, link_blobs, replace_folder};
-use crate::digest::Digest;
 use crate::error::{Error, Result};
 use crate::fs::{Dir, StagedDir, dir, staging};
 use crate::image::Document;
@@ -109,15 +109,9 @@ impl FolderOutput {
         })
     }
 
-    pub fn begin_blob(&self) -> Result<FolderBlob<'_>> {
-        let number = self.count.fetch_add(1, Ordering::Relaxed);
-        let name = format!("blob-{number}");
-        let file = self.staged.dir.write(&name, &[], false)?;
-        Ok(FolderBlob {
-            output: self,
-            file,
-            name,
-        })
+    pub fn begin_blob(&self) -> Result<StagedBlob<'_>> {
+        let folder = BlobFolder::ByAlgorithm(&self.blobs);
+        StagedBlob::begin(&self.staged.dir, folder, &self.count, self.fsync)
     }
 
     pub fn put(&self, document: &Document) -> Result<()> {
@@ -137,8 +131,9 @@ impl FolderOutput {
             self.sync_staged()?;
             self.interrupt.check()?;
             if self.place == Place::Replaced {
-                let interrupt = &self.interrupt;
-                replace_folder::replace(&mut self.staged, &self.parent, &self.name, interrupt)?;
+                let (parent, name) = (&self.parent, &self.name);
+                let lock = || lock_layout(parent, name, &self.interrupt).map(Some);
+                replace_folder::replace(&mut self.staged, parent, name, lock)?;
                 self.sync(&self.parent)?;
                 return Ok(index.moved);
             }
@@ -281,59 +276,13 @@ fn check_layout(folder: &Dir, path: &Path) -> Result<()> {
     }
 }
 
-/// A staged blob.
-pub(crate) struct FolderBlob<'a> {
-    output: &'a FolderOutput,
-    file: File,
-    name: String,
-}
-
-impl FolderBlob<'_> {
-    /// Makes the blob a clone of a file of `size` bytes: both share what is stored, until one is written to. Gives the
-    /// clone to be read. `None`, and the blob is empty still, where the file system cannot do that, whatever its reason:
-    /// the bytes are to be written then, and a full or broken disk shows itself.
-    ///
-    /// Never a hard link: who writes to the input later would change the output.
-    pub fn clone_file(&mut self, file: &File, size: u64) -> Result<Option<File>> {
-        let path = || self.output.staged.dir.path(&self.name);
-        let cloned = rustix::fs::ioctl_ficlone(&self.file, file).is_ok();
-        let metadata = self.file.metadata().map_err(Error::io("examine", path()))?;
-        // The input may have become longer or shorter; a part of it may be cloned before an error.
-        if cloned && metadata.len() == size {
-            let clone = self.file.try_clone();
-            return clone.map(Some).map_err(Error::io("open", path()));
-        }
-        if metadata.len() > 0 {
-            self.file.set_len(0).map_err(Error::io("write", path()))?;
-        }
-        Ok(None)
-    }
-
-    pub fn write(&mut self, bytes: &[u8]) -> Result<()> {
-        self.file
-            .write_all(bytes)
-            .map_err(Error::io("write", self.output.staged.dir.path(&self.name)))
-    }
-
-    pub fn finish(self, digest: &Digest) -> Result<()> {
-        let staged = &self.output.staged.dir;
-        if self.output.fsync {
-            self.file
-                .sync_all()
-                .map_err(Error::io("sync", staged.path(&self.name)))?;
-        }
-        let folder = self.output.blobs.ensure_folder(digest.algorithm())?;
-        staged.rename(&self.name, &folder, &digest.hex())?;
-        Ok(())
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use std::fs;
     use std::io::Read;
 
     use super::*;
+    use crate::digest::Digest;
 
     /// Whether files can be cloned here or not, a blob is either the whole file or as if nothing had been tried.
     #[test]

@@ -10,10 +10,13 @@ use crate::formats::to_bytes;
 use crate::image::{CONTAINERD_NAME, Descriptor, REF_NAME, media_type};
 use crate::limits;
 
-/// The descriptors that a conversion adds to index.json, each with at most one name.
+/// What a conversion adds to an output besides blobs and documents.
 #[derive(Debug, Default)]
 pub(crate) struct Additions {
+    /// The descriptors for index.json, each with at most one name.
     pub descriptors: Vec<Descriptor>,
+    /// Detached signatures, by the name of the file that a `dir:` folder has them in.
+    pub signatures: Vec<(String, Vec<u8>)>,
 }
 
 impl Additions {

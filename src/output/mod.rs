@@ -1,6 +1,8 @@
-//! Outputs: an OCI layout as a folder, as a tar, or as a tar on standard output. An output appears whole or not at all.
+//! Outputs: an OCI layout as a folder, as a tar, or as a tar on standard output; a `dir:` folder. An output appears whole or
+//! not at all.
 
 mod copy_blobs;
+mod dir;
 mod docker;
 mod encode;
 mod existing_tar;
@@ -8,6 +10,7 @@ mod folder;
 mod index;
 mod link_blobs;
 mod replace_folder;
+mod staged_blob;
 mod stdout;
 mod tar_file;
 mod target;
@@ -15,12 +18,14 @@ mod target;
 use std::fs::File;
 use std::path::Path;
 
-use folder::{FolderBlob, FolderOutput};
+use dir::DirOutput;
+use folder::FolderOutput;
 pub(crate) use folder::{lock_layout, remove_stale};
 pub use index::MovedName;
 pub(crate) use index::{Additions, check_names};
+use staged_blob::StagedBlob;
 use tar_file::{TarBlob, TarOutput};
-pub use target::{Target, TargetError};
+pub use target::{OutputKind, Target, TargetError};
 
 use crate::digest::Digest;
 use crate::error::{Error, Result, ResultExt};
@@ -63,7 +68,7 @@ impl Default for OutputOptions {
     }
 }
 
-/// A staged layout.
+/// A staged output.
 pub(crate) struct Output {
     kind: Kind,
     target: Target,
@@ -73,6 +78,7 @@ pub(crate) struct Output {
 enum Kind {
     Folder(FolderOutput),
     Tar(TarOutput),
+    Dir(DirOutput),
 }
 
 impl Output {
@@ -82,6 +88,7 @@ impl Output {
                 Target::Folder(path) => Kind::Folder(FolderOutput::open(path, options, interrupt)?),
                 Target::Tar(path) => Kind::Tar(TarOutput::open(path, options.clone(), interrupt)?),
                 Target::Stdout => Kind::Tar(TarOutput::stdout(options.clone(), interrupt)?),
+                Target::Dir(path) => Kind::Dir(DirOutput::open(path, options, interrupt)?),
             })
         };
         Ok(Output {
@@ -100,8 +107,9 @@ impl Output {
     pub fn begin_blob(&self, expected: Option<Digest>, stored: u64) -> Result<BlobWriter<'_>> {
         Ok(BlobWriter {
             blob: match &self.kind {
-                Kind::Folder(folder) => Blob::Folder(folder.begin_blob()?),
+                Kind::Folder(folder) => Blob::Staged(folder.begin_blob()?),
                 Kind::Tar(tar) => Blob::Tar(tar.begin_blob(expected)),
+                Kind::Dir(dir) => Blob::Staged(dir.begin_blob()?),
             },
             free_space: &self.free_space,
             stored,
@@ -114,15 +122,17 @@ impl Output {
         match &self.kind {
             Kind::Folder(folder) => folder.put(document),
             Kind::Tar(tar) => tar.put(document),
+            Kind::Dir(dir) => dir.put(document),
         }
         .at(|| self.target.place())
     }
 
-    /// Writes index.json and puts the output in its place. Gives the names that led to other images before.
+    /// Writes what lists the images and puts the output in its place. Gives the names that led to other images before.
     pub fn commit(self, additions: &Additions) -> Result<Vec<MovedName>> {
         match self.kind {
             Kind::Folder(folder) => folder.commit(additions),
             Kind::Tar(tar) => tar.commit(additions),
+            Kind::Dir(dir) => dir.commit(additions).map(|()| Vec::new()),
         }
         .at(|| self.target.place())
     }
@@ -138,7 +148,7 @@ pub(crate) struct BlobWriter<'a> {
 }
 
 enum Blob<'a> {
-    Folder(FolderBlob<'a>),
+    Staged(StagedBlob<'a>),
     Tar(TarBlob<'a>),
 }
 
@@ -152,7 +162,7 @@ impl BlobWriter<'_> {
             self.free_space.check(self.size)?;
         }
         match &mut self.blob {
-            Blob::Folder(blob) => blob.write(bytes),
+            Blob::Staged(blob) => blob.write(bytes),
             Blob::Tar(blob) => blob.write(bytes),
         }
     }
@@ -161,7 +171,7 @@ impl BlobWriter<'_> {
     /// content, which is what is to be checked, since nobody else can change it.
     pub fn clone_file(&mut self, file: &File, size: u64) -> Result<Option<Content>> {
         let clone = match &mut self.blob {
-            Blob::Folder(blob) => blob.clone_file(file, size)?,
+            Blob::Staged(blob) => blob.clone_file(file, size)?,
             Blob::Tar(_) => None,
         };
         Ok(clone.map(|clone| Content::whole(clone, size)))
@@ -169,7 +179,7 @@ impl BlobWriter<'_> {
 
     pub fn finish(self, digest: &Digest) -> Result<()> {
         match self.blob {
-            Blob::Folder(blob) => blob.finish(digest),
+            Blob::Staged(blob) => blob.finish(digest),
             Blob::Tar(blob) => blob.finish(digest),
         }
     }

@@ -1,28 +1,30 @@
-//! A layout that takes the place of another one.
+//! A folder that takes the place of another one.
 //!
-//! Where the system can swap two names, one of the two is there at any moment. Elsewhere the old layout is set aside for
+//! Where the system can swap two names, one of the two is there at any moment. Elsewhere the old folder is set aside for
 //! a moment, and if the run dies in it, the next one puts it back.
 
+use std::fs::File;
 use std::sync::Arc;
 
-use super::folder::{INSIDE, lock_layout};
+use super::folder::INSIDE;
 use crate::error::Result;
 use crate::fs::{Dir, StagedDir, staging};
-use crate::interrupt::Interrupt;
 
-/// Puts the staged layout in the place of the layout `name`, which is removed when `staged` is dropped. Waits for those who
-/// hold the old one locked; what others stage in it is moved to the new one.
+/// Puts the staged folder in the place of the folder `name`, which is removed when `staged` is dropped. `lock` opens and locks
+/// that, and gives `None` where it is gone. What others stage in the old one is moved to the new one.
 pub(super) fn replace(
     staged: &mut StagedDir,
     parent: &Dir,
     name: &str,
-    interrupt: &Interrupt,
+    lock: impl Fn() -> Result<Option<(Dir, File)>>,
 ) -> Result<()> {
     loop {
         if parent.kind(name)?.is_none() && staged.publish(name)? {
             return Ok(());
         }
-        let (old, lock) = lock_layout(parent, name, interrupt)?;
+        let Some((old, lock)) = lock()? else {
+            continue;
+        };
         let old = Arc::new(old);
         if !staged.exchange(name, &aside(name), &old)? {
             continue;

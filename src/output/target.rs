@@ -1,5 +1,6 @@
-//! Where a layout goes, by the name that the user gave.
+//! Where an output goes, by the name that the user gave.
 
+use std::fs::Metadata;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
@@ -8,15 +9,29 @@ use crate::error::Error;
 use crate::error::Result;
 use crate::findings::Place;
 
-/// Where the layout goes.
+/// What an output is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub enum OutputKind {
+    /// An OCI image layout.
+    #[default]
+    Layout,
+    /// A folder as skopeo's `dir:` makes it, of one image or index.
+    Dir,
+}
+
+/// Where the output goes.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Target {
-    /// A folder.
+    /// A layout in a folder.
     Folder(PathBuf),
-    /// A tar file, compressed if its name says so.
+    /// A layout in a tar file, compressed if its name says so.
     Tar(PathBuf),
-    /// A tar on standard output.
+    /// A layout in a tar on standard output.
     Stdout,
+    /// A `dir:` folder.
+    Dir(PathBuf),
 }
 
 /// Why a name is not one for an output.
@@ -75,7 +90,25 @@ const TRANSPORTS: [&str; 9] = [
 ];
 
 impl Target {
-    /// A tar if the name ends in `.tar`, `.tar.gz`, `.tgz`, `.tar.zst` or `.tzst`, standard output if it is `-`, else a
+    /// The output of a kind at a path.
+    #[must_use]
+    pub fn of(kind: OutputKind, path: &Path) -> Target {
+        match kind {
+            OutputKind::Layout => Target::new(path),
+            OutputKind::Dir => Target::Dir(path.to_owned()),
+        }
+    }
+
+    /// What the output is.
+    #[must_use]
+    pub fn kind(&self) -> OutputKind {
+        match self {
+            Target::Folder(_) | Target::Tar(_) | Target::Stdout => OutputKind::Layout,
+            Target::Dir(_) => OutputKind::Dir,
+        }
+    }
+
+    /// A layout: a tar if the name ends in `.tar`, `.tar.gz`, `.tgz`, `.tar.zst` or `.tzst`, standard output if it is `-`, else a
     /// folder.
     #[must_use]
     pub fn new(path: &Path) -> Target {
@@ -88,11 +121,11 @@ impl Target {
         }
     }
 
-    /// The same for a name that a user typed, which may mean something else.
+    /// The output of a kind at a path that a user typed, which may mean something else.
     ///
     /// # Errors
-    /// A name that says neither tar nor folder.
-    pub fn parse(path: &Path) -> Result<Target, TargetError> {
+    /// A name that says neither tar nor folder, or the wrong one of the two.
+    pub fn parse(kind: OutputKind, path: &Path) -> Result<Target, TargetError> {
         let text = path.to_string_lossy();
         let refuse = |message: String, hint: &str| {
             Err(TargetError {
@@ -100,8 +133,12 @@ impl Target {
                 hint: hint.to_owned(),
             })
         };
+        if kind == OutputKind::Dir && (text == "-" || encoding(path).is_some()) {
+            let message = format!("the output `{text}` is a tar, but a dir: output is a folder");
+            return refuse(message, "name a folder, such as `-o image`");
+        }
         if text == "-" {
-            return Ok(Target::Stdout);
+            return Ok(Target::of(kind, path));
         }
         if let Some((transport, rest)) = text.split_once(':')
             && TRANSPORTS.contains(&transport)
@@ -157,7 +194,7 @@ impl Target {
                 "use .tar, .tar.gz, .tgz, .tar.zst or .tzst for a tar, or no ending for a folder";
             return refuse(message, hint);
         }
-        Ok(Target::new(path))
+        Ok(Target::of(kind, path))
     }
 
     /// A folder on the output's file system, where temporary files belong.
@@ -166,24 +203,49 @@ impl Target {
         match self {
             // Its parent may belong to somebody else, as that of a mounted folder does.
             Target::Folder(path) if path.is_dir() => path.clone(),
-            Target::Folder(path) | Target::Tar(path) => parent(path),
+            Target::Folder(path) | Target::Tar(path) | Target::Dir(path) => parent(path),
             Target::Stdout => std::env::temp_dir(),
         }
     }
 
     /// The path of a file or folder; `None` for standard output.
-    pub(crate) fn path(&self) -> Option<&Path> {
+    #[must_use]
+    pub fn path(&self) -> Option<&Path> {
         match self {
-            Target::Folder(path) | Target::Tar(path) => Some(path),
+            Target::Folder(path) | Target::Tar(path) | Target::Dir(path) => Some(path),
             Target::Stdout => None,
         }
     }
 
+    /// The path of a folder; `None` for anything else.
+    pub(crate) fn folder(&self) -> Option<&Path> {
+        match self {
+            Target::Folder(path) | Target::Dir(path) => Some(path),
+            Target::Tar(_) | Target::Stdout => None,
+        }
+    }
+
+    /// Refuses what is in the output's place, if it is something else.
+    pub(crate) fn refuse_other(&self, found: &Metadata) -> Result<()> {
+        let (fits, path, marker) = match self {
+            Target::Folder(path) => (found.is_dir(), path, Some("oci-layout")),
+            Target::Dir(path) => (found.is_dir(), path, Some("version")),
+            Target::Tar(path) => (found.is_file(), path, None),
+            Target::Stdout => return Ok(()),
+        };
+        let is_empty = || std::fs::read_dir(path).is_ok_and(|mut names| names.next().is_none());
+        let is_ours = |marker: &str| path.join(marker).is_file() || is_empty();
+        let path = path.to_owned();
+        match self {
+            _ if fits && marker.is_none_or(is_ours) => Ok(()),
+            Target::Dir(_) => Err(Error::NotADirFolder { path }),
+            _ => Err(Error::NotALayout { path }),
+        }
+    }
+
     pub(crate) fn place(&self) -> Place {
-        Place::input(match self {
-            Target::Folder(path) | Target::Tar(path) => path.display().to_string(),
-            Target::Stdout => "standard output".to_owned(),
-        })
+        let path = self.path().map(|path| path.display().to_string());
+        Place::input(path.unwrap_or_else(|| "standard output".to_owned()))
     }
 
     /// Refuses an output that is an input or would be put into one. With `replaces`, also one that an input is in, and
@@ -193,6 +255,7 @@ impl Target {
             return Ok(());
         };
         let same = std::fs::metadata(output).map(|output| (output.dev(), output.ino()));
+        let replaces = replaces || self.kind() == OutputKind::Dir;
         let above = parent(output).canonicalize();
         let inside = output.canonicalize();
         for input in inputs {

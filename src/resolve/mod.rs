@@ -8,10 +8,11 @@ use std::rc::Rc;
 
 use crate::digest::Digest;
 use crate::error::Result;
+use crate::formats::docker::v2s2;
 use crate::formats::oci;
 use crate::image::{
-    Descriptor, Document, MergedChild, Platform, ResolvedChild, ResolvedConfig, ResolvedImage,
-    ResolvedIndex,
+    Descriptor, Document, ManifestFormat, MergedChild, Platform, ResolvedChild, ResolvedConfig,
+    ResolvedImage, ResolvedIndex,
 };
 use crate::layer::Outcome;
 use crate::limits;
@@ -25,6 +26,7 @@ pub(crate) struct Resolver<'a> {
     plan: &'a Plan<'a>,
     outcomes: &'a [Outcome],
     output: &'a Output,
+    format: ManifestFormat,
     /// Whether the report has the digests of schema 2, which cost a walk through each document.
     with_schema2: bool,
     /// By the digest in the input.
@@ -46,6 +48,7 @@ impl<'a> Resolver<'a> {
         plan: &'a Plan<'a>,
         outcomes: &'a [Outcome],
         output: &'a Output,
+        format: ManifestFormat,
         with_schema2: bool,
     ) -> Resolver<'a> {
         let mut nodes = HashMap::new();
@@ -66,6 +69,7 @@ impl<'a> Resolver<'a> {
             plan,
             outcomes,
             output,
+            format,
             with_schema2,
             nodes,
             written: vec![None; plan.nodes.len()],
@@ -109,7 +113,10 @@ impl<'a> Resolver<'a> {
             };
             children.push(MergedChild { old, descriptor });
         }
-        let document = oci::write::merged(&children)?;
+        let document = match self.format {
+            ManifestFormat::Oci => oci::write::merged(&children)?,
+            ManifestFormat::V2s2 => v2s2::write::merged(&children),
+        };
         self.output.put(&document)?;
         Ok(Written {
             descriptor: document.descriptor(),
@@ -156,7 +163,10 @@ impl<'a> Resolver<'a> {
             None => None,
         };
         let resolved = image::resolve(planned, self.outcomes, subject)?;
-        let document = oci::write::manifest(&resolved)?;
+        let document = match self.format {
+            ManifestFormat::Oci => oci::write::manifest(&resolved)?,
+            ManifestFormat::V2s2 => v2s2::write::manifest(&resolved)?,
+        };
         if let ResolvedConfig::Image { document, .. } = &resolved.config {
             self.output.put(document)?;
         }
@@ -228,9 +238,13 @@ impl<'a> Resolver<'a> {
             resolved.children.push(ResolvedChild {
                 original,
                 new: (!is_absent).then(|| written.plain_descriptor()),
+                platform: written.descriptor.platform.as_ref(),
             });
         }
-        let document = oci::write::index(&resolved)?;
+        let document = match self.format {
+            ManifestFormat::Oci => oci::write::index(&resolved)?,
+            ManifestFormat::V2s2 => v2s2::write::list(&resolved),
+        };
         self.output.put(&document)?;
         for image in &mut images {
             let this = IndexReport {

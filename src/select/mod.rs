@@ -1,6 +1,7 @@
 //! Which images of the inputs are converted, and under which names.
 
 mod assemble;
+mod fit;
 mod merge;
 mod parts;
 mod wanted;
@@ -15,6 +16,7 @@ use crate::findings::{Finding, Place};
 use crate::formats::Input;
 use crate::image::{Entry, Node, Platform, Reference, fully_qualified, tagged_reference};
 
+pub(crate) use fit::fit;
 pub(crate) use merge::Part;
 pub use parts::Missing;
 use parts::Parts;

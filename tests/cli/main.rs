@@ -16,6 +16,7 @@ mod crash;
 mod depfile;
 mod digest_map;
 mod dir;
+mod dir_output;
 mod disguises;
 mod docker_archive;
 mod docker_manifest;
@@ -43,6 +44,7 @@ mod recipes;
 mod report;
 mod requests;
 mod schema1;
+mod schema2;
 mod usage;
 
 // Made for the tests of the other commands too, which use what is not used here.

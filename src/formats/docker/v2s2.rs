@@ -1,5 +1,7 @@
-//! The schema 2 manifest that `skopeo copy --format v2s2` writes for an image: what a pinned digest
-//! becomes where an image goes from schema 1 to schema 2.
+//! Schema 2 manifests, byte for byte as `skopeo copy --format v2s2` writes them.
+
+pub(crate) mod write;
+
 use crate::digest::Digest;
 use crate::formats::docker::go_json;
 
@@ -82,7 +84,7 @@ fn encoded_manifest(
     layers: &[Schema2Descriptor],
     no_layers: &str,
 ) -> Vec<u8> {
-    let layers: Vec<_> = layers.iter().map(encoded).collect();
+    let layers: Vec<_> = layers.iter().map(encoded_descriptor).collect();
     let mut layers_list = String::new();
     go_json::list(layers.iter().map(String::as_str), &mut layers_list);
     let media_type = go_json::quoted("application/vnd.docker.distribution.manifest.v2+json");
@@ -90,7 +92,7 @@ fn encoded_manifest(
     let members = [
         ("schemaVersion", "2"),
         ("mediaType", &media_type),
-        ("config", &encoded(config)),
+        ("config", &encoded_descriptor(config)),
         (
             "layers",
             if layers.is_empty() {
@@ -104,27 +106,46 @@ fn encoded_manifest(
     out.into_bytes()
 }
 
-fn encoded(descriptor: &Schema2Descriptor) -> String {
-    let mut members = vec![
-        ("mediaType", go_json::quoted(descriptor.media_type.as_str())),
-        ("size", descriptor.size.to_string()),
-        ("digest", go_json::quoted(&descriptor.digest.to_string())),
-    ];
-    if !descriptor.urls.is_empty() {
-        let urls: Vec<_> = descriptor
-            .urls
-            .iter()
-            .map(|url| go_json::quoted(url))
-            .collect();
-        let mut list = String::new();
-        go_json::list(urls.iter().map(String::as_str), &mut list);
-        members.push(("urls", list));
-    }
-    let mut out = String::new();
-    go_json::object(
-        members.iter().map(|(name, value)| (*name, value.as_str())),
-        &mut out,
+fn encoded_descriptor(descriptor: &Schema2Descriptor) -> String {
+    let members = encoded(
+        descriptor.media_type.as_str(),
+        descriptor.size,
+        &descriptor.digest,
+        &descriptor.urls,
     );
+    object(&members)
+}
+
+/// What every descriptor has, in Go's order.
+fn encoded(
+    media_type: &str,
+    size: u64,
+    digest: &Digest,
+    urls: &[String],
+) -> Vec<(&'static str, String)> {
+    let mut members = vec![
+        ("mediaType", go_json::quoted(media_type)),
+        ("size", size.to_string()),
+        ("digest", go_json::quoted(&digest.to_string())),
+    ];
+    if !urls.is_empty() {
+        members.push(("urls", list(urls)));
+    }
+    members
+}
+
+/// A list of strings.
+fn list(texts: &[String]) -> String {
+    let quoted: Vec<String> = texts.iter().map(|text| go_json::quoted(text)).collect();
+    let mut out = String::new();
+    go_json::list(quoted.iter().map(String::as_str), &mut out);
+    out
+}
+
+fn object(members: &[(&str, String)]) -> String {
+    let members = members.iter().map(|(name, value)| (*name, value.as_str()));
+    let mut out = String::new();
+    go_json::object(members, &mut out);
     out
 }
 

@@ -10,15 +10,20 @@ fn image(content: &str, name: Option<&str>) -> Descriptor {
     descriptor
 }
 
+fn additions(descriptors: Vec<Descriptor>) -> Additions {
+    Additions {
+        descriptors,
+        ..Additions::default()
+    }
+}
+
 /// Merges lists one after the other; gives (content, name) of what is there in the end.
 fn merged(lists: &[&[(&str, Option<&str>)]]) -> Vec<(String, Option<String>)> {
     let mut index: Option<Vec<u8>> = None;
     let mut contents = Vec::new();
     for list in lists {
         let descriptors = list.iter().map(|(content, name)| image(content, *name));
-        let additions = Additions {
-            descriptors: descriptors.collect(),
-        };
+        let additions = additions(descriptors.collect());
         contents.extend(list.iter().map(|(content, _)| (*content).to_owned()));
         index = Some(additions.merge(index.as_deref()).unwrap().bytes);
     }
@@ -83,7 +88,7 @@ fn the_whole_name_counts() {
     };
     let merge = |descriptor: &Descriptor, existing: Option<&[u8]>| {
         let descriptors = vec![descriptor.clone()];
-        Additions { descriptors }.merge(existing).unwrap().bytes
+        additions(descriptors).merge(existing).unwrap().bytes
     };
     let a = image("A", "1", Some("docker.io/x/a:1"));
     let b = image("B", "1", Some("docker.io/x/b:1"));
@@ -121,13 +126,9 @@ fn the_order_of_the_runs_does_not_show() {
 
 #[test]
 fn a_moved_name_is_told() {
-    let old = Additions {
-        descriptors: vec![image("A", Some("app:1")), image("B", Some("b:1"))],
-    };
+    let old = additions(vec![image("A", Some("app:1")), image("B", Some("b:1"))]);
     let old = old.merge(None).unwrap().bytes;
-    let new = Additions {
-        descriptors: vec![image("C", Some("app:1")), image("B", Some("b:1"))],
-    };
+    let new = additions(vec![image("C", Some("app:1")), image("B", Some("b:1"))]);
     let digest = |content: &str| Digest::sha256(content.as_bytes()).to_string();
     let moved = MovedName {
         name: "app:1".to_owned(),
@@ -143,7 +144,7 @@ fn annotations_are_strings() {
     let annotations = descriptor.annotations.as_mut().unwrap();
     annotations.insert("z".to_owned(), json!(1));
     let descriptors = vec![descriptor];
-    let merged = Additions { descriptors }.merge(None).unwrap();
+    let merged = additions(descriptors).merge(None).unwrap();
     let index: Value = serde_json::from_slice(&merged.bytes).unwrap();
     assert_eq!(
         index["manifests"][0]["annotations"],

@@ -1,0 +1,163 @@
+//! Schema 2 manifests and manifest lists of resolved images: kept byte for byte where nothing in them changes, otherwise made
+//! as skopeo makes them.
+
+use serde::Deserialize;
+use serde::de::IgnoredAny;
+
+use super::{Schema2Descriptor, Schema2MediaType, encoded, object, schema2_manifest};
+use crate::compression::Codec;
+use crate::error::{Error, Result};
+use crate::formats::docker::go_json;
+use crate::image::{
+    Descriptor, Document, MergedChild, Platform, ResolvedChild, ResolvedConfig, ResolvedImage,
+    ResolvedIndex, ResolvedLayer, media_type,
+};
+
+/// The manifest of an image.
+///
+/// # Errors
+/// [`Error::Unsupported`] for artifacts, and for layers in a codec that schema 2 lacks.
+pub(crate) fn manifest(image: &ResolvedImage) -> Result<Document> {
+    if let Some(original) = image.original
+        && is_kept(original, image)
+    {
+        return Ok(original.clone());
+    }
+    let ResolvedConfig::Image { document, .. } = &image.config else {
+        let what = "an artifact, for which schema 2 has no manifest,".to_owned();
+        return Err(Error::Unsupported { what });
+    };
+    let layers: Vec<Schema2Descriptor> = image
+        .layers
+        .iter()
+        .map(|layer| descriptor(layer).ok_or_else(|| unsupported(layer)))
+        .collect::<Result<_>>()?;
+    let bytes = schema2_manifest(&config(document), &layers);
+    Ok(Document::new(media_type::DOCKER_MANIFEST, bytes))
+}
+
+/// Whether the manifest of the input is a schema 2 manifest of exactly these blobs.
+fn is_kept(original: &Document, image: &ResolvedImage) -> bool {
+    let is_same = |layer: &ResolvedLayer| {
+        let own = layer.original.map(|old| old.media_type.as_str());
+        !layer.is_new() && own.is_some_and(media_type::is_docker_layer)
+    };
+    original.media_type == media_type::DOCKER_MANIFEST
+        && !image.reordered
+        && matches!(image.config, ResolvedConfig::Image { .. })
+        && image.layers.iter().all(is_same)
+}
+
+fn unsupported(layer: &ResolvedLayer) -> Error {
+    let what = match layer.codec {
+        Some(codec) => format!("layer {} in {codec}, which schema 2 lacks,", layer.digest),
+        None => format!("layer {}, which is not a file system,", layer.digest),
+    };
+    Error::Unsupported { what }
+}
+
+/// The descriptor of a config.
+pub(crate) fn config(document: &Document) -> Schema2Descriptor {
+    Schema2Descriptor {
+        media_type: Schema2MediaType::Config,
+        size: document.bytes.len() as u64,
+        digest: document.digest,
+        urls: Vec::new(),
+    }
+}
+
+/// The descriptor of a layer; `None` where schema 2 has none for it.
+pub(crate) fn descriptor(layer: &ResolvedLayer) -> Option<Schema2Descriptor> {
+    let media_type = match (layer.codec?, layer.foreign) {
+        (Codec::None, false) => Schema2MediaType::Layer,
+        (Codec::Gzip, false) => Schema2MediaType::LayerGzip,
+        (Codec::None, true) => Schema2MediaType::ForeignLayer,
+        (Codec::Gzip, true) => Schema2MediaType::ForeignLayerGzip,
+        (Codec::Zstd | Codec::Bzip2 | Codec::Xz, _) => return None,
+    };
+    Some(Schema2Descriptor {
+        media_type,
+        size: layer.size,
+        digest: layer.digest,
+        urls: layer.urls.to_vec(),
+    })
+}
+
+/// The manifest list of an index.
+pub(crate) fn list(index: &ResolvedIndex) -> Document {
+    let original = index.original;
+    let is_same = |child: &ResolvedChild| {
+        let new = child.new.as_ref();
+        new.is_none_or(|new| {
+            new.digest == child.original.digest && new.media_type == child.original.media_type
+        })
+    };
+    if original.media_type == media_type::DOCKER_LIST
+        && count(&original.bytes) == Some(index.children.len())
+        && index.children.iter().all(is_same)
+    {
+        return original.clone();
+    }
+    list_of(index.children.iter().map(|child| {
+        let platform = child.original.platform.as_ref().or(child.platform);
+        (child.new.as_ref().unwrap_or(child.original), platform)
+    }))
+}
+
+/// A manifest list of images that had none in common.
+pub(crate) fn merged(children: &[MergedChild]) -> Document {
+    let children = children.iter().map(|child| &child.descriptor);
+    list_of(children.map(|child| (child, child.platform.as_ref())))
+}
+
+fn list_of<'a>(children: impl Iterator<Item = (&'a Descriptor, Option<&'a Platform>)>) -> Document {
+    let manifests: Vec<String> = children
+        .map(|(child, platform)| entry(child, platform))
+        .collect();
+    let mut list = String::new();
+    go_json::list(manifests.iter().map(String::as_str), &mut list);
+    let members = [
+        ("schemaVersion", "2".to_owned()),
+        ("mediaType", go_json::quoted(media_type::DOCKER_LIST)),
+        ("manifests", list),
+    ];
+    Document::new(media_type::DOCKER_LIST, object(&members).into_bytes())
+}
+
+/// How many manifests a list has.
+fn count(list: &[u8]) -> Option<usize> {
+    #[derive(Deserialize)]
+    struct View {
+        manifests: Vec<IgnoredAny>,
+    }
+    let view: View = serde_json::from_slice(list).ok()?;
+    Some(view.manifests.len())
+}
+
+/// <https://github.com/containers/image/blob/v5.22.1/manifest/docker_schema2_list.go>
+fn entry(child: &Descriptor, platform: Option<&Platform>) -> String {
+    let mut members = encoded(&child.media_type, child.size, &child.digest, &[]);
+    members.push(("platform", encoded_platform(platform)));
+    object(&members)
+}
+
+fn encoded_platform(platform: Option<&Platform>) -> String {
+    let text = |text: Option<&str>| go_json::quoted(text.unwrap_or_default());
+    let architecture = platform.map(|platform| platform.architecture.as_str());
+    let os = platform.map(|platform| platform.os.as_str());
+    let mut members = vec![("architecture", text(architecture)), ("os", text(os))];
+    if let Some(platform) = platform {
+        let present = |value: &Option<String>| value.clone().filter(|value| !value.is_empty());
+        if let Some(version) = present(&platform.os_version) {
+            members.push(("os.version", go_json::quoted(&version)));
+        }
+        let features = platform.os_features.as_deref().unwrap_or_default();
+        if !features.is_empty() {
+            members.push(("os.features", super::list(features)));
+        }
+        if let Some(variant) = present(&platform.variant) {
+            members.push(("variant", go_json::quoted(&variant)));
+        }
+    }
+    object(&members)
+}

@@ -1,0 +1,23 @@
+//! The formats of manifests that an output can have.
+
+use std::fmt;
+
+/// The format of the manifests and indexes of an output.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub enum ManifestFormat {
+    /// OCI manifests and indexes.
+    #[default]
+    Oci,
+    /// Docker's schema 2 manifests and manifest lists.
+    V2s2,
+}
+
+impl fmt::Display for ManifestFormat {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            ManifestFormat::Oci => "OCI",
+            ManifestFormat::V2s2 => "schema 2",
+        })
+    }
+}

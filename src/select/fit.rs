@@ -1,0 +1,109 @@
+//! What of the selected images the output can hold.
+
+use super::Selected;
+use crate::digest::Digest;
+use crate::error::{Error, Result};
+use crate::findings::{Code, Finding};
+use crate::formats::Input;
+use crate::image::{Config, Entry, Index, Layer, Manifest, ManifestFormat, Node, Reference};
+use crate::output::OutputKind;
+
+/// Leaves out what has no place in the output, and warns of it.
+///
+/// # Errors
+/// [`Error::NothingLeft`], and [`Error::SeveralImages`] where the output holds one.
+pub(crate) fn fit(
+    selected: Vec<Selected>,
+    format: ManifestFormat,
+    kind: OutputKind,
+    inputs: &[Input],
+    warnings: &mut Vec<Finding>,
+) -> Result<Vec<Selected>> {
+    let first = warnings.len();
+    let mut kept = Vec::with_capacity(selected.len());
+    for mut one in selected {
+        if format == ManifestFormat::Oci {
+            kept.push(one);
+            continue;
+        }
+        let place = one.place(inputs);
+        let mut left_out = Vec::new();
+        let node = images_only(one.entry.node, &mut left_out);
+        if !left_out.is_empty() {
+            let digests: Vec<String> = left_out.iter().map(Digest::to_string).collect();
+            let message = format!(
+                "left out, since {format} has no manifests for artifacts: {}",
+                digests.join(", ")
+            );
+            warnings.push(Finding::new(Code::ArtifactLeftOut, &place, message));
+            one.left_out.extend(left_out);
+        }
+        if let Some(node) = node {
+            let references = one.entry.references;
+            let entry = Entry { references, node };
+            kept.push(Selected { entry, ..one });
+        }
+    }
+    if let (true, [first, others @ ..]) = (kept.is_empty(), &warnings[first..]) {
+        return Err(Error::NothingLeft {
+            first: first.to_string(),
+            others: others.len(),
+        });
+    }
+    // The parts of a multi-platform image are one.
+    let parts = kept.iter().filter(|one| one.part.is_some()).count();
+    if kind == OutputKind::Dir && kept.len() - parts + parts.min(1) > 1 {
+        return Err(Error::SeveralImages {
+            available: kept.iter().map(|one| selector(one, inputs)).collect(),
+        });
+    }
+    Ok(kept)
+}
+
+/// What `--image` selects it by.
+fn selector(one: &Selected, inputs: &[Input]) -> String {
+    let mut references = one.entry.references.iter();
+    let name = references.find_map(Reference::display_name);
+    let by_digest = || one.entry.node.digest().map(|digest| digest.to_string());
+    let name = name.map(str::to_owned).or_else(by_digest);
+    let name = name.unwrap_or_else(|| one.label.clone());
+    if inputs.len() > 1 {
+        format!("{name} in {}", inputs[one.input].name)
+    } else {
+        name
+    }
+}
+
+/// A node without what is no image. An index of which one image is left becomes that image.
+fn images_only(node: Node, left_out: &mut Vec<Digest>) -> Option<Node> {
+    let is_kept = match &node {
+        Node::Manifest(manifest) => !is_artifact(manifest),
+        Node::Blob(_) => false,
+        Node::Index(_) | Node::Absent { .. } => true,
+    };
+    if !is_kept {
+        left_out.extend(node.digest());
+        return None;
+    }
+    let Node::Index(index) = node else {
+        return Some(node);
+    };
+    let before = index.children.len();
+    let children = index.children.into_iter();
+    let children = children
+        .filter_map(|(descriptor, child)| Some((descriptor, images_only(child, left_out)?)));
+    let mut children: Vec<_> = children.collect();
+    if children.len() < before && children.len() <= 1 {
+        return children.pop().map(|(_, child)| child);
+    }
+    Some(Node::Index(Index {
+        document: index.document,
+        children,
+    }))
+}
+
+/// Whether a manifest is not that of an image: its config is another, or a layer of it is no file system.
+fn is_artifact(manifest: &Manifest) -> bool {
+    let is_other = |layer: &Layer| matches!(layer, Layer::Other(_));
+    matches!(manifest.config, Config::Other(_)) || manifest.layers.iter().any(is_other)
+}

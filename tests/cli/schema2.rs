@@ -1,0 +1,220 @@
+//! `--format v2s2`: schema 2 manifests and manifest lists.
+
+use serde_json::{Value, json};
+
+use crate::support::docker::{config, config_for, save_one};
+use crate::support::layers::Layer;
+use crate::support::layout::Layout as Output;
+use crate::support::oci::{self, Layout, digest, named, on};
+use crate::support::sandbox::Sandbox;
+use crate::support::{codec, sha256};
+
+fn layers(seed: &str) -> [Layer; 2] {
+    [Layer::new("base"), Layer::new(seed)]
+}
+
+/// `--format v2s2` into the folder `out`.
+fn convert(sandbox: &Sandbox, args: &[&str]) -> Output {
+    let args = [args, &["-o", "out", "--format", "v2s2"]].concat();
+    sandbox.convert(&args).succeeds();
+    Output::open(&sandbox.path("out"))
+}
+
+/// A schema 2 manifest, as Go's encoder writes skopeo's struct.
+fn manifest(config: &[u8], layers: &[(&str, &[u8])]) -> String {
+    let blob = |media_type: &str, bytes: &[u8]| {
+        format!(
+            r#"{{"mediaType":"{media_type}","size":{},"digest":"{}"}}"#,
+            bytes.len(),
+            sha256(bytes)
+        )
+    };
+    let layers: Vec<String> = layers
+        .iter()
+        .map(|(media_type, bytes)| blob(media_type, bytes))
+        .collect();
+    format!(
+        r#"{{"schemaVersion":2,"mediaType":"{}","config":{},"layers":[{}]}}"#,
+        oci::DOCKER_MANIFEST,
+        blob(oci::DOCKER_CONFIG, config),
+        layers.join(",")
+    )
+}
+
+#[test]
+fn an_oci_image_becomes_a_schema_2_image_of_the_same_id() {
+    let layout = oci::one("app:1.0", &layers("top"));
+    let sandbox = Sandbox::with_folder(&layout.files());
+    let output = convert(&sandbox, &["app"]);
+    let image = output.named("app:1.0");
+    assert_eq!(image["mediaType"], oci::DOCKER_MANIFEST);
+    let config = config_for("amd64", &layers("top"));
+    let gzip = layers("top").map(|layer| codec::gzip(&layer.tar));
+    let blobs = [&gzip[0], &gzip[1]].map(|blob| (oci::DOCKER_LAYER_GZIP, blob.as_slice()));
+    let expected = manifest(&config, &blobs);
+    assert_eq!(String::from_utf8_lossy(output.blob(&image)), expected);
+    assert_eq!(output.config(&image), config);
+    // And back: the manifest of the beginning.
+    sandbox.convert(&["out", "-o", "back"]).succeeds();
+    let back = sandbox.layout("back");
+    assert!(back.layers(&back.only()) == layers("top").map(|layer| layer.tar));
+    assert_eq!(back.config(&back.only()), config);
+}
+
+#[test]
+fn a_schema_2_manifest_keeps_its_bytes() {
+    let mut layout = Layout::default();
+    let config = config(&layers("top"));
+    let image = layout.manifest(
+        oci::DOCKER_CONFIG,
+        &config,
+        &oci::docker_layers(&layers("top")),
+    );
+    let list = oci::index(&[on(&image, "linux", "amd64")]);
+    let mut list = layout.document(&with(&list, "mediaType", oci::DOCKER_LIST));
+    list["mediaType"] = json!(oci::DOCKER_LIST);
+    layout.add(named(&image, "app:1.0"));
+    layout.add(named(&list, "app:list"));
+    let sandbox = Sandbox::with_folder(&layout.files());
+    let output = convert(&sandbox, &["app"]);
+    assert_eq!(digest(&output.named("app:1.0")), digest(&image));
+    assert_eq!(digest(&output.named("app:list")), digest(&list));
+    // Its layers changed, so it is made again.
+    let output = convert(&sandbox, &["app", "--replace", "--compression", "none"]);
+    let image = output.named("app:1.0");
+    let plain = layers("top").map(|layer| layer.tar);
+    let media_type = "application/vnd.docker.image.rootfs.diff.tar";
+    let blobs = [&plain[0], &plain[1]].map(|blob| (media_type, blob.as_slice()));
+    let expected = manifest(&config, &blobs);
+    assert_eq!(String::from_utf8_lossy(output.blob(&image)), expected);
+}
+
+fn with(value: &Value, key: &str, text: &str) -> Value {
+    let mut value = value.clone();
+    value[key] = json!(text);
+    value
+}
+
+#[test]
+fn an_index_becomes_a_manifest_list() {
+    let mut layout = Layout::default();
+    let amd64 = on(&layout.image("amd64", &layers("amd64")), "linux", "amd64");
+    let mut arm = on(&layout.image("arm", &layers("arm")), "linux", "arm");
+    arm["platform"]["variant"] = json!("v7");
+    let index = layout.index(&[amd64, arm]);
+    layout.add(named(&index, "app:1.0"));
+    let sandbox = Sandbox::with_folder(&layout.files());
+    let output = convert(&sandbox, &["app"]);
+    let list = output.named("app:1.0");
+    assert_eq!(list["mediaType"], oci::DOCKER_LIST);
+    let text = String::from_utf8(output.blob(&list).to_vec()).unwrap();
+    let images = output.document(&list)["manifests"].clone();
+    let entry = |position: usize, platform: &str| {
+        let image = &images[position];
+        format!(
+            r#"{{"mediaType":"{}","size":{},"digest":"{}","platform":{platform}}}"#,
+            oci::DOCKER_MANIFEST,
+            output.blob(image).len(),
+            digest(image)
+        )
+    };
+    let expected = format!(
+        r#"{{"schemaVersion":2,"mediaType":"{}","manifests":[{},{}]}}"#,
+        oci::DOCKER_LIST,
+        entry(0, r#"{"architecture":"amd64","os":"linux"}"#),
+        entry(1, r#"{"architecture":"arm","os":"linux","variant":"v7"}"#),
+    );
+    assert_eq!(text, expected);
+}
+
+#[test]
+fn zstd_becomes_gzip() {
+    let mut layout = Layout::default();
+    let blobs = layers("top").map(|layer| (oci::LAYER_ZSTD, codec::zstd(&layer.tar)));
+    let image = layout.manifest(oci::CONFIG, &config_for("amd64", &layers("top")), &blobs);
+    layout.add(named(&image, "app:1.0"));
+    let sandbox = Sandbox::with_folder(&layout.files());
+    let output = convert(&sandbox, &["app"]);
+    let image = output.named("app:1.0");
+    assert_eq!(output.layer_types(&image), [oci::DOCKER_LAYER_GZIP; 2]);
+    for option in ["zstd", "zstd:9"] {
+        let args = ["app", "-o", "no", "--format", "v2s2", "--compression"];
+        let run = sandbox.convert(&[&args[..], &[option]].concat());
+        run.is_wrong_usage(
+            "ocify: `--compression zstd` cannot be used with `--format v2s2`\n\
+             hint: use `--compression gzip`: schema 2 has no media type for zstd layers\n",
+        );
+    }
+    assert!(!sandbox.path("no").exists());
+}
+
+#[test]
+fn artifacts_are_left_out_with_a_warning() {
+    let mut layout = Layout::default();
+    let image = on(&layout.image("amd64", &layers("top")), "linux", "amd64");
+    let empty = layout.blob(oci::EMPTY, b"{}");
+    let statement = layout.blob("application/vnd.in-toto+json", b"{}");
+    let attestation = layout.document(&oci::attestation(&empty, &[statement]));
+    let about = oci::annotated(&attestation, &[(oci::REFERENCE_DIGEST, digest(&image))]);
+    let index = layout.index(&[image.clone(), on(&about, "unknown", "unknown")]);
+    layout.add(named(&index, "app:1.0"));
+    let sandbox = Sandbox::with_folder(&layout.files());
+    let warning = format!(
+        "ocify: warning: app: app:1.0: left out, since schema 2 has no manifests for artifacts: {} (artifact-left-out)\n",
+        digest(&attestation)
+    );
+    let args = ["app", "-o", "out", "--format", "v2s2"];
+    sandbox.convert(&args).warns(&warning);
+    let output = Output::open(&sandbox.path("out"));
+    // An index with one image left becomes that image.
+    assert_eq!(output.only()["mediaType"], oci::DOCKER_MANIFEST);
+    let layout = layout_of(layout, named(&attestation, "app:att"));
+    let sandbox = Sandbox::with_folder(&layout.files());
+    sandbox.convert(&args).fails(&format!(
+        "ocify: nothing is left to convert: app: app:att: left out, since schema 2 has no manifests for artifacts: {}\n",
+        digest(&attestation)
+    ));
+}
+
+/// The layout with nothing in index.json but this.
+fn layout_of(mut layout: Layout, descriptor: Value) -> Layout {
+    layout.manifests = vec![descriptor];
+    layout
+}
+
+#[test]
+fn a_tar_is_one_for_docker_load_too() {
+    let sandbox = Sandbox::with_archive(&save_one("app:1.0", &layers("top")));
+    let args = ["app.tar", "-o", "out.tar", "--format", "v2s2"];
+    sandbox.convert(&args).succeeds();
+    let output = Output::open(&sandbox.path("out.tar"));
+    let manifest = output.json("manifest.json");
+    assert_eq!(
+        manifest[0]["RepoTags"],
+        json!(["docker.io/library/app:1.0"])
+    );
+    assert_eq!(manifest[0]["Layers"].as_array().unwrap().len(), 2);
+    assert_eq!(output.only()["mediaType"], oci::DOCKER_MANIFEST);
+}
+
+#[test]
+fn images_that_are_merged_become_a_manifest_list() {
+    let mut layout = Layout::default();
+    for architecture in ["amd64", "arm64"] {
+        let image = layout.image(architecture, &layers(architecture));
+        layout.add(named(&image, &format!("app:{architecture}")));
+    }
+    let sandbox = Sandbox::with_folder(&layout.files());
+    let output = convert(&sandbox, &["app", "--index", "app:1.0"]);
+    let list = output.named("app:1.0");
+    assert_eq!(list["mediaType"], oci::DOCKER_LIST);
+    let list = output.document(&list);
+    assert_eq!(list["manifests"][1]["platform"]["architecture"], "arm64");
+    // Into a dir: folder too, where it is one.
+    let args = ["app", "-o", "dir", "--to", "dir", "--index", "app:1.0"];
+    sandbox
+        .convert(&[&args[..], &["--format", "v2s2"]].concat())
+        .succeeds();
+    let manifest: Value = serde_json::from_slice(&sandbox.read("dir/manifest.json")).unwrap();
+    assert_eq!(manifest, list);
+}
