@@ -20,7 +20,7 @@ use crate::digest::Digest;
 use crate::digest_map::{DigestMap, StagedMap};
 use crate::error::{Error, Result};
 use crate::findings::{Code, Finding};
-use crate::formats::{Input, ReadOptions, warnings_of};
+use crate::formats::{Input, ReadOptions, UNLISTED, warnings_of};
 use crate::image::{CONTAINERD_NAME, Descriptor, ManifestFormat, Node, REF_NAME, Reference};
 use crate::interrupt::Interrupt;
 use crate::layer::{Done, OnDamage, Pipeline, thread_pool};
@@ -262,6 +262,9 @@ fn select(
     let selection = &options.selection;
     // What concerns whole inputs comes first: of an archive that is cut short nothing can be selected.
     findings(inputs, &[], selection.missing)?;
+    if selection.images.is_empty() {
+        unlisted(inputs)?;
+    }
     let mut warnings = Vec::new();
     let (selected, absent) = match selection.apply(inputs, &mut warnings) {
         Ok(selected) => selected,
@@ -285,6 +288,20 @@ fn select(
     let references = selected.iter().flat_map(|one| &one.entry.references);
     check_names(references.filter_map(Reference::display_name))?;
     Ok((selected, warnings))
+}
+
+/// What could not be listed matters where everything is wanted.
+fn unlisted(inputs: &[Input]) -> Result<(), Failed> {
+    let failed = |(number, input): (usize, &Input)| {
+        let found = input.warnings(|entry, _| entry == UNLISTED);
+        found.err().map(|error| (number, error))
+    };
+    let errors: Vec<(usize, Error)> = inputs.iter().enumerate().filter_map(failed).collect();
+    if errors.is_empty() {
+        Ok(())
+    } else {
+        Err(Failed::of_inputs(errors))
+    }
 }
 
 /// What is to be said of the selected images of the inputs.

@@ -8,7 +8,7 @@ use crate::compression::Codec;
 use crate::digest::{DiffId, Digest};
 use crate::error::{Error, Result, ResultExt};
 use crate::findings::{Code, Finding, Place, Response};
-use crate::formats::{Format, Input};
+use crate::formats::{Format, Input, UNLISTED};
 use crate::image::{Blob, Config, Index, Layer, Manifest, Node};
 use crate::source::Content;
 
@@ -139,7 +139,8 @@ pub fn inspect(input: &Input, images: &[ImageSelector]) -> Result<Inspection> {
     let selected = select(input, images)?;
     let positions: HashSet<usize> = selected.iter().map(|one| one.position).collect();
     let (mut errors, mut warnings) = (Vec::new(), Vec::new());
-    for (response, finding) in input.about(|entry, _| positions.contains(&entry)) {
+    let is_about = |entry| positions.contains(&entry) || (entry == UNLISTED && images.is_empty());
+    for (response, finding) in input.about(|entry, _| is_about(entry)) {
         match response {
             Response::Stops => errors.push(finding),
             Response::Warns | Response::Corrects if !is_shown(finding.code) => {

@@ -21,6 +21,12 @@ pub const INPUT_LIST_BYTES: u64 = 64 << 20;
 /// Maximum number of members of an archive, or files of a folder.
 pub const MEMBERS: usize = 1 << 20;
 
+/// Maximum depth of the folder of a registry tree below the folder that is named.
+pub const SEARCH_DEPTH: usize = 6;
+
+/// Maximum number of files and folders among which a registry tree is looked for.
+pub const SEARCHED_FILES: usize = 100_000;
+
 /// Maximum size of an archive's index in memory, in bytes: names, link targets and the maps of sparse members.
 pub const INDEX_BYTES: u64 = 256 << 20;
 

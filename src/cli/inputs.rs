@@ -16,7 +16,8 @@ use super::{Failure, terminal};
 #[derive(Debug, clap::Args)]
 pub struct Inputs {
     /// docker-save archive, OCI layout (folder or tar), dir: folder, folder
-    /// with a schema 1 manifest; compressed files too; "-" is standard input
+    /// with a schema 1 manifest, storage tree of a registry (folder or tar);
+    /// compressed files too; "-" is standard input
     #[arg(value_name = "INPUT", required_unless_present = "files_from")]
     named: Vec<PathBuf>,
 
@@ -196,7 +197,8 @@ fn below(folder: &Path, output: Option<&Path>, found: &mut Vec<PathBuf>) {
 fn is_image(folder: &Path) -> bool {
     let markers = ["oci-layout", "index.json", "manifest.json", "repositories"];
     let mut markers = markers.iter();
-    markers.any(|marker| folder.join(marker).is_file())
+    let is_registry = || ["blobs", "repositories"].map(|name| folder.join(name).is_dir());
+    markers.any(|marker| folder.join(marker).is_file()) || is_registry() == [true; 2]
 }
 
 /// Whether it is what another run is making, or has left.

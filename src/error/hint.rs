@@ -61,7 +61,7 @@ impl Error {
                 Some("convert them one by one with `--image` and `--name`")
             }
             Error::NotAnImage { .. } => Some(
-                "pass a docker save archive, an OCI layout, a dir: folder or a schema 1 folder",
+                "pass a docker save archive, an OCI layout, a dir: folder, a schema 1 folder or a registry tree",
             ),
             _ => None,
         }
@@ -82,7 +82,7 @@ fn of_finding(code: Code) -> Option<&'static str> {
         }
         Code::LayerSize => Some("use `--max-layer-size` to allow more"),
         Code::NotAnImage => {
-            Some("pass a docker save archive, an OCI layout, a dir: folder or a schema 1 folder")
+            Some("pass a docker save archive, an OCI layout, a dir: folder, a schema 1 folder or a registry tree")
         }
         _ => None,
     }

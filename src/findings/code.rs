@@ -142,6 +142,7 @@ codes! {
     Error Stops LegacyChain "legacy-chain" "In an archive from before Docker 1.10, a layer's parent is missing, or the chain of parents leads back to the layer."
     Error Stops V1Config "v1-config" "The v1 metadata cannot be converted to a config."
     Error Stops Schema1 "schema1" "A schema 1 manifest breaks a rule of its format."
+    Error Stops RegistryLink "registry-link" "A link in a registry's storage tree does not contain a digest."
     Error Stops Schema1Signature "schema1-signature" "A signature of a schema 1 manifest does not verify."
 
 
@@ -172,6 +173,7 @@ codes! {
     Warning Warns DockerManifestUnindexed "docker-manifest-unindexed" "manifest.json lists an image or a name that index.json does not lead to."
     Warning Silent LegacyId "legacy-id" "The `id` in the v1 metadata of a layer differs from the name of its folder."
     Warning Stops Schema1Unverified "schema1-unverified" "A signature of a schema 1 manifest uses an algorithm or key that cannot be checked."
+    Warning Silent RegistryRevision "registry-revision" "A tag in a registry's storage tree leads to a manifest that its repository has no link to, so a registry does not serve it."
 
     Warning Warns Cache "cache" "The cache cannot be used, or one of its entries is damaged; the layers are encoded again."
 
@@ -181,6 +183,7 @@ codes! {
     Note Warns PlatformAbsent "platform-absent" "An index lists a platform whose manifest or layers are missing, as when only one platform was saved."
     Note Warns ForeignLayerAbsent "foreign-layer-absent" "A foreign layer is missing; its `urls` say where to get it."
     Note Warns SignatureDetached "signature-detached" "The image has a detached signature, which has no place in an OCI layout."
+    Note Silent RegistrySignature "registry-signature" "A signature that a registry before 2.5 stored next to a schema 1 manifest is missing; the digest of the manifest does not depend on it."
     Note Silent LayerTarNoEnd "layer-tar-no-end" "A layer's tar lacks the end-of-archive marker."
     Note Silent LayerEmptyFile "layer-empty-file" "A layer without files was saved as an empty file."
     Note Silent LayerManyPaths "layer-many-paths" "A layer has so many entries that only the first 131,072 were searched for duplicates."

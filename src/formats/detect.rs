@@ -1,6 +1,6 @@
 //! Finding out what format an input is, by the files that it has.
 
-use super::{dir, docker};
+use super::{dir, docker, registry};
 use crate::error::{Error, Result};
 use crate::source::Files;
 
@@ -17,6 +17,8 @@ pub(crate) enum Detected {
     Manifest(String),
     /// Before manifest.json.
     DockerLegacy,
+    /// A registry's storage tree, with its root.
+    Registry(String),
 }
 
 /// Looks for what an input is; the order matters, since later Docker archives are several formats at once.
@@ -39,11 +41,14 @@ pub(crate) fn detect(files: &Files, manifest: Option<String>) -> Result<Detected
         _ if has_layout => Detected::OciLayout,
         Some(manifest) => Detected::Manifest(manifest),
         None if docker::legacy::is_legacy(files) => Detected::DockerLegacy,
-        None => {
-            return Err(Error::NotAnImage {
-                found: describe(files),
-            });
-        }
+        None => match registry::root(files)? {
+            Some(root) => Detected::Registry(root),
+            None => {
+                return Err(Error::NotAnImage {
+                    found: describe(files),
+                });
+            }
+        },
     })
 }
 
@@ -54,7 +59,7 @@ fn lone_schema1(files: &Files) -> Option<String> {
         !name.contains('/') && extension.is_some_and(|extension| extension == "json")
     };
     let is_schema1 = |name: &&str| {
-        let bytes = files.get(name).and_then(|content| files.read(content));
+        let bytes = files.get(name).and_then(|content| files.read(&content));
         bytes.is_ok_and(|bytes| dir::is_schema1(&bytes))
     };
     let mut found = files.names().filter(is_json).filter(is_schema1);

@@ -8,7 +8,7 @@ use serde_json::Value;
 use super::beside::Beside;
 use super::docker::schema1;
 use super::oci::tree::{Places, Tree};
-use super::reading::{Found, MISSING, Reading};
+use super::reading::{Found, MISSING, Reading, UNREFERENCED};
 use super::{Format, Loose, ReadOptions};
 use crate::digest::Digest;
 use crate::findings::{Code, Place};
@@ -58,17 +58,25 @@ pub(crate) fn read(
             return (Format::Dir, Vec::new(), Vec::new());
         }
     };
-    let Some(document) = reading.document(content, None, &place) else {
+    let Some(document) = reading.document(&content, None, &place) else {
         return (Format::Dir, Vec::new(), Vec::new());
     };
+    let places = Beside {
+        files: reading.files,
+    };
     let (format, entries, mut loose) = if is_schema1(&document.bytes) {
-        let layer_bytes = options.layer_bytes;
-        let (entries, empty) = schema1::read(reading, name, &document.bytes, layer_bytes);
-        (Format::Schema1, entries, empty)
-    } else {
-        let places = Beside {
-            files: reading.files,
+        let origin = schema1::Origin {
+            position: 0,
+            file: name,
+            digest: None,
+            name: None,
+            places: &places,
+            layer_bytes: options.layer_bytes,
         };
+        let (entry, empty) = schema1::read(reading, &origin, &document.bytes).unzip();
+        let entries = entry.into_iter().collect();
+        (Format::Schema1, entries, empty.unwrap_or_default())
+    } else {
         reading.entry = Some(0);
         let mut tree = Tree::new(reading, &places);
         let place = Place::image("@0").in_file(name);
@@ -109,13 +117,12 @@ fn other_files(reading: &mut Reading) -> Vec<Loose> {
             continue;
         };
         if let Ok(Some(content)) = files.find(name)
-            && !reading.is_known(content)
+            && !reading.is_known(&content)
         {
             let place = Place::file(name);
-            let message = "no readable document refers to this blob";
-            reading.note(Code::UnreferencedBlob, &place, message);
+            reading.note(Code::UnreferencedBlob, &place, UNREFERENCED);
             loose.push(Loose {
-                content: content.clone(),
+                content,
                 digest,
                 file: name.to_owned(),
             });

@@ -7,23 +7,23 @@ mod descriptor;
 mod detect;
 mod dir;
 pub(crate) mod docker;
+mod format;
 mod json;
 mod keys;
 pub(crate) mod oci;
 mod reading;
+mod registry;
 #[cfg(all(test, feature = "shared-tests"))]
 mod shared_tests;
 
 use std::collections::HashSet;
-use std::fmt;
 use std::path::{Path, PathBuf};
 
-use serde::{Serialize, Serializer};
-
-pub(crate) use beside::Beside;
 pub(crate) use docker::go_time;
+pub use format::Format;
 pub(crate) use json::{parse, to_bytes};
-pub(crate) use reading::Noted;
+pub(crate) use reading::{Noted, UNLISTED};
+pub(crate) use registry::find_loose_blobs;
 
 use crate::digest::Digest;
 use crate::error::{Error, Result, ResultExt};
@@ -54,6 +54,11 @@ pub struct Input {
     pub(crate) loose: Vec<Loose>,
     /// What was read as documents.
     pub(crate) documents: HashSet<ContentId>,
+    /// What something refers to.
+    known: HashSet<ContentId>,
+    /// Of a registry tree: the files that say which manifests there are, and its root.
+    links: HashSet<ContentId>,
+    root: String,
     pub(crate) files: Files,
 }
 
@@ -64,42 +69,6 @@ pub(crate) struct Loose {
     pub digest: Digest,
     /// Its name in the input.
     pub file: String,
-}
-
-/// The formats of inputs.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Format {
-    /// `docker save` of 1.10 and later: manifest.json.
-    DockerArchive,
-    /// `docker save` of 25 and later: an OCI layout with manifest.json.
-    DockerOciArchive,
-    /// `docker save` before 1.10: repositories and a folder for each layer.
-    DockerLegacy,
-    /// An OCI image layout.
-    OciLayout,
-    /// A folder as skopeo's `dir:` makes it.
-    Dir,
-    /// A schema 1 manifest with its blobs.
-    Schema1,
-}
-
-impl fmt::Display for Format {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Format::DockerArchive => "docker-archive",
-            Format::DockerOciArchive => "docker-archive with oci-layout",
-            Format::DockerLegacy => "docker-archive before 1.10",
-            Format::OciLayout => "oci-layout",
-            Format::Dir => "dir",
-            Format::Schema1 => "schema 1",
-        })
-    }
-}
-
-impl Serialize for Format {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(self)
-    }
 }
 
 /// How inputs are read.
@@ -179,6 +148,9 @@ impl Input {
             ignore_signatures: false,
             loose: Vec::new(),
             documents: HashSet::new(),
+            known: HashSet::new(),
+            links: HashSet::new(),
+            root: String::new(),
             files: Files::default(),
         }
     }
@@ -223,7 +195,7 @@ impl Input {
 
     /// The files that were read for the metadata: the archive, or documents in a folder.
     pub(crate) fn files_read(&self) -> Vec<&Path> {
-        let documents = self.documents.iter();
+        let documents = self.documents.iter().chain(&self.links);
         let documents = documents.filter_map(|document| document.path());
         let documents: Vec<&Path> = documents.collect();
         if documents.is_empty() {
@@ -244,12 +216,12 @@ impl Input {
     pub(crate) fn read_layout(name: String, files: Files) -> Result<Input> {
         let mut reading = Reading::new(&files);
         let entries = oci::layout::read(&mut reading, oci::layout::Beside::Nothing);
-        let (noted, documents) = reading.into_parts();
+        let found = reading.finish();
         let input = Input {
             format: Some(Format::OciLayout),
             entries,
-            noted,
-            documents,
+            noted: found.noted,
+            documents: found.documents,
             files,
             ..Input::empty(name)
         };
@@ -305,6 +277,9 @@ fn read(name: String, opened: Opened, options: &ReadOptions) -> Input {
         let place = Place::file(&ambiguity.name);
         reading.note(Code::ArchiveAmbiguous, &place, message);
     }
+    for unlisted in files.unlisted() {
+        reading.unlisted(unlisted);
+    }
     for name in files.repeated() {
         let message = "the archive has two members of this name; the last is read";
         reading.note(Code::ArchiveDuplicateMember, &Place::file(name), message);
@@ -335,10 +310,11 @@ fn read(name: String, opened: Opened, options: &ReadOptions) -> Input {
         let message = "a detached signature, which has no place in an OCI layout";
         reading.note(Code::SignatureDetached, &Place::file(name), message);
     }
-    let (mut noted, documents) = reading.into_parts();
-    for one in &mut noted {
+    let mut found = reading.finish();
+    for one in &mut found.noted {
         // Nobody can select an entry that came to nothing.
-        one.entry = one.entry.filter(|&entry| entry < read.entries.len());
+        let is_known = |&entry: &usize| entry < read.entries.len() || entry == UNLISTED;
+        one.entry = one.entry.filter(is_known);
     }
     Input {
         name,
@@ -346,10 +322,13 @@ fn read(name: String, opened: Opened, options: &ReadOptions) -> Input {
         format: read.format,
         entries: read.entries,
         signatures,
-        noted,
         ignore_signatures: options.ignore_signatures,
         loose: read.loose,
-        documents,
+        noted: found.noted,
+        documents: found.documents,
+        known: found.known,
+        links: found.links,
+        root: read.root,
         files,
     }
 }
@@ -360,7 +339,7 @@ fn listed_in(format: Option<Format>) -> Option<&'static str> {
         Format::DockerArchive => Some("manifest.json"),
         Format::DockerOciArchive | Format::OciLayout => Some("index.json"),
         Format::DockerLegacy => Some("repositories"),
-        Format::Dir | Format::Schema1 => None,
+        Format::Dir | Format::Schema1 | Format::Registry => None,
     }
 }
 
@@ -371,6 +350,8 @@ struct Read {
     entries: Vec<Entry>,
     loose: Vec<Loose>,
     signatures: Vec<String>,
+    /// Of a registry tree.
+    root: String,
 }
 
 fn read_format(reading: &mut Reading, detected: Detected, options: &ReadOptions) -> Read {
@@ -400,6 +381,13 @@ fn read_format(reading: &mut Reading, detected: Detected, options: &ReadOptions)
             read.entries = entries;
             read.loose = loose;
             read.signatures = dir::signatures(reading.files);
+        }
+        Detected::Registry(root) => {
+            read.format = Some(Format::Registry);
+            let (entries, loose) = registry::read(reading, &root, options);
+            read.entries = entries;
+            read.loose = loose;
+            read.root = root;
         }
     }
     read

@@ -10,6 +10,7 @@ use crate::digest::Digest;
 use crate::error::Error;
 use crate::findings::{Code, Finding, Place};
 use crate::limits;
+use crate::source::registry::Unlisted;
 use crate::source::{Content, ContentId, Files};
 
 /// An input while it is read. Whatever is wrong is noted and the rest is read on.
@@ -24,6 +25,19 @@ pub(crate) struct Reading<'f> {
     documents: HashSet<ContentId>,
     /// What something refers to, or has been read.
     known: HashSet<ContentId>,
+    /// Files of a registry tree that say which manifests there are.
+    pub links: HashSet<ContentId>,
+}
+
+/// The entry of what is wrong with images that cannot even be listed.
+pub(crate) const UNLISTED: usize = usize::MAX;
+
+/// What has been found out of an input besides its entries.
+pub(crate) struct Finished {
+    pub noted: Vec<Noted>,
+    pub documents: HashSet<ContentId>,
+    pub known: HashSet<ContentId>,
+    pub links: HashSet<ContentId>,
 }
 
 /// A finding with the entry that it concerns; `None` if it concerns all.
@@ -36,8 +50,8 @@ pub(crate) struct Noted {
 }
 
 /// What looking for a file gave.
-pub(crate) enum Found<'f> {
-    Here(&'f Content),
+pub(crate) enum Found {
+    Here(Content),
     Absent,
     /// Noted already.
     Broken,
@@ -58,6 +72,7 @@ impl<'f> Reading<'f> {
             manifest: None,
             documents: HashSet::new(),
             known: HashSet::new(),
+            links: HashSet::new(),
         }
     }
 
@@ -97,13 +112,17 @@ impl<'f> Reading<'f> {
     }
 
     /// The file of a name, links followed. A link that leads nowhere is noted.
-    pub fn find(&mut self, name: &str, place: &Place) -> Found<'f> {
+    pub fn find(&mut self, name: &str, place: &Place) -> Found {
         match self.files.find(name) {
             Ok(Some(content)) => {
                 self.known.insert(content.id());
                 Found::Here(content)
             }
             Ok(None) => Found::Absent,
+            Err(error @ Error::Io { .. }) => {
+                self.note(Code::Unreadable, place, cause(&error));
+                Found::Broken
+            }
             Err(error) => {
                 let fact = error.to_string();
                 let message = fact.strip_prefix(&format!("{name} is ")).unwrap_or(&fact);
@@ -113,8 +132,22 @@ impl<'f> Reading<'f> {
         }
     }
 
+    /// Notes what of a folder cannot be listed: whatever is in it is missing among the entries.
+    pub fn unlisted(&mut self, Unlisted { name, error }: &Unlisted) {
+        self.entry = Some(UNLISTED);
+        let place = Place::file(name);
+        match error {
+            Error::LinkCycle { .. } => {
+                let message = "a symbolic link to a folder around it";
+                self.note(Code::BadLink, &place, message);
+            }
+            error => self.note(Code::Unreadable, &place, cause(error)),
+        }
+        self.entry = None;
+    }
+
     /// The file of a name that must be there.
-    pub fn required(&mut self, name: &str, place: &Place) -> Option<&'f Content> {
+    pub fn required(&mut self, name: &str, place: &Place) -> Option<Content> {
         match self.find(name, place) {
             Found::Here(content) => Some(content),
             Found::Absent => {
@@ -151,9 +184,7 @@ impl<'f> Reading<'f> {
                 return None;
             }
             Err(error) => {
-                let cause = std::error::Error::source(&error).map(ToString::to_string);
-                let message = format!("cannot be read: {}", cause.unwrap_or_default());
-                self.note(Code::Unreadable, place, message);
+                self.note(Code::Unreadable, place, cause(&error));
                 return None;
             }
         };
@@ -263,11 +294,25 @@ impl<'f> Reading<'f> {
         self.known.contains(&content.id())
     }
 
-    /// What has been read as documents.
-    pub fn into_parts(self) -> (Vec<Noted>, HashSet<ContentId>) {
-        (self.findings, self.documents)
+    /// What is left when all has been read.
+    pub fn finish(self) -> Finished {
+        Finished {
+            noted: self.findings,
+            documents: self.documents,
+            known: self.known,
+            links: self.links,
+        }
     }
 }
+
+/// What the system says of a file that it cannot read.
+pub(crate) fn cause(error: &Error) -> String {
+    let cause = std::error::Error::source(error).map(ToString::to_string);
+    format!("cannot be read: {}", cause.unwrap_or_default())
+}
+
+/// What is said of a blob that nobody needs.
+pub(crate) const UNREFERENCED: &str = "no readable document refers to this blob";
 
 /// What is said of a file that is not there.
 pub(crate) const MISSING: &str = "missing from the input";

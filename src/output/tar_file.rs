@@ -228,7 +228,7 @@ impl TarOutput {
             let index = match input {
                 Some(input) => {
                     let index = input.files.get("index.json");
-                    let index = index.and_then(|content| input.files.read(content))?;
+                    let index = index.and_then(|content| input.files.read(&content))?;
                     let merged = additions.merge(Some(&index))?;
                     self.copy_existing(input, &merged.bytes)?;
                     merged

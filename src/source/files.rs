@@ -9,6 +9,7 @@ use walkdir::WalkDir;
 
 use super::archive::Archive;
 use super::content::Content;
+use super::registry::{self, BlobFolder, Links, Unlisted};
 use crate::error::{Error, Result};
 use crate::limits;
 use crate::tar::{self, Kind, Member};
@@ -66,6 +67,9 @@ pub(crate) struct Files {
     /// Names of files that an archive has more than once.
     repeated: BTreeSet<String>,
     ambiguous: Vec<Ambiguity>,
+    /// Blobs that are not among the entries, but looked for when they are asked for.
+    blobs: Option<BlobFolder>,
+    unlisted: Vec<Unlisted>,
     /// How much of [`limits::METADATA_BYTES`] is used.
     metadata: AtomicU64,
 }
@@ -127,6 +131,27 @@ impl Files {
             limits::at_most("the number of members", count, limits::MEMBERS)?;
             self.add(member, archive, &mut kept)
         })
+    }
+
+    /// The registry tree in or below a folder that has nothing else; `None` where there is none.
+    pub fn in_registry(folder: &Path) -> Result<Option<Files>> {
+        let markers = ["index.json", "manifest.json", "oci-layout"];
+        if markers.iter().any(|marker| folder.join(marker).exists()) {
+            return Ok(None);
+        }
+        let Some(root) = registry::root_below(folder)? else {
+            return Ok(None);
+        };
+        let Links { links, unlisted } = registry::links(folder, &root)?;
+        let entries = links.into_iter();
+        Ok(Some(Files {
+            entries: entries
+                .map(|(name, link)| (name, Entry::File(link)))
+                .collect(),
+            blobs: Some(BlobFolder::new(folder, &root)),
+            unlisted,
+            ..Files::default()
+        }))
     }
 
     /// The files below a folder. Links are followed: what the user can read, the user may convert.
@@ -205,6 +230,22 @@ impl Files {
         self.entries.keys().map(String::as_str)
     }
 
+    /// The root of the registry tree that a folder is.
+    pub fn registry_root(&self) -> Option<&str> {
+        self.blobs.as_ref().map(BlobFolder::root)
+    }
+
+    /// The names of the blobs that are not among the other names, in order.
+    pub fn blob_names(&self) -> Result<Vec<String>> {
+        let blobs = self.blobs.as_ref();
+        blobs.map_or_else(|| Ok(Vec::new()), BlobFolder::names)
+    }
+
+    /// What of a folder cannot be listed.
+    pub fn unlisted(&self) -> &[Unlisted] {
+        &self.unlisted
+    }
+
     /// Names that an archive has more than once, with all folders in front.
     pub fn repeated(&self) -> impl Iterator<Item = &str> {
         self.repeated.iter().map(String::as_str)
@@ -237,7 +278,7 @@ impl Files {
     ///
     /// # Errors
     /// The name is not there or is no file, a link dangles or leads in a circle.
-    pub fn get(&self, name: &str) -> Result<&Content> {
+    pub fn get(&self, name: &str) -> Result<Content> {
         let missing = || Error::Missing {
             name: name.to_owned(),
         };
@@ -245,7 +286,7 @@ impl Files {
     }
 
     /// Like [`Files::get`]; `None` when the name itself is not there.
-    pub fn find(&self, name: &str) -> Result<Option<&Content>> {
+    pub fn find(&self, name: &str) -> Result<Option<Content>> {
         let clean = clean_name(name);
         // Windows daemons before 18.05 wrote "\" in Layers: https://github.com/moby/moby/pull/36813
         let slashed = || clean_name(&name.replace('\\', "/"));
@@ -254,11 +295,12 @@ impl Files {
             .get(&clean)
             .or_else(|| self.entries.get(&slashed()))
         else {
-            return Ok(None);
+            let blobs = self.blobs.as_ref();
+            return blobs.map_or(Ok(None), |blobs| blobs.find(&clean));
         };
         for _ in 0..limits::LINK_HOPS {
             match entry {
-                Entry::File(content) => return Ok(Some(content)),
+                Entry::File(content) => return Ok(Some(content.clone())),
                 Entry::Other => {
                     return Err(Error::NotAFile {
                         name: name.to_owned(),

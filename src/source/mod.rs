@@ -4,6 +4,7 @@ mod archive;
 mod content;
 mod files;
 mod open;
+pub(crate) mod registry;
 mod spool;
 
 pub(crate) use archive::Archive;

@@ -42,7 +42,11 @@ pub(crate) fn open(path: &Path, spool: &Spool, interrupt: &Interrupt) -> Result<
     }
     let metadata = std::fs::metadata(path).map_err(Error::io("open", path))?;
     if metadata.is_dir() {
-        return Ok(Files::in_folder(path)?.into());
+        let files = match Files::in_registry(path)? {
+            Some(files) => files,
+            None => Files::in_folder(path)?,
+        };
+        return Ok(files.into());
     }
     let file = File::open(path).map_err(Error::io("open", path))?;
     if !metadata.is_file() {

@@ -10,7 +10,7 @@ use serde::Serialize;
 
 use crate::error::{Result, ResultExt};
 use crate::findings::{Finding, Place, Severity};
-use crate::formats::{Format, Input, ReadOptions};
+use crate::formats::{Format, Input, ReadOptions, find_loose_blobs};
 use crate::image::{Config, Manifest};
 use crate::interrupt::Interrupt;
 use crate::layer::thread_pool;
@@ -71,7 +71,8 @@ pub fn verify(
 ) -> Result<Verification> {
     let pool = thread_pool(options.threads)?;
     let spool = Spool::new(&std::env::temp_dir());
-    let input = Input::open_by_way_of(&spool, path, &ReadOptions::default(), interrupt)?;
+    let mut input = Input::open_by_way_of(&spool, path, &ReadOptions::default(), interrupt)?;
+    find_loose_blobs(&mut input).at(|| Place::input(&input.name))?;
     let contents = Contents::of(&input);
     let outcomes = contents
         .read(&pool, progress, interrupt)

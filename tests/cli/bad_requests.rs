@@ -111,7 +111,7 @@ fn inputs_that_cannot_be_opened() {
         &sandbox,
         &["empty", "-o", "out"],
         "ocify: empty: not a container image: it contains no files\n\
-         hint: pass a docker save archive, an OCI layout, a dir: folder or a schema 1 folder\n",
+         hint: pass a docker save archive, an OCI layout, a dir: folder, a schema 1 folder or a registry tree\n",
     );
 }
 

@@ -86,12 +86,12 @@ fn an_archive_that_is_a_bomb() {
     sandbox.write("app.tar", &zstd_zeros(GIB / 2));
     convert_within(&sandbox, 400 << 10, &["app.tar", "-o", "out"]).fails(
         "ocify: app.tar: not a container image: it contains no files\n\
-         hint: pass a docker save archive, an OCI layout, a dir: folder or a schema 1 folder\n",
+         hint: pass a docker save archive, an OCI layout, a dir: folder, a schema 1 folder or a registry tree\n",
     );
     sandbox.write("twice.tar", &codec::gzip(&zstd_zeros(GIB / 2)));
     convert_within(&sandbox, 400 << 10, &["twice.tar", "-o", "out"]).fails(
         "ocify: twice.tar: not a container image: the gzip data does not contain a tar archive\n\
-         hint: pass a docker save archive, an OCI layout, a dir: folder or a schema 1 folder\n",
+         hint: pass a docker save archive, an OCI layout, a dir: folder, a schema 1 folder or a registry tree\n",
     );
 }
 
@@ -100,7 +100,7 @@ fn an_archive_that_is_a_bomb() {
 fn what_is_no_archive_and_has_no_end() {
     let sandbox = Sandbox::new();
     let hint =
-        "hint: pass a docker save archive, an OCI layout, a dir: folder or a schema 1 folder\n";
+        "hint: pass a docker save archive, an OCI layout, a dir: folder, a schema 1 folder or a registry tree\n";
     sandbox.write("zeros", &zstd_zeros(16 * GIB));
     sandbox.write("text", &codec::zstd(&b"text ".repeat(8 << 20)));
     for (input, found) in [

@@ -41,6 +41,8 @@ mod output;
 mod output_names;
 mod prune;
 mod recipes;
+mod registry;
+mod registry_damage;
 mod report;
 mod requests;
 mod schema1;

@@ -142,6 +142,15 @@ impl Signature {
     /// # Errors
     /// [`PayloadError`], but never [`PayloadError::Unequal`].
     pub fn payload(&self, file: &[u8]) -> Result<Vec<u8>, PayloadError> {
+        let (head, tail) = self.parts(file)?;
+        Ok([head, &tail].concat())
+    }
+
+    /// The same, but for what is between its parts in a signed file.
+    ///
+    /// # Errors
+    /// [`PayloadError`], but never [`PayloadError::Unequal`].
+    pub fn parts<'f>(&self, file: &'f [u8]) -> Result<(&'f [u8], Vec<u8>), PayloadError> {
         let protected = base64_url(&self.protected).ok_or(PayloadError::ProtectedBase64)?;
         let Format { length, tail } =
             serde_json::from_slice(&protected).map_err(PayloadError::ProtectedJson)?;
@@ -157,7 +166,7 @@ impl Signature {
             size: file.len(),
         })?;
         let tail = base64_url(&tail).ok_or(PayloadError::TailBase64)?;
-        Ok([head, &tail].concat())
+        Ok((head, tail))
     }
 
     /// Whether this is a signature over `payload`.

@@ -105,7 +105,7 @@ fn metadata(reading: &mut Reading) -> BTreeMap<String, Metadata> {
             json: Arc::default(),
             parent: None,
         };
-        if let Some(document) = reading.document(content, None, &place) {
+        if let Some(document) = reading.document(&content, None, &place) {
             let parent = text(&document.value, "parent").filter(|parent| !parent.is_empty());
             layer.parent = parent.map(str::to_owned);
             if text(&document.value, "id").is_some_and(|own| own != id) {

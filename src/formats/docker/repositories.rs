@@ -11,7 +11,7 @@ pub(crate) fn read(reading: &mut Reading) -> Vec<(String, String)> {
     let Found::Here(content) = reading.find(REPOSITORIES, &place) else {
         return Vec::new();
     };
-    let Some(document) = reading.document(content, None, &place) else {
+    let Some(document) = reading.document(&content, None, &place) else {
         return Vec::new();
     };
     let mut tags = Vec::new();

@@ -61,7 +61,7 @@ pub(crate) fn items(
     let Found::Here(content) = reading.find(MANIFEST, &place) else {
         return Vec::new();
     };
-    let Some(document) = reading.document(content, None, &place) else {
+    let Some(document) = reading.document(&content, None, &place) else {
         return Vec::new();
     };
     let Some(list) = document.value.as_array() else {
@@ -190,7 +190,7 @@ fn read_config(reading: &mut Reading, name: &str, image: &Place) -> Option<Image
     let place = image.in_file(name);
     let content = reading.required(name, &place)?;
     let named = digest_in_name(name);
-    let read = reading.document_fields(content, named.as_ref(), &config::KEPT, &place)?;
+    let read = reading.document_fields(&content, named.as_ref(), &config::KEPT, &place)?;
     Some(ImageConfig {
         view: config::read(reading, &read.value, &place),
         document: Document::new(media_type::CONFIG, read.bytes),
@@ -308,7 +308,7 @@ fn unused_files(reading: &mut Reading) {
         let Ok(Some(content)) = files.find(name) else {
             continue;
         };
-        if (config || layer) && !reading.is_known(content) {
+        if (config || layer) && !reading.is_known(&content) {
             let place = Place::file(name);
             reading.note(
                 Code::UnreferencedBlob,

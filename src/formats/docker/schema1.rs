@@ -11,7 +11,7 @@ use crate::formats::docker::jws::{PayloadError, Signature, Verdict};
 mod error;
 mod read;
 pub use error::Schema1Error;
-pub(crate) use read::read;
+pub(crate) use read::{Origin, read};
 
 /// A manifest that was checked.
 #[derive(Debug)]

@@ -11,7 +11,7 @@ use crate::digest::Digest;
 use crate::findings::{Code, Finding, Place};
 use crate::formats::descriptor::{self, Link};
 use crate::formats::json::text;
-use crate::formats::reading::{Found, MISSING, Reading};
+use crate::formats::reading::{Found, MISSING, Reading, UNREFERENCED};
 use crate::formats::{Loose, keys};
 use crate::image::{
     CONTAINERD_NAME, Descriptor, Entry, Node, REF_NAME, Reference, is_ref_name, media_type,
@@ -38,7 +38,7 @@ pub(crate) fn read(reading: &mut Reading, beside: Beside) -> Vec<Entry> {
     }
     let place = Place::file(INDEX);
     let document = match reading.find(INDEX, &place) {
-        Found::Here(content) => reading.document(content, None, &place),
+        Found::Here(content) => reading.document(&content, None, &place),
         Found::Absent => {
             reading.note(Code::MissingBlob, &place, MISSING);
             None
@@ -57,7 +57,7 @@ fn version(reading: &mut Reading) {
     let place = Place::file(LAYOUT);
     match reading.find(LAYOUT, &place) {
         Found::Here(content) => {
-            let Some(document) = reading.document(content, None, &place) else {
+            let Some(document) = reading.document(&content, None, &place) else {
                 return;
             };
             if text(&document.value, "imageLayoutVersion") != Some("1.0.0") {
@@ -115,16 +115,20 @@ fn index(reading: &mut Reading, value: &Value, beside: Beside, place: &Place) ->
         });
     }
     tree.reading.entry = None;
-    let reading = tree.reading;
+    check_entries(tree.reading, &mut entries, place);
+    entries
+}
+
+/// Checks what can be told only of all entries: their names, and what they are about.
+pub(crate) fn check_entries(reading: &mut Reading, entries: &mut [Entry], place: &Place) {
     let references = entries.iter().flat_map(|entry| &entry.references);
     let longest = |reference: &Reference| {
         let names = [&reference.name, &reference.containerd_name];
         names.into_iter().flatten().map(String::len).max()
     };
     reading.names(references.filter_map(longest), place);
-    names_lead_to_one(reading, &mut entries, place);
-    subject_chains(reading, &entries, place);
-    entries
+    names_lead_to_one(reading, entries, place);
+    subject_chains(reading, entries, place);
 }
 
 /// Checks how many manifests are about each other in a chain: each of them follows when the last one changes.
@@ -153,8 +157,8 @@ fn subject_chains(reading: &mut Reading, entries: &[Entry], place: &Place) {
     reading.at_most(what, longest, limits::SUBJECT_DEPTH, place);
 }
 
-/// What an entry of index.json leads to.
-fn entry_node(
+/// What an entry leads to.
+pub(crate) fn entry_node(
     tree: &mut Tree,
     link: &Link,
     reference: &Reference,
@@ -174,7 +178,7 @@ fn entry_node(
     }
     let unreadable = || Node::Absent {
         descriptor: link.descriptor.clone(),
-        missing: link.descriptor.digest.blob_path(),
+        missing: tree.places.document(&link.descriptor.digest),
     };
     // Why it cannot be read has been noted.
     node.unwrap_or_else(unreadable)
@@ -247,16 +251,15 @@ pub(crate) fn loose_blobs(reading: &mut Reading) -> Vec<Loose> {
         let Ok(Some(content)) = files.find(name) else {
             continue;
         };
-        if reading.is_known(content) {
+        if reading.is_known(&content) {
             continue;
         }
         let digest = path.replacen('/', ":", 1);
         match digest.parse::<Digest>() {
             Ok(digest) => {
-                let message = "no readable document refers to this blob";
-                reading.note(Code::UnreferencedBlob, &place, message);
+                reading.note(Code::UnreferencedBlob, &place, UNREFERENCED);
                 loose.push(Loose {
-                    content: content.clone(),
+                    content,
                     digest,
                     file: name.to_owned(),
                 });

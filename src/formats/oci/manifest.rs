@@ -117,10 +117,10 @@ fn artifact_layers(tree: &mut Tree, links: &[Link], place: &Place) -> Vec<Layer>
     layers.collect()
 }
 
-fn blob(link: &Link, content: &Content, place: &Place) -> Blob {
+fn blob(link: &Link, content: Content, place: &Place) -> Blob {
     Blob {
         descriptor: link.descriptor.clone(),
-        content: content.clone(),
+        content,
         file: place.file.clone().unwrap_or_default(),
     }
 }
@@ -169,7 +169,7 @@ fn read_config(tree: &mut Tree, link: &Link, place: &Place) -> Option<ImageConfi
     let digest = link.descriptor.digest;
     let read = tree
         .reading
-        .document_fields(content, Some(&digest), &config::KEPT, &place)?;
+        .document_fields(&content, Some(&digest), &config::KEPT, &place)?;
     Some(ImageConfig {
         view: config::read(tree.reading, &read.value, &place),
         document: Document {
@@ -248,10 +248,10 @@ fn layer(tree: &mut Tree, link: &Link, diff_id: Option<DiffId>, place: &Place) -
         Found::Broken => return absent(),
     };
     if link.has_size {
-        tree.reading.size(descriptor.size, content, &place);
+        tree.reading.size(descriptor.size, &content, &place);
     }
     Layer::Tar(TarLayer {
-        content: content.clone(),
+        content,
         file: name,
         digest: Some(descriptor.digest),
         diff_id,
@@ -265,16 +265,12 @@ pub(crate) const FOREIGN_ABSENT: &str =
     "a foreign layer that is missing from the input: only its urls are kept";
 
 /// The content of a blob that must be here, and its place.
-fn content<'f>(
-    tree: &mut Tree<'_, 'f>,
-    link: &Link,
-    place: &Place,
-) -> Option<(&'f Content, Place)> {
+fn content(tree: &mut Tree, link: &Link, place: &Place) -> Option<(Content, Place)> {
     let name = tree.places.blob(&link.descriptor.digest);
     let place = place.in_file(&name);
     let content = tree.reading.required(&name, &place)?;
     if link.has_size {
-        tree.reading.size(link.descriptor.size, content, &place);
+        tree.reading.size(link.descriptor.size, &content, &place);
     }
     Some((content, place))
 }

@@ -74,19 +74,19 @@ impl<'r, 'f> Tree<'r, 'f> {
             Found::Broken => return None,
         };
         if link.has_size {
-            self.reading.size(descriptor.size, content, &place);
+            self.reading.size(descriptor.size, &content, &place);
         }
         let is_first = self.one_media_type(link, &place);
         let kind = media_type::kind(&descriptor.media_type);
         if matches!(kind, Kind::Other | Kind::Schema1) && !descriptor.media_type.is_empty() {
-            if is_first && let Some(own) = super::own_media_type(content) {
+            if is_first && let Some(own) = super::own_media_type(&content) {
                 self.media_type_mismatch(&descriptor.media_type, &own, &place);
             }
             let kept = self.counted(1, &place) && self.reading.charge(0, &place);
             return kept.then(|| {
                 Node::Blob(Blob {
                     descriptor: descriptor.clone(),
-                    content: content.clone(),
+                    content,
                     file: name,
                 })
             });
@@ -107,7 +107,7 @@ impl<'r, 'f> Tree<'r, 'f> {
         self.seen.insert(key, None);
         let document = self
             .reading
-            .document(content, Some(&descriptor.digest), &place)?;
+            .document(&content, Some(&descriptor.digest), &place)?;
         let named = Document {
             media_type: descriptor.media_type.clone(),
             digest: descriptor.digest,
@@ -124,7 +124,7 @@ impl<'r, 'f> Tree<'r, 'f> {
         let place = image.in_file(&name);
         self.one_media_type(link, &place);
         if let (true, Ok(Some(content))) = (link.has_size, self.reading.files.find(&name)) {
-            self.reading.size(link.descriptor.size, content, &place);
+            self.reading.size(link.descriptor.size, &content, &place);
         }
         self.compare_platform(link, node, &image.in_file_of(index));
     }

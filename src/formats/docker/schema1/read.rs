@@ -1,35 +1,62 @@
-//! An image from a schema 1 manifest with its blobs beside it.
+//! An image from a schema 1 manifest and its blobs.
 
 use super::{Emptiness, Schema1, Schema1Layer, parse};
 use crate::compression::{DecodeError, Decoder};
+use crate::digest::Digest;
 use crate::error::{Error, Result, chain};
-use crate::findings::{Code, Place};
+use crate::findings::{Code, Finding, Place};
 use crate::formats::docker::jws::Verdict;
 use crate::formats::docker::view_of_v1;
+use crate::formats::oci::tree::Places;
 use crate::formats::reading::{Found, MISSING, Reading};
-use crate::formats::{Beside, Loose, json};
+use crate::formats::{Loose, json};
 use crate::image::{
     Config, Entry, FsLayer, KnownAs, Layer, Manifest, Node, Reference, Schema1Document, TarLayer,
     V1Config, V1Layer, fully_qualified, media_type,
 };
 use crate::source::Content;
 
-/// Reads the image of a manifest, and the blobs of layers that are empty; `file` is the manifest's name.
+/// Where a manifest is.
+pub(crate) struct Origin<'a> {
+    /// Which entry of the input it becomes.
+    pub position: usize,
+    /// The manifest's name in the input.
+    pub file: &'a str,
+    /// The digest that it must have, where something says it.
+    pub digest: Option<Digest>,
+    /// What its image is called. `None` for what it says itself.
+    pub name: Option<&'a str>,
+    pub places: &'a dyn Places,
+    /// The largest a layer may be when it is decoded, in bytes.
+    pub layer_bytes: u64,
+}
+
+/// Reads the image of a manifest, and the blobs of layers that are empty; `None` where it cannot be read, which is noted.
 pub(crate) fn read(
     reading: &mut Reading,
-    file: &str,
+    origin: &Origin,
     bytes: &[u8],
-    layer_bytes: u64,
-) -> (Vec<Entry>, Vec<Loose>) {
-    let place = Place::file(file);
+) -> Option<(Entry, Vec<Loose>)> {
+    let place = Place::file(origin.file);
+    let place = match origin.name {
+        Some(name) => Place::image(name).in_file_of(&place),
+        None => place,
+    };
     let manifest = match parse(bytes) {
         Ok(manifest) => manifest,
         Err(error) => {
             reading.note(Code::Schema1, &place, chain(&error));
-            return (Vec::new(), Vec::new());
+            return None;
         }
     };
-    reading.entry = Some(0);
+    reading.entry = Some(origin.position);
+    if let Some(expected) = origin.digest {
+        let found = manifest.digest;
+        if found != expected {
+            let (code, what) = (Code::BlobDigest, "digest");
+            reading.add(Finding::mismatch(code, &place, what, &expected, &found));
+        }
+    }
     let of = manifest.signatures.len();
     for (number, verdict) in manifest.signatures.iter().enumerate() {
         let (code, reason): (Code, &dyn std::error::Error) = match verdict {
@@ -40,10 +67,11 @@ pub(crate) fn read(
         let message = format!("signature {} of {of}: {}", number + 1, chain(reason));
         reading.note(code, &place, message);
     }
-    let name = name(&manifest);
-    let label = name.clone().unwrap_or_else(|| "@0".to_owned());
+    let name = origin.name.map_or_else(|| name(&manifest), |_| None);
+    let label = origin.name.or(name.as_deref());
+    let label = label.map_or_else(|| format!("@{}", origin.position), str::to_owned);
     reading.names(name.iter().map(String::len), &place);
-    let (image, loose) = image(reading, &manifest, bytes, layer_bytes, &Place::image(label));
+    let (image, loose) = image(reading, &manifest, bytes, origin, &Place::image(label));
     reading.entry = None;
     let entry = Entry {
         references: vec![Reference {
@@ -53,7 +81,7 @@ pub(crate) fn read(
         }],
         node: Node::Manifest(Box::new(image)),
     };
-    (vec![entry], loose)
+    Some((entry, loose))
 }
 
 fn name(manifest: &Schema1) -> Option<String> {
@@ -68,7 +96,7 @@ fn image(
     reading: &mut Reading,
     manifest: &Schema1,
     bytes: &[u8],
-    layer_bytes: u64,
+    origin: &Origin,
     image: &Place,
 ) -> (Manifest, Vec<Loose>) {
     let of = manifest.layers.len();
@@ -82,7 +110,7 @@ fn image(
         for (code, message) in json::read(layer.v1.as_bytes()).problems {
             reading.note(code, &place, format!("v1Compatibility: {message}"));
         }
-        let blob = blob(reading, layer, layer_bytes, &place);
+        let blob = blob(reading, layer, origin, &place);
         metadata.push(V1Layer {
             json: layer.v1.as_bytes().into(),
             empty: matches!(blob, Blob::Empty(_)),
@@ -131,11 +159,9 @@ enum Blob {
     Empty(Option<Loose>),
 }
 
-fn blob(reading: &mut Reading, layer: &Schema1Layer, layer_bytes: u64, place: &Place) -> Blob {
-    let files = reading.files;
+fn blob(reading: &mut Reading, layer: &Schema1Layer, origin: &Origin, place: &Place) -> Blob {
     let emptiness = layer.emptiness();
-    let file = (Beside { files }).blob(&layer.blob);
-    let file = file.unwrap_or_else(|| layer.blob.hex());
+    let file = origin.places.blob(&layer.blob);
     let place = place.in_file(&file);
     let absent = || {
         Blob::Layer(Layer::Absent {
@@ -161,18 +187,18 @@ fn blob(reading: &mut Reading, layer: &Schema1Layer, layer_bytes: u64, place: &P
         Emptiness::No => false,
         // Where it cannot be decoded, its check says so.
         Emptiness::IfZeros | Emptiness::IfZerosOrMissing => {
-            is_zeros(content, layer_bytes).unwrap_or(false)
+            is_zeros(&content, origin.layer_bytes).unwrap_or(false)
         }
     };
     if is_empty {
         return Blob::Empty(Some(Loose {
-            content: content.clone(),
+            content,
             digest: layer.blob,
             file,
         }));
     }
     Blob::Layer(Layer::Tar(TarLayer {
-        content: content.clone(),
+        content,
         file,
         descriptor: None,
         digest: Some(layer.blob),

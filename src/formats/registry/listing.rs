@@ -1,0 +1,229 @@
+//! The images that a tree lists: by its tags, by its revisions, or by its blobs alone.
+
+use std::collections::{BTreeSet, HashMap, HashSet};
+
+use super::peek::{Peeked, peek};
+use crate::digest::Digest;
+use crate::findings::{Code, Place};
+use crate::formats::reading::{Found, Reading, UNLISTED};
+use crate::source::Content;
+use crate::source::registry::{self, LINK, MANIFESTS, REPOSITORIES};
+
+/// The longest that a link may be. A sha512 digest has 135 bytes.
+const LINK_BYTES: u64 = 256;
+
+/// An image, index or artifact.
+#[derive(Debug)]
+pub(super) struct Listed {
+    pub digest: Digest,
+    /// Each with its repository, joined by a colon.
+    pub tags: Vec<String>,
+    /// Blobs with signatures of a schema 1 manifest.
+    pub signatures: BTreeSet<Digest>,
+    /// The first link, or the blob, that it was found by.
+    pub file: String,
+}
+
+#[derive(Debug, Default)]
+pub(super) struct Listing {
+    pub images: Vec<Listed>,
+    /// Whether all links could be read.
+    pub is_complete: bool,
+    positions: HashMap<Digest, usize>,
+}
+
+/// A link to a manifest.
+enum Kind<'n> {
+    Tag(&'n str),
+    Revision,
+    /// Of the revision.
+    Signature(Digest),
+}
+
+/// The parts of a link's name: all in front of a repository's manifests, and all behind.
+fn split(name: &str) -> Option<(&str, &str)> {
+    let folder = format!("/{MANIFESTS}/");
+    let (repository, link) = name.split_once(&folder)?;
+    link.ends_with(LINK).then_some((repository, link))
+}
+
+/// The root of the tree that a link is in, by its name.
+pub(super) fn root_of_link(name: &str) -> Option<&str> {
+    let (repository, _) = split(name)?;
+    let folder = format!("{REPOSITORIES}/");
+    if repository.starts_with(&folder) {
+        return Some("");
+    }
+    let end = repository.find(&format!("/{folder}"))?;
+    Some(&name[..=end])
+}
+
+/// What a link is, by its name below the manifests of its repository; `None` for what is of no interest.
+fn kind(link: &str) -> Option<Kind<'_>> {
+    let components: Vec<&str> = link.split('/').collect();
+    let digest = |algorithm: &str, hex: &str| format!("{algorithm}:{hex}").parse().ok();
+    match *components {
+        ["tags", tag, "current", LINK] => Some(Kind::Tag(tag)),
+        ["revisions", _, _, LINK] => Some(Kind::Revision),
+        ["revisions", algorithm, hex, "signatures", _, _, LINK] => {
+            digest(algorithm, hex).map(Kind::Signature)
+        }
+        _ => None,
+    }
+}
+
+impl Listing {
+    /// By the links of all repositories.
+    pub fn of_links(reading: &mut Reading, root: &str) -> Listing {
+        let mut listing = Listing {
+            is_complete: true,
+            ..Listing::default()
+        };
+        let files = reading.files;
+        let prefix = format!("{root}{REPOSITORIES}/");
+        let mut untagged = Vec::new();
+        let mut revisions: HashMap<&str, HashSet<Digest>> = HashMap::new();
+        let mut tagged: Vec<(&str, &str, Digest)> = Vec::new();
+        let mut signatures = Vec::new();
+        for name in files.names() {
+            let Some((repository, link)) = name.strip_prefix(&prefix).and_then(split) else {
+                continue;
+            };
+            let Some(kind) = kind(link) else { continue };
+            let Some(digest) = read_link(reading, name) else {
+                listing.is_complete = false;
+                continue;
+            };
+            match kind {
+                Kind::Tag(tag) => {
+                    listing.add(digest, Some(format!("{repository}:{tag}")), name);
+                    tagged.push((repository, name, digest));
+                }
+                Kind::Revision => {
+                    untagged.push((digest, name));
+                    revisions.entry(repository).or_default().insert(digest);
+                }
+                Kind::Signature(revision) => signatures.push((revision, digest)),
+            }
+        }
+        for (repository, name, digest) in tagged {
+            let revisions = revisions.get(repository);
+            if !revisions.is_some_and(|revisions| revisions.contains(&digest)) {
+                let message = format!(
+                    "the repository has no link to the revision {digest}, so a registry does not serve it"
+                );
+                reading.note(Code::RegistryRevision, &Place::file(name), message);
+            }
+        }
+        for (digest, name) in untagged {
+            listing.add(digest, None, name);
+        }
+        for (revision, digest) in signatures {
+            if let Some(&position) = listing.positions.get(&revision) {
+                listing.images[position].signatures.insert(digest);
+            }
+        }
+        listing
+    }
+
+    /// By the blobs that are manifests, where nothing else is left.
+    pub fn of_blobs(reading: &mut Reading, root: &str) -> Listing {
+        let mut listing = Listing {
+            is_complete: true,
+            ..Listing::default()
+        };
+        let files = reading.files;
+        let of_folder = files.blob_names().unwrap_or_default();
+        let names = files.names().chain(of_folder.iter().map(String::as_str));
+        for name in names {
+            let digest = name.strip_prefix(root).and_then(registry::digest_of);
+            let (Some(digest), Ok(Some(content))) = (digest, files.find(name)) else {
+                continue;
+            };
+            if peek(&content).is_some() {
+                listing.add(digest, None, name);
+            }
+        }
+        listing
+    }
+
+    fn add(&mut self, digest: Digest, tag: Option<String>, file: &str) {
+        let next = self.images.len();
+        let position = *self.positions.entry(digest).or_insert(next);
+        if position == next {
+            self.images.push(Listed {
+                digest,
+                tags: Vec::new(),
+                signatures: BTreeSet::new(),
+                file: file.to_owned(),
+            });
+        }
+        self.images[position].tags.extend(tag);
+    }
+}
+
+/// The digest in a link; what is wrong with it is noted.
+fn read_link(reading: &mut Reading, name: &str) -> Option<Digest> {
+    let place = Place::file(name);
+    let entry = reading.entry.replace(UNLISTED);
+    let digest = match reading.find(name, &place) {
+        Found::Here(content) => {
+            reading.links.insert(content.id());
+            let digest = digest_in(&content);
+            let noted = |(code, message)| reading.note(code, &place, message);
+            digest.map_err(noted).ok()
+        }
+        Found::Absent | Found::Broken => None,
+    };
+    reading.entry = entry;
+    digest
+}
+
+/// The digest in a link, or what is to be said of it.
+fn digest_in(link: &Content) -> Result<Digest, (Code, String)> {
+    let no_digest = |found: &str| {
+        let message = format!("the link {found}, expected a digest");
+        (Code::RegistryLink, message)
+    };
+    if link.size() > LINK_BYTES {
+        return Err(no_digest(&format!("has {} bytes", link.size())));
+    }
+    let bytes = link.document();
+    let bytes = bytes.map_err(|error| (Code::Unreadable, error.chain()))?;
+    match String::from_utf8_lossy(&bytes).as_ref() {
+        "" => Err(no_digest("is empty")),
+        text => text
+            .parse()
+            .map_err(|_| no_digest(&format!("contains {text:?}"))),
+    }
+}
+
+/// What the indexes list.
+pub(super) fn children(peeked: &[Option<Peeked>]) -> HashSet<Digest> {
+    let indexes = peeked.iter().flatten();
+    let children = indexes.flat_map(|peeked| match peeked {
+        Peeked::Index(children) => children.as_slice(),
+        Peeked::Schema1 | Peeked::Manifest => &[],
+    });
+    children.copied().collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn roots() {
+        for (name, root) in [
+            ("repositories/a/_manifests/tags/1/current/link", Some("")),
+            (
+                "docker/registry/v2/repositories/repositories/a/_manifests/tags/1/current/link",
+                Some("docker/registry/v2/"),
+            ),
+            ("repositories/a/_layers/sha256/1/link", None),
+            ("a/_manifests/tags/1/current/link", None),
+        ] {
+            assert_eq!(root_of_link(name), root, "{name}");
+        }
+    }
+}

@@ -1,0 +1,120 @@
+//! What is wrong with a registry's storage tree, and the whole message that says so.
+
+use std::os::unix::fs::symlink;
+
+use serde_json::Value;
+
+use crate::support::files::Files;
+use crate::support::layers::Layer;
+use crate::support::oci::{Layout, digest};
+use crate::support::registry::{ROOT, Tree, folder_and_archive};
+use crate::support::sandbox::Sandbox;
+
+fn images() -> (Tree, [Value; 2], Layout) {
+    let mut layout = Layout::default();
+    let images =
+        ["good", "bad"].map(|seed| layout.image("amd64", &[Layer::new("base"), Layer::new(seed)]));
+    let mut tree = Tree::of(&layout);
+    tree.tag("bad", "1", digest(&images[1]));
+    tree.tag("good", "1", digest(&images[0]));
+    (tree, images, layout)
+}
+
+/// Converting everything fails with this line, and the good image can be converted alone.
+#[track_caller]
+fn refuses(files: &Files, message: &str) {
+    for (sandbox, input) in folder_and_archive(files) {
+        let before = sandbox.snapshot();
+        let run = sandbox.convert(&[input, "-o", "out"]);
+        assert_eq!(run.status.code(), Some(1));
+        let first = run.stderr.lines().next().unwrap();
+        assert_eq!(first, format!("ocify: {input}: {message}"));
+        assert_eq!(sandbox.snapshot(), before);
+        sandbox
+            .convert(&[input, "-o", "out", "--image", "good:1"])
+            .succeeds();
+    }
+}
+
+#[test]
+fn links_that_are_no_digests() {
+    let (tree, _, _) = images();
+    let path = tree.tag_path("bad", "1");
+    let long = "x".repeat(300);
+    let cases = [
+        ("", "the link is empty, expected a digest"),
+        ("x", "the link contains \"x\", expected a digest"),
+        (
+            "sha256:0\u{1b}",
+            "the link contains \"sha256:0\\u{1b}\", expected a digest",
+        ),
+        (&long, "the link has 300 bytes, expected a digest"),
+    ];
+    for (link, message) in cases {
+        let files = tree.files.clone().with(&path, link);
+        refuses(&files, &format!("{path}: {message}"));
+    }
+}
+
+#[test]
+fn missing_blobs() {
+    let (tree, [_, bad], layout) = images();
+    let file = tree.blob_path(digest(&bad));
+    let files = tree.files.clone().without(&file);
+    refuses(&files, &format!("bad:1: {file}: missing from the input"));
+    let manifest: Value = serde_json::from_slice(
+        layout
+            .files()
+            .get(&crate::support::oci::blob_path(digest(&bad))),
+    )
+    .unwrap();
+    let layer = tree.blob_path(digest(&manifest["layers"][1]));
+    let files = tree.files.clone().without(&layer);
+    refuses(
+        &files,
+        &format!("bad:1: layer 2 of 2: {layer}: missing from the input"),
+    );
+}
+
+#[test]
+fn a_manifest_with_another_digest() {
+    let (tree, [good, bad], _) = images();
+    let file = tree.blob_path(digest(&bad));
+    let other = tree.files.get(&tree.blob_path(digest(&good))).to_vec();
+    let files = tree.files.clone().with(&file, other);
+    refuses(
+        &files,
+        &format!(
+            "bad:1: {file}: digest is {}, expected {}",
+            digest(&good),
+            digest(&bad)
+        ),
+    );
+}
+
+#[test]
+fn a_cycle_of_links() {
+    let (tree, _, _) = images();
+    let sandbox = Sandbox::with_folder(&tree.files);
+    let repository = format!("app/{ROOT}repositories/around");
+    symlink(".", sandbox.path(&repository)).unwrap();
+    let run = sandbox.convert(&["app", "-o", "out"]);
+    assert_eq!(run.status.code(), Some(1));
+    assert_eq!(
+        run.stderr.lines().next().unwrap(),
+        format!("ocify: app: {ROOT}repositories/around: a symbolic link to a folder around it")
+    );
+    sandbox
+        .convert(&["app", "-o", "out", "--image", "good:1"])
+        .succeeds();
+}
+
+#[test]
+fn nothing_in_a_tree() {
+    let mut files = Files::default();
+    files.put(&format!("{ROOT}blobs/README"), "");
+    files.put(&format!("{ROOT}repositories/README"), "");
+    Sandbox::with_folder(&files)
+        .convert(&["app", "-o", "out"])
+        .fails("ocify: app: no images are listed\n");
+}
