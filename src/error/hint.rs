@@ -81,9 +81,9 @@ fn of_finding(code: Code) -> Option<&'static str> {
             Some("use `--ignore-signatures` to convert it anyway")
         }
         Code::LayerSize => Some("use `--max-layer-size` to allow more"),
-        Code::NotAnImage => {
-            Some("pass a docker save archive, an OCI layout, a dir: folder, a schema 1 folder or a registry tree")
-        }
+        Code::NotAnImage => Some(
+            "pass a docker save archive, an OCI layout, a dir: folder, a schema 1 folder or a registry tree",
+        ),
         _ => None,
     }
 }

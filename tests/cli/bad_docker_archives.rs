@@ -23,8 +23,7 @@ pub fn refuses(archive: &[u8], stderr: &str) {
 
 const DAMAGED: &str = "hint: copy or save the input again: it is damaged\n";
 const CUT: &str = "hint: copy or save the input again, and compare the sizes\n";
-const INPUTS: &str =
-    "hint: pass a docker save archive, an OCI layout, a dir: folder, a schema 1 folder or a registry tree\n";
+const INPUTS: &str = "hint: pass a docker save archive, an OCI layout, a dir: folder, a schema 1 folder or a registry tree\n";
 
 fn layers() -> [Layer; 3] {
     [Layer::new("base"), Layer::new("middle"), Layer::new("top")]

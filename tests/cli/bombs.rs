@@ -99,8 +99,7 @@ fn an_archive_that_is_a_bomb() {
 #[test]
 fn what_is_no_archive_and_has_no_end() {
     let sandbox = Sandbox::new();
-    let hint =
-        "hint: pass a docker save archive, an OCI layout, a dir: folder, a schema 1 folder or a registry tree\n";
+    let hint = "hint: pass a docker save archive, an OCI layout, a dir: folder, a schema 1 folder or a registry tree\n";
     sandbox.write("zeros", &zstd_zeros(16 * GIB));
     sandbox.write("text", &codec::zstd(&b"text ".repeat(8 << 20)));
     for (input, found) in [

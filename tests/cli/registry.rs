@@ -162,8 +162,8 @@ fn schema_1_payloads_with_and_without_signatures() {
     // Registries before 2.5 stored each signature as a blob.
     let length = payload.rfind('}').unwrap();
     let signature = |signed: &str| {
-        let length = i64::try_from(length).unwrap();
-        schema1::signature(length, &payload[length as usize..], signed).to_string()
+        let tail = &payload[length..];
+        schema1::signature(i64::try_from(length).unwrap(), tail, signed).to_string()
     };
     let link = |signature: &str| {
         let hex = signature.replace(':', "/");
