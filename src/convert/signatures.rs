@@ -30,7 +30,7 @@ pub(super) fn signatures(
             continue;
         };
         let content = input.files.get(file)?;
-        signatures.push((format!("{prefix}{number}"), input.files.read(content)?));
+        signatures.push((format!("{prefix}{number}"), input.files.read(&content)?));
         warnings.retain(|one| !is_about(one));
     }
     Ok(signatures)
