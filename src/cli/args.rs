@@ -85,10 +85,11 @@ pub struct Convert {
     )]
     pub to: To,
 
-    /// The format of the manifests: oci, or v2s2 for Docker's schema 2
+    /// The format of the manifests: oci, or v2s2 or v2s1 for Docker's schema 2
+    /// and 1
     #[arg(
         long,
-        value_name = "oci|v2s2",
+        value_name = "oci|v2s2|v2s1",
         value_enum,
         hide_possible_values = true,
         default_value_t
@@ -334,6 +335,7 @@ pub enum Format {
     #[default]
     Oci,
     V2s2,
+    V2s1,
 }
 
 #[derive(Debug, Clone, Copy, Default, ValueEnum)]

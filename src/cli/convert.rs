@@ -73,6 +73,7 @@ fn options(args: &Convert) -> Options {
     options.format = match args.format {
         Format::Oci => ManifestFormat::Oci,
         Format::V2s2 => ManifestFormat::V2s2,
+        Format::V2s1 => ManifestFormat::V2s1,
     };
     options.compression = args.compression;
     options.selection = selection(args);

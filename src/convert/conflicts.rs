@@ -16,9 +16,24 @@ impl Options {
                 hint,
             })
         };
-        if self.format == ManifestFormat::V2s2 && self.compression.codec() == Some(Codec::Zstd) {
-            let hint = "use `--compression gzip`: schema 2 has no media type for zstd layers";
-            return conflict("--compression zstd", "--format v2s2", hint);
+        let format = match self.format {
+            ManifestFormat::Oci => None,
+            ManifestFormat::V2s2 => Some("--format v2s2"),
+            ManifestFormat::V2s1 => Some("--format v2s1"),
+        };
+        if let (Some(format), Some(Codec::Zstd)) = (format, self.compression.codec()) {
+            let hint = "use `--compression gzip`: Docker's formats have no zstd layers";
+            return conflict("--compression zstd", format, hint);
+        }
+        if self.format == ManifestFormat::V2s1 {
+            if target.kind() == OutputKind::Layout {
+                let hint = "use `--to dir`, or `--format v2s2`";
+                return conflict("--format v2s1", "--to layout", hint);
+            }
+            if self.selection.index.is_some() {
+                let hint = "use `--format v2s2`: schema 1 has no index";
+                return conflict("--index", "--format v2s1", hint);
+            }
         }
         if target.kind() == OutputKind::Dir {
             if self.output.existing == Existing::Add {
@@ -37,7 +52,9 @@ impl Options {
     pub(super) fn layer_compression(&self) -> Compression {
         match (self.format, self.compression) {
             // gzip stays, and zstd becomes gzip like all others.
-            (ManifestFormat::V2s2, Compression::Keep) => Compression::Into(Encoding::GZIP),
+            (ManifestFormat::V2s2 | ManifestFormat::V2s1, Compression::Keep) => {
+                Compression::Into(Encoding::GZIP)
+            }
             (_, compression) => compression,
         }
     }

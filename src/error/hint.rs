@@ -19,6 +19,9 @@ impl Error {
                 Some("choose another name for the output")
             }
             Error::Conflict { hint, .. } => Some(hint),
+            Error::SeveralPlatforms { .. } => Some("select one with `--platform`"),
+            Error::NotInFormat { .. } => Some("use `--format oci`"),
+            Error::HistoryMismatch { .. } => Some("use `--format v2s2` or `--format oci`"),
             Error::OutputIsInput { .. } | Error::OutputAndInputOverlap { .. } => {
                 Some("choose an output outside the inputs")
             }

@@ -241,6 +241,14 @@ pub enum Error {
         /// What each can be selected by.
         available: Vec<String>,
     },
+    /// One platform is needed, and more are there.
+    #[error("expected one platform, since {target} has no index; available: {available}")]
+    SeveralPlatforms {
+        /// The output or its format.
+        target: &'static str,
+        /// The platforms there are.
+        available: String,
+    },
     /// The input's format has no manifests of single images.
     #[error("the input has no manifest for this image: docker save wrote none before Docker 25")]
     NoManifest {
@@ -263,6 +271,24 @@ pub enum Error {
     Unsupported {
         /// A noun phrase.
         what: String,
+    },
+    /// What the format of the output has no place for.
+    #[error("{what} has no place in {format}")]
+    NotInFormat {
+        /// A noun phrase.
+        what: String,
+        /// The format of the output.
+        format: &'static str,
+    },
+    /// Schema 1 is made of the history, with one entry for each layer.
+    #[error(
+        "the config's history has {history} entries that created a layer, expected {layers}, one for each layer of the image"
+    )]
+    HistoryMismatch {
+        /// Entries that are not empty.
+        history: usize,
+        /// The image's layers.
+        layers: usize,
     },
     /// One name, two images.
     #[error("two images are named {name}: {first} and {second}")]

@@ -11,6 +11,8 @@ pub enum ManifestFormat {
     Oci,
     /// Docker's schema 2 manifests and manifest lists.
     V2s2,
+    /// Docker's schema 1 manifests, signed with a key that is published.
+    V2s1,
 }
 
 impl fmt::Display for ManifestFormat {
@@ -18,6 +20,7 @@ impl fmt::Display for ManifestFormat {
         f.write_str(match self {
             ManifestFormat::Oci => "OCI",
             ManifestFormat::V2s2 => "schema 2",
+            ManifestFormat::V2s1 => "schema 1",
         })
     }
 }

@@ -18,7 +18,8 @@ pub(crate) use name::is_ref_name;
 pub use name::{fully_qualified, tagged_reference};
 pub use platform::{Platform, PlatformError};
 pub(crate) use resolved::{
-    MergedChild, ResolvedChild, ResolvedConfig, ResolvedImage, ResolvedIndex, ResolvedLayer,
+    MergedChild, OriginalSchema1, ResolvedChild, ResolvedConfig, ResolvedImage, ResolvedIndex,
+    ResolvedLayer,
 };
 pub use v1::{V1Config, V1Layer};
 

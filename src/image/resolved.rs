@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use serde_json::{Map, Value};
 
-use super::{Descriptor, Document, Platform};
+use super::{Descriptor, Document, Platform, Schema1Document, V1Layer};
 use crate::compression::Codec;
 use crate::digest::{DiffId, Digest};
 
@@ -12,6 +12,8 @@ use crate::digest::{DiffId, Digest};
 pub(crate) struct ResolvedImage<'a> {
     /// The manifest as it was read; `None` where the input has none, or one that must be made again.
     pub original: Option<&'a Document>,
+    /// The schema 1 manifest as it was read, where it is of that format.
+    pub schema1: Option<OriginalSchema1<'a>>,
     /// Whether `original` lists the layers in another order than this.
     pub reordered: bool,
     pub config: ResolvedConfig<'a>,
@@ -19,6 +21,23 @@ pub(crate) struct ResolvedImage<'a> {
     pub layers: Vec<ResolvedLayer<'a>>,
     /// The manifest that this one is about, as it is in the output; `None` where that is not among what is converted.
     pub subject: Option<Descriptor>,
+}
+
+/// A schema 1 manifest with the metadata of its layers.
+pub(crate) struct OriginalSchema1<'a> {
+    pub document: &'a Schema1Document,
+    /// One for each of the document's layers.
+    pub metadata: &'a [V1Layer],
+}
+
+impl OriginalSchema1<'_> {
+    /// Whether the layers that are not empty are exactly these.
+    pub fn lists(&self, layers: &[ResolvedLayer]) -> bool {
+        let entries = self.document.layers.iter().zip(self.metadata);
+        let filled = entries.filter(|(_, metadata)| !metadata.empty);
+        let filled = filled.map(|(entry, _)| entry.blob);
+        filled.eq(layers.iter().map(|layer| layer.digest))
+    }
 }
 
 /// A manifest's config.

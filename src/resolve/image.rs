@@ -9,7 +9,8 @@ use crate::error::{Error, Result};
 use crate::findings::Place;
 use crate::formats::docker::{config_of_v1, not_made};
 use crate::image::{
-    Config, Descriptor, Document, ResolvedConfig, ResolvedImage, ResolvedLayer, media_type,
+    Config, Descriptor, Document, OriginalSchema1, ResolvedConfig, ResolvedImage, ResolvedLayer,
+    media_type,
 };
 use crate::layer::Outcome;
 use crate::plan::{PlannedLayer, PlannedManifest};
@@ -36,8 +37,16 @@ pub(super) fn resolve<'a>(
         .iter()
         .map(|layer| resolved_layer(layer, outcomes))
         .collect();
+    let schema1 = match (&manifest.known_as.schema1, &manifest.config) {
+        (Some(document), Config::V1 { metadata, .. }) => Some(OriginalSchema1 {
+            document,
+            metadata: metadata.layers(),
+        }),
+        _ => None,
+    };
     Ok(ResolvedImage {
         original: manifest.document.as_ref(),
+        schema1,
         reordered: manifest.reordered,
         config: config(&manifest.config, &layers)?,
         layers,

@@ -7,8 +7,8 @@ use std::collections::HashMap;
 use std::rc::Rc;
 
 use crate::digest::Digest;
-use crate::error::Result;
-use crate::formats::docker::v2s2;
+use crate::error::{Error, Result};
+use crate::formats::docker::{schema1, v2s2};
 use crate::formats::oci;
 use crate::image::{
     Descriptor, Document, ManifestFormat, MergedChild, Platform, ResolvedChild, ResolvedConfig,
@@ -116,6 +116,7 @@ impl<'a> Resolver<'a> {
         let document = match self.format {
             ManifestFormat::Oci => oci::write::merged(&children)?,
             ManifestFormat::V2s2 => v2s2::write::merged(&children),
+            ManifestFormat::V2s1 => return Err(no_index()),
         };
         self.output.put(&document)?;
         Ok(Written {
@@ -163,14 +164,7 @@ impl<'a> Resolver<'a> {
             None => None,
         };
         let resolved = image::resolve(planned, self.outcomes, subject)?;
-        let document = match self.format {
-            ManifestFormat::Oci => oci::write::manifest(&resolved)?,
-            ManifestFormat::V2s2 => v2s2::write::manifest(&resolved)?,
-        };
-        if let ResolvedConfig::Image { document, .. } = &resolved.config {
-            self.output.put(document)?;
-        }
-        self.output.put(&document)?;
+        let (document, image_id) = self.documents(&resolved)?;
         let ResolvedConfig::Image {
             document: config,
             platform,
@@ -183,7 +177,7 @@ impl<'a> Resolver<'a> {
             planned,
             &resolved,
             &document,
-            config.digest,
+            image_id.unwrap_or(config.digest),
             platform.clone(),
         );
         Ok(Written {
@@ -193,6 +187,28 @@ impl<'a> Resolver<'a> {
             },
             images: vec![image],
         })
+    }
+
+    /// Writes the manifest and what it is about, but for layers. Gives it with the image ID, if that is not the config's
+    /// digest.
+    fn documents(&self, resolved: &ResolvedImage) -> Result<(Document, Option<Digest>)> {
+        let document = match self.format {
+            ManifestFormat::Oci => oci::write::manifest(resolved)?,
+            ManifestFormat::V2s2 => v2s2::write::manifest(resolved)?,
+            ManifestFormat::V2s1 => {
+                let written = schema1::write::manifest(resolved, "", "")?;
+                for blob in &written.empty_blobs {
+                    self.output.put(blob)?;
+                }
+                self.output.put(&written.manifest)?;
+                return Ok((written.manifest, Some(written.image_id)));
+            }
+        };
+        if let ResolvedConfig::Image { document, .. } = &resolved.config {
+            self.output.put(document)?;
+        }
+        self.output.put(&document)?;
+        Ok((document, None))
     }
 
     fn report(
@@ -244,6 +260,7 @@ impl<'a> Resolver<'a> {
         let document = match self.format {
             ManifestFormat::Oci => oci::write::index(&resolved)?,
             ManifestFormat::V2s2 => v2s2::write::list(&resolved),
+            ManifestFormat::V2s1 => return Err(no_index()),
         };
         self.output.put(&document)?;
         for image in &mut images {
@@ -257,6 +274,13 @@ impl<'a> Resolver<'a> {
             descriptor: document.descriptor(),
             images,
         })
+    }
+}
+
+fn no_index() -> Error {
+    Error::NotInFormat {
+        what: "an index".to_owned(),
+        format: "schema 1",
     }
 }
 

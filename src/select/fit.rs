@@ -2,7 +2,7 @@
 
 use super::Selected;
 use crate::digest::Digest;
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, ResultExt};
 use crate::findings::{Code, Finding};
 use crate::formats::Input;
 use crate::image::{Config, Entry, Index, Layer, Manifest, ManifestFormat, Node, Reference};
@@ -38,6 +38,12 @@ pub(crate) fn fit(
             warnings.push(Finding::new(Code::ArtifactLeftOut, &place, message));
             one.left_out.extend(left_out);
         }
+        let node = match node {
+            Some(node) if format == ManifestFormat::V2s1 => {
+                Some(lone_image(node, "schema 1").at(|| place)?)
+            }
+            node => node,
+        };
         if let Some(node) = node {
             let references = one.entry.references;
             let entry = Entry { references, node };
@@ -100,6 +106,25 @@ fn images_only(node: Node, left_out: &mut Vec<Digest>) -> Option<Node> {
         document: index.document,
         children,
     }))
+}
+
+/// The one image of a node, for what has no index.
+fn lone_image(node: Node, target: &'static str) -> Result<Node> {
+    let Node::Index(mut index) = node else {
+        return Ok(node);
+    };
+    match index.children.pop() {
+        Some((_, child)) if index.children.is_empty() => lone_image(child, target),
+        last => {
+            index.children.extend(last);
+            let children = index.children.iter();
+            let labels = children.map(|(descriptor, _)| descriptor.label());
+            Err(Error::SeveralPlatforms {
+                target,
+                available: labels.collect::<Vec<_>>().join(", "),
+            })
+        }
+    }
 }
 
 /// Whether a manifest is not that of an image: its config is another, or a layer of it is no file system.

@@ -46,6 +46,7 @@ mod registry_damage;
 mod report;
 mod requests;
 mod schema1;
+mod schema1_output;
 mod schema2;
 mod usage;
 

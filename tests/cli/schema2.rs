@@ -7,7 +7,7 @@ use crate::support::layers::Layer;
 use crate::support::layout::Layout as Output;
 use crate::support::oci::{self, Layout, digest, named, on};
 use crate::support::sandbox::Sandbox;
-use crate::support::{codec, sha256};
+use crate::support::{codec, schema1, sha256};
 
 fn layers(seed: &str) -> [Layer; 2] {
     [Layer::new("base"), Layer::new(seed)]
@@ -142,7 +142,7 @@ fn zstd_becomes_gzip() {
         let run = sandbox.convert(&[&args[..], &[option]].concat());
         run.is_wrong_usage(
             "ocify: `--compression zstd` cannot be used with `--format v2s2`\n\
-             hint: use `--compression gzip`: schema 2 has no media type for zstd layers\n",
+             hint: use `--compression gzip`: Docker's formats have no zstd layers\n",
         );
     }
     assert!(!sandbox.path("no").exists());
@@ -217,4 +217,26 @@ fn images_that_are_merged_become_a_manifest_list() {
         .succeeds();
     let manifest: Value = serde_json::from_slice(&sandbox.read("dir/manifest.json")).unwrap();
     assert_eq!(manifest, list);
+}
+
+/// skopeo calls all of its layers gzip, and whoever pinned a digest has the digest of that.
+#[test]
+fn plain_layers_of_schema_1_are_called_gzip() {
+    let layers = layers("top");
+    let mut manifest = schema1::manifest("team/app", "1.0", &layers);
+    for (entry, layer) in layers.iter().rev().enumerate() {
+        manifest["fsLayers"][entry]["blobSum"] = json!(layer.diff_id());
+    }
+    let mut files = schema1::folder(&manifest.to_string(), &[]);
+    for layer in &layers {
+        files.put(&layer.hex(), layer.tar.clone());
+    }
+    let sandbox = Sandbox::with_folder(&files);
+    let output = convert(&sandbox, &["app", "--compression", "none"]);
+    let image = output.named("team/app:1.0");
+    assert_eq!(output.layer_types(&image), [oci::DOCKER_LAYER_GZIP; 2]);
+    assert_eq!(
+        output.document(&image)["layers"][0]["digest"],
+        layers[0].diff_id()
+    );
 }

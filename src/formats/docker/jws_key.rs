@@ -237,6 +237,15 @@ impl fmt::Display for PublicKey {
     }
 }
 
+/// The ID of a P-256 key, given as a point that is not compressed.
+pub(crate) fn p256_id(point: &[u8]) -> String {
+    let key = PublicKey {
+        kind: KeyKind::P256,
+        key: point.to_vec(),
+    };
+    key.id()
+}
+
 fn field(name: &'static str, text: Option<&str>) -> Result<Vec<u8>, KeyError> {
     let text = text.ok_or(KeyError::Missing { name })?;
     base64_url(text).ok_or(KeyError::Base64 { name })

@@ -16,6 +16,7 @@ mod go_struct;
 pub(crate) mod go_time;
 pub(crate) mod jws;
 mod jws_key;
+mod jws_sign;
 pub(crate) mod schema1;
 pub(crate) mod v1_config;
 pub(crate) mod v2s2;

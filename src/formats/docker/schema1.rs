@@ -10,6 +10,7 @@ use crate::formats::docker::jws::{PayloadError, Signature, Verdict};
 
 mod error;
 mod read;
+pub(crate) mod write;
 pub use error::Schema1Error;
 pub(crate) use read::{Origin, read};
 

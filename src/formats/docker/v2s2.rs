@@ -135,14 +135,14 @@ fn encoded(
 }
 
 /// A list of strings.
-fn list(texts: &[String]) -> String {
+pub(super) fn list(texts: &[String]) -> String {
     let quoted: Vec<String> = texts.iter().map(|text| go_json::quoted(text)).collect();
     let mut out = String::new();
     go_json::list(quoted.iter().map(String::as_str), &mut out);
     out
 }
 
-fn object(members: &[(&str, String)]) -> String {
+pub(super) fn object(members: &[(&str, String)]) -> String {
     let members = members.iter().map(|(name, value)| (*name, value.as_str()));
     let mut out = String::new();
     go_json::object(members, &mut out);

@@ -4,7 +4,10 @@
 use serde::Deserialize;
 use serde::de::IgnoredAny;
 
-use super::{Schema2Descriptor, Schema2MediaType, encoded, object, schema2_manifest};
+use super::{
+    Schema2Descriptor, Schema2MediaType, encoded, object, schema2_manifest,
+    schema2_manifest_of_schema1,
+};
 use crate::compression::Codec;
 use crate::error::{Error, Result};
 use crate::formats::docker::go_json;
@@ -16,7 +19,7 @@ use crate::image::{
 /// The manifest of an image.
 ///
 /// # Errors
-/// [`Error::Unsupported`] for artifacts, and for layers in a codec that schema 2 lacks.
+/// [`Error::NotInFormat`] for artifacts, and for layers in a codec that schema 2 lacks.
 pub(crate) fn manifest(image: &ResolvedImage) -> Result<Document> {
     if let Some(original) = image.original
         && is_kept(original, image)
@@ -24,15 +27,25 @@ pub(crate) fn manifest(image: &ResolvedImage) -> Result<Document> {
         return Ok(original.clone());
     }
     let ResolvedConfig::Image { document, .. } = &image.config else {
-        let what = "an artifact, for which schema 2 has no manifest,".to_owned();
-        return Err(Error::Unsupported { what });
+        return Err(not_in_format("an artifact".to_owned()));
     };
     let layers: Vec<Schema2Descriptor> = image
         .layers
         .iter()
         .map(|layer| descriptor(layer).ok_or_else(|| unsupported(layer)))
         .collect::<Result<_>>()?;
-    let bytes = schema2_manifest(&config(document), &layers);
+    let config = config(document);
+    let original = image.schema1.as_ref();
+    let bytes = if original.is_some_and(|original| original.lists(&image.layers)) {
+        // skopeo does not look at the blobs, of which schema 1 says nothing.
+        let layers = layers.into_iter().map(|layer| Schema2Descriptor {
+            media_type: Schema2MediaType::LayerGzip,
+            ..layer
+        });
+        schema2_manifest_of_schema1(&config, &layers.collect::<Vec<_>>())
+    } else {
+        schema2_manifest(&config, &layers)
+    };
     Ok(Document::new(media_type::DOCKER_MANIFEST, bytes))
 }
 
@@ -49,11 +62,17 @@ fn is_kept(original: &Document, image: &ResolvedImage) -> bool {
 }
 
 fn unsupported(layer: &ResolvedLayer) -> Error {
-    let what = match layer.codec {
-        Some(codec) => format!("layer {} in {codec}, which schema 2 lacks,", layer.digest),
+    not_in_format(match layer.codec {
+        Some(codec) => format!("layer {} in {codec}", layer.digest),
         None => format!("layer {}, which is not a file system,", layer.digest),
-    };
-    Error::Unsupported { what }
+    })
+}
+
+fn not_in_format(what: String) -> Error {
+    Error::NotInFormat {
+        what,
+        format: "schema 2",
+    }
 }
 
 /// The descriptor of a config.

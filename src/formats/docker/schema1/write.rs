@@ -1,0 +1,331 @@
+//! Schema 1 manifests of resolved images: kept byte for byte where nothing in them changes, otherwise made as skopeo makes
+//! them, but for the signature.
+//!
+//! <https://github.com/containers/image/blob/v5.22.1/internal/image/docker_schema2.go>
+
+use std::collections::{BTreeMap, HashSet};
+
+use serde::Deserialize;
+use serde_json::value::RawValue;
+
+use super::{EMPTY_GZIP, EMPTY_PLAIN};
+use crate::digest::{DiffId, Digest, Hasher};
+use crate::error::{Error, Result, chain};
+use crate::formats::docker::go_json::{self, GoJsonError};
+use crate::formats::docker::go_struct::{Field, Struct, Type, Value};
+use crate::formats::docker::jws_sign;
+use crate::formats::docker::v1_config::{self, schema2_config};
+use crate::formats::docker::v2s2::{list, object};
+use crate::image::{
+    Document, OriginalSchema1, ResolvedConfig, ResolvedImage, ResolvedLayer, media_type,
+};
+
+/// A tar without entries, two blocks of zeros, as Go's gzip writes it: what engines know as the empty layer.
+const EMPTY_GZIP_BLOB: [u8; 32] = [
+    31, 139, 8, 0, 0, 9, 110, 136, 0, 255, 98, 24, 5, 163, 96, 20, 140, 88, 0, 8, 0, 0, 255, 255,
+    46, 175, 181, 239, 0, 4, 0, 0,
+];
+const EMPTY_PLAIN_BLOB: [u8; 1024] = [0; 1024];
+
+/// A manifest with what belongs to it.
+#[derive(Debug)]
+pub(crate) struct Written {
+    /// The signed manifest; its digest is that of the payload.
+    pub manifest: Document,
+    /// The blobs of empty layers, which are not among the image's layers.
+    pub empty_blobs: Vec<Document>,
+    /// The digest of the config that engines make of it.
+    pub image_id: Digest,
+}
+
+/// The manifest of an image. `name` and `tag` may be empty.
+///
+/// # Errors
+/// [`Error::NotInFormat`] for what schema 1 lacks; a history that does not fit the layers.
+pub(crate) fn manifest(image: &ResolvedImage, name: &str, tag: &str) -> Result<Written> {
+    let ResolvedConfig::Image { document, .. } = &image.config else {
+        return Err(not_in_format("an artifact".to_owned()));
+    };
+    if let Some(original) = &image.schema1
+        && let Some(empty_blobs) = kept(original, &image.layers)
+    {
+        return Ok(Written {
+            manifest: Document {
+                media_type: original.document.media_type.to_owned(),
+                digest: original.document.digest,
+                bytes: original.document.bytes.as_slice().into(),
+            },
+            empty_blobs,
+            image_id: document.digest,
+        });
+    }
+    for layer in &image.layers {
+        refuse(layer)?;
+    }
+    let unreadable = |error: GoJsonError| Error::document("the config", chain(&error));
+    let config = go_json::document(&document.bytes).map_err(unreadable)?;
+    let history = history(config).map_err(unreadable)?;
+    let blobs = blobs(&history, &image.layers)?;
+    let v1 = v1(&document.bytes, config, &history, &blobs).map_err(unreadable)?;
+    let image_id = image_id(&v1, &history, &image.layers);
+    let has_empty = history.iter().any(History::is_empty);
+    let architecture = text(config, "architecture").map_err(unreadable)?;
+    let payload = payload(name, tag, &architecture, &blobs, &v1);
+    Ok(Written {
+        manifest: Document {
+            media_type: media_type::DOCKER_SCHEMA1_SIGNED.to_owned(),
+            digest: Digest::sha256(payload.as_bytes()),
+            bytes: jws_sign::signed(&payload, &text(config, "created").map_err(unreadable)?)?
+                .into_bytes()
+                .into(),
+        },
+        empty_blobs: has_empty
+            .then(|| empty(&EMPTY_GZIP_BLOB))
+            .into_iter()
+            .collect(),
+        image_id: image_id.unwrap_or(document.digest),
+    })
+}
+
+fn not_in_format(what: String) -> Error {
+    Error::NotInFormat {
+        what,
+        format: "schema 1",
+    }
+}
+
+fn refuse(layer: &ResolvedLayer) -> Result<()> {
+    use crate::compression::Codec;
+    let digest = layer.digest;
+    match layer.codec {
+        None => Err(not_in_format(format!(
+            "layer {digest}, which is not a file system,"
+        ))),
+        Some(codec @ (Codec::Zstd | Codec::Bzip2 | Codec::Xz)) => {
+            Err(not_in_format(format!("layer {digest} in {codec}")))
+        }
+        _ if !layer.present => Err(not_in_format(format!(
+            "layer {digest}, which is missing from the input,"
+        ))),
+        Some(Codec::None | Codec::Gzip) => Ok(()),
+    }
+}
+
+fn empty(blob: &[u8]) -> Document {
+    Document::new("application/octet-stream", blob)
+}
+
+/// The empty blobs of the manifest of the input, if it is a manifest of exactly these layers.
+fn kept(original: &OriginalSchema1, layers: &[ResolvedLayer]) -> Option<Vec<Document>> {
+    #[derive(Deserialize)]
+    #[serde(rename_all = "camelCase")]
+    struct View {
+        fs_layers: Vec<serde::de::IgnoredAny>,
+    }
+    let view: View = serde_json::from_slice(&original.document.bytes).ok()?;
+    if view.fs_layers.len() != original.document.layers.len() {
+        // Layers that it repeats are read once.
+        return None;
+    }
+    let mut seen = HashSet::new();
+    let mut empty_blobs = Vec::new();
+    let entries = original.document.layers.iter().zip(original.metadata);
+    for (entry, _) in entries.filter(|(_, metadata)| metadata.empty) {
+        if seen.insert(entry.blob) {
+            empty_blobs.push(match entry.blob.to_string().as_str() {
+                EMPTY_GZIP => empty(&EMPTY_GZIP_BLOB),
+                EMPTY_PLAIN => empty(&EMPTY_PLAIN_BLOB),
+                _ => return None,
+            });
+        }
+    }
+    original.lists(layers).then_some(empty_blobs)
+}
+
+/// An entry of the config's history, decoded as Go decodes it.
+struct History(Struct);
+
+const HISTORY: &[Field] = &[
+    Field::new("created", Type::Time),
+    Field::new("author", Type::String),
+    Field::new("created_by", Type::String),
+    Field::new("comment", Type::String),
+    Field::new("empty_layer", Type::Bool),
+];
+
+impl History {
+    fn is_empty(&self) -> bool {
+        matches!(self.0.get("empty_layer"), Value::Bool(true))
+    }
+}
+
+/// The oldest first.
+fn history(config: &RawValue) -> Result<Vec<History>, GoJsonError> {
+    let Some(list) = member(config, "history")? else {
+        return Ok(Vec::new());
+    };
+    let entries: Option<Vec<&RawValue>> =
+        serde_json::from_str(list.get()).map_err(GoJsonError::Syntax)?;
+    let entries = entries.unwrap_or_default().into_iter();
+    entries
+        .map(|entry| Struct::decode(HISTORY, entry).map(History))
+        .collect()
+}
+
+/// The member that Go takes for a field: the last of its name.
+fn member<'a>(object: &'a RawValue, name: &str) -> Result<Option<&'a RawValue>, GoJsonError> {
+    let members = go_json::members(object)?.into_iter().rev();
+    let mut found = members.filter(|(found, _)| go_json::same_name(name, found));
+    Ok(found.next().map(|(_, value)| value))
+}
+
+fn text(object: &RawValue, name: &str) -> Result<String, GoJsonError> {
+    let value = member(object, name)?;
+    Ok(value.and_then(go_json::string).unwrap_or_default())
+}
+
+/// The blob of each entry of the history.
+fn blobs(history: &[History], layers: &[ResolvedLayer]) -> Result<Vec<Digest>> {
+    let filled = history.iter().filter(|entry| !entry.is_empty()).count();
+    if history.is_empty() || filled != layers.len() {
+        return Err(Error::HistoryMismatch {
+            history: filled,
+            layers: layers.len(),
+        });
+    }
+    let mut layers = layers.iter();
+    let blob = |entry: &History| {
+        let layer = if entry.is_empty() {
+            None
+        } else {
+            layers.next()
+        };
+        layer.map_or_else(|| Digest::sha256(&EMPTY_GZIP_BLOB), |layer| layer.digest)
+    };
+    Ok(history.iter().map(blob).collect())
+}
+
+/// The v1 metadata of each entry of the history, the oldest first.
+fn v1(
+    bytes: &[u8],
+    config: &RawValue,
+    history: &[History],
+    blobs: &[Digest],
+) -> Result<Vec<String>, GoJsonError> {
+    let mut all = Vec::with_capacity(history.len());
+    let mut parent = String::new();
+    for (position, (entry, blob)) in history.iter().zip(blobs).enumerate() {
+        let is_top = position + 1 == history.len();
+        let id = v1_id(blob, &parent, is_top.then_some(bytes));
+        all.push(if is_top {
+            top(config, &id, &parent, entry.is_empty())?
+        } else {
+            inner(entry, &id, &parent)
+        });
+        parent = id;
+    }
+    Ok(all)
+}
+
+/// The ID is never more than a name: the same parts give the same.
+fn v1_id(blob: &Digest, parent: &str, config: Option<&[u8]>) -> String {
+    let mut hasher = Hasher::sha256();
+    hasher.update(blob.hex().as_bytes());
+    hasher.update(b" ");
+    hasher.update(parent.as_bytes());
+    if let Some(config) = config {
+        hasher.update(b" ");
+        hasher.update(config);
+    }
+    hasher.finish().hex()
+}
+
+fn inner(entry: &History, id: &str, parent: &str) -> String {
+    let History(entry) = entry;
+    let command = list(&[entry.text("created_by").to_owned()]);
+    let mut members = vec![("id", go_json::quoted(id))];
+    let mut add = |name, text: &str| {
+        if !text.is_empty() {
+            members.push((name, go_json::quoted(text)));
+        }
+    };
+    add("parent", parent);
+    add("comment", entry.text("comment"));
+    add("created", entry.text("created"));
+    members.push(("container_config", object(&[("Cmd", command)])));
+    if !entry.text("author").is_empty() {
+        members.push(("author", go_json::quoted(entry.text("author"))));
+    }
+    if matches!(entry.get("empty_layer"), Value::Bool(true)) {
+        members.push(("throwaway", "true".to_owned()));
+    }
+    object(&members)
+}
+
+/// The config without what schema 1 has elsewhere.
+fn top(config: &RawValue, id: &str, parent: &str, is_empty: bool) -> Result<String, GoJsonError> {
+    let mut members: BTreeMap<String, String> = BTreeMap::new();
+    for (name, value) in go_json::members(config)? {
+        let mut compact = String::with_capacity(value.get().len());
+        go_json::compact(value, &mut compact);
+        members.insert(name, compact);
+    }
+    for name in ["rootfs", "history"] {
+        members.remove(name);
+    }
+    members.insert("id".to_owned(), go_json::quoted(id));
+    if !parent.is_empty() {
+        members.insert("parent".to_owned(), go_json::quoted(parent));
+    }
+    if is_empty {
+        members.insert("throwaway".to_owned(), "true".to_owned());
+    }
+    let members = members.iter();
+    let mut out = String::new();
+    go_json::object(
+        members.map(|(name, value)| (name.as_str(), value.as_str())),
+        &mut out,
+    );
+    Ok(out)
+}
+
+fn payload(name: &str, tag: &str, architecture: &str, blobs: &[Digest], v1: &[String]) -> String {
+    let newest_first = |entries: Vec<String>| {
+        let mut out = String::new();
+        go_json::list(entries.iter().rev().map(String::as_str), &mut out);
+        out
+    };
+    let blob = |blob: &Digest| object(&[("blobSum", go_json::quoted(&blob.to_string()))]);
+    let metadata = |v1: &String| object(&[("v1Compatibility", go_json::quoted(v1))]);
+    object(&[
+        ("name", go_json::quoted(name)),
+        ("tag", go_json::quoted(tag)),
+        ("architecture", go_json::quoted(architecture)),
+        ("fsLayers", newest_first(blobs.iter().map(blob).collect())),
+        ("history", newest_first(v1.iter().map(metadata).collect())),
+        ("schemaVersion", "1".to_owned()),
+    ])
+}
+
+/// The digest of the config that engines make of the manifest.
+fn image_id(v1: &[String], history: &[History], layers: &[ResolvedLayer]) -> Option<Digest> {
+    let entries = v1.iter().zip(history);
+    let entries = entries.map(|(v1, entry)| v1_config::HistoryEntry {
+        v1: v1.as_bytes(),
+        empty: entry.is_empty(),
+    });
+    let diff_ids: Option<Vec<DiffId>> = layers.iter().map(|layer| layer.diff_id).collect();
+    let config = schema2_config(&entries.collect::<Vec<_>>(), &diff_ids?);
+    Some(Digest::sha256(&config.ok()?))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_empty_blobs_are_the_ones_that_engines_know() {
+        assert_eq!(Digest::sha256(&EMPTY_GZIP_BLOB).to_string(), EMPTY_GZIP);
+        assert_eq!(Digest::sha256(&EMPTY_PLAIN_BLOB).to_string(), EMPTY_PLAIN);
+    }
+}

@@ -1,0 +1,287 @@
+//! `--format v2s1`: schema 1 manifests.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use ring::signature::{ECDSA_P256_SHA256_FIXED, UnparsedPublicKey};
+use serde_json::{Value, json};
+
+use crate::support::docker::{Image, config, save, save_one};
+use crate::support::layers::Layer;
+use crate::support::oci::{self, Layout, digest, named, on};
+use crate::support::sandbox::Sandbox;
+use crate::support::{codec, schema1, sha256, sha256_hex};
+
+/// The digest of what engines know as the empty layer.
+const EMPTY: &str = "a3ed95caeb02ffe68cdd9fd84406680ae93d633cb16422d00e8a7c22955b46d4";
+
+fn layers(seed: &str) -> [Layer; 2] {
+    [Layer::new("base"), Layer::new(seed)]
+}
+
+fn decode(text: &Value) -> Vec<u8> {
+    URL_SAFE_NO_PAD.decode(text.as_str().unwrap()).unwrap()
+}
+
+/// The signed text of a manifest, whose signature must verify.
+fn payload(file: &[u8]) -> String {
+    let manifest: Value = serde_json::from_slice(file).unwrap();
+    let signature = &manifest["signatures"][0];
+    let protected: Value = serde_json::from_slice(&decode(&signature["protected"])).unwrap();
+    let length = usize::try_from(protected["formatLength"].as_u64().unwrap()).unwrap();
+    let payload = [&file[..length], &decode(&protected["formatTail"])].concat();
+    let message = format!(
+        "{}.{}",
+        signature["protected"].as_str().unwrap(),
+        URL_SAFE_NO_PAD.encode(&payload)
+    );
+    let jwk = &signature["header"]["jwk"];
+    let key = [&[4], &*decode(&jwk["x"]), &*decode(&jwk["y"])].concat();
+    UnparsedPublicKey::new(&ECDSA_P256_SHA256_FIXED, key)
+        .verify(message.as_bytes(), &decode(&signature["signature"]))
+        .unwrap();
+    String::from_utf8(payload).unwrap()
+}
+
+/// A config with an empty layer at the end of its history.
+fn with_empty_layer(layers: &[Layer]) -> Vec<u8> {
+    let mut value: Value = serde_json::from_slice(&config(layers)).unwrap();
+    let history = value["history"].as_array_mut().unwrap();
+    history[0]["author"] = json!("someone");
+    history[0]["comment"] = json!("a<b");
+    history[1]["created"] = json!("2024-01-02T03:04:05.60Z");
+    history.push(json!({ "created_by": "CMD", "empty_layer": true }));
+    value.to_string().into_bytes()
+}
+
+fn to_dir<'a>(input: &'a str, output: &'a str) -> [&'a str; 7] {
+    ["convert", "--no-fsync", input, "-o", output, "--to", "dir"]
+}
+
+fn convert(sandbox: &Sandbox, input: &str, output: &str, args: &[&str]) {
+    let args = [&to_dir(input, output)[..], &["--format", "v2s1"], args].concat();
+    sandbox.run(&args).succeeds();
+}
+
+/// Worked out by hand from the rules of Docker's registry:
+/// <https://github.com/distribution/distribution/blob/v2.8.3/manifest/schema1/config_builder.go>
+#[test]
+fn the_payload_is_made_of_history_and_config() {
+    let layers = layers("top");
+    let config = with_empty_layer(&layers);
+    let mut layout = Layout::default();
+    let gzip = layers
+        .each_ref()
+        .map(|layer| (oci::LAYER_GZIP, codec::gzip(&layer.tar)));
+    let image = layout.manifest(oci::CONFIG, &config, &gzip);
+    let sandbox = Sandbox::with_folder(&layout.listing(image).files());
+    convert(&sandbox, "app", "out", &[]);
+    let file = sandbox.read("out/manifest.json");
+    let payload = payload(&file);
+
+    let blobs: Vec<String> = layers
+        .iter()
+        .map(|layer| sha256_hex(&codec::gzip(&layer.tar)))
+        .collect();
+    let first = sha256_hex(format!("{} ", blobs[0]).as_bytes());
+    let second = sha256_hex(format!("{} {first}", blobs[1]).as_bytes());
+    let text = String::from_utf8(config).unwrap();
+    let third = sha256_hex(format!("{EMPTY} {second} {text}").as_bytes());
+    let command = "/bin/sh -c #(nop) ADD file";
+    let v1 = [
+        format!(
+            r#"{{"id":"{first}","comment":"a\u003cb","created":"0001-01-01T00:00:00Z","container_config":{{"Cmd":["{command}"]}},"author":"someone"}}"#
+        ),
+        format!(
+            r#"{{"id":"{second}","parent":"{first}","created":"2024-01-02T03:04:05.6Z","container_config":{{"Cmd":["{command}"]}}}}"#
+        ),
+    ];
+    let manifest: Value = serde_json::from_str(&payload).unwrap();
+    for (entry, expected) in [(1, &v1[1]), (2, &v1[0])] {
+        assert_eq!(manifest["history"][entry]["v1Compatibility"], **expected);
+    }
+    let top = manifest["history"][0]["v1Compatibility"].as_str().unwrap();
+    let keys: Vec<String> = {
+        let top: Value = serde_json::from_str(top).unwrap();
+        assert_eq!(top["id"], third);
+        assert_eq!(top["parent"], second);
+        assert_eq!(top["throwaway"], true);
+        top.as_object().unwrap().keys().cloned().collect()
+    };
+    let sorted = [
+        "architecture",
+        "config",
+        "created",
+        "id",
+        "os",
+        "parent",
+        "throwaway",
+        "x-unknown",
+    ];
+    assert_eq!(keys, sorted);
+    let expected = format!(
+        r#"{{"name":"","tag":"","architecture":"amd64","fsLayers":[{{"blobSum":"sha256:{EMPTY}"}},{{"blobSum":"sha256:{}"}},{{"blobSum":"sha256:{}"}}],"history":[{{"v1Compatibility":{}}},{{"v1Compatibility":{}}},{{"v1Compatibility":{}}}],"schemaVersion":1}}"#,
+        blobs[1],
+        blobs[0],
+        json!(top)
+            .to_string()
+            .replace('<', "\\u003c")
+            .replace('&', "\\u0026"),
+        json!(v1[1]),
+        json!(v1[0]),
+    );
+    assert_eq!(payload, expected);
+    // The blobs are those that it names.
+    for blob in [blobs[0].as_str(), &blobs[1], EMPTY] {
+        assert_eq!(sha256_hex(&sandbox.read(&format!("out/{blob}"))), blob);
+    }
+    assert_eq!(sandbox.path("out").read_dir().unwrap().count(), 5);
+}
+
+#[test]
+fn two_runs_give_the_same_bytes_and_the_digest_of_the_payload() {
+    let sandbox = Sandbox::with_archive(&save_one("app:1.0", &layers("top")));
+    let args = [
+        &to_dir("app.tar", "one")[..],
+        &["--format", "v2s1", "--json"],
+    ]
+    .concat();
+    let run = sandbox.run(&args);
+    convert(&sandbox, "app.tar", "two", &["--threads", "1"]);
+    let file = sandbox.read("one/manifest.json");
+    assert_eq!(file, sandbox.read("two/manifest.json"));
+    let report: Value = serde_json::from_str(run.stdout()).unwrap();
+    assert_eq!(
+        digest(&report["images"][0]),
+        sha256(payload(&file).as_bytes())
+    );
+    // The image ID is the one that engines give it, and so what reading it gives.
+    let back = sandbox.converted(&["one"]);
+    let id = sha256(back.config(&back.only()));
+    assert_eq!(report["images"][0]["manifests"][0]["imageId"], id);
+    assert!(back.layers(&back.only()) == layers("top").map(|layer| layer.tar));
+    let verified = sandbox.run(&["verify", "one"]);
+    assert_eq!(verified.status.code(), Some(0), "{}", verified.stdout());
+}
+
+#[test]
+fn a_schema_1_manifest_keeps_its_bytes_and_signatures() {
+    let [base, top] = layers("top");
+    let mut manifest = schema1::manifest(
+        "team/app",
+        "1.0",
+        &[base.clone(), Layer::empty(), top.clone()],
+    );
+    // The one in the middle is empty, and says so.
+    schema1::edit_v1(&mut manifest, 1, |v1| v1["throwaway"] = json!(true));
+    manifest["fsLayers"][1]["blobSum"] = json!(format!("sha256:{EMPTY}"));
+    let signed = schema1::sign(&manifest.to_string());
+    let sandbox = Sandbox::with_folder(&schema1::folder(&signed, &[base, top]));
+    convert(&sandbox, "app", "out", &[]);
+    assert_eq!(sandbox.read("out/manifest.json"), signed.as_bytes());
+    assert!(sandbox.path("out").join(EMPTY).exists());
+    // With other layers it is another manifest.
+    convert(&sandbox, "app", "plain", &["--compression", "none"]);
+    let payload = payload(&sandbox.read("plain/manifest.json"));
+    let manifest: Value = serde_json::from_str(&payload).unwrap();
+    assert_eq!(
+        manifest["fsLayers"][0]["blobSum"],
+        layers("top")[1].diff_id()
+    );
+    assert_eq!(
+        manifest["fsLayers"][1]["blobSum"],
+        format!("sha256:{EMPTY}")
+    );
+}
+
+#[test]
+fn options_that_schema_1_cannot_have() {
+    let sandbox = Sandbox::with_archive(&save_one("app:1.0", &layers("top")));
+    for (args, message) in [
+        (
+            &[][..],
+            "ocify: `--format v2s1` cannot be used with `--to layout`\n\
+             hint: use `--to dir`, or `--format v2s2`\n",
+        ),
+        (
+            &["--to", "dir", "--compression", "zstd"],
+            "ocify: `--compression zstd` cannot be used with `--format v2s1`\n\
+             hint: use `--compression gzip`: Docker's formats have no zstd layers\n",
+        ),
+        (
+            &["--to", "dir", "--index", "app:1.0"],
+            "ocify: `--index` cannot be used with `--format v2s1`\n\
+             hint: use `--format v2s2`: schema 1 has no index\n",
+        ),
+    ] {
+        let args = [&["app.tar", "-o", "out", "--format", "v2s1"], args].concat();
+        let run = sandbox.convert(&args);
+        assert_eq!((run.status.code(), run.stderr.as_str()), (Some(2), message));
+    }
+    assert!(!sandbox.path("out").exists());
+}
+
+#[track_caller]
+fn refuses(sandbox: &Sandbox, input: &str, message: &str) {
+    let args = [input, "-o", "out", "--to", "dir", "--format", "v2s1"];
+    let before = sandbox.snapshot();
+    sandbox.convert(&args).fails(message);
+    assert_eq!(sandbox.snapshot(), before);
+}
+
+#[test]
+fn images_that_schema_1_cannot_describe() {
+    let mut layout = Layout::default();
+    let images = ["amd64", "arm64"].map(|architecture| {
+        let image = layout.image(architecture, &layers(architecture));
+        on(&image, "linux", architecture)
+    });
+    let index = layout.index(&images);
+    layout.add(named(&index, "app:1.0"));
+    let sandbox = Sandbox::with_folder(&layout.files());
+    refuses(
+        &sandbox,
+        "app",
+        "ocify: app: app:1.0: expected one platform, since schema 1 has no index; available: linux/amd64, linux/arm64\n\
+         hint: select one with `--platform`\n",
+    );
+    convert(&sandbox, "app", "arm", &["--platform", "linux/arm64"]);
+
+    // A history that does not fit, or none.
+    for (count, found) in [(1, 1), (0, 0)] {
+        let layers = layers("top");
+        let mut value: Value = serde_json::from_slice(&config(&layers)).unwrap();
+        value["history"].as_array_mut().unwrap().truncate(count);
+        let image = Image::new(&["app:1.0"], &layers).with_config(value.to_string());
+        let sandbox = Sandbox::with_archive(&save(&[image]));
+        refuses(
+            &sandbox,
+            "app.tar",
+            &format!(
+                "ocify: app.tar: app:1.0: the config's history has {found} entries that created a layer, expected 2, \
+                 one for each layer of the image\n\
+                 hint: use `--format v2s2` or `--format oci`\n"
+            ),
+        );
+    }
+
+    // A layer that is elsewhere.
+    let mut layout = Layout::default();
+    let config = layout.blob(oci::DOCKER_CONFIG, &config(&layers("top")));
+    let blobs = oci::docker_layers(&layers("top"));
+    let [base, top] = [&blobs[0], &blobs[1]].map(|(_, blob)| blob);
+    let base = layout.blob(oci::DOCKER_LAYER_GZIP, base);
+    let mut top = oci::descriptor(oci::DOCKER_FOREIGN_GZIP, top);
+    top["urls"] = json!(["https://example.invalid/layer"]);
+    let image = layout.document(&oci::manifest(&config, &[base, top.clone()]));
+    layout.add(named(&image, "app:1.0"));
+    let sandbox = Sandbox::with_folder(&layout.files());
+    refuses(
+        &sandbox,
+        "app",
+        &format!(
+            "ocify: app: app:1.0: layer {}, which is missing from the input, has no place in schema 1\n\
+             hint: use `--format oci`\n",
+            digest(&top)
+        ),
+    );
+}
