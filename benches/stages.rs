@@ -128,7 +128,8 @@ fn index_1000_layers(bencher: Bencher) {
     archive(&path, 1000, 512);
     let options = ReadOptions::default();
     bencher.bench(|| {
-        Input::open(&path, folder.path(), &options, &Interrupt::new()).expect("it was just made")
+        Input::open(&path, folder.path(), &options, &Silent, &Interrupt::new())
+            .expect("it was just made")
     });
 }
 

@@ -275,7 +275,7 @@ def ask(kind, made, work):
     if kind == "oci":
         run = says(["umoci", "unpack", "--image", f"{source}:app", str(work / "bundle")])
         verdicts["umoci unpack"] = "error" if run.returncode else "silence"
-    run = says([OCIFY, "convert", str(source), "-o", str(work / "out")])
+    run = says([OCIFY, "convert", str(source), "-o", str(work / "out"), "--progress", "none"])
     verdicts["ocify convert"] = "error" if run.returncode else "warning" if run.stderr else "silence"
     run = says([OCIFY, "verify", str(source)])
     problems = [line for line in run.stdout.splitlines() if line.startswith(("error[", "warning["))]

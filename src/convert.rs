@@ -87,7 +87,7 @@ pub fn convert(
         None => None,
     };
     let temporary = target.temporary();
-    let spool = Spool::new(&temporary);
+    let spool = Spool::new(&temporary).reporting(progress);
     let open = |path: &PathBuf| Input::open_by_way_of(&spool, path, &options.read, interrupt);
     let remaining = Remaining::open(inputs, options.keep_going, open)?;
     let work = Work {
@@ -196,7 +196,9 @@ impl Work<'_> {
             map.write(&entries)?;
         }
         // A compressed tar is compressed here, by all threads.
-        let moved = self.pool.install(|| output.commit(&additions))?;
+        let moved = self
+            .pool
+            .install(|| output.commit(&additions, self.progress))?;
         if let Some(map) = digest_map {
             map.publish()?;
         }
@@ -212,6 +214,7 @@ impl Work<'_> {
         Ok(Report {
             entries,
             warnings,
+            layers: jobs.counts(&done.outcomes),
             cache: self.cache.map(|_| jobs.report()),
             moved,
             pruned,

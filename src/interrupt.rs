@@ -1,7 +1,8 @@
 //! Stopping a conversion from outside.
 
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, MutexGuard};
 
 use crate::error::{Error, Result};
 use crate::mutex::lock;
@@ -10,10 +11,27 @@ use crate::mutex::lock;
 #[derive(Debug, Clone, Default)]
 pub struct Interrupt {
     requested: Arc<AtomicBool>,
-    /// How many outputs are staged.
-    staged: Arc<Mutex<usize>>,
+    staged: Arc<Mutex<AllStaged>>,
     /// Whether stopping at once, without the conversion's help, would leave nothing behind.
     nothing_staged: Arc<AtomicBool>,
+    /// Held while an output is put in its place.
+    publishing: Arc<Mutex<()>>,
+}
+
+/// What is staged at the moment.
+#[derive(Default)]
+struct AllStaged {
+    next: u64,
+    /// How each of it is removed, where it is there already.
+    removals: BTreeMap<u64, Option<Removal>>,
+}
+
+type Removal = Box<dyn Fn() + Send>;
+
+impl std::fmt::Debug for AllStaged {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_set().entries(self.removals.keys()).finish()
+    }
 }
 
 impl Interrupt {
@@ -42,21 +60,41 @@ impl Interrupt {
         self.nothing_staged.clone()
     }
 
-    /// Something is about to be staged, and is for as long as what this gives lives.
-    pub(crate) fn count_staged(&self) -> StagedCount {
-        self.set_staged(true);
-        StagedCount(self.clone())
+    /// Removes all that is staged in the conversion's place, which may be in the middle of something that takes long, and
+    /// then calls `end`, which ends the process. An output that is being put in its place gets there first.
+    pub fn abandon(&self, end: impl FnOnce()) {
+        let publishing = lock(&self.publishing);
+        // Nothing is staged any more from here on, nor given up by those that staged it.
+        let staged = lock(&self.staged);
+        for remove in staged.removals.values().flatten() {
+            remove();
+        }
+        end();
+        drop((staged, publishing));
     }
 
-    fn set_staged(&self, staged: bool) {
-        let mut count = lock(&self.staged);
-        if staged {
-            *count += 1;
-        } else {
-            *count -= 1;
-        }
+    /// For as long as what this gives lives, several steps belong together, all of which are to be done.
+    ///
+    /// # Errors
+    /// After a request to stop.
+    pub(crate) fn publishing(&self) -> Result<MutexGuard<'_, ()>> {
+        let publishing = lock(&self.publishing);
+        self.check()?;
+        Ok(publishing)
+    }
+
+    /// Something is about to be staged, and is for as long as what this gives lives.
+    pub(crate) fn count_staged(&self) -> StagedCount {
+        let mut staged = lock(&self.staged);
+        let number = staged.next;
+        staged.next += 1;
+        staged.removals.insert(number, None);
         // Under the lock, or a thread that comes late would overwrite what another has found since.
-        self.nothing_staged.store(*count == 0, Ordering::SeqCst);
+        self.nothing_staged.store(false, Ordering::SeqCst);
+        StagedCount {
+            interrupt: self.clone(),
+            number,
+        }
     }
 
     pub(crate) fn is_requested(&self) -> bool {
@@ -72,11 +110,27 @@ impl Interrupt {
 }
 
 /// Something is staged for as long as this lives.
-pub(crate) struct StagedCount(Interrupt);
+pub(crate) struct StagedCount {
+    interrupt: Interrupt,
+    number: u64,
+}
+
+impl StagedCount {
+    /// Tells how it is removed, now that it is there. The removal may be called while other threads use what is staged.
+    pub fn remove_with(&self, removal: impl Fn() + Send + 'static) {
+        let mut staged = lock(&self.interrupt.staged);
+        staged.removals.insert(self.number, Some(Box::new(removal)));
+    }
+}
 
 impl Drop for StagedCount {
     fn drop(&mut self) {
-        self.0.set_staged(false);
+        let mut staged = lock(&self.interrupt.staged);
+        staged.removals.remove(&self.number);
+        let is_empty = staged.removals.is_empty();
+        self.interrupt
+            .nothing_staged
+            .store(is_empty, Ordering::SeqCst);
     }
 }
 
@@ -95,21 +149,47 @@ mod tests {
         let interrupt = Interrupt::new();
         let barrier = Barrier::new(2);
         let wrong = AtomicUsize::new(0);
-        interrupt.set_staged(true);
         let work = |first: usize| {
+            let mut staged = (first == 1).then(|| interrupt.count_staged());
             for round in 0..ROUNDS {
                 barrier.wait();
-                interrupt.set_staged(round % 2 == first);
+                staged = (round % 2 == first).then(|| interrupt.count_staged());
                 barrier.wait();
                 if first == 0 && interrupt.nothing_staged.load(Ordering::SeqCst) {
                     wrong.fetch_add(1, Ordering::SeqCst);
                 }
             }
+            drop(staged);
         };
         thread::scope(|scope| {
             scope.spawn(|| work(0));
             scope.spawn(|| work(1));
         });
         assert_eq!(wrong.into_inner(), 0);
+        assert!(interrupt.nothing_staged.load(Ordering::SeqCst));
+    }
+
+    #[test]
+    fn what_is_abandoned_is_removed_before_the_end() {
+        let interrupt = Interrupt::new();
+        let removed = Arc::new(AtomicUsize::new(0));
+        let kept = interrupt.count_staged();
+        let given_up = interrupt.count_staged();
+        for count in [&kept, &given_up] {
+            let removed = removed.clone();
+            count.remove_with(move || {
+                removed.fetch_add(1, Ordering::SeqCst);
+            });
+        }
+        drop(given_up);
+        interrupt.abandon(|| assert_eq!(removed.load(Ordering::SeqCst), 1));
+    }
+
+    #[test]
+    fn nothing_is_published_after_a_request_to_stop() {
+        let interrupt = Interrupt::new();
+        assert!(interrupt.publishing().is_ok());
+        interrupt.request();
+        assert!(matches!(interrupt.publishing(), Err(Error::Interrupted)));
     }
 }

@@ -76,10 +76,10 @@ pub use inspect::{
 pub use interrupt::Interrupt;
 pub use output::{Existing, MovedName, OutputKind, OutputOptions, Target, TargetError};
 pub use plan::Check;
-pub use progress::{Progress, Silent};
+pub use progress::{Progress, Silent, Step};
 pub use prune::{PruneOptions, Pruned, prune};
 pub use report::{
-    CacheReport, EntryReport, Failure, ImageReport, IndexReport, LayerReport, Report,
+    CacheReport, EntryReport, Failure, ImageReport, IndexReport, LayerCounts, LayerReport, Report,
 };
 pub use select::{ImageSelector, Missing, Selection};
 pub use side_document::SideDocument;

@@ -20,6 +20,8 @@ pub struct Report {
     pub entries: Vec<EntryReport>,
     /// What the user should know.
     pub warnings: Vec<Finding>,
+    /// What became of the layers.
+    pub layers: LayerCounts,
     /// What came from the cache, where there is one.
     pub cache: Option<CacheReport>,
     /// The names that led to other images in the output before.
@@ -30,6 +32,32 @@ pub struct Report {
     pub failed: Vec<Failure>,
     /// The files of the inputs that were read, sorted.
     pub files: BTreeSet<PathBuf>,
+}
+
+impl Report {
+    /// How many images were converted. One that several names or indexes lead to counts once.
+    #[must_use]
+    pub fn image_count(&self) -> usize {
+        let images = self.entries.iter().flat_map(|entry| &entry.images);
+        let ids: BTreeSet<Digest> = images.map(|image| image.image_id).collect();
+        ids.len()
+    }
+}
+
+/// How many layers were encoded and so on, each counted once, however many images have it.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct LayerCounts {
+    /// Encoded.
+    pub encoded: usize,
+    /// Copied with their bytes.
+    pub kept: usize,
+    /// Taken from the cache.
+    pub cached: usize,
+    /// The size of their blobs in the inputs, in bytes.
+    pub bytes_before: u64,
+    /// The size of their blobs in the output, in bytes.
+    pub bytes_after: u64,
 }
 
 /// An input that failed and was left out.

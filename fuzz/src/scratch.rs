@@ -63,7 +63,7 @@ impl Scratch {
 
     /// Reads the metadata of an input. Whether nothing in it stops a conversion.
     pub fn is_readable(&self, input: &Path) -> bool {
-        let input = Input::open(input, &self.folder, &read_options(), &Interrupt::new());
+        let input = Input::open(input, &self.folder, &read_options(), &Silent, &Interrupt::new());
         let stops = |finding: &Finding| finding.code.response() == Response::Stops;
         !input.expect("an open input").findings().any(stops)
     }

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use super::generate::Document;
 use super::inputs::Inputs;
+use super::progress::Show;
 use super::size;
 use clap::builder::TypedValueParser;
 use clap::{Parser, Subcommand, ValueEnum};
@@ -52,6 +53,17 @@ pub struct Common {
     /// Print more on standard error
     #[arg(short, long, conflicts_with = "quiet")]
     pub verbose: bool,
+
+    /// auto: bars on a terminal, a line every 10 seconds elsewhere; plain: the
+    /// lines on a terminal, too; none: no progress
+    #[arg(
+        long,
+        value_name = "auto|plain|none",
+        value_enum,
+        hide_possible_values = true,
+        default_value_t
+    )]
+    pub progress: Show,
 }
 
 /// Convert every image of the inputs to one layout

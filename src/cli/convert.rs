@@ -1,18 +1,18 @@
 //! `ocify convert`.
 
-use std::io::{self, IsTerminal, Write};
+use std::io::{self, Write};
 
 use ocify::{
     CacheOptions, Existing, Interrupt, ManifestFormat, Options, OutputKind, OutputOptions,
-    Progress, ReadOptions, Report, Selection, Silent, Target,
+    ReadOptions, Report, Selection, Target,
 };
 
 use super::args::{self, Check, Convert, Format, Missing, To};
-use super::bars::Bars;
 use super::escape::escape;
+use super::progress::{Display, Show};
 use super::prune::amount;
 use super::report::{Records, finish};
-use super::{Failure, dry_run, json, terminal, warn};
+use super::{Failure, closing, dry_run, json, terminal, warn};
 
 pub fn run(args: &Convert, interrupt: &Interrupt) -> Result<(), Failure> {
     let target = Target::parse(kind(args.to), &args.output)?;
@@ -37,15 +37,10 @@ pub fn run(args: &Convert, interrupt: &Interrupt) -> Result<(), Failure> {
     }
     let fsync = !args.no_fsync;
     let records = Records::stage(&args.record, &target, &inputs, fsync, interrupt)?;
-    let bars = (!args.common.quiet && io::stderr().is_terminal()).then(Bars::new);
-    let progress: &dyn Progress = match &bars {
-        Some(bars) => bars,
-        None => &Silent,
-    };
-    let result = ocify::convert(&inputs, &target, &options, progress, interrupt);
-    if let Some(bars) = &bars {
-        bars.clear();
-    }
+    let display = Display::new(args.common.progress, args.common.quiet);
+    let result = ocify::convert(&inputs, &target, &options, &*display.tracker, interrupt);
+    let time = display.tracker.elapsed();
+    drop(display);
     let report = result?;
     records.publish(&report, args.inputs.list())?;
     warn(&report.warnings, args.common.quiet);
@@ -57,6 +52,9 @@ pub fn run(args: &Convert, interrupt: &Interrupt) -> Result<(), Failure> {
         json::print(&json::report(&report))?;
     } else if target != Target::Stdout && !args.common.quiet {
         print_images(&report)?;
+    }
+    if !args.common.quiet && args.common.progress != Show::None {
+        closing::print(&report, time);
     }
     finish(&report.failed, inputs.len())
 }

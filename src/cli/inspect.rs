@@ -13,6 +13,7 @@ use ocify::{
 
 use super::args::Inspect;
 use super::escape::escape;
+use super::progress::Display;
 use super::report::{Many, finish};
 use super::{Failure, inspect_json, json, warn};
 
@@ -21,7 +22,11 @@ pub fn run(args: &Inspect, interrupt: &Interrupt) -> Result<(), Failure> {
         ignore_signatures: args.ignore_signatures,
         ..ReadOptions::default()
     };
-    let open = |path: &PathBuf| Input::open(path, &std::env::temp_dir(), &options, interrupt);
+    let open = |path: &PathBuf| {
+        let display = Display::new(args.common.progress, args.common.quiet);
+        let progress = &*display.tracker;
+        Input::open(path, &std::env::temp_dir(), &options, progress, interrupt)
+    };
     let inputs = args.inputs.expand(None)?;
     if args.raw || args.config {
         let [path] = &*inputs else {

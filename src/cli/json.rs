@@ -44,6 +44,13 @@ fn escape_json(text: &str) -> String {
 pub fn report(report: &Report) -> Value {
     json!({
         "images": report.entries.iter().map(entry).collect::<Vec<_>>(),
+        "layers": {
+            "encoded": report.layers.encoded,
+            "kept": report.layers.kept,
+            "cached": report.layers.cached,
+            "sizeBefore": report.layers.bytes_before,
+            "sizeAfter": report.layers.bytes_after,
+        },
         "warnings": report.warnings,
         "moved": report.moved.iter().map(moved).collect::<Vec<_>>(),
         "pruned": report.pruned.map(|pruned| json!({ "blobs": pruned.blobs, "size": pruned.size })),

@@ -1,7 +1,7 @@
 //! Everything that prints: arguments, results as text and JSON, messages, progress.
 
 mod args;
-mod bars;
+mod closing;
 mod convert;
 mod depfile;
 mod dry_run;
@@ -12,6 +12,7 @@ mod inspect;
 mod inspect_json;
 mod json;
 mod open_files;
+mod progress;
 mod prune;
 mod report;
 mod signals;
@@ -96,10 +97,10 @@ pub fn run() -> ExitCode {
             Exit::Failed.into()
         }
         Err(Failure::Failed(error)) => {
-            print_error(&error);
             if matches!(error.fact(), Error::Interrupted) {
                 signals.end();
             }
+            print_error(&error);
             Exit::Failed.into()
         }
         // A reader that closes the pipe early, such as `head`, needs no explanation.

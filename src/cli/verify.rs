@@ -1,33 +1,25 @@
 //! `ocify verify`.
 
-use std::io::{self, IsTerminal, Write};
+use std::io::{self, Write};
 use std::path::PathBuf;
 
 use serde_json::Value;
 
-use ocify::{Interrupt, Progress, Severity, Silent, Verification, VerifyOptions};
+use ocify::{Interrupt, Severity, Verification, VerifyOptions};
 
 use super::args::{Common, Verify};
-use super::bars::Bars;
 use super::escape::escape;
+use super::progress::Display;
 use super::report::{Many, finish};
 use super::{Failure, json};
 
 pub fn run(args: &Verify, interrupt: &Interrupt) -> Result<(), Failure> {
-    let bars = (!args.common.quiet && io::stderr().is_terminal()).then(Bars::new);
-    let progress: &dyn Progress = match &bars {
-        Some(bars) => bars,
-        None => &Silent,
-    };
     let options = VerifyOptions {
         threads: args.threads.map(usize::from),
     };
     let verify = |input: &PathBuf| {
-        let result = ocify::verify(input, &options, progress, interrupt);
-        if let Some(bars) = &bars {
-            bars.clear();
-        }
-        result
+        let display = Display::new(args.common.progress, args.common.quiet);
+        ocify::verify(input, &options, &*display.tracker, interrupt)
     };
     let inputs = args.inputs.expand(None)?;
     if args.inputs.is_one() {

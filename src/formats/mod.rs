@@ -31,6 +31,7 @@ use crate::findings::{Code, Finding, Place, Response};
 use crate::image::Entry;
 use crate::interrupt::Interrupt;
 use crate::limits;
+use crate::progress::Progress;
 use crate::source::{self, Content, ContentId, Files, Opened, Spool};
 use detect::{Detected, detect};
 use reading::Reading;
@@ -100,14 +101,16 @@ impl Input {
         path: &Path,
         temporary: &Path,
         options: &ReadOptions,
+        progress: &dyn Progress,
         interrupt: &Interrupt,
     ) -> Result<Input> {
-        Input::open_by_way_of(&Spool::new(temporary), path, options, interrupt)
+        let spool = Spool::new(temporary).reporting(progress);
+        Input::open_by_way_of(&spool, path, options, interrupt)
     }
 
     /// The same with a spool that serves several inputs.
     pub(crate) fn open_by_way_of(
-        spool: &Spool,
+        spool: &Spool<'_>,
         path: &Path,
         options: &ReadOptions,
         interrupt: &Interrupt,

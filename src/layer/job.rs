@@ -73,10 +73,14 @@ impl Job {
     /// How many buffers a chunk takes: one decoded and, if what is written is something else, one of that.
     pub(super) fn buffers(&self) -> usize {
         match self.action {
-            Action::Encode(encoding) if encoding != Encoding::None => 2,
-            _ if self.captures() => 2,
+            _ if self.is_compressed() || self.captures() => 2,
             _ => 1,
         }
+    }
+
+    /// Whether what is written is the work of an encoder.
+    pub(super) fn is_compressed(&self) -> bool {
+        matches!(self.action, Action::Encode(encoding) if encoding != Encoding::None)
     }
 
     /// Whether the raw bytes are written and the decoded ones only hashed.

@@ -82,6 +82,16 @@ pub(super) fn run(
 
 type Scope<'s> = ScopeFifo<'s>;
 
+/// A chunk on its way to an encoder.
+struct ToEncode {
+    number: u64,
+    /// The chunk before it.
+    before: Option<Arc<Vec<u8>>>,
+    chunk: Arc<Vec<u8>>,
+    /// How many raw bytes were read for it.
+    read: u64,
+}
+
 pub(super) struct Run<'a> {
     pub pipeline: &'a Pipeline<'a>,
     /// Without one, layers are only examined.
@@ -180,8 +190,12 @@ impl<'a> Run<'a> {
         let buffer = self.reuse.buffer();
         let piece = reader.source.next(buffer);
         let advanced = reader.source.consumed() - consumed;
-        self.pipeline.progress.advance(layer, advanced);
         let job = &self.jobs[layer];
+        // What is to be encoded is not done when it has been read: reading runs far ahead of slow levels.
+        let is_done = piece.is_none() || !job.is_compressed();
+        if is_done {
+            self.pipeline.progress.advance(layer, advanced);
+        }
         if let Some(flaw) = reader.source.flaw()
             && self.stops_at_damage(job)
         {
@@ -212,9 +226,13 @@ impl<'a> Run<'a> {
             Action::Encode(encoding) if encoding != Encoding::None => {
                 track.to_hash.push_back(chunk.clone());
                 let before = reader.before.replace(chunk.clone());
-                scope.spawn_fifo(move |scope| {
-                    self.encode(scope, layer, encoding, number, before, chunk);
-                });
+                let piece = ToEncode {
+                    number,
+                    before,
+                    chunk,
+                    read: advanced,
+                };
+                scope.spawn_fifo(move |scope| self.encode(scope, layer, encoding, piece));
             }
             _ if self.jobs[layer].captures() => {
                 track.to_hash.push_back(chunk);
@@ -251,9 +269,12 @@ impl<'a> Run<'a> {
         scope: &Scope<'s>,
         layer: usize,
         encoding: Encoding,
-        number: u64,
-        before: Option<Arc<Vec<u8>>>,
-        chunk: Arc<Vec<u8>>,
+        ToEncode {
+            number,
+            before,
+            chunk,
+            read,
+        }: ToEncode,
     ) {
         if self.stopped() {
             return;
@@ -264,6 +285,7 @@ impl<'a> Run<'a> {
                     chunk: encoded,
                     length: chunk.len(),
                 };
+                self.pipeline.progress.advance(layer, read);
                 self.state().layers[layer].to_write.insert(number, piece);
                 self.free(scope, layer, chunk);
                 if let Some(before) = before {

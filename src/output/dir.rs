@@ -96,9 +96,10 @@ impl DirOutput {
         if self.fsync {
             staged.sync()?;
         }
-        self.interrupt.check()?;
+        let interrupt = self.interrupt.clone();
+        let _publishing = interrupt.publishing()?;
         let path = self.parent.path(&self.name);
-        let (parent, name, interrupt) = (&self.parent, &self.name, &self.interrupt);
+        let (parent, name, interrupt) = (&self.parent, &self.name, &interrupt);
         let lock = || lock(parent, name, &path, interrupt);
         replace_folder::replace(&mut self.staged, parent, name, lock)?;
         if self.fsync {

@@ -10,6 +10,7 @@ use crate::compression::{ChunkEncoder, EncodedChunk, Encoding, Framing};
 use crate::error::Error;
 use crate::error::Result;
 use crate::interrupt::Interrupt;
+use crate::progress::Progress;
 
 /// How much of what comes before a chunk gzip may refer to.
 const WINDOW: usize = 32 << 10;
@@ -17,12 +18,18 @@ const WINDOW: usize = 32 << 10;
 /// How many chunks are in memory at a time.
 const MAX_CHUNKS: usize = 32;
 
+/// Who may end it, and who is told how far it is.
+pub(super) struct Work<'a> {
+    pub interrupt: &'a Interrupt,
+    pub progress: &'a dyn Progress,
+}
+
 /// Encodes the first `length` bytes of `file` on rayon's current threads.
 pub(super) fn encode(
     file: &File,
     length: u64,
     encoding: Encoding,
-    interrupt: &Interrupt,
+    work: &Work<'_>,
     mut write: impl FnMut(&[u8]) -> Result<()>,
 ) -> Result<()> {
     let failed = || Error::io("compress", "the tar");
@@ -36,7 +43,8 @@ pub(super) fn encode(
     let mut before = 0;
     let mut position = 0;
     while position < length {
-        interrupt.check()?;
+        work.interrupt.check()?;
+        work.progress.reached(position);
         let count = usize::try_from(length - position).map_or(batch, |left| left.min(batch));
         let end = WINDOW + count;
         file.read_exact_at(&mut buffer[WINDOW..end], position)

@@ -25,7 +25,7 @@ pub(super) fn open(parent: &Dir, name: &str, path: &Path, interrupt: &Interrupt)
         Archive::in_open_file(Arc::new(file), 0, metadata.len())
     } else {
         let spool = Spool::new(parent.own_path());
-        match spool.decode(codec, BufReader::new(file), path, interrupt)? {
+        match spool.decode(codec, BufReader::new(file), path, None, interrupt)? {
             (archive, None) => archive,
             (_, Some(damage)) => return Err(damage),
         }

@@ -123,6 +123,8 @@ impl FolderOutput {
     }
 
     pub fn commit(mut self, additions: &Additions) -> Result<Vec<MovedName>> {
+        let interrupt = self.interrupt.clone();
+        let _publishing = interrupt.publishing()?;
         if self.place != Place::Added {
             write_marker(&mut self.staged.lock, self.fsync)
                 .map_err(Error::io("write", self.staged.dir.path(LAYOUT)))?;

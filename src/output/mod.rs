@@ -32,6 +32,7 @@ use crate::error::{Error, Result, ResultExt};
 use crate::fs::FreeSpace;
 use crate::image::Document;
 use crate::interrupt::Interrupt;
+use crate::progress::{Progress, Step};
 use crate::source::Content;
 
 /// How an output is made.
@@ -128,10 +129,11 @@ impl Output {
     }
 
     /// Writes what lists the images and puts the output in its place. Gives the names that led to other images before.
-    pub fn commit(self, additions: &Additions) -> Result<Vec<MovedName>> {
+    pub fn commit(self, additions: &Additions, progress: &dyn Progress) -> Result<Vec<MovedName>> {
+        progress.step(&Step::Publish);
         match self.kind {
             Kind::Folder(folder) => folder.commit(additions),
-            Kind::Tar(tar) => tar.commit(additions),
+            Kind::Tar(tar) => tar.commit(additions, progress),
             Kind::Dir(dir) => dir.commit(additions).map(|()| Vec::new()),
         }
         .at(|| self.target.place())

@@ -21,6 +21,7 @@ use crate::formats::Input;
 use crate::fs::{Dir, StagedFile, dir, staging};
 use crate::interrupt::Interrupt;
 use crate::mutex::lock;
+use crate::progress::{Progress, Step};
 use crate::source::Content;
 
 use crate::image::Document;
@@ -211,7 +212,11 @@ impl TarOutput {
         Ok(())
     }
 
-    pub fn commit(mut self, additions: &Additions) -> Result<Vec<MovedName>> {
+    pub fn commit(
+        mut self,
+        additions: &Additions,
+        progress: &dyn Progress,
+    ) -> Result<Vec<MovedName>> {
         let (parent, name) = match &self.medium {
             Medium::Staged { parent, name, .. } => (parent.clone(), name.clone()),
             Medium::Temporary { file, stdout } => {
@@ -220,6 +225,7 @@ impl TarOutput {
                 return Ok(moved);
             }
         };
+        let interrupt = self.interrupt.clone();
         let blobs_end = self.contents().end;
         let blobs = self.contents().blobs.clone();
         loop {
@@ -236,9 +242,9 @@ impl TarOutput {
                 None => additions.merge(None)?,
             };
             let (length, moved) = self.close(index)?;
-            self.compress(length)?;
+            self.compress(length, progress)?;
             self.sync()?;
-            self.interrupt.check()?;
+            let _publishing = interrupt.publishing()?;
             if self.publish(&parent, &name, existing.is_some())? {
                 if self.options.fsync {
                     parent.sync()?;
@@ -334,7 +340,7 @@ impl TarOutput {
     }
 
     /// Writes the staged file, where the tar was written elsewhere.
-    fn compress(&self, length: u64) -> Result<()> {
+    fn compress(&self, length: u64, progress: &dyn Progress) -> Result<()> {
         let Medium::Staged {
             staged,
             plain: Some(plain),
@@ -344,8 +350,13 @@ impl TarOutput {
         else {
             return Ok(());
         };
+        progress.step(&Step::Compress { bytes: length });
         let mut position = 0;
-        encode::encode(plain, length, *encoding, &self.interrupt, |bytes| {
+        let work = encode::Work {
+            interrupt: &self.interrupt,
+            progress,
+        };
+        encode::encode(plain, length, *encoding, &work, |bytes| {
             let written = staged.file.write_all_at(bytes, position);
             position += bytes.len() as u64;
             written.map_err(Error::io("write", &self.path))

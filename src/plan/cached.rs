@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use crate::cache::{Cache, EntryFolder, Found};
 use crate::compression::Encoding;
 use crate::layer::{Action, Job, Outcome};
-use crate::report::CacheReport;
+use crate::report::{CacheReport, LayerCounts};
 
 /// For each layer that the cache has there are two jobs: at the planned job's place one that copies the entry, and behind
 /// all planned ones one that checks the input's layer, so that a cache hides no damage.
@@ -71,6 +71,24 @@ impl CachedJobs {
             }
         }
         outcomes
+    }
+
+    /// How many layers were encoded and so on. `outcomes` are those of the planned jobs.
+    pub fn counts(&self, outcomes: &[Outcome]) -> LayerCounts {
+        let mut counts = LayerCounts::default();
+        for (job, outcome) in self.jobs.iter().zip(outcomes) {
+            let count = match job.action {
+                _ if job.entry.is_some() => &mut counts.cached,
+                Action::Encode(_) => &mut counts.encoded,
+                Action::Keep { .. } | Action::Check { .. } => &mut counts.kept,
+            };
+            *count += 1;
+            counts.bytes_after += outcome.size;
+        }
+        // In the place of an entry of the cache, the layer that is checked.
+        let of_inputs = self.jobs.iter().filter(|job| job.entry.is_none());
+        counts.bytes_before = of_inputs.map(|job| job.content.size()).sum();
+        counts
     }
 
     pub fn report(&self) -> CacheReport {

@@ -12,6 +12,7 @@ use super::content::Content;
 use super::registry::{self, BlobFolder, Links, Unlisted};
 use crate::error::{Error, Result};
 use crate::limits;
+use crate::progress::{Progress, Silent};
 use crate::tar::{self, Kind, Member};
 
 /// What a name stands for.
@@ -80,14 +81,17 @@ const FOLDER_DEPTH: usize = 5;
 impl Files {
     /// The members of an uncompressed tar.
     pub fn in_archive(archive: &Arc<Archive>) -> Result<Files> {
-        let (files, result) = Files::in_damaged_archive(archive);
+        let (files, result) = Files::in_damaged_archive(archive, &Silent);
         result.map(|()| files)
     }
 
     /// The members of a tar that come before the first damage, and the damage.
-    pub fn in_damaged_archive(archive: &Arc<Archive>) -> (Files, Result<()>) {
+    pub fn in_damaged_archive(
+        archive: &Arc<Archive>,
+        progress: &dyn Progress,
+    ) -> (Files, Result<()>) {
         let mut files = Files::default();
-        let result = files.add_members(archive);
+        let result = files.add_members(archive, progress);
         (files.without_common_folder(), result)
     }
 
@@ -121,7 +125,7 @@ impl Files {
         Ok(())
     }
 
-    fn add_members(&mut self, archive: &Arc<Archive>) -> Result<()> {
+    fn add_members(&mut self, archive: &Arc<Archive>, progress: &dyn Progress) -> Result<()> {
         let open = archive.open()?;
         let mut count = 0;
         let mut kept = 0;
@@ -129,6 +133,7 @@ impl Files {
         tar::members(archive.length(), read, |member| {
             count += 1;
             limits::at_most("the number of members", count, limits::MEMBERS)?;
+            progress.reached(member.at);
             self.add(member, archive, &mut kept)
         })
     }

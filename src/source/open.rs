@@ -12,6 +12,7 @@ use super::spool::{BUFFER, Spool};
 use crate::compression::Codec;
 use crate::error::{Error, Result};
 use crate::interrupt::Interrupt;
+use crate::progress::Step;
 use crate::tar::{BLOCK, Header};
 
 /// An input whose files can be read by name.
@@ -36,7 +37,7 @@ impl From<Files> for Opened {
 const STDIN: &str = "standard input";
 
 /// Opens an input. What is compressed, or comes by a pipe, is written to `spool`.
-pub(crate) fn open(path: &Path, spool: &Spool, interrupt: &Interrupt) -> Result<Opened> {
+pub(crate) fn open(path: &Path, spool: &Spool<'_>, interrupt: &Interrupt) -> Result<Opened> {
     if path == Path::new("-") {
         return open_stdin(spool, interrupt);
     }
@@ -84,7 +85,7 @@ fn rewind(mut file: &File, path: &Path) -> Result<()> {
     io::Seek::rewind(&mut file).map_err(Error::io("read", path))
 }
 
-fn open_stdin(spool: &Spool, interrupt: &Interrupt) -> Result<Opened> {
+fn open_stdin(spool: &Spool<'_>, interrupt: &Interrupt) -> Result<Opened> {
     let path = Path::new(STDIN);
     let stdin = io::stdin()
         .as_fd()
@@ -105,7 +106,7 @@ fn open_stdin(spool: &Spool, interrupt: &Interrupt) -> Result<Opened> {
 fn open_file(
     file: File,
     path: Option<&Path>,
-    spool: &Spool,
+    spool: &Spool<'_>,
     interrupt: &Interrupt,
 ) -> Result<Opened> {
     let shown = path.unwrap_or(Path::new(STDIN));
@@ -122,20 +123,25 @@ fn open_file(
             Some(path) => Archive::at(path, file, &metadata),
             None => Archive::in_open_file(Arc::new(file), 0, length),
         };
-        return index(archive, codec, None);
+        return index(archive, codec, None, shown, spool);
     }
-    let (archive, damage) = spool.decode(codec, reader, shown, interrupt)?;
-    index(archive, codec, damage)
+    let (archive, damage) = spool.decode(codec, reader, shown, Some(length), interrupt)?;
+    index(archive, codec, damage, shown, spool)
 }
 
-fn open_stream(file: File, path: &Path, spool: &Spool, interrupt: &Interrupt) -> Result<Opened> {
+fn open_stream(
+    file: File,
+    path: &Path,
+    spool: &Spool<'_>,
+    interrupt: &Interrupt,
+) -> Result<Opened> {
     let mut reader = BufReader::with_capacity(BUFFER, file);
     let codec = sniff(&mut reader, path)?;
-    let (archive, damage) = spool.decode(codec, reader, path, interrupt)?;
+    let (archive, damage) = spool.decode(codec, reader, path, None, interrupt)?;
     if archive.length() == 0 && damage.is_none() {
         return Err(Error::Empty);
     }
-    index(archive, codec, damage)
+    index(archive, codec, damage, path, spool)
 }
 
 fn sniff(reader: &mut BufReader<impl Read>, path: &Path) -> Result<Codec> {
@@ -144,9 +150,19 @@ fn sniff(reader: &mut BufReader<impl Read>, path: &Path) -> Result<Codec> {
 }
 
 /// Indexes a tar; what is no tar at all gets a message of its own. `damage` is what is wrong with the stream around it.
-fn index(archive: Archive, codec: Codec, damage: Option<Error>) -> Result<Opened> {
+fn index(
+    archive: Archive,
+    codec: Codec,
+    damage: Option<Error>,
+    path: &Path,
+    spool: &Spool<'_>,
+) -> Result<Opened> {
     let archive = Arc::new(archive);
-    let (files, result) = Files::in_damaged_archive(&archive);
+    spool.progress.step(&Step::Index {
+        input: &path.to_string_lossy(),
+        bytes: archive.length(),
+    });
+    let (files, result) = Files::in_damaged_archive(&archive, spool.progress);
     let damage = match (damage, result) {
         (damage, Ok(())) | (damage @ Some(_), Err(_)) => damage,
         (None, Err(error)) if is_tar(&archive, &error) => Some(error),

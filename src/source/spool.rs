@@ -13,13 +13,14 @@ use crate::fs::{FreeSpace, HoleWriter};
 use crate::interrupt::Interrupt;
 use crate::limits;
 use crate::mutex::lock;
+use crate::progress::{Progress, Silent, Step};
 use crate::tar::{BLOCK, Header};
 
 /// One file without a name for any number of inputs, so that they take one open file, and nothing can be left behind.
-#[derive(Debug)]
-pub(crate) struct Spool {
+pub(crate) struct Spool<'a> {
     folder: PathBuf,
     open: Mutex<Option<Open>>,
+    pub(super) progress: &'a dyn Progress,
 }
 
 #[derive(Debug)]
@@ -35,13 +36,19 @@ pub(super) const BUFFER: usize = 1 << 20;
 /// Where the next archive may begin: at a whole block of any file system, so that its zeros are holes.
 const ALIGNMENT: u64 = 64 << 10;
 
-impl Spool {
+impl<'a> Spool<'a> {
     /// The file is made in `folder` when it is needed.
-    pub fn new(folder: &Path) -> Spool {
+    pub fn new(folder: &Path) -> Spool<'a> {
         Spool {
             folder: folder.to_owned(),
             open: Mutex::new(None),
+            progress: &Silent,
         }
+    }
+
+    /// Tells `progress` how far the opening of inputs is.
+    pub fn reporting(self, progress: &'a dyn Progress) -> Spool<'a> {
+        Spool { progress, ..self }
     }
 
     fn make(&self) -> Result<Open> {
@@ -54,14 +61,19 @@ impl Spool {
         })
     }
 
-    /// Decodes a stream. Where it is damaged, the archive has what comes before the damage, and the damage is returned too.
+    /// Decodes a stream of `length` bytes, if that is known. Where it is damaged, the archive has what comes before the damage, and the damage is returned too.
     pub fn decode(
         &self,
         codec: Codec,
         reader: impl BufRead,
         path: &Path,
+        length: Option<u64>,
         interrupt: &Interrupt,
     ) -> Result<(Archive, Option<Error>)> {
+        self.progress.step(&Step::Read {
+            input: &path.to_string_lossy(),
+            bytes: length,
+        });
         let mut open = lock(&self.open);
         let open = match &mut *open {
             Some(open) => open,
@@ -92,6 +104,7 @@ impl Spool {
             let result = decoder.read_chunk(&mut buffer, BUFFER);
             writer.write(&buffer).map_err(not_written())?;
             open.free_space.check(start + writer.length())?;
+            self.progress.reached(count.get());
             if let Err(error) = result {
                 break Some(damaged(error));
             }

@@ -70,7 +70,7 @@ pub fn verify(
     interrupt: &Interrupt,
 ) -> Result<Verification> {
     let pool = thread_pool(options.threads)?;
-    let spool = Spool::new(&std::env::temp_dir());
+    let spool = Spool::new(&std::env::temp_dir()).reporting(progress);
     let mut input = Input::open_by_way_of(&spool, path, &ReadOptions::default(), interrupt)?;
     find_loose_blobs(&mut input).at(|| Place::input(&input.name))?;
     let contents = Contents::of(&input);

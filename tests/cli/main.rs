@@ -48,6 +48,7 @@ mod requests;
 mod schema1;
 mod schema1_output;
 mod schema2;
+mod terminal;
 mod usage;
 
 // Made for the tests of the other commands too, which use what is not used here.

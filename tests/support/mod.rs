@@ -15,6 +15,7 @@ pub mod registry;
 pub mod sandbox;
 pub mod schema1;
 pub mod tar;
+pub mod terminal;
 
 use std::path::Path;
 

@@ -20,7 +20,10 @@ pub struct Sandbox {
 pub struct Run {
     pub status: ExitStatus,
     pub stdout: Vec<u8>,
+    /// Without the closing line, which has a time in it.
     pub stderr: String,
+    /// What a conversion says in the end.
+    pub closing: Option<String>,
 }
 
 impl Sandbox {
@@ -132,6 +135,13 @@ impl Sandbox {
         layout
     }
 
+    /// The names of all files and folders in here.
+    pub fn snapshot_without_content(&self) -> Vec<String> {
+        let mut found = BTreeMap::new();
+        collect(self.folder.path(), self.folder.path(), &mut found);
+        found.into_keys().collect()
+    }
+
     /// Every file and folder in here with its bytes.
     pub fn snapshot(&self) -> BTreeMap<String, Vec<u8>> {
         let mut found = BTreeMap::new();
@@ -165,10 +175,17 @@ impl Run {
     /// Waits for a program that was started with pipes.
     pub fn new(child: Child) -> Run {
         let output = child.wait_with_output().unwrap();
+        let stderr = String::from_utf8(output.stderr).unwrap();
+        let lines = stderr.split_inclusive('\n');
+        // A busy machine takes longer than a run may before it tells how far it is.
+        let lines = lines.filter(|line| !line.starts_with("ocify: progress: "));
+        let (closing, lines): (Vec<&str>, Vec<&str>) =
+            lines.partition(|line| line.starts_with("ocify: converted "));
         Run {
             status: output.status,
             stdout: output.stdout,
-            stderr: String::from_utf8(output.stderr).unwrap(),
+            stderr: lines.concat(),
+            closing: closing.first().map(|line| line.trim_end().to_owned()),
         }
     }
 

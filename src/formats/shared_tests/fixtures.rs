@@ -7,6 +7,7 @@ use crate::findings::{Code, Finding, Response};
 use crate::formats::{Format, Input, ReadOptions};
 use crate::image::{Node, media_type};
 use crate::interrupt::Interrupt;
+use crate::progress::Silent;
 use serde_json::Value;
 
 use super::{json, read, shared};
@@ -222,7 +223,13 @@ fn text(finding: &Finding) -> String {
 
 fn open(path: &Path) -> crate::error::Result<Input> {
     let options = ReadOptions::default();
-    Input::open(path, &std::env::temp_dir(), &options, &Interrupt::new())
+    Input::open(
+        path,
+        &std::env::temp_dir(),
+        &options,
+        &Silent,
+        &Interrupt::new(),
+    )
 }
 
 fn kind(input: &Input) -> Kind {

@@ -1,0 +1,46 @@
+//! The last line of a conversion: what was done, in brief.
+
+use std::io::{self, Write};
+use std::time::Duration;
+
+use ocify::Report;
+
+use super::progress::{bytes, duration};
+
+/// Prints the line, if anything was converted.
+pub fn print(report: &Report, time: Duration) {
+    if !report.entries.is_empty() {
+        // Whoever closed standard error does not want to know.
+        let _ = writeln!(io::stderr(), "ocify: {}", line(report, time));
+    }
+}
+
+fn line(report: &Report, time: Duration) -> String {
+    let layers = &report.layers;
+    let count = layers.encoded + layers.kept + layers.cached;
+    let mut done = vec![
+        format!("{} encoded", layers.encoded),
+        format!("{} kept", layers.kept),
+    ];
+    if report.cache.is_some() {
+        done.push(format!("{} from the cache", layers.cached));
+    }
+    format!(
+        "converted {}, {} ({}), {} to {}, in {}",
+        counted(report.image_count(), "image"),
+        counted(count, "layer"),
+        done.join(", "),
+        bytes(layers.bytes_before),
+        bytes(layers.bytes_after),
+        // Most conversions take seconds, of which the first digit says little.
+        match time.as_secs() {
+            0..10 => format!("{:.1} s", time.as_secs_f64()),
+            _ => duration(time),
+        }
+    )
+}
+
+fn counted(count: usize, noun: &str) -> String {
+    let plural = if count == 1 { "" } else { "s" };
+    format!("{count} {noun}{plural}")
+}

@@ -1,0 +1,101 @@
+//! How fast something is at the moment, and how long the rest of it takes at this rate.
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+/// How far back it looks. Layers differ, so what was long ago says little about now.
+const SPAN: Duration = Duration::from_secs(20);
+
+/// How many steps it looks back at least: with slow levels, one takes seconds.
+const STEPS: usize = 8;
+
+/// How long it takes until a rate is more than a guess.
+const GUESS: Duration = Duration::from_secs(2);
+
+/// What was done when, as it is told.
+#[derive(Debug, Default)]
+pub struct Rate {
+    /// Since the start, and how many bytes were done in all.
+    samples: VecDeque<(Duration, u64)>,
+}
+
+impl Rate {
+    /// Notes how many bytes are done `now`.
+    pub fn note(&mut self, now: Duration, done: u64) {
+        match self.samples.back() {
+            Some(&(_, last)) if last == done => {}
+            // Not more often than it is drawn.
+            Some(&(time, _))
+                if self.samples.len() > 1 && now < time + Duration::from_millis(50) =>
+            {
+                self.samples.pop_back();
+                self.samples.push_back((time, done));
+            }
+            _ => self.samples.push_back((now, done)),
+        }
+        while self.samples.len() > STEPS && self.samples[1].0 + SPAN < now {
+            self.samples.pop_front();
+        }
+    }
+
+    /// Bytes per second; `None` while nobody can tell.
+    pub fn per_second(&self, now: Duration) -> Option<f64> {
+        let &(start, before) = self.samples.front()?;
+        let &(_, done) = self.samples.back()?;
+        let elapsed = now.saturating_sub(start);
+        // A number this large need not be exact.
+        #[allow(clippy::cast_precision_loss)]
+        let bytes = (done - before) as f64;
+        (elapsed >= GUESS && bytes > 0.0).then(|| bytes / elapsed.as_secs_f64())
+    }
+
+    /// How long `left` bytes take.
+    pub fn time_left(&self, now: Duration, left: u64) -> Option<Duration> {
+        #[allow(clippy::cast_precision_loss)]
+        let seconds = left as f64 / self.per_second(now)?;
+        Duration::try_from_secs_f64(seconds).ok()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn seconds(seconds: u64) -> Duration {
+        Duration::from_secs(seconds)
+    }
+
+    #[test]
+    fn no_rate_is_guessed_in_the_beginning() {
+        let mut rate = Rate::default();
+        rate.note(seconds(0), 0);
+        rate.note(seconds(1), 1000);
+        assert_eq!(rate.per_second(seconds(1)), None);
+        rate.note(seconds(2), 2000);
+        assert_eq!(rate.time_left(seconds(2), 5000), Some(seconds(5)));
+    }
+
+    /// Chunks of a slow level come every few seconds: the time since the last one counts, too.
+    #[test]
+    fn what_stalls_takes_longer() {
+        let mut rate = Rate::default();
+        for second in 0..=5 {
+            rate.note(seconds(second * 4), second * 1000);
+        }
+        assert_eq!(rate.time_left(seconds(20), 1000), Some(seconds(4)));
+        assert_eq!(rate.time_left(seconds(40), 1000), Some(seconds(8)));
+    }
+
+    #[test]
+    fn what_was_long_ago_does_not_matter() {
+        let mut rate = Rate::default();
+        for second in 0..100 {
+            rate.note(seconds(second), second * 100);
+        }
+        for second in 100..200 {
+            rate.note(seconds(second), 10_000 + (second - 100));
+        }
+        let now = rate.per_second(seconds(200)).unwrap();
+        assert!((0.9..1.1).contains(&now), "{now}");
+    }
+}
