@@ -1,5 +1,6 @@
 //! The whole story, from inputs to output.
 
+mod completion;
 mod conflicts;
 mod dry_run;
 mod merged;
@@ -21,9 +22,10 @@ use crate::digest_map::{DigestMap, StagedMap};
 use crate::error::{Error, Result};
 use crate::findings::{Code, Finding};
 use crate::formats::{Input, ReadOptions, UNLISTED, warnings_of};
+use crate::gap::{self, Have, Sources};
 use crate::image::{CONTAINERD_NAME, Descriptor, ManifestFormat, Node, REF_NAME, Reference};
 use crate::interrupt::Interrupt;
-use crate::layer::{Done, OnDamage, Pipeline, thread_pool};
+use crate::layer::{Done, Known, OnDamage, Pipeline, thread_pool};
 use crate::output::{Additions, Existing, Output, OutputKind, OutputOptions, Target, check_names};
 use crate::plan::{CachedJobs, Check, Plan};
 use crate::progress::Progress;
@@ -32,6 +34,7 @@ use crate::report::{EntryReport, ImageReport, IndexReport, Report};
 use crate::resolve::{Resolver, Written};
 use crate::select::{Missing, Selected, Selection, fit};
 use crate::source::Spool;
+use completion::{Fillers, complete};
 use remaining::{Failed, Remaining};
 
 /// How a conversion is done. The default converts everything and keeps what is compressed already.
@@ -60,6 +63,10 @@ pub struct Options {
     pub prune: bool,
     /// Whether an input that fails is left out, and the others are converted.
     pub keep_going: bool,
+    /// What the other side has, which is left out: inputs, or lists of digests and `diff_ids`.
+    pub have: Vec<PathBuf>,
+    /// Where blobs are taken from that the inputs leave out.
+    pub fill_from: Vec<PathBuf>,
 }
 
 /// Converts all selected images of `inputs` into one layout at `target`.
@@ -89,8 +96,12 @@ pub fn convert(
     let temporary = target.temporary();
     let spool = Spool::new(&temporary).reporting(progress);
     let open = |path: &PathBuf| Input::open_by_way_of(&spool, path, &options.read, interrupt);
+    let have = Have::open(&options.have, open)?;
     let remaining = Remaining::open(inputs, options.keep_going, open)?;
+    let fillers = Fillers::open(remaining.inputs(), target, options, open)?;
     let work = Work {
+        have: &have,
+        fillers: &fillers,
         pool: &pool,
         target,
         options,
@@ -115,13 +126,16 @@ struct Work<'a> {
     cache: Option<&'a Cache>,
     progress: &'a dyn Progress,
     interrupt: &'a Interrupt,
+    have: &'a Have,
+    fillers: &'a Fillers,
 }
 
 impl Work<'_> {
     /// Converts all inputs, or nothing.
     fn convert(&self, inputs: &[Input]) -> Result<Report, Failed> {
         let options = self.options;
-        let (selected, mut warnings) = select(inputs, options, self.target)?;
+        let sources = self.fillers.sources(inputs);
+        let (selected, mut warnings) = select(inputs, options, self.target, &sources)?;
         let plan = Plan::new(
             inputs,
             &selected,
@@ -135,16 +149,9 @@ impl Work<'_> {
             None => None,
         };
 
-        let mut jobs = CachedJobs::new(&plan.jobs, self.cache);
-        let mut done = self.layers(&jobs);
-        if let (Err(error), Some(cache)) = (&done, self.cache)
-            && cache.can_recover_from(error, &self.target.temporary())
-        {
-            cache.recover_from(error);
-            jobs = CachedJobs::new(&plan.jobs, None);
-            done = self.layers(&jobs);
-        }
-        let (output, mut done) = done?;
+        let (known, mut damaged) = self.have.known(&plan.jobs, &self.pipeline())?;
+        warnings.append(&mut damaged);
+        let (jobs, output, mut done) = self.all_layers(&plan, &known)?;
         if !done.damaged.is_empty() {
             // All begins anew with the other inputs: the output then is as if the damaged ones had not been named, and
             // what they share with others is taken from those.
@@ -153,8 +160,15 @@ impl Work<'_> {
         warnings.append(&mut done.warnings);
 
         let with_schema2 = digest_map.is_some();
-        let mut resolver =
-            Resolver::new(&plan, &done.outcomes, &output, options.format, with_schema2);
+        let listed = gap::listed(inputs);
+        let mut resolver = Resolver::new(
+            &plan,
+            &done.outcomes,
+            &output,
+            options.format,
+            &listed,
+            with_schema2,
+        );
         let mut additions = Additions::default();
         let mut entries = Vec::with_capacity(selected.len());
         let mut origins = Vec::with_capacity(selected.len());
@@ -178,6 +192,10 @@ impl Work<'_> {
             entries.push(merged.report);
             origins.push(merged.input);
         }
+        additions.is_part = !options.have.is_empty();
+        additions.absent = std::mem::take(&mut resolver.absent);
+        let in_place = plan.jobs.iter().filter(|job| job.is_in_place());
+        additions.in_place = in_place.filter_map(|job| job.digest).collect();
         names::refuse_shared(inputs, &names::claims(&origins, &entries))?;
 
         if let (OutputKind::Dir, [one], [entry]) = (self.target.kind(), &*selected, &*entries) {
@@ -223,11 +241,8 @@ impl Work<'_> {
         })
     }
 
-    /// Does all layers into a new output. When that fails nothing is left of it.
-    fn layers(&self, jobs: &CachedJobs) -> Result<(Output, Done)> {
-        let output = Output::open(self.target, &self.options.output, self.interrupt)?;
-        self.progress.total(jobs.jobs.len(), jobs.bytes());
-        let pipeline = Pipeline {
+    fn pipeline(&self) -> Pipeline<'_> {
+        Pipeline {
             pool: self.pool,
             progress: self.progress,
             interrupt: self.interrupt,
@@ -237,8 +252,30 @@ impl Work<'_> {
             } else {
                 OnDamage::Stop
             },
-        };
-        let mut done = pipeline.write(&output, self.cache, &jobs.jobs)?;
+        }
+    }
+
+    /// Does all layers, without the cache if that is damaged.
+    fn all_layers(&self, plan: &Plan, known: &Known) -> Result<(CachedJobs, Output, Done)> {
+        let mut jobs = CachedJobs::new(&plan.jobs, self.cache);
+        let mut done = self.layers(&jobs, known);
+        if let (Err(error), Some(cache)) = (&done, self.cache)
+            && cache.can_recover_from(error, &self.target.temporary())
+        {
+            cache.recover_from(error);
+            jobs = CachedJobs::new(&plan.jobs, None);
+            done = self.layers(&jobs, known);
+        }
+        let (output, done) = done?;
+        Ok((jobs, output, done))
+    }
+
+    /// Does all layers into a new output. When that fails nothing is left of it.
+    fn layers(&self, jobs: &CachedJobs, known: &Known) -> Result<(Output, Done)> {
+        let output = Output::open(self.target, &self.options.output, self.interrupt)?;
+        self.progress.total(jobs.jobs.len(), jobs.bytes());
+        let pipeline = self.pipeline();
+        let mut done = pipeline.write(&output, self.cache, known, &jobs.jobs)?;
         if done.damaged.is_empty() {
             done.outcomes = jobs.outcomes(done.outcomes);
         }
@@ -250,7 +287,8 @@ impl Work<'_> {
 fn files_read(inputs: &[Input], plan: &Plan) -> BTreeSet<PathBuf> {
     let metadata = inputs.iter().flat_map(Input::files_read);
     let mut files: BTreeSet<PathBuf> = metadata.map(Path::to_owned).collect();
-    let blobs = plan.jobs.iter().map(|job| job.content.id());
+    let read = plan.jobs.iter().filter(|job| !job.is_in_place());
+    let blobs = read.map(|job| job.content.id());
     files.extend(blobs.filter_map(|blob| blob.path().map(Path::to_owned)));
     files
 }
@@ -260,11 +298,12 @@ fn select(
     inputs: &[Input],
     options: &Options,
     target: &Target,
+    sources: &Sources,
 ) -> Result<(Vec<Selected>, Vec<Finding>), Failed> {
     let of_place = |error| Failed::in_their_places(inputs, [error]);
     let selection = &options.selection;
     // What concerns whole inputs comes first: of an archive that is cut short nothing can be selected.
-    findings(inputs, &[], selection.missing)?;
+    findings(inputs, &[], selection.missing, sources)?;
     if selection.images.is_empty() {
         unlisted(inputs)?;
     }
@@ -274,11 +313,11 @@ fn select(
         // What cannot be read is not missing: why is in the findings.
         Err(error) => {
             let named = selection.named(inputs).map_err(of_place)?;
-            findings(inputs, &named, selection.missing)?;
+            findings(inputs, &named, selection.missing, sources)?;
             return Err(of_place(error));
         }
     };
-    findings(inputs, &absent, selection.missing)?;
+    findings(inputs, &absent, selection.missing, sources)?;
     let selected = fit(
         selected,
         options.format,
@@ -286,8 +325,11 @@ fn select(
         inputs,
         &mut warnings,
     );
-    let selected = selected.map_err(of_place)?;
-    warnings.splice(..0, findings(inputs, &selected, selection.missing)?);
+    let mut selected = selected.map_err(of_place)?;
+    let found = findings(inputs, &selected, selection.missing, sources)?;
+    warnings.splice(..0, found);
+    let may_lack = selection.missing == Missing::Keep && target.kind() == OutputKind::Layout;
+    warnings.extend(complete(&mut selected, inputs, sources, may_lack)?);
     let references = selected.iter().flat_map(|one| &one.entry.references);
     check_names(references.filter_map(Reference::display_name))?;
     Ok((selected, warnings))
@@ -315,6 +357,7 @@ fn findings(
     inputs: &[Input],
     selected: &[Selected],
     missing: Missing,
+    sources: &Sources,
 ) -> Result<Vec<Finding>, Failed> {
     let mut wanted: HashMap<(usize, usize), Vec<&Selected>> = HashMap::new();
     for one in selected {
@@ -336,10 +379,12 @@ fn findings(
         let about = input.about(is_selected);
         // What to do about images that are missing is up to the selection, which tells of them.
         let found = warnings_of(about.filter(|(_, finding)| match finding.code {
-            Code::PlatformAbsent => false,
+            Code::PlatformAbsent | Code::BlobLeftOut => false,
             Code::MissingBlob => {
                 let file = finding.place.file.as_deref();
-                file.is_none_or(|file| !absent.contains(file))
+                let is_filled =
+                    |file: &str| finding.place.layer.is_some() && sources.has_file(file);
+                file.is_none_or(|file| !absent.contains(file) && !is_filled(file))
             }
             _ => true,
         }));

@@ -142,7 +142,7 @@ pub fn inspect(input: &Input, images: &[ImageSelector]) -> Result<Inspection> {
     let is_about = |entry| positions.contains(&entry) || (entry == UNLISTED && images.is_empty());
     for (response, finding) in input.about(|entry, _| is_about(entry)) {
         match response {
-            Response::Stops => errors.push(finding),
+            Response::Stops if !is_shown(finding.code) => errors.push(finding),
             Response::Warns | Response::Corrects if !is_shown(finding.code) => {
                 warnings.push(finding);
             }
@@ -174,7 +174,10 @@ pub fn inspect(input: &Input, images: &[ImageSelector]) -> Result<Inspection> {
 fn is_shown(code: Code) -> bool {
     matches!(
         code,
-        Code::PlatformAbsent | Code::ForeignLayerAbsent | Code::SignatureDetached
+        Code::PlatformAbsent
+            | Code::ForeignLayerAbsent
+            | Code::SignatureDetached
+            | Code::BlobLeftOut
     )
 }
 

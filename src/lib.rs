@@ -36,6 +36,7 @@ mod fs;
 #[cfg(fuzzing)]
 #[doc(hidden)]
 pub mod fuzzing;
+mod gap;
 mod image;
 mod inspect;
 mod interrupt;

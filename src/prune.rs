@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::path::Path;
+use std::sync::Arc;
 
 use rustix::fs::FileType;
 use serde_json::Value;
@@ -77,6 +78,7 @@ fn pruned(path: &Path, options: PruneOptions, interrupt: &Interrupt) -> Result<P
         Error::NotALayout { .. } => Error::NotALayoutFolder,
         error => error,
     })?;
+    let layout = Arc::new(layout);
     let index = layout.read(INDEX)?.ok_or(Error::NotALayoutFolder)?;
     let Some(blobs) = layout.folder(BLOBS)? else {
         return Ok(Pruned::default());
@@ -91,6 +93,10 @@ fn pruned(path: &Path, options: PruneOptions, interrupt: &Interrupt) -> Result<P
         references.read(DOCKER_MANIFEST, &manifest)?;
     }
     references.follow(interrupt)?;
+    if !options.dry_run {
+        let is_needed = |digest: &Digest| references.found.contains(digest);
+        output::keep_needed(&layout, is_needed, interrupt)?;
+    }
     let removed = remove_others(&blobs, &references.found, options, interrupt);
     drop(lock);
     removed

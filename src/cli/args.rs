@@ -158,6 +158,9 @@ pub struct Convert {
     )]
     pub missing: Missing,
 
+    #[command(flatten)]
+    pub gap: Gap,
+
     /// Accept schema 1 manifests whose signatures do not verify
     #[arg(long)]
     pub ignore_signatures: bool,
@@ -224,6 +227,19 @@ pub struct Existing {
     /// Then remove from the folder what nothing refers to, as `ocify prune`
     #[arg(long)]
     pub prune: bool,
+}
+
+/// What another side has.
+#[derive(Debug, clap::Args)]
+pub struct Gap {
+    /// Leave out the blobs that X has: any input, or a text file of digests
+    /// and `diff_ids`, one per line (repeatable)
+    #[arg(long, value_name = "X")]
+    pub have: Vec<PathBuf>,
+
+    /// Take blobs that the inputs leave out from X: any input (repeatable)
+    #[arg(long, value_name = "X")]
+    pub fill_from: Vec<PathBuf>,
 }
 
 /// What is written, and where it is recorded.

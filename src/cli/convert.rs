@@ -96,6 +96,8 @@ fn options(args: &Convert) -> Options {
     options.prune = args.existing.prune;
     options.digest_map.clone_from(&args.digest_map);
     options.keep_going = args.inputs.keep_going;
+    options.have.clone_from(&args.gap.have);
+    options.fill_from.clone_from(&args.gap.fill_from);
     let folder = args.cache.as_ref().filter(|folder| !folder.is_empty());
     options.cache = folder.map(|folder| CacheOptions {
         folder: folder.into(),

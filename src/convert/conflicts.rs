@@ -35,6 +35,10 @@ impl Options {
                 return conflict("--index", "--format v2s1", hint);
             }
         }
+        if target.kind() != OutputKind::Layout && !self.have.is_empty() {
+            let hint = "write a layout: only a layout can leave out blobs";
+            return conflict("--have", "--to", hint);
+        }
         if target.kind() == OutputKind::Dir {
             if self.output.existing == Existing::Add {
                 let hint = "a dir: folder holds one image: choose another output for each";

@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use super::completion::Fillers;
 use super::names::{self, Claim};
 use super::remaining::{Failed, Remaining};
 use super::{Options, merged, select};
@@ -91,15 +92,22 @@ pub fn dry_run(
     let spool = Spool::new(&std::env::temp_dir());
     let open = |path: &PathBuf| Input::open_by_way_of(&spool, path, &options.read, interrupt);
     let remaining = Remaining::open(inputs, options.keep_going, open)?;
-    let (run, failed) = remaining.attempt(|inputs| plan(inputs, options, target))?;
+    let fillers = Fillers::open(remaining.inputs(), target, options, open)?;
+    let (run, failed) = remaining.attempt(|inputs| plan(inputs, &fillers, options, target))?;
     Ok(DryRun {
         failed,
         ..run.unwrap_or_default()
     })
 }
 
-fn plan(inputs: &[Input], options: &Options, target: &Target) -> Result<DryRun, Failed> {
-    let (selected, mut warnings) = select(inputs, options, target)?;
+fn plan(
+    inputs: &[Input],
+    fillers: &Fillers,
+    options: &Options,
+    target: &Target,
+) -> Result<DryRun, Failed> {
+    let sources = fillers.sources(inputs);
+    let (selected, mut warnings) = select(inputs, options, target, &sources)?;
     let plan = Plan::new(
         inputs,
         &selected,
@@ -175,7 +183,7 @@ fn image(plan: &Plan, planned: &PlannedManifest) -> Option<DryImage> {
     }
     let layers = planned.layers.iter().filter_map(|layer| match layer {
         PlannedLayer::Tar { job, .. } => Some(dry_layer(&plan.jobs[*job])),
-        PlannedLayer::Other(_) | PlannedLayer::Absent(..) => None,
+        PlannedLayer::Other { .. } | PlannedLayer::Absent(..) => None,
     });
     Some(DryImage {
         platform: manifest.platform().cloned(),

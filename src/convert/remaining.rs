@@ -77,6 +77,10 @@ impl Remaining {
         Ok(remaining)
     }
 
+    pub fn inputs(&self) -> &[Input] {
+        &self.inputs
+    }
+
     /// Attempts the same with fewer and fewer inputs, until none of them fails. Gives what came of it, or `None` if nothing
     /// was left, and what failed.
     ///

@@ -41,6 +41,16 @@ impl Error {
             Error::InsufficientSpace { .. } => Some(
                 "free some space, or write to another disk: a tenth of the free space is kept free",
             ),
+            Error::BlobsMissing { .. } => Some(
+                "add the inputs that have them, name what has them with `--fill-from`, or use `--missing keep`",
+            ),
+            Error::DifferentBuilds { .. } => Some("convert the parts of each output by themselves"),
+            Error::NotADigest { .. } => Some(
+                "list one digest or diff_id per line, as `ocify inspect --digests` prints them",
+            ),
+            Error::NotRemade { .. } => {
+                Some("use the version of ocify that made the part, or fill from a copy of the blob")
+            }
             Error::NoSuchImage { .. } => {
                 Some("select by name, by position such as `@0`, or by digest")
             }

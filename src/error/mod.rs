@@ -210,6 +210,39 @@ pub enum Error {
         found: u64,
     },
 
+    /// Blobs that an input leaves out, and that are nowhere else.
+    #[error("{}", missing(.blobs))]
+    BlobsMissing {
+        /// What each is, and where it could come from.
+        blobs: Vec<String>,
+    },
+    /// Parts of two outputs were taken for parts of one.
+    #[error(
+        "{first} and {second} are parts of different outputs: {name} is not the same image in both"
+    )]
+    DifferentBuilds {
+        /// A name that both have.
+        name: String,
+        /// An input.
+        first: String,
+        /// Another input.
+        second: String,
+    },
+    /// A blob that was made again turned out to be another.
+    #[error(
+        "the layer encoded again is {found}, expected {expected}: it was encoded by encoder {encoder}, and this program has {own_encoder}"
+    )]
+    NotRemade {
+        /// The blob that was to be made.
+        expected: Digest,
+        /// The blob that was made.
+        found: Digest,
+        /// The version of the encoder that made it first.
+        encoder: String,
+        /// The version of the encoder of this program.
+        own_encoder: String,
+    },
+
     // What was asked for.
     /// `--image` names nothing.
     #[error("no image {wanted}; available: {available}")]
@@ -315,6 +348,16 @@ pub enum Error {
     /// A part of a multi-platform image must have a platform.
     #[error("the config lacks os or architecture, which a part of a multi-platform image needs")]
     NoPlatform,
+    /// A list of digests has something else in it.
+    #[error(
+        "{place}: {found:?} is not a digest, expected one such as sha256:0123456789abcdef… with 64 digits"
+    )]
+    NotADigest {
+        /// Which line.
+        place: String,
+        /// What is there.
+        found: String,
+    },
     /// `--index` names what no engine takes.
     #[error("`{name}` is not an image name, expected one such as registry.local/app:1.0")]
     IndexName {
@@ -414,6 +457,22 @@ pub enum Error {
         /// The output.
         path: PathBuf,
     },
+}
+
+/// The most missing blobs that are listed.
+const MAX_LISTED: usize = 20;
+
+fn missing(blobs: &[String]) -> String {
+    let count = match blobs.len() {
+        1 => "1 blob is missing".to_owned(),
+        count => format!("{count} blobs are missing"),
+    };
+    let listed = &blobs[..blobs.len().min(MAX_LISTED)];
+    format!(
+        "{count}: {}{}",
+        listed.join(", "),
+        more(blobs.len() - listed.len())
+    )
 }
 
 fn more(count: usize) -> String {

@@ -102,6 +102,7 @@ codes! {
     Error Stops Limit "limit" "Something exceeds one of the documented limits."
     Error Stops ArchiveSize "archive-size" "A compressed archive decodes to much more than any archive of its size."
     Error Stops MissingBlob "missing-blob" "A blob or file that a document refers to is missing."
+    Error Stops AbsentList "absent-list" "`ocify-absent.json`, which lists the blobs that a layout leaves out on purpose, is malformed."
     Error Stops BadLink "bad-link" "A name leads to a dangling or circular link, or to something that is not a file."
     Error Stops BlobDigest "blob-digest" "A blob's content does not match its digest."
     Error Stops BlobSize "blob-size" "A blob's size differs from the size in its descriptor."
@@ -178,6 +179,7 @@ codes! {
     Warning Warns Cache "cache" "The cache cannot be used, or one of its entries is damaged; the layers are encoded again."
 
     Note Stops NoImages "no-images" "The input lists no images."
+    Note Stops BlobLeftOut "blob-left-out" "A blob was left out on purpose and is listed in `ocify-absent.json`. `convert` needs another input that has it, or `--missing keep`."
     Note Silent UnreferencedBlob "unreferenced-blob" "No readable document refers to a blob."
     Note Silent SubjectMissing "subject-missing" "The manifest that is the `subject` of a referrer is missing."
     Note Warns PlatformAbsent "platform-absent" "An index lists a platform whose manifest or layers are missing, as when only one platform was saved."

@@ -16,7 +16,7 @@ mod registry;
 #[cfg(all(test, feature = "shared-tests"))]
 mod shared_tests;
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 use std::path::{Path, PathBuf};
 
 pub(crate) use docker::go_time;
@@ -28,7 +28,7 @@ pub(crate) use registry::find_loose_blobs;
 use crate::digest::Digest;
 use crate::error::{Error, Result, ResultExt};
 use crate::findings::{Code, Finding, Place, Response};
-use crate::image::Entry;
+use crate::image::{AbsentBlob, Entry};
 use crate::interrupt::Interrupt;
 use crate::limits;
 use crate::progress::Progress;
@@ -60,6 +60,8 @@ pub struct Input {
     /// Of a registry tree: the files that say which manifests there are, and its root.
     links: HashSet<ContentId>,
     root: String,
+    /// What the input leaves out on purpose.
+    pub(crate) absent: BTreeMap<Digest, AbsentBlob>,
     pub(crate) files: Files,
 }
 
@@ -154,6 +156,7 @@ impl Input {
             known: HashSet::new(),
             links: HashSet::new(),
             root: String::new(),
+            absent: BTreeMap::new(),
             files: Files::default(),
         }
     }
@@ -207,6 +210,11 @@ impl Input {
         documents
     }
 
+    /// Whether it is a part of an output, which may lack blobs.
+    pub(crate) fn is_part(&self) -> bool {
+        self.files.has(oci::ABSENT)
+    }
+
     /// Whether `files` look like an OCI layout.
     pub(crate) fn is_layout(files: &Files) -> bool {
         files.has("oci-layout") && files.has("index.json")
@@ -225,10 +233,13 @@ impl Input {
             entries,
             noted: found.noted,
             documents: found.documents,
+            absent: found.absent,
             files,
             ..Input::empty(name)
         };
-        input.warnings(|_, _| true)?;
+        let about = input.about(|_, _| true);
+        // What it leaves out it may go on to leave out.
+        warnings_of(about.filter(|(_, finding)| finding.code != Code::BlobLeftOut))?;
         Ok(input)
     }
 }
@@ -332,6 +343,7 @@ fn read(name: String, opened: Opened, options: &ReadOptions) -> Input {
         known: found.known,
         links: found.links,
         root: read.root,
+        absent: found.absent,
         files,
     }
 }

@@ -1,6 +1,6 @@
 //! What the readers of all formats share: files found, documents read, findings noted, each limit kept in one place.
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 
 use serde_json::Value;
@@ -9,6 +9,7 @@ use super::json::{self, Fields};
 use crate::digest::Digest;
 use crate::error::Error;
 use crate::findings::{Code, Finding, Place};
+use crate::image::AbsentBlob;
 use crate::limits;
 use crate::source::registry::Unlisted;
 use crate::source::{Content, ContentId, Files};
@@ -21,6 +22,8 @@ pub(crate) struct Reading<'f> {
     pub entry: Option<usize>,
     /// The manifest that is being read, where it has a digest.
     pub manifest: Option<Digest>,
+    /// What the input leaves out on purpose.
+    pub absent: BTreeMap<Digest, AbsentBlob>,
     /// What has been read as a document.
     documents: HashSet<ContentId>,
     /// What something refers to, or has been read.
@@ -38,6 +41,7 @@ pub(crate) struct Finished {
     pub documents: HashSet<ContentId>,
     pub known: HashSet<ContentId>,
     pub links: HashSet<ContentId>,
+    pub absent: BTreeMap<Digest, AbsentBlob>,
 }
 
 /// A finding with the entry that it concerns; `None` if it concerns all.
@@ -70,6 +74,7 @@ impl<'f> Reading<'f> {
             findings: Vec::new(),
             entry: None,
             manifest: None,
+            absent: BTreeMap::new(),
             documents: HashSet::new(),
             known: HashSet::new(),
             links: HashSet::new(),
@@ -155,6 +160,16 @@ impl<'f> Reading<'f> {
                 None
             }
             Found::Broken => None,
+        }
+    }
+
+    /// Notes that a blob is missing, or that it was left out on purpose.
+    pub fn missing(&mut self, digest: &Digest, place: &Place) {
+        if self.absent.contains_key(digest) {
+            let message = format!("left out on purpose: {} lists it", super::oci::ABSENT);
+            self.note(Code::BlobLeftOut, place, message);
+        } else {
+            self.note(Code::MissingBlob, place, MISSING);
         }
     }
 
@@ -301,6 +316,7 @@ impl<'f> Reading<'f> {
             documents: self.documents,
             known: self.known,
             links: self.links,
+            absent: self.absent,
         }
     }
 }

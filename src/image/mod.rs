@@ -2,6 +2,7 @@
 //!
 //! Reading an input fills this with documents (as bytes) and with the places of blobs; no layer is read yet.
 
+mod absent;
 mod config;
 mod descriptor;
 mod manifest_format;
@@ -11,6 +12,8 @@ mod platform;
 mod resolved;
 mod v1;
 
+pub use absent::AbsentBlob;
+pub(crate) use absent::Recipe;
 pub use config::{ConfigView, HistoryEntry, ImageConfig};
 pub use descriptor::{Descriptor, Document};
 pub use manifest_format::ManifestFormat;
@@ -27,6 +30,7 @@ use media_type::LayerKind;
 
 use serde_json::{Map, Value};
 
+use crate::compression::Encoding;
 use crate::digest::{DiffId, Digest};
 use crate::limits;
 use crate::source::Content;
@@ -201,6 +205,21 @@ pub struct TarLayer {
     pub diff_id: Option<DiffId>,
     /// Not to be distributed.
     pub foreign: bool,
+    /// Set if it is not from the input whose image has it.
+    pub fill: Option<Fill>,
+}
+
+/// Where a layer is from that its input lacks.
+#[derive(Debug, Clone)]
+pub struct Fill {
+    /// What it is from, as the user named it.
+    pub source: String,
+    /// Whether the output has this very blob already.
+    pub in_output: bool,
+    /// How the blob is made of the layer; `None` if `content` is the blob.
+    pub encoding: Option<Encoding>,
+    /// The program that made the blob first.
+    pub encoder: Option<String>,
 }
 
 /// A blob that is carried along.

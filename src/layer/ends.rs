@@ -1,7 +1,7 @@
 //! Both ends of a layer: opening it, and seeing at its end whether it is what it must be.
 
 use super::examination::Examination;
-use super::pipeline::{Run, Target};
+use super::pipeline::Run;
 use super::source::{Flaw, Source};
 use super::writer::Writer;
 use super::{Action, Examined, Job, Outcome};
@@ -70,9 +70,7 @@ impl<'a> Run<'a> {
     pub fn new_writer(&self, job: &'a Job) -> Result<Option<Box<Writer<'a>>>> {
         match (job.action, self.target) {
             (Action::Check { .. }, _) | (_, None) => Ok(None),
-            (_, Some(Target { output, cache })) => {
-                Ok(Some(Box::new(Writer::new(job, output, cache)?)))
-            }
+            (_, Some(target)) => Ok(Some(Box::new(Writer::new(job, target)?))),
         }
     }
 }

@@ -67,9 +67,37 @@ pub(crate) struct Job {
     pub place: Place,
     /// Where it is in the cache, if its content is from there.
     pub entry: Option<PathBuf>,
+    pub destination: Destination,
+    /// Set if a blob is made that was made before.
+    pub remade: Option<Remade>,
+}
+
+/// What becomes of the blob.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Destination {
+    /// It is written, whatever another side has.
+    Always,
+    /// It is written, unless another side has it.
+    UnlessKnown,
+    /// The output has it already: it is only checked.
+    InPlace,
+}
+
+/// A blob that was made before by this program or another version of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Remade {
+    /// What it must be again.
+    pub digest: Digest,
+    /// The version of the encoder that made it first, where that is known.
+    pub encoder: Option<String>,
 }
 
 impl Job {
+    /// Whether the output has the blob already.
+    pub fn is_in_place(&self) -> bool {
+        self.destination == Destination::InPlace
+    }
+
     /// How many buffers a chunk takes: one decoded and, if what is written is something else, one of that.
     pub(super) fn buffers(&self) -> usize {
         match self.action {

@@ -4,6 +4,7 @@ mod ends;
 mod examination;
 mod examined;
 mod job;
+mod known;
 mod pipeline;
 mod reuse;
 mod sniff;
@@ -25,7 +26,8 @@ use crate::output::Output;
 use crate::progress::Progress;
 
 pub(crate) use examined::Examined;
-pub(crate) use job::{Action, Job};
+pub(crate) use job::{Action, Destination, Job, Remade};
+pub(crate) use known::Known;
 pub(crate) use sniff::unknown_codec;
 pub(crate) use threads::thread_pool;
 
@@ -72,15 +74,28 @@ pub(crate) struct Outcome {
     pub codec: Codec,
     /// Of the decoded bytes, when they were decoded.
     pub diff_id: Option<DiffId>,
+    /// Whether the output lacks the blob, since another side has it.
+    pub left_out: bool,
 }
 
 impl Pipeline<'_> {
-    /// Does all jobs into an output. Layers that are encoded are kept in the cache for the next run.
+    /// Does all jobs into an output. Layers that are encoded are kept in the cache for the next run. What is known is left
+    /// out.
     ///
     /// # Errors
     /// The first finding that stops a conversion, unless it is recorded.
-    pub fn write(&self, output: &Output, cache: Option<&Cache>, jobs: &[Job]) -> Result<Done> {
-        let target = pipeline::Target { output, cache };
+    pub fn write(
+        &self,
+        output: &Output,
+        cache: Option<&Cache>,
+        known: &Known,
+        jobs: &[Job],
+    ) -> Result<Done> {
+        let target = pipeline::Target {
+            output,
+            cache,
+            known,
+        };
         let mut done = Done {
             outcomes: Vec::with_capacity(jobs.len()),
             warnings: Vec::new(),

@@ -19,7 +19,7 @@ use super::reuse::Reuse;
 use super::source::{Piece, ReadToEnd};
 use super::state::{Reader, State, Track, budget};
 use super::writer::ToWrite;
-use super::{Action, Examined, Job, OnDamage, Outcome, Pipeline};
+use super::{Action, Examined, Job, Known, OnDamage, Outcome, Pipeline};
 use crate::cache::Cache;
 use crate::compression::Encoding;
 use crate::error::{Error, Result};
@@ -32,6 +32,8 @@ pub(super) struct Target<'a> {
     pub output: &'a Output,
     /// Where layers that are encoded are kept for the next run.
     pub cache: Option<&'a Cache>,
+    /// What is left out.
+    pub known: &'a Known,
 }
 
 /// Does all jobs. With a target, what was found out about each in the jobs' order, with what was written.

@@ -3,12 +3,13 @@
 use std::fs::File;
 use std::sync::Arc;
 
-use super::{Action, Job, Outcome};
-use crate::cache::{Cache, StagedEntry};
-use crate::compression::{EncodedChunk, Encoding, Framing};
+use super::pipeline::Target;
+use super::{Action, Destination, Job, Known, Outcome};
+use crate::cache::StagedEntry;
+use crate::compression::{EncodedChunk, Encoding, Framing, encoder_version};
 use crate::digest::{DiffId, Digest, Hasher};
 use crate::error::{Error, Result};
-use crate::output::{BlobWriter, Output};
+use crate::output::BlobWriter;
 use crate::source::Content;
 
 /// A part of a blob.
@@ -35,13 +36,30 @@ pub(super) struct Writer<'a> {
     size: u64,
     /// Where the cache gets the same bytes.
     entry: Option<StagedEntry<'a>>,
+    known: &'a Known,
 }
 
 impl<'a> Writer<'a> {
-    pub fn new(job: &'a Job, output: &'a Output, cache: Option<&'a Cache>) -> Result<Writer<'a>> {
+    pub fn new(job: &'a Job, target: Target<'a>) -> Result<Writer<'a>> {
+        let Target {
+            output,
+            cache,
+            known,
+        } = target;
+        let is_written = match job.destination {
+            Destination::Always => true,
+            Destination::UnlessKnown => !known.has(job),
+            Destination::InPlace => false,
+        };
+        let blob = if is_written {
+            output.begin_blob(job.expected(), job.content.stored())?
+        } else {
+            output.no_blob()
+        };
         let mut writer = Writer {
             job,
-            blob: output.begin_blob(job.expected(), job.content.stored())?,
+            blob,
+            known,
             cloned: false,
             hasher: None,
             framing: None,
@@ -126,11 +144,17 @@ impl<'a> Writer<'a> {
             (None, Some(diff_id)) => diff_id.0,
             (None, None) => source_digest,
         };
-        self.blob.finish(&digest)?;
-        if let (Some(entry), Some(diff_id)) = (self.entry, diff_id) {
-            entry.finish(&diff_id, &digest);
+        if let Some(remade) = &self.job.remade
+            && remade.digest != digest
+        {
+            return Err(Error::NotRemade {
+                expected: remade.digest,
+                found: digest,
+                encoder: remade.encoder.clone().unwrap_or_default(),
+                own_encoder: encoder_version(),
+            });
         }
-        Ok(Outcome {
+        let mut outcome = Outcome {
             source_digest,
             digest,
             size: self.size,
@@ -139,6 +163,18 @@ impl<'a> Writer<'a> {
                 Action::Keep { .. } | Action::Check { .. } => self.job.codec,
             },
             diff_id,
-        })
+            left_out: false,
+        };
+        let may_be_left_out = self.job.destination == Destination::UnlessKnown;
+        outcome.left_out = may_be_left_out && self.known.has_outcome(self.job, &outcome);
+        if outcome.left_out {
+            self.blob.discard()?;
+        } else {
+            self.blob.finish(&digest)?;
+        }
+        if let (Some(entry), Some(diff_id)) = (self.entry, diff_id) {
+            entry.finish(&diff_id, &digest);
+        }
+        Ok(outcome)
     }
 }

@@ -4,7 +4,8 @@ use std::io::Read;
 
 use crate::digest::Digest;
 use crate::error::{Error, Result};
-use crate::image::{Config, Document, Layer, Node};
+use crate::formats::Input;
+use crate::image::{AbsentBlob, Config, Document, Layer, Node};
 use crate::interrupt::Interrupt;
 use crate::source::Content;
 
@@ -39,6 +40,23 @@ pub(super) fn collect(
             }
         }
     });
+}
+
+/// What is below `node` and is left out on purpose.
+pub(super) fn absent(node: &Node, input: &Input) -> Vec<AbsentBlob> {
+    let mut absent = Vec::new();
+    for manifest in node.manifests() {
+        for layer in &manifest.layers {
+            if let Layer::Absent {
+                descriptor: Some(descriptor),
+                ..
+            } = layer
+            {
+                absent.extend(input.absent.get(&descriptor.digest).cloned());
+            }
+        }
+    }
+    absent
 }
 
 /// Reads a blob to its end and checks its digest.

@@ -8,10 +8,12 @@ use std::sync::atomic::AtomicU64;
 
 use rustix::fs::FileType;
 
+use super::absent::{self, AbsentList};
 use super::index::{Additions, MovedName};
 use super::staged_blob::{BlobFolder, StagedBlob};
 use super::{Existing, OutputOptions, link_blobs, replace_folder};
 use crate::error::{Error, Result};
+use crate::formats::oci::ABSENT;
 use crate::fs::{Dir, StagedDir, dir, staging};
 use crate::image::Document;
 use crate::interrupt::Interrupt;
@@ -125,11 +127,26 @@ impl FolderOutput {
     pub fn commit(mut self, additions: &Additions) -> Result<Vec<MovedName>> {
         let interrupt = self.interrupt.clone();
         let _publishing = interrupt.publishing()?;
+        if let (true, Some(digest)) = (self.place != Place::Added, additions.in_place.first()) {
+            // The layout that had it is gone.
+            let name = digest.blob_path();
+            return Err(Error::Missing { name });
+        }
         if self.place != Place::Added {
             write_marker(&mut self.staged.lock, self.fsync)
                 .map_err(Error::io("write", self.staged.dir.path(LAYOUT)))?;
             let index = additions.merge(None)?;
             self.staged.dir.write(INDEX, &index.bytes, self.fsync)?;
+            let mut absent = additions.absent.clone();
+            for digest in additions.absent.keys() {
+                if absent::has(&self.staged.dir, digest)? {
+                    absent.remove(digest);
+                }
+            }
+            if additions.is_part || !absent.is_empty() {
+                let bytes = absent::bytes(&absent)?;
+                self.staged.dir.write(ABSENT, &bytes, self.fsync)?;
+            }
             self.sync_staged()?;
             self.interrupt.check()?;
             if self.place == Place::Replaced {
@@ -144,6 +161,9 @@ impl FolderOutput {
                 return Ok(index.moved);
             }
             // Somebody else has made the layout meanwhile: add to theirs.
+            if self.staged.dir.kind(ABSENT)?.is_some() {
+                self.staged.dir.remove_file(ABSENT)?;
+            }
         }
         let (layout, mut lock) = lock_layout(&self.parent, &self.name, &self.interrupt)?;
         let result = self.add_to(&layout, &mut lock, additions);
@@ -167,6 +187,33 @@ impl FolderOutput {
             // The folder was empty, or a run died that was about to make a layout of it.
             write_marker(lock, self.fsync).map_err(Error::io("write", layout.path(LAYOUT)))?;
         }
+        for digest in &additions.in_place {
+            if !absent::has(layout, digest)? {
+                // It was pruned since it was read.
+                let name = digest.blob_path();
+                return Err(Error::Missing { name });
+            }
+        }
+        let mut absent = AbsentList::read(layout)?;
+        let staged = &self.staged.dir;
+        let added = absent
+            .extend(&additions.absent, staged, self.fsync)
+            .and_then(|()| self.add_blobs(layout, additions));
+        match added {
+            Ok(moved) => {
+                absent.cross_out(staged, self.fsync)?;
+                self.sync(layout)?;
+                Ok(moved)
+            }
+            Err(error) => {
+                absent.restore(staged);
+                Err(error)
+            }
+        }
+    }
+
+    /// Adds blobs, and index.json after them.
+    fn add_blobs(&self, layout: &Dir, additions: &Additions) -> Result<Vec<MovedName>> {
         let index = additions.merge(layout.read(INDEX)?.as_deref())?;
         let staged = &self.staged.dir;
         // Who may read the index stays as it was, from the first byte on.
@@ -177,7 +224,6 @@ impl FolderOutput {
             .map_err(Error::io("write", layout.path(INDEX)))?;
         link_blobs::put_blobs(staged, layout, |folder| self.sync(folder))?;
         staged.rename(link_blobs::NEXT_INDEX, layout, INDEX)?;
-        self.sync(layout)?;
         Ok(index.moved)
     }
 

@@ -1,13 +1,13 @@
 //! index.json: what a conversion adds to it, and how that joins what is there.
 
-use std::collections::{HashMap, HashSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet, VecDeque};
 
 use serde_json::{Value, json};
 
 use crate::digest::Digest;
 use crate::error::{Error, Result};
 use crate::formats::to_bytes;
-use crate::image::{CONTAINERD_NAME, Descriptor, REF_NAME, media_type};
+use crate::image::{AbsentBlob, CONTAINERD_NAME, Descriptor, REF_NAME, media_type};
 use crate::limits;
 
 /// What a conversion adds to an output besides blobs and documents.
@@ -17,6 +17,12 @@ pub(crate) struct Additions {
     pub descriptors: Vec<Descriptor>,
     /// Detached signatures, by the name of the file that a `dir:` folder has them in.
     pub signatures: Vec<(String, Vec<u8>)>,
+    /// Whether the output is a part, which may lack blobs. A new one then says what it lacks even if that is nothing.
+    pub is_part: bool,
+    /// Blobs that the output may lack.
+    pub absent: BTreeMap<Digest, AbsentBlob>,
+    /// Blobs that the output had already, and that were not written again.
+    pub in_place: BTreeSet<Digest>,
 }
 
 impl Additions {

@@ -1,6 +1,7 @@
 //! Outputs: an OCI layout as a folder, as a tar, or as a tar on standard output; a `dir:` folder. An output appears whole or
 //! not at all.
 
+mod absent;
 mod copy_blobs;
 mod dir;
 mod docker;
@@ -18,6 +19,7 @@ mod target;
 use std::fs::File;
 use std::path::Path;
 
+pub(crate) use absent::keep_needed;
 use dir::DirOutput;
 use folder::FolderOutput;
 pub(crate) use folder::{lock_layout, remove_stale};
@@ -118,6 +120,16 @@ impl Output {
         })
     }
 
+    /// A blob that is only hashed.
+    pub fn no_blob(&self) -> BlobWriter<'_> {
+        BlobWriter {
+            blob: Blob::None,
+            free_space: &self.free_space,
+            stored: u64::MAX,
+            size: 0,
+        }
+    }
+
     /// Adds a document as a blob.
     pub fn put(&self, document: &Document) -> Result<()> {
         match &self.kind {
@@ -152,6 +164,8 @@ pub(crate) struct BlobWriter<'a> {
 enum Blob<'a> {
     Staged(StagedBlob<'a>),
     Tar(TarBlob<'a>),
+    /// Not written.
+    None,
 }
 
 impl BlobWriter<'_> {
@@ -166,6 +180,7 @@ impl BlobWriter<'_> {
         match &mut self.blob {
             Blob::Staged(blob) => blob.write(bytes),
             Blob::Tar(blob) => blob.write(bytes),
+            Blob::None => Ok(()),
         }
     }
 
@@ -174,7 +189,7 @@ impl BlobWriter<'_> {
     pub fn clone_file(&mut self, file: &File, size: u64) -> Result<Option<Content>> {
         let clone = match &mut self.blob {
             Blob::Staged(blob) => blob.clone_file(file, size)?,
-            Blob::Tar(_) => None,
+            Blob::Tar(_) | Blob::None => None,
         };
         Ok(clone.map(|clone| Content::whole(clone, size)))
     }
@@ -183,6 +198,16 @@ impl BlobWriter<'_> {
         match self.blob {
             Blob::Staged(blob) => blob.finish(digest),
             Blob::Tar(blob) => blob.finish(digest),
+            Blob::None => Ok(()),
+        }
+    }
+
+    /// Forgets the blob.
+    pub fn discard(self) -> Result<()> {
+        match self.blob {
+            Blob::Staged(blob) => blob.discard(),
+            // The next blob is written over it.
+            Blob::Tar(_) | Blob::None => Ok(()),
         }
     }
 }

@@ -74,6 +74,10 @@ impl StagedBlob<'_> {
             .map_err(Error::io("write", self.staged.path(&self.name)))
     }
 
+    pub fn discard(self) -> Result<()> {
+        self.staged.remove_file(&self.name)
+    }
+
     pub fn finish(self, digest: &Digest) -> Result<()> {
         if self.fsync {
             self.file

@@ -24,7 +24,8 @@ use crate::mutex::lock;
 use crate::progress::{Progress, Step};
 use crate::source::Content;
 
-use crate::image::Document;
+use crate::formats::oci::ABSENT;
+use crate::image::{AbsentBlob, Document};
 
 const BLOCK_BYTES: usize = 512;
 const BLOCK: u64 = BLOCK_BYTES as u64;
@@ -76,8 +77,18 @@ struct Existing {
 struct Contents {
     end: u64,
     blobs: BTreeSet<Digest>,
+    /// Blobs that are not in it on purpose: somebody else has them.
+    absent: BTreeMap<Digest, AbsentBlob>,
+    is_part: bool,
     /// Manifests and indexes, for manifest.json.
     documents: BTreeMap<Digest, Vec<u8>>,
+}
+
+impl Contents {
+    fn start(&mut self, additions: &Additions) {
+        self.absent.clone_from(&additions.absent);
+        self.is_part = additions.is_part;
+    }
 }
 
 impl docker::Blobs for Contents {
@@ -86,7 +97,7 @@ impl docker::Blobs for Contents {
     }
 
     fn has(&self, digest: &Digest) -> bool {
-        self.blobs.contains(digest)
+        self.blobs.contains(digest) || self.absent.contains_key(digest)
     }
 }
 
@@ -220,6 +231,7 @@ impl TarOutput {
         let (parent, name) = match &self.medium {
             Medium::Staged { parent, name, .. } => (parent.clone(), name.clone()),
             Medium::Temporary { file, stdout } => {
+                self.contents().start(additions);
                 let (_, moved) = self.close(additions.merge(None)?)?;
                 self.copy_to(file, stdout)?;
                 return Ok(moved);
@@ -231,6 +243,7 @@ impl TarOutput {
         loop {
             let existing = self.lock_existing(&parent, &name)?;
             let input = existing.as_ref().and_then(|there| there.input.as_ref());
+            self.contents().start(additions);
             let index = match input {
                 Some(input) => {
                     let index = input.files.get("index.json");
@@ -305,6 +318,10 @@ impl TarOutput {
                 .is_none_or(|digest| kept.contains(&digest))
             {
                 super::copy_blobs::collect(&entry.node, &mut documents, &mut blobs);
+                let mut contents = self.contents();
+                for blob in super::copy_blobs::absent(&entry.node, input) {
+                    contents.absent.entry(blob.digest).or_insert(blob);
+                }
             }
         }
         for document in &documents {
@@ -326,7 +343,13 @@ impl TarOutput {
     /// Writes index.json, manifest.json and the end-of-archive marker. Gives the tar's length.
     fn close(&self, index: Merged) -> Result<(u64, Vec<MovedName>)> {
         let mut contents = self.contents();
+        let Contents { blobs, absent, .. } = &mut *contents;
+        absent.retain(|digest, _| !blobs.contains(digest));
         self.append(&mut contents, "index.json", &index.bytes)?;
+        if contents.is_part || !contents.absent.is_empty() {
+            let absent = super::absent::bytes(&contents.absent)?;
+            self.append(&mut contents, ABSENT, &absent)?;
+        }
         if self.options.docker_manifest
             && let Some(manifest) = docker::manifest(&index.bytes, &*contents)?
         {

@@ -3,12 +3,12 @@
 use std::collections::HashMap;
 
 use super::Check;
-use crate::compression::{Codec, Compression};
+use crate::compression::{Codec, Compression, Encoding};
 use crate::digest::{DiffId, Digest};
 use crate::error::{Error, Result};
 use crate::findings::{Code, Finding, Place};
 use crate::image::{Blob, TarLayer};
-use crate::layer::{Action, Job, unknown_codec};
+use crate::layer::{Action, Destination, Job, Remade, unknown_codec};
 use crate::source::{Content, ContentId};
 
 pub(super) struct Jobs {
@@ -44,17 +44,41 @@ impl Jobs {
         }
     }
 
-    /// The number of a layer's job, and the codec of the layer in the input.
-    pub fn layer(&mut self, layer: &TarLayer, place: &Place) -> Result<(usize, Codec)> {
+    /// The number of a layer's job, and the codec of the layer in the input. In a part of an output the layers are as they
+    /// are to be in the whole.
+    pub fn layer(
+        &mut self,
+        layer: &TarLayer,
+        is_part: bool,
+        place: &Place,
+    ) -> Result<(usize, Codec)> {
+        let place = &match &layer.fill {
+            Some(fill) => Place {
+                input: Some(fill.source.clone()),
+                ..place.clone()
+            },
+            None => place.clone(),
+        };
         let content = content(layer);
         let locate = |error: Error| error.at(place.clone());
         let codec = content.codec().map_err(locate)?;
-        let (action, key) = match (self.compression.encoding(codec), layer.digest) {
-            (Some(encoding), _) => {
+        let remade = remade(layer);
+        // The codec that the input says, where another copy of the layer takes the blob's place.
+        let own_codec = remade
+            .as_ref()
+            .map_or(codec, |(encoding, _)| encoding.codec());
+        let keeps_all = is_part && self.compression == Compression::Keep;
+        let encoding = self.compression.encoding(own_codec).filter(|_| !keeps_all);
+        let (action, key) = match (encoding, &remade, layer.digest) {
+            (Some(encoding), ..) => {
                 let key = layer.diff_id.map(Key::Encoded);
                 (Action::Encode(encoding), key)
             }
-            (None, digest) => {
+            (None, Some((encoding, remade)), _) => {
+                let key = Key::Kept(remade.digest, layer.diff_id);
+                (Action::Encode(*encoding), Some(key))
+            }
+            (None, None, digest) => {
                 let decode =
                     self.check == Check::Full || digest.is_none() || layer.diff_id.is_none();
                 let encoded = layer.diff_id.map(Key::Encoded);
@@ -63,6 +87,8 @@ impl Jobs {
             }
         };
         let key = key.unwrap_or_else(|| Key::Place(layer.content.id()));
+        let is_kept = matches!(action, Action::Keep { .. });
+        let in_output = layer.fill.as_ref().is_some_and(|fill| fill.in_output);
         let job = Job {
             codec,
             action,
@@ -71,6 +97,14 @@ impl Jobs {
             place: place.clone(),
             content,
             entry: None,
+            destination: if is_kept && in_output {
+                Destination::InPlace
+            } else {
+                Destination::UnlessKnown
+            },
+            remade: remade
+                .filter(|(encoding, _)| action == Action::Encode(*encoding))
+                .map(|(_, remade)| remade),
         };
         if codec == Codec::None
             && layer.diff_id.is_none()
@@ -80,11 +114,11 @@ impl Jobs {
             let finding = Finding::new(Code::LayerNotTar, place, message);
             return Err(Error::finding(finding));
         }
-        Ok((self.number(key, job), codec))
+        Ok((self.number(key, job), own_codec))
     }
 
     /// The number of the job of a blob that is carried along.
-    pub fn blob(&mut self, blob: &Blob, place: &Place) -> usize {
+    pub fn blob(&mut self, blob: &Blob, destination: Destination, place: &Place) -> usize {
         let digest = blob.descriptor.digest;
         let job = Job {
             content: blob.content.clone(),
@@ -94,6 +128,8 @@ impl Jobs {
             diff_id: None,
             place: place.clone(),
             entry: None,
+            destination,
+            remade: None,
         };
         self.number(Key::Carried(digest), job)
     }
@@ -103,9 +139,21 @@ impl Jobs {
         let number = *self.numbers.entry(key).or_insert(next);
         if number == next {
             self.list.push(job);
+        } else if job.destination == Destination::Always {
+            self.list[number].destination = Destination::Always;
         }
         number
     }
+}
+
+/// How a layer is encoded that takes the place of a blob, and what must come of it.
+fn remade(layer: &TarLayer) -> Option<(Encoding, Remade)> {
+    let fill = layer.fill.as_ref()?;
+    let remade = Remade {
+        digest: layer.descriptor.as_ref()?.digest,
+        encoder: fill.encoder.clone(),
+    };
+    Some((fill.encoding?, remade))
 }
 
 /// Some engines saved layers without files as empty files (<https://github.com/moby/moby/issues/18170>). If the config

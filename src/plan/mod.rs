@@ -15,7 +15,7 @@ use crate::findings::{Finding, Place, Response};
 use crate::formats::Input;
 use crate::image::media_type::codec_mismatch;
 use crate::image::{Blob, Config, Descriptor, Index, Layer, Manifest, Node, TarLayer};
-use crate::layer::Job;
+use crate::layer::{Destination, Job};
 use crate::select::Selected;
 
 /// How much of a layer that is kept is checked.
@@ -64,7 +64,10 @@ pub(crate) enum PlannedLayer<'a> {
         job: usize,
     },
     /// Carried along.
-    Other(&'a Blob),
+    Other {
+        blob: &'a Blob,
+        job: usize,
+    },
     /// A layer that is not here; its descriptor is carried over.
     Absent(&'a Descriptor, Option<crate::digest::DiffId>),
 }
@@ -81,11 +84,13 @@ impl<'a> Plan<'a> {
             warnings: Vec::new(),
             nodes: Vec::new(),
             known: HashMap::new(),
+            is_part: false,
         };
-        let roots = selected
-            .iter()
-            .map(|one| planner.node(&one.entry.node, &one.place(inputs)))
-            .collect::<Result<_>>()?;
+        let mut roots = Vec::with_capacity(selected.len());
+        for one in selected {
+            planner.is_part = inputs[one.input].is_part();
+            roots.push(planner.node(&one.entry.node, &one.place(inputs))?);
+        }
         Ok(Plan {
             jobs: planner.jobs.list,
             warnings: planner.warnings,
@@ -101,6 +106,8 @@ struct Planner<'a> {
     nodes: Vec<PlannedNode<'a>>,
     /// By digest, and by what is below: parts of an index, or layers of an image, may be in one input alone.
     known: HashMap<(Digest, Vec<Option<usize>>), usize>,
+    /// Whether the image is of a part of an output.
+    is_part: bool,
 }
 
 impl<'a> Planner<'a> {
@@ -117,7 +124,7 @@ impl<'a> Planner<'a> {
                 (PlannedNode::Index { index, children }, below)
             }
             Node::Blob(blob) => {
-                let job = self.jobs.blob(blob, place);
+                let job = self.jobs.blob(blob, Destination::Always, place);
                 (PlannedNode::Blob(blob), vec![Some(job)])
             }
             Node::Absent { descriptor, .. } => {
@@ -143,7 +150,7 @@ impl<'a> Planner<'a> {
         place: &Place,
     ) -> Result<(PlannedNode<'a>, Vec<Option<usize>>)> {
         let config = match &manifest.config {
-            Config::Other(blob) => Some(self.jobs.blob(blob, place)),
+            Config::Other(blob) => Some(self.jobs.blob(blob, Destination::Always, place)),
             Config::Image(_) | Config::V1 { .. } => None,
             Config::Unreadable => {
                 let error = Error::document("the config", "it is missing or cannot be read");
@@ -170,7 +177,7 @@ impl<'a> Planner<'a> {
     ) -> Result<(PlannedLayer<'a>, Option<usize>)> {
         match layer {
             Layer::Tar(layer) => {
-                let (job, codec) = self.jobs.layer(layer, place)?;
+                let (job, codec) = self.jobs.layer(layer, self.is_part, place)?;
                 let media_type = layer.descriptor.as_ref().map(|one| one.media_type.as_str());
                 let mismatch = media_type.and_then(|own| codec_mismatch(own, codec));
                 if let Some((code, message)) = mismatch {
@@ -179,8 +186,8 @@ impl<'a> Planner<'a> {
                 Ok((PlannedLayer::Tar { layer, job }, Some(job)))
             }
             Layer::Other(blob) => {
-                let job = self.jobs.blob(blob, place);
-                Ok((PlannedLayer::Other(blob), Some(job)))
+                let job = self.jobs.blob(blob, Destination::UnlessKnown, place);
+                Ok((PlannedLayer::Other { blob, job }, Some(job)))
             }
             Layer::Absent {
                 descriptor: Some(descriptor),

@@ -101,7 +101,7 @@ fn resolved_layer<'a>(planned: &PlannedLayer<'a>, outcomes: &[Outcome]) -> Resol
                     .unwrap_or_default(),
             }
         }
-        PlannedLayer::Other(blob) => ResolvedLayer {
+        PlannedLayer::Other { blob, .. } => ResolvedLayer {
             codec: None,
             diff_id: None,
             media_type: Some(&blob.descriptor.media_type),
@@ -162,7 +162,7 @@ pub(super) fn reports(planned: &PlannedManifest, resolved: &ResolvedImage) -> Ve
                 let listed = layer.descriptor.as_ref().map(|old| old.digest);
                 (listed.or(layer.digest), layer.content.size())
             }
-            PlannedLayer::Other(_) | PlannedLayer::Absent(..) => {
+            PlannedLayer::Other { .. } | PlannedLayer::Absent(..) => {
                 (Some(resolved.digest), resolved.size)
             }
         };

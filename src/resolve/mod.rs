@@ -1,9 +1,10 @@
 //! From the outcomes of the layers to the documents of the output: images are resolved, a writer makes their documents,
 //! and what points to them follows.
 
+mod absent;
 mod image;
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::rc::Rc;
 
 use crate::digest::Digest;
@@ -11,8 +12,8 @@ use crate::error::{Error, Result};
 use crate::formats::docker::{schema1, v2s2};
 use crate::formats::oci;
 use crate::image::{
-    Descriptor, Document, ManifestFormat, MergedChild, Platform, ResolvedChild, ResolvedConfig,
-    ResolvedImage, ResolvedIndex,
+    AbsentBlob, Descriptor, Document, ManifestFormat, MergedChild, Platform, ResolvedChild,
+    ResolvedConfig, ResolvedImage, ResolvedIndex,
 };
 use crate::layer::Outcome;
 use crate::limits;
@@ -32,6 +33,10 @@ pub(crate) struct Resolver<'a> {
     /// By the digest in the input.
     nodes: HashMap<Digest, usize>,
     written: Vec<Option<Rc<Written>>>,
+    /// What the inputs leave out.
+    listed: &'a BTreeMap<Digest, AbsentBlob>,
+    /// What the documents that are written so far refer to and is left out.
+    pub absent: BTreeMap<Digest, AbsentBlob>,
 }
 
 /// A manifest or index of the output.
@@ -49,6 +54,7 @@ impl<'a> Resolver<'a> {
         outcomes: &'a [Outcome],
         output: &'a Output,
         format: ManifestFormat,
+        listed: &'a BTreeMap<Digest, AbsentBlob>,
         with_schema2: bool,
     ) -> Resolver<'a> {
         let mut nodes = HashMap::new();
@@ -73,6 +79,8 @@ impl<'a> Resolver<'a> {
             with_schema2,
             nodes,
             written: vec![None; plan.nodes.len()],
+            listed,
+            absent: BTreeMap::new(),
         }
     }
 
@@ -165,6 +173,8 @@ impl<'a> Resolver<'a> {
         };
         let resolved = image::resolve(planned, self.outcomes, subject)?;
         let (document, image_id) = self.documents(&resolved)?;
+        let absent = absent::of(self, planned, &resolved, &document);
+        self.absent.extend(absent);
         let ResolvedConfig::Image {
             document: config,
             platform,

@@ -12,7 +12,7 @@ use crate::findings::{Code, Finding, Place};
 use crate::formats::{Input, Loose};
 use crate::image::{Blob, Config, Layer, Manifest, Node, TarLayer};
 use crate::interrupt::Interrupt;
-use crate::layer::{Action, Examined, Job, OnDamage, Pipeline};
+use crate::layer::{Action, Destination, Examined, Job, OnDamage, Pipeline};
 use crate::limits;
 use crate::progress::Progress;
 use crate::source::{Content, ContentId};
@@ -246,6 +246,8 @@ impl Wanted {
                     diff_id,
                     place: self.place.clone(),
                     entry: None,
+                    destination: Destination::Always,
+                    remade: None,
                 });
             }
         }

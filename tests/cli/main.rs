@@ -1,5 +1,6 @@
 //! `ocify` as a user runs it, on inputs that code makes.
 
+mod across;
 mod again;
 mod all_or_nothing;
 mod archive_members;
@@ -20,10 +21,12 @@ mod dir_output;
 mod disguises;
 mod docker_archive;
 mod docker_manifest;
+mod fill;
 mod findings;
 mod findings_memory;
 mod findings_names;
 mod generate;
+mod have;
 mod hybrids;
 mod inspect;
 mod inspect_damage;

@@ -1,8 +1,8 @@
 //! What can be wrong with tars: with a layer, whose digests are put right, and with the archive that an input is.
 
-use crate::random::Random;
 use crate::repair;
 use crate::support::files::Files;
+use crate::support::random::Random;
 use crate::support::tar::{self, Body, Member};
 use crate::support::{codec, sha256_hex};
 

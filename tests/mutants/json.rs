@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use crate::random::Random;
+use crate::support::random::Random;
 
 /// A document that keeps the order of its keys, and repeated keys.
 #[derive(Debug, Clone)]

@@ -6,7 +6,6 @@
 mod bytes;
 mod inputs;
 mod json;
-mod random;
 mod repair;
 // Made for the tests of the other commands too, which use what is not used here.
 #[allow(dead_code)]
@@ -22,9 +21,9 @@ use std::thread;
 
 use inputs::{Form, Input};
 use json::Json;
-use random::Random;
 use support::agreement;
 use support::files::Files;
+use support::random::Random;
 use support::sandbox::Sandbox;
 use support::schema1;
 use support::tar::Body;

@@ -11,6 +11,7 @@ pub mod layout;
 pub mod legacy;
 pub mod oci;
 pub mod parts;
+pub mod random;
 pub mod registry;
 pub mod sandbox;
 pub mod schema1;

@@ -144,6 +144,7 @@ fn image(
                 digest: None,
                 diff_id: None,
                 foreign: false,
+                fill: None,
             }),
             None => Layer::Absent {
                 descriptor: None,

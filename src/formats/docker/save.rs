@@ -251,16 +251,25 @@ fn layer(
     let source = diff_id.and_then(|diff_id| sources.get(&diff_id.to_string()));
     let foreign = source
         .filter(|descriptor| media_type::layer_kind(&descriptor.media_type) == LayerKind::Foreign);
-    match reading.find(name, place) {
+    let found = reading.find(name, place);
+    let left_out = blob_of(name).and_then(|digest| reading.absent.get(&digest));
+    if let (Found::Absent, Some(blob)) = (&found, left_out) {
+        let descriptor = Descriptor::new(blob.media_type.clone(), blob.digest, blob.size);
+        reading.missing(&descriptor.digest, place);
+        return Layer::Absent {
+            descriptor: Some(descriptor),
+            diff_id,
+        };
+    }
+    match found {
         Found::Here(content) => Layer::Tar(TarLayer {
             content: content.clone(),
             file: name.to_owned(),
             descriptor: None,
-            digest: clean_name(name)
-                .strip_prefix("blobs/sha256/")
-                .and_then(Digest::from_sha256_hex),
+            digest: blob_of(name),
             diff_id,
             foreign: foreign.is_some(),
+            fill: None,
         }),
         found => {
             // Docker leaves out what its licence forbids to distribute, but tells where it may be had.
@@ -278,6 +287,12 @@ fn layer(
             }
         }
     }
+}
+
+/// The digest in the name of a blob, where the archive is a layout too.
+fn blob_of(name: &str) -> Option<Digest> {
+    let hex = clean_name(name);
+    Digest::from_sha256_hex(hex.strip_prefix("blobs/sha256/")?)
 }
 
 /// A tag leads to one image.

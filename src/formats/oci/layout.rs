@@ -6,6 +6,7 @@ use std::collections::HashMap;
 
 use serde_json::Value;
 
+use super::absent;
 use super::tree::{Blobs, Tree};
 use crate::digest::Digest;
 use crate::findings::{Code, Finding, Place};
@@ -36,6 +37,7 @@ pub(crate) fn read(reading: &mut Reading, beside: Beside) -> Vec<Entry> {
         let place = Place::file("blobs");
         reading.note(Code::LayoutBlobs, &place, "the folder is missing");
     }
+    reading.absent = absent::read(reading);
     let place = Place::file(INDEX);
     let document = match reading.find(INDEX, &place) {
         Found::Here(content) => reading.document(&content, None, &place),

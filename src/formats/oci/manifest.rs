@@ -58,7 +58,7 @@ pub(crate) fn read(
     if is_image(&config, link, &links) {
         image(tree, &mut manifest, &config, links, listed, place);
     } else {
-        if let Some((content, place)) = content(tree, &config, place) {
+        if let Some((content, place)) = content(tree, &config, Need::Always, place) {
             manifest.config = Config::Other(blob(&config, content, &place));
         }
         manifest.layers = artifact_layers(tree, &links, place);
@@ -106,7 +106,7 @@ fn artifact_layers(tree: &mut Tree, links: &[Link], place: &Place) -> Vec<Layer>
     let of = links.len();
     let layers = links.iter().enumerate().map(|(position, link)| {
         let place = place.at_layer(position, of);
-        match content(tree, link, &place) {
+        match content(tree, link, Need::UnlessListed, &place) {
             Some((content, place)) => Layer::Other(blob(link, content, &place)),
             None => Layer::Absent {
                 descriptor: Some(link.descriptor.clone()),
@@ -165,7 +165,7 @@ fn image(
 }
 
 fn read_config(tree: &mut Tree, link: &Link, place: &Place) -> Option<ImageConfig> {
-    let (content, place) = content(tree, link, place)?;
+    let (content, place) = content(tree, link, Need::Always, place)?;
     let digest = link.descriptor.digest;
     let read = tree
         .reading
@@ -220,7 +220,7 @@ fn layer(tree: &mut Tree, link: &Link, diff_id: Option<DiffId>, place: &Place) -
         diff_id,
     };
     if kind == LayerKind::Other {
-        let Some((content, place)) = content(tree, link, place) else {
+        let Some((content, place)) = content(tree, link, Need::UnlessListed, place) else {
             return absent();
         };
         let message = format!(
@@ -237,12 +237,12 @@ fn layer(tree: &mut Tree, link: &Link, diff_id: Option<DiffId>, place: &Place) -
         Found::Here(content) => content,
         Found::Absent => {
             // Engines fetch nothing but file system layers from `urls`.
-            let (code, message) = if descriptor.has_urls() {
-                (Code::ForeignLayerAbsent, FOREIGN_ABSENT)
+            if descriptor.has_urls() {
+                tree.reading
+                    .note(Code::ForeignLayerAbsent, &place, FOREIGN_ABSENT);
             } else {
-                (Code::MissingBlob, MISSING)
-            };
-            tree.reading.note(code, &place, message);
+                tree.reading.missing(&descriptor.digest, &place);
+            }
             return absent();
         }
         Found::Broken => return absent(),
@@ -257,6 +257,7 @@ fn layer(tree: &mut Tree, link: &Link, diff_id: Option<DiffId>, place: &Place) -
         diff_id,
         foreign: kind == LayerKind::Foreign,
         descriptor: Some(descriptor.clone()),
+        fill: None,
     })
 }
 
@@ -264,11 +265,30 @@ fn layer(tree: &mut Tree, link: &Link, diff_id: Option<DiffId>, place: &Place) -
 pub(crate) const FOREIGN_ABSENT: &str =
     "a foreign layer that is missing from the input: only its urls are kept";
 
-/// The content of a blob that must be here, and its place.
-fn content(tree: &mut Tree, link: &Link, place: &Place) -> Option<(Content, Place)> {
+/// Whether a blob must be here.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Need {
+    Always,
+    /// Not where the layout says that it leaves it out.
+    UnlessListed,
+}
+
+/// The content of a blob, and its place.
+fn content(tree: &mut Tree, link: &Link, need: Need, place: &Place) -> Option<(Content, Place)> {
     let name = tree.places.blob(&link.descriptor.digest);
     let place = place.in_file(&name);
-    let content = tree.reading.required(&name, &place)?;
+    let content = match tree.reading.find(&name, &place) {
+        Found::Here(content) => content,
+        Found::Absent if need == Need::UnlessListed => {
+            tree.reading.missing(&link.descriptor.digest, &place);
+            return None;
+        }
+        Found::Absent => {
+            tree.reading.note(Code::MissingBlob, &place, MISSING);
+            return None;
+        }
+        Found::Broken => return None,
+    };
     if link.has_size {
         tree.reading.size(link.descriptor.size, &content, &place);
     }

@@ -1,5 +1,6 @@
 //! OCI image layouts and the documents in them.
 
+mod absent;
 pub(crate) mod layout;
 mod manifest;
 pub(crate) mod tree;
@@ -7,6 +8,7 @@ pub(crate) mod write;
 
 use serde::Deserialize;
 
+pub(crate) use absent::{ABSENT, parse as parse_absent, write as write_absent};
 pub(crate) use manifest::FOREIGN_ABSENT;
 
 use crate::image::media_type::{self, Kind};

@@ -204,6 +204,7 @@ fn blob(reading: &mut Reading, layer: &Schema1Layer, origin: &Origin, place: &Pl
         digest: Some(layer.blob),
         diff_id: None,
         foreign: false,
+        fill: None,
     }))
 }
 

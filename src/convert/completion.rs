@@ -1,0 +1,165 @@
+//! Blobs that the inputs lack: taken from elsewhere, or kept absent, or an error.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::path::PathBuf;
+
+use super::Options;
+use super::remaining::Failed;
+use crate::digest::Digest;
+use crate::error::{Error, Result};
+use crate::findings::{Code, Finding, Place};
+use crate::formats::Input;
+use crate::gap::{self, Lacking, Sources};
+use crate::image::{Layer, Reference};
+use crate::output::{Existing, Target};
+use crate::select::Selected;
+
+/// What inputs can be completed from, besides each other.
+pub(super) struct Fillers {
+    fill_from: Vec<Input>,
+    /// The output, where it is added to.
+    output: Option<Output>,
+}
+
+struct Output {
+    input: Input,
+    /// Whether its blobs stay in their places.
+    is_folder: bool,
+}
+
+impl Fillers {
+    /// Opens what is named, and the output if an input lacks something.
+    pub fn open(
+        inputs: &[Input],
+        target: &Target,
+        options: &Options,
+        open: impl Fn(&PathBuf) -> Result<Input>,
+    ) -> Result<Fillers> {
+        let fill_from = options.fill_from.iter();
+        let fill_from = fill_from.map(|path| gap::usable(open(path)?));
+        let (path, is_folder) = match (target, options.output.existing) {
+            (Target::Folder(path), Existing::ByKind | Existing::Add) => (Some(path), true),
+            (Target::Tar(path), Existing::Add) => (Some(path), false),
+            _ => (None, false),
+        };
+        let path = path.filter(|path| path.exists() && inputs.iter().any(lacks_layers));
+        // What is wrong with an output is found out when it is added to.
+        let output = path.and_then(|path| open(path).ok());
+        Ok(Fillers {
+            fill_from: fill_from.collect::<Result<_>>()?,
+            output: output.map(|input| Output { input, is_folder }),
+        })
+    }
+
+    /// Everything that can complete an input.
+    pub fn sources<'a>(&'a self, inputs: &'a [Input]) -> Sources<'a> {
+        if !inputs.iter().any(lacks_layers) {
+            return Sources::default();
+        }
+        let (kept, copied) = match &self.output {
+            Some(output) if output.is_folder => (Some(&output.input), None),
+            Some(output) => (None, Some(&output.input)),
+            None => (None, None),
+        };
+        let others = inputs.iter().chain(&self.fill_from).chain(copied);
+        Sources::new(others, kept)
+    }
+}
+
+fn lacks_layers(input: &Input) -> bool {
+    let manifests = input.entries.iter().flat_map(|one| one.node.manifests());
+    let mut layers = manifests.flat_map(|manifest| &manifest.layers);
+    layers.any(|layer| matches!(layer, Layer::Absent { .. }))
+}
+
+/// Completes what is selected. Gives warnings of what stays absent.
+///
+/// # Errors
+/// What is nowhere, unless the output may lack it.
+pub(super) fn complete(
+    selected: &mut Vec<Selected>,
+    inputs: &[Input],
+    sources: &Sources,
+    may_lack: bool,
+) -> Result<Vec<Finding>, Failed> {
+    let listed = gap::listed(inputs);
+    let mut lacking: BTreeMap<usize, BTreeMap<Digest, Lacking>> = BTreeMap::new();
+    for one in selected.iter_mut() {
+        let found = gap::fill(&mut one.entry.node, sources, &listed);
+        if !found.is_empty() {
+            lacking.entry(one.input).or_default().extend(found);
+        }
+    }
+    if !may_lack && !lacking.is_empty() {
+        refuse_different_builds(selected, inputs, &lacking)?;
+        let errors = lacking.iter().map(|(&input, blobs)| {
+            let error = Error::BlobsMissing {
+                blobs: blobs.values().map(Lacking::describe).collect(),
+            };
+            (input, error.at(Place::input(&inputs[input].name)))
+        });
+        return Err(Failed::of_inputs(errors.collect::<Vec<_>>()));
+    }
+    keep_distinct(selected, inputs);
+    let mut known = HashSet::new();
+    let mut warnings = Vec::new();
+    for (input, mut blobs) in lacking {
+        // Every volume lacks what a lost one has.
+        blobs.retain(|digest, _| known.insert(*digest));
+        if blobs.is_empty() {
+            continue;
+        }
+        let place = Place::input(&inputs[input].name);
+        let message = match blobs.len() {
+            1 => "1 blob stays absent, as ocify-absent.json in the output says".to_owned(),
+            count => format!("{count} blobs stay absent, as ocify-absent.json in the output says"),
+        };
+        warnings.push(Finding::new(Code::BlobLeftOut, &place, message));
+    }
+    Ok(warnings)
+}
+
+/// Volumes list the same images: each is converted once.
+fn keep_distinct(selected: &mut Vec<Selected>, inputs: &[Input]) {
+    type Key = (Digest, Vec<Reference>);
+    let mut known: HashMap<Digest, Vec<Key>> = HashMap::new();
+    selected.retain(|one| {
+        let digest = one.entry.node.digest();
+        let Some(digest) = digest.filter(|_| inputs[one.input].is_part()) else {
+            return true;
+        };
+        let key = (digest, one.entry.references.clone());
+        let known = known.entry(digest).or_default();
+        let is_new = one.part.is_some() || !known.contains(&key);
+        known.push(key);
+        is_new
+    });
+}
+
+/// Parts of different outputs do not complete each other.
+fn refuse_different_builds(
+    selected: &[Selected],
+    inputs: &[Input],
+    lacking: &BTreeMap<usize, BTreeMap<Digest, Lacking>>,
+) -> Result<(), Failed> {
+    let mut names: HashMap<&str, &Selected> = HashMap::new();
+    let parts = selected
+        .iter()
+        .filter(|one| lacking.contains_key(&one.input));
+    for one in parts {
+        let references = one.entry.references.iter();
+        for name in references.filter_map(Reference::display_name) {
+            let first = *names.entry(name).or_insert(one);
+            let digests = [first, one].map(|one| one.entry.node.digest());
+            if first.input != one.input && digests[0] != digests[1] {
+                let error = Error::DifferentBuilds {
+                    name: name.to_owned(),
+                    first: inputs[first.input].name.clone(),
+                    second: inputs[one.input].name.clone(),
+                };
+                return Err(Failed::of_inputs([(one.input, error)]));
+            }
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,195 @@
+//! What the other side has, as `--have` names it.
+
+use std::collections::{HashMap, HashSet};
+use std::path::PathBuf;
+
+use super::list;
+use crate::compression::Codec;
+use crate::digest::{DiffId, Digest};
+use crate::error::{Error, Result};
+use crate::findings::{Code, Finding, Place, Response};
+use crate::formats::{Input, find_loose_blobs};
+use crate::image::{Blob, Layer, TarLayer};
+use crate::layer::{Action, Destination, Job, Known, Pipeline};
+use crate::source::{Content, ContentId};
+
+/// What the other side has.
+pub(crate) struct Have {
+    /// Lists are taken at their word.
+    listed: HashSet<Digest>,
+    /// Of images, only what is read and found to be right counts.
+    inputs: Vec<Input>,
+}
+
+impl Have {
+    /// Reads lists, and the metadata of images.
+    pub fn open(paths: &[PathBuf], open: impl Fn(&PathBuf) -> Result<Input>) -> Result<Have> {
+        let mut have = Have {
+            listed: HashSet::new(),
+            inputs: Vec::new(),
+        };
+        for path in paths {
+            let list = list::read(path).map_err(|error| match error {
+                // It has the path.
+                Error::Io { .. } => error,
+                error => error.at(Place::input(path.display().to_string())),
+            });
+            match list? {
+                Some(digests) => have.listed.extend(digests),
+                None => have.inputs.push(usable(open(path)?)?),
+            }
+        }
+        Ok(have)
+    }
+
+    /// What of it the jobs need not write, and what is wrong with copies that therefore do not count.
+    pub fn known(&self, jobs: &[Job], pipeline: &Pipeline) -> Result<(Known, Vec<Finding>)> {
+        let mut known = Known {
+            digests: self.listed.clone(),
+            diff_ids: self.listed.iter().copied().map(DiffId).collect(),
+        };
+        let wanted = Wanted::new(jobs);
+        let mut checks = Checks::default();
+        for input in &self.inputs {
+            checks.add(input, &wanted);
+        }
+        let mut warnings = Vec::new();
+        if checks.jobs.is_empty() {
+            return Ok((known, warnings));
+        }
+        let bytes = checks.jobs.iter().map(|job| job.content.size()).sum();
+        pipeline.progress.total(checks.jobs.len(), bytes);
+        let examined = pipeline.examine(&checks.jobs)?;
+        for (job, examined) in checks.jobs.iter().zip(examined) {
+            let mut findings = examined.findings.into_iter();
+            let damage = findings.find(|finding| finding.code.response() == Response::Stops);
+            if let Some(mut damage) = damage {
+                damage.message.push_str("; it is not left out");
+                warnings.push(damage);
+                continue;
+            }
+            known.digests.extend(job.digest);
+            known.diff_ids.extend(job.diff_id);
+        }
+        Ok((known, warnings))
+    }
+}
+
+/// An input of which something can be used. That it has no images is not wrong: then nothing is left out.
+pub(crate) fn usable(mut input: Input) -> Result<Input> {
+    find_loose_blobs(&mut input).map_err(|error| error.at(Place::input(&input.name)))?;
+    if input.entries.is_empty() && input.loose.is_empty() {
+        let about = input.about(|_, _| true);
+        let stops = |(response, finding): &(Response, Finding)| {
+            *response == Response::Stops && finding.code != Code::NoImages
+        };
+        let mut about = about.filter(stops);
+        if let Some((_, finding)) = about.next() {
+            return Err(Error::finding(finding));
+        }
+    }
+    Ok(input)
+}
+
+/// What would be written.
+struct Wanted {
+    digests: HashSet<Digest>,
+    diff_ids: HashSet<DiffId>,
+}
+
+impl Wanted {
+    fn new(jobs: &[Job]) -> Wanted {
+        Wanted {
+            digests: jobs.iter().filter_map(|job| job.digest).collect(),
+            diff_ids: jobs.iter().filter_map(|job| job.diff_id).collect(),
+        }
+    }
+
+    fn has(&self, layer: &TarLayer) -> bool {
+        let has_digest = layer
+            .digest
+            .is_some_and(|digest| self.digests.contains(&digest));
+        has_digest
+            || layer
+                .diff_id
+                .is_some_and(|diff_id| self.diff_ids.contains(&diff_id))
+    }
+}
+
+/// The copies to be checked, each once.
+#[derive(Default)]
+struct Checks {
+    jobs: Vec<Job>,
+    positions: HashMap<(ContentId, Option<DiffId>), usize>,
+}
+
+impl Checks {
+    fn add(&mut self, input: &Input, wanted: &Wanted) {
+        let place = Place::input(&input.name);
+        for entry in &input.entries {
+            for manifest in entry.node.manifests() {
+                for layer in &manifest.layers {
+                    match layer {
+                        Layer::Tar(layer) if wanted.has(layer) => self.layer(layer, &place),
+                        Layer::Other(blob) => self.blob(blob, wanted, &place),
+                        Layer::Tar(_) | Layer::Absent { .. } => {}
+                    }
+                }
+            }
+        }
+        for loose in &input.loose {
+            if wanted.digests.contains(&loose.digest) {
+                let place = place.in_file(&loose.file);
+                self.push(&loose.content, Some(loose.digest), None, &place);
+            }
+        }
+    }
+
+    fn layer(&mut self, layer: &TarLayer, place: &Place) {
+        let place = place.in_file(&layer.file);
+        self.push(&layer.content, layer.digest, layer.diff_id, &place);
+    }
+
+    fn blob(&mut self, blob: &Blob, wanted: &Wanted, place: &Place) {
+        let digest = blob.descriptor.digest;
+        if wanted.digests.contains(&digest) {
+            self.push(
+                &blob.content,
+                Some(digest),
+                None,
+                &place.in_file(&blob.file),
+            );
+        }
+    }
+
+    fn push(
+        &mut self,
+        content: &Content,
+        digest: Option<Digest>,
+        diff_id: Option<DiffId>,
+        place: &Place,
+    ) {
+        let next = self.jobs.len();
+        let known = self
+            .positions
+            .entry((content.id(), diff_id))
+            .or_insert(next);
+        if *known < next {
+            return;
+        }
+        // What cannot be read is found out when it is read.
+        let codec = content.codec().unwrap_or(Codec::None);
+        let decode = diff_id.is_some();
+        self.jobs.push(Job {
+            content: content.clone(),
+            codec: if decode { codec } else { Codec::None },
+            action: Action::Check { decode },
+            digest,
+            diff_id,
+            place: place.clone(),
+            entry: None,
+            destination: Destination::Always,
+            remade: None,
+        });
+    }
+}

@@ -1,0 +1,125 @@
+//! Files that list digests and `diff_ids`: text with one a line, or JSON as engines print it.
+
+use std::collections::HashSet;
+use std::fs::File;
+use std::io::Read;
+use std::path::Path;
+
+use serde_json::{Deserializer, Value};
+
+use crate::compression::Codec;
+use crate::digest::Digest;
+use crate::error::{Error, Result};
+use crate::limits;
+use crate::tar::{BLOCK, Header};
+
+/// The digests that a file lists; `None` if it is not a list but a container image.
+pub(super) fn read(path: &Path) -> Result<Option<HashSet<Digest>>> {
+    let metadata = std::fs::metadata(path).map_err(Error::io("open", path))?;
+    if !metadata.is_file() {
+        return Ok(None);
+    }
+    let file = File::open(path).map_err(Error::io("open", path))?;
+    let mut bytes = Vec::new();
+    let mut start = file.take(BLOCK as u64);
+    start
+        .read_to_end(&mut bytes)
+        .map_err(Error::io("read", path))?;
+    if is_archive(&bytes) {
+        return Ok(None);
+    }
+    let limit = limits::INPUT_LIST_BYTES;
+    let mut rest = start.into_inner().take(limit);
+    rest.read_to_end(&mut bytes)
+        .map_err(Error::io("read", path))?;
+    limits::at_most("the size of the list in bytes", bytes.len() as u64, limit)?;
+    let text = String::from_utf8_lossy(&bytes);
+    match text.trim_start().as_bytes().first() {
+        Some(b'[' | b'{') => in_json(&text),
+        _ => in_lines(&text).map(Some),
+    }
+}
+
+fn is_archive(beginning: &[u8]) -> bool {
+    let is_tar = beginning
+        .first_chunk::<BLOCK>()
+        .is_some_and(|block| Header::new(block).checksum_fits());
+    is_tar || Codec::sniff(beginning) != Codec::None || beginning.contains(&0)
+}
+
+/// The first word of each line. What follows it may be a name.
+fn in_lines(text: &str) -> Result<HashSet<Digest>> {
+    let lines = text.lines().enumerate();
+    let words = lines.filter_map(|(number, line)| Some((number, line.split_whitespace().next()?)));
+    words
+        .map(|(number, word)| digest(word, format!("line {}", number + 1)))
+        .collect()
+}
+
+/// One document or several: lists of digests, as `docker image inspect -f '{{json .RootFS.Layers}}'` prints, or objects with
+/// digests somewhere in them, as `skopeo inspect` does. A manifest is an image, not a list.
+fn in_json(text: &str) -> Result<Option<HashSet<Digest>>> {
+    let mut digests = HashSet::new();
+    for (number, document) in Deserializer::from_str(text).into_iter().enumerate() {
+        let document: Value = document.map_err(|source| Error::Json {
+            document: "the list of digests".to_owned(),
+            source,
+        })?;
+        match &document {
+            Value::Object(fields) if fields.contains_key("schemaVersion") => return Ok(None),
+            Value::Array(list) if list.iter().all(Value::is_string) => {
+                for (position, value) in list.iter().enumerate() {
+                    let place = format!("document {}, [{position}]", number + 1);
+                    digests.insert(digest(value.as_str().unwrap_or_default(), place)?);
+                }
+            }
+            document => search(document, &mut digests),
+        }
+    }
+    Ok(Some(digests))
+}
+
+/// The depth is at most [`limits::JSON_DEPTH`], since the parser refuses more.
+fn search(value: &Value, digests: &mut HashSet<Digest>) {
+    match value {
+        Value::String(text) => digests.extend(text.parse::<Digest>()),
+        Value::Array(values) => values.iter().for_each(|value| search(value, digests)),
+        Value::Object(fields) => fields.values().for_each(|value| search(value, digests)),
+        Value::Null | Value::Bool(_) | Value::Number(_) => {}
+    }
+}
+
+fn digest(word: &str, place: String) -> Result<Digest> {
+    let not_a_digest = |_| Error::NotADigest {
+        place,
+        found: word.to_owned(),
+    };
+    word.parse().map_err(not_a_digest)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lists_of_many_kinds() {
+        let [a, b] = [Digest::sha256(b"a"), Digest::sha256(b"b")];
+        let both = HashSet::from([a, b]);
+        assert_eq!(
+            in_lines(&format!("{a}\r\n\n  {b} app:1.0\n")).unwrap(),
+            both
+        );
+        for text in [
+            format!("[\"{a}\"]\n[\"{b}\"]\n"),
+            format!("[\"{a}\",\"{b}\"]"),
+            format!(
+                "{{\"Layers\":[\"{a}\"],\"Name\":\"x\",\"LayersData\":[{{\"Digest\":\"{b}\"}}]}}"
+            ),
+            format!("[{{\"RootFS\":{{\"Layers\":[\"{a}\",\"{b}\"]}}}}]"),
+        ] {
+            assert_eq!(in_json(&text).unwrap(), Some(both.clone()), "{text}");
+        }
+        assert_eq!(in_json("{\"schemaVersion\":2}").unwrap(), None);
+        assert_eq!(in_lines("").unwrap(), HashSet::new());
+    }
+}

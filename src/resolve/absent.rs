@@ -1,0 +1,78 @@
+//! The blobs of an image that are left out.
+
+use std::collections::HashMap;
+
+use serde::Deserialize;
+
+use super::Resolver;
+use crate::compression::{Encoding, encoder_version};
+use crate::digest::Digest;
+use crate::image::{
+    AbsentBlob, Descriptor, Document, Recipe, ResolvedImage, ResolvedLayer, media_type,
+};
+use crate::layer::Action;
+use crate::plan::{PlannedLayer, PlannedManifest};
+
+/// The layers of an image that another side has, and those that the input leaves out. `document` is the image's manifest
+/// in the output.
+pub(super) fn of(
+    resolver: &Resolver,
+    planned: &PlannedManifest,
+    resolved: &ResolvedImage,
+    document: &Document,
+) -> Vec<(Digest, AbsentBlob)> {
+    let mut absent = Vec::new();
+    let mut media_types = None;
+    for (planned, layer) in planned.layers.iter().zip(&resolved.layers) {
+        let digest = layer.digest;
+        let listed = resolver.listed.get(&digest);
+        match *planned {
+            PlannedLayer::Absent(..) => absent.extend(listed.cloned()),
+            PlannedLayer::Tar { job, .. } | PlannedLayer::Other { job, .. } => {
+                if !resolver.outcomes[job].left_out {
+                    continue;
+                }
+                let recipe = match resolver.plan.jobs[job].action {
+                    Action::Encode(encoding) if encoding != Encoding::None => Some(Recipe {
+                        encoding,
+                        encoder: encoder_version(),
+                    }),
+                    _ => listed.and_then(|listed| listed.recipe.clone()),
+                };
+                let media_types = media_types.get_or_insert_with(|| listed_as(document));
+                let media_type = media_types.get(&digest).cloned();
+                absent.push(AbsentBlob {
+                    digest,
+                    size: layer.size,
+                    media_type: media_type.unwrap_or_else(|| own_media_type(layer)),
+                    diff_id: layer.diff_id,
+                    recipe,
+                    volume: None,
+                });
+            }
+        }
+    }
+    absent.into_iter().map(|blob| (blob.digest, blob)).collect()
+}
+
+/// The media types that a manifest gives its layers.
+fn listed_as(document: &Document) -> HashMap<Digest, String> {
+    #[derive(Deserialize)]
+    struct View {
+        #[serde(default)]
+        layers: Option<Vec<Descriptor>>,
+    }
+    let view = serde_json::from_slice::<View>(&document.bytes);
+    let layers = view.ok().and_then(|view| view.layers);
+    let layers = layers.into_iter().flatten();
+    layers
+        .map(|layer| (layer.digest, layer.media_type))
+        .collect()
+}
+
+/// Of a layer in a manifest that gives none.
+fn own_media_type(layer: &ResolvedLayer) -> String {
+    let own = layer.media_type.map(str::to_owned);
+    own.or_else(|| media_type::layer(layer.foreign, layer.codec?))
+        .unwrap_or_default()
+}
