@@ -1,6 +1,9 @@
 //! What an input holds, told from its metadata. Of a layer nothing is read but the bytes that tell its codec.
 
+mod digests;
 mod raw;
+mod runtime;
+mod shared;
 
 use std::collections::HashSet;
 
@@ -9,13 +12,15 @@ use crate::digest::{DiffId, Digest};
 use crate::error::{Error, Result, ResultExt};
 use crate::findings::{Code, Finding, Place, Response};
 use crate::formats::{Format, Input, UNLISTED};
-use crate::image::{Blob, Config, Index, Layer, Manifest, Node};
+use crate::image::{Blob, Config, Index, Layer, Manifest, Node, count_images};
 use crate::source::Content;
 
 use crate::image::{ConfigView, Descriptor, Document, HistoryEntry, Platform, REFERENCE_DIGEST};
-use crate::select::{ImageSelector, Selected, Selection};
+use crate::select::{Selected, Selection};
 
+pub use digests::digests;
 pub use raw::{raw_config, raw_manifest};
+pub use runtime::RuntimeConfig;
 
 /// What [`inspect`] gives back.
 #[derive(Debug, Clone)]
@@ -24,6 +29,8 @@ pub struct Inspection {
     pub input: String,
     /// What it is.
     pub format: Option<Format>,
+    /// How many images are selected. One that several names or indexes lead to counts once.
+    pub images: usize,
     /// The selected images, indexes and artifacts, in its own order.
     pub entries: Vec<InspectedEntry>,
     /// Files with detached signatures.
@@ -77,8 +84,14 @@ pub struct InspectedImage {
     pub platform: Option<Platform>,
     /// When the image was made, RFC 3339.
     pub created: Option<String>,
+    /// What a container of it runs.
+    pub runtime: RuntimeConfig,
     /// The base first.
     pub layers: Vec<InspectedLayer>,
+    /// The size of the layers that no other selected image has, in bytes.
+    pub own_size: u64,
+    /// The size of the other layers.
+    pub shared_size: u64,
     /// The manifest that it is about.
     pub subject: Option<Digest>,
 }
@@ -128,18 +141,19 @@ pub struct InspectedLayer {
     pub created_by: Option<String>,
 }
 
-/// What is in an input. `images` selects some of it; empty is all.
+/// What is in an input, as far as it is selected.
 ///
 /// # Errors
 /// [`Error::NoSuchImage`]; an I/O error; what is wrong with an input in which nothing could be found.
-pub fn inspect(input: &Input, images: &[ImageSelector]) -> Result<Inspection> {
+pub fn inspect(input: &Input, selection: &Selection) -> Result<Inspection> {
     if input.entries.is_empty() {
         input.warnings(|_, _| true)?;
     }
-    let selected = select(input, images)?;
+    let selected = select(input, selection)?;
     let positions: HashSet<usize> = selected.iter().map(|one| one.position).collect();
     let (mut errors, mut warnings) = (Vec::new(), Vec::new());
-    let is_about = |entry| positions.contains(&entry) || (entry == UNLISTED && images.is_empty());
+    let is_about =
+        |entry| positions.contains(&entry) || (entry == UNLISTED && selection.images.is_empty());
     for (response, finding) in input.about(|entry, _| is_about(entry)) {
         match response {
             Response::Stops if !is_shown(finding.code) => errors.push(finding),
@@ -149,6 +163,7 @@ pub fn inspect(input: &Input, images: &[ImageSelector]) -> Result<Inspection> {
             _ => {}
         }
     }
+    let images = count_images(selected.iter().map(|one| &one.entry.node));
     let entries = selected.into_iter().map(|selected| {
         let references = selected.entry.references.iter();
         let node = node(&selected.entry.node, None).at(|| Place::image(selected.label.clone()))?;
@@ -160,8 +175,11 @@ pub fn inspect(input: &Input, images: &[ImageSelector]) -> Result<Inspection> {
             node,
         })
     });
+    let mut entries: Vec<InspectedEntry> = entries.collect::<Result<_>>().at(|| place(input))?;
+    shared::measure(&mut entries);
     Ok(Inspection {
-        entries: entries.collect::<Result<_>>().at(|| place(input))?,
+        images,
+        entries,
         input: input.name.clone(),
         format: input.format,
         signatures: input.signatures.clone(),
@@ -181,12 +199,8 @@ fn is_shown(code: Code) -> bool {
     )
 }
 
-fn select(input: &Input, images: &[ImageSelector]) -> Result<Vec<Selected>> {
-    let selection = Selection {
-        images: images.to_vec(),
-        ..Selection::default()
-    };
-    selection.named(std::slice::from_ref(input))
+fn select(input: &Input, selection: &Selection) -> Result<Vec<Selected>> {
+    selection.shown(input)
 }
 
 fn place(input: &Input) -> Place {
@@ -260,6 +274,9 @@ fn image(manifest: &Manifest, view: &ConfigView) -> Result<InspectedImage> {
         image_id: manifest.image_id(),
         platform: manifest.platform().cloned(),
         created: view.created.clone(),
+        runtime: runtime::of(manifest),
+        own_size: 0,
+        shared_size: 0,
         layers: layers.collect::<Result<_>>()?,
         subject: manifest.subject,
     })

@@ -72,7 +72,7 @@ pub use formats::{Format, Input, ReadOptions};
 pub use image::{Descriptor, HistoryEntry, ManifestFormat, Platform, PlatformError};
 pub use inspect::{
     InspectedArtifact, InspectedEntry, InspectedImage, InspectedIndex, InspectedLayer,
-    InspectedNode, Inspection, inspect, raw_config, raw_manifest,
+    InspectedNode, Inspection, RuntimeConfig, digests, inspect, raw_config, raw_manifest,
 };
 pub use interrupt::Interrupt;
 pub use output::{Existing, MovedName, OutputKind, OutputOptions, Target, TargetError};

@@ -121,7 +121,8 @@ pub struct Convert {
           value_parser = |text: &str| text.parse::<Compression>())]
     pub compression: Compression,
 
-    /// Only this image: a name, @N (from 0) or a digest (repeatable)
+    /// Only this image: a name, @N (from 0), or a digest or 7 or more digits of
+    /// its beginning (repeatable)
     #[arg(long, value_name = "NAME|@N|DIGEST",
           value_parser = clap::builder::NonEmptyStringValueParser::new()
               .try_map(|text| text.parse::<ImageSelector>()))]
@@ -267,6 +268,7 @@ pub struct Record {
 #[command(after_help = "\
 Examples:
   ocify inspect app.tar
+  ocify inspect -l *.tar
   ocify inspect --json app.tar | jq -r '.images[].names[]'
   ocify inspect --raw layout | jq .mediaType
   ocify inspect --config app.tar --image app:1.0 | jq .config.Env")]
@@ -274,11 +276,25 @@ pub struct Inspect {
     #[command(flatten)]
     pub inputs: Inputs,
 
-    /// Only this image: a name, @N (from 0) or a digest (repeatable)
+    /// Only this image: a name, @N (from 0), or a digest or 7 or more digits of
+    /// its beginning (repeatable)
     #[arg(long, value_name = "NAME|@N|DIGEST",
           value_parser = clap::builder::NonEmptyStringValueParser::new()
               .try_map(|text| text.parse::<ImageSelector>()))]
     pub image: Vec<ImageSelector>,
+
+    /// Only this platform: OS/ARCH[/VARIANT] (repeatable)
+    #[arg(long, value_name = "PLATFORM", value_parser = |text: &str| text.parse::<Platform>())]
+    pub platform: Vec<Platform>,
+
+    /// Print one line for each image: ID, platform, size, age and names
+    #[arg(short, long, conflicts_with_all = ["raw", "config", "digests", "json"])]
+    pub list: bool,
+
+    /// Print the digests of all blobs and the `diff_ids` of all layers, one per
+    /// line, sorted
+    #[arg(long, conflicts_with_all = ["raw", "config", "json"])]
+    pub digests: bool,
 
     /// Print the image's manifest (or index) byte for byte
     #[arg(long, conflicts_with_all = ["config", "json"])]

@@ -9,7 +9,6 @@ mod escape;
 mod generate;
 mod inputs;
 mod inspect;
-mod inspect_json;
 mod json;
 mod open_files;
 mod progress;

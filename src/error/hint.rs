@@ -54,6 +54,7 @@ impl Error {
             Error::NoSuchImage { .. } => {
                 Some("select by name, by position such as `@0`, or by digest")
             }
+            Error::AmbiguousDigest { .. } => Some("give more digits of the digest"),
             Error::SeveralImages { .. } => {
                 Some("select one with `--image`: by name, by position such as `@0`, or by digest")
             }

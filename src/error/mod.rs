@@ -245,12 +245,24 @@ pub enum Error {
 
     // What was asked for.
     /// `--image` names nothing.
-    #[error("no image {wanted}; available: {available}")]
+    #[error("no image {wanted}{} available: {available}", did_you_mean(near.as_deref()))]
     NoSuchImage {
         /// As it was asked for.
         wanted: String,
+        /// The name that was most likely meant.
+        near: Option<String>,
         /// The names there are.
         available: String,
+    },
+    /// `--image` has the beginning of more than one digest.
+    #[error("{wanted} is the beginning of {first} and {second}")]
+    AmbiguousDigest {
+        /// As it was asked for.
+        wanted: String,
+        /// One of the digests.
+        first: Digest,
+        /// Another one.
+        second: Digest,
     },
     /// `--platform` names what no image is for.
     #[error("no image for {wanted}; available: {available}")]
@@ -473,6 +485,8 @@ fn missing(blobs: &[String]) -> String {
         listed.join(", "),
         more(blobs.len() - listed.len())
     )
+fn did_you_mean(near: Option<&str>) -> String {
+    near.map_or_else(|| ";".to_owned(), |near| format!(", did you mean {near}?"))
 }
 
 fn more(count: usize) -> String {

@@ -28,6 +28,8 @@ pub use v1::{V1Config, V1Layer};
 
 use media_type::LayerKind;
 
+use std::collections::HashSet;
+
 use serde_json::{Map, Value};
 
 use crate::compression::Encoding;
@@ -250,6 +252,18 @@ impl Reference {
     pub fn display_name(&self) -> Option<&str> {
         self.name.as_deref().or(self.containerd_name.as_deref())
     }
+}
+
+/// How many images there are. One that several names or indexes lead to is one.
+pub(crate) fn count_images<'a>(nodes: impl Iterator<Item = &'a Node>) -> usize {
+    let mut known = HashSet::new();
+    let manifests = nodes.flat_map(Node::manifests);
+    let is_image = |manifest: &&Manifest| !matches!(manifest.config, Config::Other(_));
+    let images = manifests.filter(is_image).filter(|manifest| {
+        let id = manifest.image_id();
+        id.is_none_or(|id| known.insert(id))
+    });
+    images.count()
 }
 
 impl Node {

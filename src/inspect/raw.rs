@@ -5,13 +5,13 @@ use crate::error::{Error, Result, ResultExt};
 use crate::findings::Place;
 use crate::formats::Input;
 use crate::image::{Blob, Config, Descriptor, Node, Reference};
-use crate::select::ImageSelector;
+use crate::select::Selection;
 
-/// The manifest (or index) of the one image that `images` selects, byte for byte.
+/// The manifest (or index) of the one image that is selected, byte for byte.
 ///
 /// # Errors
 /// [`Error::SeveralImages`], [`Error::NoSuchImage`], [`Error::NoManifest`].
-pub fn raw_manifest(input: &Input, images: &[ImageSelector]) -> Result<Vec<u8>> {
+pub fn raw_manifest(input: &Input, selection: &Selection) -> Result<Vec<u8>> {
     let bytes = |node: &Node| match node {
         Node::Manifest(manifest) => {
             let schema1 = manifest.known_as.schema1.as_ref();
@@ -27,14 +27,14 @@ pub fn raw_manifest(input: &Input, images: &[ImageSelector]) -> Result<Vec<u8>> 
             name: missing.clone(),
         }),
     };
-    one(input, images, bytes)
+    one(input, selection, bytes)
 }
 
-/// The config of the one image that `images` selects, byte for byte.
+/// The config of the one image that is selected, byte for byte.
 ///
 /// # Errors
 /// As [`raw_manifest`]; [`Error::NoConfig`] where the config is made only by a conversion.
-pub fn raw_config(input: &Input, images: &[ImageSelector]) -> Result<Vec<u8>> {
+pub fn raw_config(input: &Input, selection: &Selection) -> Result<Vec<u8>> {
     let bytes = |node: &Node| match node {
         Node::Manifest(manifest) => match &manifest.config {
             Config::Image(config) => Ok(config.document.bytes.to_vec()),
@@ -57,15 +57,15 @@ pub fn raw_config(input: &Input, images: &[ImageSelector]) -> Result<Vec<u8>> {
             name: missing.clone(),
         }),
     };
-    one(input, images, bytes)
+    one(input, selection, bytes)
 }
 
 fn one<T>(
     input: &Input,
-    images: &[ImageSelector],
+    selection: &Selection,
     take: impl FnOnce(&Node) -> Result<T>,
 ) -> Result<T> {
-    let selected = select(input, images)?;
+    let selected = select(input, selection)?;
     let [one] = &selected[..] else {
         let labels = selected.iter().map(|selected| {
             let mut names = selected

@@ -3,7 +3,9 @@
 mod assemble;
 mod fit;
 mod merge;
+mod near;
 mod parts;
+mod prefix;
 mod wanted;
 
 use std::collections::HashSet;
@@ -140,11 +142,7 @@ impl Selection {
             });
         }
         if kept.is_empty() && !self.platforms.is_empty() {
-            let wanted: Vec<String> = self.platforms.iter().map(ToString::to_string).collect();
-            return Err(Error::NoSuchPlatform {
-                wanted: wanted.join(" or "),
-                available: platforms(inputs),
-            });
+            return Err(self.no_such_platform(inputs));
         }
         self.rename(&mut kept)?;
         if let Some(name) = &self.index {
@@ -153,10 +151,41 @@ impl Selection {
         Ok((kept, missing))
     }
 
+    /// The selected parts of one input, whether all of them are there or not.
+    pub(crate) fn shown(&self, input: &Input) -> Result<Vec<Selected>> {
+        let inputs = std::slice::from_ref(input);
+        let selected = self.named(inputs)?;
+        if self.platforms.is_empty() {
+            return Ok(selected);
+        }
+        let mut shown = Vec::with_capacity(selected.len());
+        for mut one in selected {
+            let mut parts = Parts::new(&self.platforms, Missing::Keep);
+            if let Some(node) = parts.of(one.entry.node.clone())? {
+                one.left_out.extend(parts.left_out);
+                one.entry.node = node;
+                shown.push(one);
+            }
+        }
+        if shown.is_empty() {
+            return Err(self.no_such_platform(inputs));
+        }
+        Ok(shown)
+    }
+
+    fn no_such_platform(&self, inputs: &[Input]) -> Error {
+        let wanted: Vec<String> = self.platforms.iter().map(ToString::to_string).collect();
+        Error::NoSuchPlatform {
+            wanted: wanted.join(" or "),
+            available: platforms(inputs),
+        }
+    }
+
     /// What `--image` selects of all inputs, whatever its platform, and whether all of it is there or not.
     pub(crate) fn named(&self, inputs: &[Input]) -> Result<Vec<Selected>> {
         let mut selected = Vec::new();
-        let mut wanted = Wanted::new(&self.images);
+        let images = prefix::complete(&self.images, inputs)?;
+        let mut wanted = Wanted::new(&images);
         for (number, input) in inputs.iter().enumerate() {
             for (position, whole) in input.entries.iter().enumerate() {
                 let index = match &whole.node {
@@ -178,9 +207,13 @@ impl Selection {
             }
         }
         if let Some(image) = wanted.unmet() {
+            let names = available(inputs);
+            let wanted = image.to_string();
+            let near = near::nearest(&wanted, names.iter().map(String::as_str));
             return Err(Error::NoSuchImage {
-                wanted: image.to_string(),
-                available: available(inputs),
+                near: near.map(str::to_owned),
+                available: names.join(", "),
+                wanted,
             });
         }
         keep_distinct(&mut selected, inputs);
@@ -239,7 +272,7 @@ fn not_in(entry: &Entry, whole: &Node) -> HashSet<Digest> {
     digests
 }
 
-fn available(inputs: &[Input]) -> String {
+fn available(inputs: &[Input]) -> Vec<String> {
     let mut names = Vec::new();
     for input in inputs {
         for (position, entry) in input.entries.iter().enumerate() {
@@ -253,7 +286,7 @@ fn available(inputs: &[Input]) -> String {
             }
         }
     }
-    names.join(", ")
+    names
 }
 
 fn platforms(inputs: &[Input]) -> String {

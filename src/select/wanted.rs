@@ -92,10 +92,15 @@ impl<'a> Wanted<'a> {
     fn names_it(&mut self, reference: &Reference) -> bool {
         let name = reference.name.as_deref();
         let full = reference.containerd_name.as_deref();
+        // Where nothing says what the whole name is, it is what Docker would make of it: `app` finds `app:latest`.
+        let whole = match full {
+            Some(full) => Some(full.to_owned()),
+            None => name.map(fully_qualified),
+        };
         let numbers = [
             name.and_then(|name| self.names.get(name)),
             full.and_then(|full| self.names.get(full)),
-            full.and_then(|full| self.full_names.get(full)),
+            whole.and_then(|whole| self.full_names.get(&whole)),
         ];
         let numbers: Vec<usize> = numbers.into_iter().flatten().copied().collect();
         self.met.extend(&numbers);
@@ -124,7 +129,7 @@ impl<'a> Wanted<'a> {
 }
 
 /// The digests that a node is known by: of its manifest or index, its config, its schema 1 payload.
-fn digests(node: &Node) -> [Option<Digest>; 3] {
+pub(super) fn digests(node: &Node) -> [Option<Digest>; 3] {
     let Node::Manifest(manifest) = node else {
         return [node.digest(), None, None];
     };

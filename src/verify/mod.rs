@@ -11,7 +11,7 @@ use serde::Serialize;
 use crate::error::{Result, ResultExt};
 use crate::findings::{Finding, Place, Severity};
 use crate::formats::{Format, Input, ReadOptions, find_loose_blobs};
-use crate::image::{Config, Manifest};
+use crate::image::count_images;
 use crate::interrupt::Interrupt;
 use crate::layer::thread_pool;
 use crate::progress::Progress;
@@ -82,26 +82,11 @@ pub fn verify(
     findings.extend(compare::layers(&contents, &outcomes));
     Ok(Verification {
         format: input.format,
-        images: image_count(&input),
+        images: count_images(input.entries.iter().map(|entry| &entry.node)),
         blobs: contents.count(&input.documents),
         problems: in_order(findings),
         input: input.name,
     })
-}
-
-/// An image that several names or indexes lead to is one.
-fn image_count(input: &Input) -> usize {
-    let mut known = HashSet::new();
-    let manifests = input
-        .entries
-        .iter()
-        .flat_map(|entry| entry.node.manifests());
-    let is_image = |manifest: &&Manifest| !matches!(manifest.config, Config::Other(_));
-    let images = manifests.filter(is_image).filter(|manifest| {
-        let id = manifest.image_id();
-        id.is_none_or(|id| known.insert(id))
-    });
-    images.count()
 }
 
 /// By severity, otherwise as they were found. What is wrong with a file that two images have is said once.

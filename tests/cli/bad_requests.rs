@@ -27,14 +27,18 @@ fn images_that_are_not_there() {
     ];
     let sandbox = Sandbox::with_archive(&save(&images));
     let zeros = format!("sha256:{}", "0".repeat(64));
-    for wanted in ["app:2.0", "@2", zeros.as_str()] {
+    for (wanted, near) in [
+        ("app:2.0", ", did you mean app:1.0?"),
+        ("@2", ";"),
+        (zeros.as_str(), ";"),
+    ] {
         refuses(
             &sandbox,
             &[
                 "app.tar", "-o", "out", "--image", "app:1.0", "--image", wanted,
             ],
             &format!(
-                "ocify: no image {wanted}; available: app:1.0, app:latest, @1\n\
+                "ocify: no image {wanted}{near} available: app:1.0, app:latest, @1\n\
                  hint: select by name, by position such as `@0`, or by digest\n"
             ),
         );

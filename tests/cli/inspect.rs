@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use crate::support::layers::Layer;
 use crate::support::oci::{self, Layout, digest, named, on};
-use crate::support::sandbox::Sandbox;
+use crate::support::sandbox::{Run, Sandbox};
 use crate::support::{expected, sha256, testdata};
 
 /// What `--json` prints of an input.
@@ -267,7 +267,10 @@ fn an_index_is_a_tree() {
 #[test]
 fn text_fits_eighty_columns() {
     let (sandbox, index, amd64) = tree();
-    let text = text(&sandbox, "app");
+    let mut command = sandbox.command(&["inspect", "app"]);
+    command.env("SOURCE_DATE_EPOCH", "1704337446");
+    let run = Run::new(command.spawn().unwrap());
+    let text = run.succeeds().stdout();
     let long: Vec<&str> = text
         .lines()
         .filter(|line| line.chars().count() > 80)
@@ -282,7 +285,7 @@ fn text_fits_eighty_columns() {
         "app: oci-layout, 2 images",
         "@0  multi:1",
         "- linux/amd64",
-        "created   2024-01-02T03:04:05.678901234Z",
+        "created   2024-01-02T03:04:05.678901234Z, 2 days ago",
         "- linux/arm64",
         "absent    not in the input",
         "- attestation",

@@ -30,6 +30,7 @@ mod have;
 mod hybrids;
 mod inspect;
 mod inspect_damage;
+mod inspect_views;
 mod large_indexes;
 mod layer_damage;
 mod legacy;

@@ -13,7 +13,7 @@ use std::time::Duration;
 use clap::ValueEnum;
 
 pub use lines::{bytes, duration};
-pub use screen::close as close_screen;
+pub use screen::{close as close_screen, size_of as terminal_size};
 pub use tracker::Tracker;
 
 /// What `--progress` takes.

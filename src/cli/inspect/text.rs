@@ -1,118 +1,34 @@
-//! `ocify inspect`.
+//! What an input holds, for people.
 
 use std::fmt::Write as _;
-use std::io::{self, Write as _};
-use std::path::PathBuf;
 
 use indicatif::HumanBytes;
 use ocify::Descriptor;
 use ocify::{
-    Input, InspectedArtifact, InspectedEntry, InspectedImage, InspectedIndex, InspectedLayer,
-    InspectedNode, Inspection, Interrupt, ReadOptions,
+    InspectedArtifact, InspectedEntry, InspectedImage, InspectedIndex, InspectedLayer,
+    InspectedNode, Inspection, RuntimeConfig,
 };
 
-use super::args::Inspect;
-use super::escape::escape;
-use super::progress::Display;
-use super::report::{Many, finish};
-use super::{Failure, inspect_json, json, warn};
+use super::age::age;
+use crate::cli::escape::escape;
 
-pub fn run(args: &Inspect, interrupt: &Interrupt) -> Result<(), Failure> {
-    let options = ReadOptions {
-        ignore_signatures: args.ignore_signatures,
-        ..ReadOptions::default()
+/// The text, in lines of `width` columns. Only digests in indexes of indexes and names are ever wider.
+pub fn text(inspection: &Inspection, width: usize) -> String {
+    let mut text = Text {
+        lines: String::new(),
+        width,
     };
-    let open = |path: &PathBuf| {
-        let display = Display::new(args.common.progress, args.common.quiet);
-        let progress = &*display.tracker;
-        Input::open(path, &std::env::temp_dir(), &options, progress, interrupt)
-    };
-    let inputs = args.inputs.expand(None)?;
-    if args.raw || args.config {
-        let [path] = &*inputs else {
-            let message = "`--raw` and `--config` need exactly one input";
-            return Err(Failure::Usage(message.to_owned()));
-        };
-        let input = open(path)?;
-        return print(&if args.raw {
-            ocify::raw_manifest(&input, &args.image)?
-        } else {
-            ocify::raw_config(&input, &args.image)?
-        });
-    }
-    let inspect = |path: &PathBuf| ocify::inspect(&open(path)?, &args.image);
-    if args.inputs.is_one() {
-        let inspection = inspect(&inputs[0])?;
-        warn(&inspection.warnings, args.common.quiet);
-        if args.common.json {
-            json::print(&inspect_json::inspection(&inspection))?;
-        } else {
-            print(text(&inspection).as_bytes())?;
-        }
-        return end(print_errors(&inspection));
-    }
-    let mut many = Many::new(&args.inputs);
-    let mut is_first = true;
-    let mut has_errors = false;
-    for path in &inputs {
-        let Some(inspection) = many.take(path, inspect(path))? else {
-            continue;
-        };
-        warn(&inspection.warnings, args.common.quiet);
-        if args.common.json {
-            many.documents.push(inspect_json::inspection(&inspection));
-        } else {
-            let separator = if is_first { "" } else { "\n" };
-            print(format!("{separator}{}", text(&inspection)).as_bytes())?;
-            is_first = false;
-        }
-        has_errors |= print_errors(&inspection);
-    }
-    if args.common.json {
-        json::print(&many.json())?;
-    }
-    finish(&many.failed, inputs.len())?;
-    end(has_errors)
-}
-
-/// Prints the errors, and tells whether there are any.
-fn print_errors(inspection: &Inspection) -> bool {
-    for error in &inspection.errors {
-        eprintln!("ocify: {}", escape(&error.to_string()));
-    }
-    !inspection.errors.is_empty()
-}
-
-fn end(has_errors: bool) -> Result<(), Failure> {
-    if has_errors {
-        Err(Failure::Reported)
-    } else {
-        Ok(())
-    }
-}
-
-fn text(inspection: &Inspection) -> String {
-    let mut text = Text::default();
     text.inspection(inspection);
     text.lines
 }
-
-fn print(bytes: &[u8]) -> Result<(), Failure> {
-    let mut stdout = io::stdout().lock();
-    stdout.write_all(bytes)?;
-    Ok(stdout.flush()?)
-}
-
-/// How wide a line may be. Only digests in indexes of indexes and names are ever wider.
-const WIDTH: usize = 80;
 
 /// How far what belongs to something is set in.
 const STEP: usize = 2;
 
 /// The text in the making.
-#[derive(Default)]
 struct Text {
     lines: String,
+    width: usize,
 }
 
 impl Text {
@@ -127,12 +43,7 @@ impl Text {
     }
 
     fn inspection(&mut self, inspection: &Inspection) {
-        let count = match inspection
-            .entries
-            .iter()
-            .map(|entry| images(&entry.node))
-            .sum()
-        {
+        let count = match inspection.images {
             0 => "no images".to_owned(),
             1 => "1 image".to_owned(),
             count => format!("{count} images"),
@@ -203,7 +114,12 @@ impl Text {
             self.field(indent, "platform", &platform.to_string());
         }
         if let Some(created) = &image.created {
-            self.field(indent, "created", created);
+            let age = age(created).map(|age| format!(", {age}"));
+            self.field(
+                indent,
+                "created",
+                &format!("{created}{}", age.unwrap_or_default()),
+            );
         }
         match &image.image_id {
             Some(id) => self.field(indent, "image ID", &id.short()),
@@ -212,7 +128,70 @@ impl Text {
         if let Some(subject) = &image.subject {
             self.field(indent, "about", &subject.short());
         }
+        self.runtime(indent, &image.runtime);
+        let size = match (image.own_size, image.shared_size) {
+            (own, 0) => HumanBytes(own).to_string(),
+            (0, shared) => format!("{}, all shared with other images here", HumanBytes(shared)),
+            (own, shared) => format!(
+                "{}, of which {} shared with other images here",
+                HumanBytes(own + shared),
+                HumanBytes(shared)
+            ),
+        };
+        self.field(indent, "size", &size);
         self.layers(indent, &image.layers);
+    }
+
+    fn runtime(&mut self, indent: usize, runtime: &RuntimeConfig) {
+        let words = |words: &[String]| serde_json::to_string(words).unwrap_or_default();
+        let labels = runtime.labels.iter();
+        let labels: Vec<String> = labels
+            .map(|(key, value)| format!("{key}={value}"))
+            .collect();
+        let fields = [
+            (
+                "entry",
+                words(&runtime.entrypoint),
+                runtime.entrypoint.is_empty(),
+            ),
+            ("cmd", words(&runtime.cmd), runtime.cmd.is_empty()),
+            ("user", runtime.user.clone(), runtime.user.is_empty()),
+            (
+                "workdir",
+                runtime.working_dir.clone(),
+                runtime.working_dir.is_empty(),
+            ),
+            (
+                "ports",
+                runtime.exposed_ports.join(" "),
+                runtime.exposed_ports.is_empty(),
+            ),
+            (
+                "volumes",
+                runtime.volumes.join(" "),
+                runtime.volumes.is_empty(),
+            ),
+        ];
+        for (label, value, _) in fields.iter().filter(|(_, _, is_empty)| !is_empty) {
+            self.cut_field(indent, label, value);
+        }
+        for (label, values) in [("env", &runtime.env), ("labels", &labels)] {
+            for (number, value) in values.iter().take(MAX_VALUES).enumerate() {
+                self.cut_field(indent, if number == 0 { label } else { "" }, value);
+            }
+            if values.len() > MAX_VALUES {
+                let more = format!("and {} more", values.len() - MAX_VALUES);
+                self.cut_field(indent, "", &more);
+            }
+        }
+    }
+
+    /// A field of which the end is cut off where it does not fit.
+    fn cut_field(&mut self, indent: usize, label: &str, value: &str) {
+        // Escaped first, since escapes are longer than what they stand for.
+        let line = format!("{label:<9} {}", escape(value));
+        let line = cut(line.trim_end(), self.width - indent);
+        self.line(indent, &line);
     }
 
     fn index(&mut self, indent: usize, index: &InspectedIndex) {
@@ -275,27 +254,16 @@ impl Text {
                 let _ = write!(row, "  {id:<12}");
             }
             let what = match (&layer.created_by, layer.codec) {
-                (Some(command), _) => command_alone(command),
+                (Some(command), _) => in_brief(command_alone(command)),
                 // What is no file system is told by its media type.
-                (None, None) => layer.media_type.as_deref().unwrap_or_default(),
-                (None, Some(_)) => "",
+                (None, None) => layer.media_type.clone().unwrap_or_default(),
+                (None, Some(_)) => String::new(),
             };
+            let room = self.width.saturating_sub(indent + row.chars().count() + 2);
             // Escaped first, since escapes are longer than what they stand for.
-            let row = format!("{row}  {}", escape(what));
-            self.line(indent, cut(row.trim_end(), WIDTH - indent).as_str());
+            let what = cut_middle(&escape(&what), room);
+            self.line(indent, format!("{row}  {what}").trim_end());
         }
-    }
-}
-
-/// How many images there are in it.
-fn images(node: &InspectedNode) -> usize {
-    match node {
-        InspectedNode::Image(_) => 1,
-        InspectedNode::Index(index) => {
-            let children = index.children.iter();
-            children.map(|(_, child)| images(child)).sum()
-        }
-        InspectedNode::Artifact(_) | InspectedNode::Blob(_) | InspectedNode::Absent { .. } => 0,
     }
 }
 
@@ -337,4 +305,61 @@ fn cut(text: &str, width: usize) -> String {
     let mut short: String = text.chars().take(width.saturating_sub(1)).collect();
     short.push('…');
     short
+}
+
+/// The values of a list that are shown.
+const MAX_VALUES: usize = 12;
+
+/// A command with digests as short as elsewhere: `COPY dir:765e90098d62… in /app` tells more than 64 digits.
+fn in_brief(command: &str) -> String {
+    let mut brief = String::with_capacity(command.len());
+    let mut rest = command;
+    while let Some(start) = rest.find(|c: char| c.is_ascii_hexdigit()) {
+        let (before, from) = rest.split_at(start);
+        let length = from
+            .find(|c: char| !c.is_ascii_hexdigit())
+            .unwrap_or(from.len());
+        let (digits, after) = from.split_at(length);
+        brief.push_str(before);
+        match digits.len() {
+            64 => brief.extend([&digits[..12], "…"]),
+            _ => brief.push_str(digits),
+        }
+        rest = after;
+    }
+    brief.push_str(rest);
+    brief
+}
+
+/// At most `width` characters. The end is kept: the place that something is copied to, or the last of many commands.
+fn cut_middle(text: &str, width: usize) -> String {
+    let length = text.chars().count();
+    if length <= width {
+        return text.to_owned();
+    }
+    let kept = width.saturating_sub(1);
+    let end = kept / 3;
+    let head = text.chars().take(kept - end);
+    let tail = text.chars().skip(length - end);
+    head.chain(['…']).chain(tail).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_end_of_a_command_is_kept() {
+        let digits = "765e90098d62343007788130f5".repeat(3);
+        let command = format!("COPY dir:{} in /srv/app", &digits[..64]);
+        assert_eq!(in_brief(&command), "COPY dir:765e90098d62… in /srv/app");
+        assert_eq!(in_brief("ADD face.tar /"), "ADD face.tar /");
+        assert_eq!(in_brief(""), "");
+        assert_eq!(
+            cut_middle("apt-get install -y curl && rm -rf /var", 20),
+            "apt-get insta…rf /var"
+        );
+        assert_eq!(cut_middle("short", 20), "short");
+        assert_eq!(cut_middle("short", 0), "…");
+    }
 }

@@ -1,0 +1,128 @@
+//! `ocify inspect`.
+
+mod age;
+mod json;
+mod list;
+mod text;
+
+use std::collections::BTreeSet;
+use std::io::{self, IsTerminal, Write as _};
+use std::path::PathBuf;
+
+use ocify::{Digest, Input, Inspection, Interrupt, ReadOptions, Selection};
+
+use super::args::Inspect;
+use super::escape::escape;
+use super::progress::{Display, terminal_size};
+use super::report::{Many, finish};
+use super::{Failure, warn};
+use text::text;
+
+/// How wide lines may be where there is no terminal to tell.
+const WIDTH: usize = 80;
+
+/// The narrowest screen that lines are made for.
+const MIN_WIDTH: usize = 60;
+
+pub fn run(args: &Inspect, interrupt: &Interrupt) -> Result<(), Failure> {
+    let options = ReadOptions {
+        ignore_signatures: args.ignore_signatures,
+        ..ReadOptions::default()
+    };
+    let open = |path: &PathBuf| {
+        let display = Display::new(args.common.progress, args.common.quiet);
+        let progress = &*display.tracker;
+        Input::open(path, &std::env::temp_dir(), &options, progress, interrupt)
+    };
+    let mut selection = Selection::default();
+    selection.images.clone_from(&args.image);
+    selection.platforms.clone_from(&args.platform);
+    let inputs = args.inputs.expand(None)?;
+    if args.raw || args.config {
+        let [path] = &*inputs else {
+            let message = "`--raw` and `--config` need exactly one input";
+            return Err(Failure::Usage(message.to_owned()));
+        };
+        let input = open(path)?;
+        return print(&if args.raw {
+            ocify::raw_manifest(&input, &selection)?
+        } else {
+            ocify::raw_config(&input, &selection)?
+        });
+    }
+    let mut many = Many::new(&args.inputs);
+    if args.digests {
+        let mut digests: BTreeSet<Digest> = BTreeSet::new();
+        for path in &inputs {
+            let found = open(path).and_then(|input| ocify::digests(&input, &selection));
+            digests.extend(many.take(path, found)?.into_iter().flatten());
+        }
+        print(lines(&digests).as_bytes())?;
+        return finish(&many.failed, inputs.len());
+    }
+    let is_one = args.inputs.is_one();
+    let width = width();
+    let mut is_first = true;
+    let mut has_errors = false;
+    for path in &inputs {
+        let inspection = open(path).and_then(|input| ocify::inspect(&input, &selection));
+        let inspection = if is_one {
+            inspection?
+        } else if let Some(inspection) = many.take(path, inspection)? {
+            inspection
+        } else {
+            continue;
+        };
+        warn(&inspection.warnings, args.common.quiet);
+        if args.common.json {
+            many.documents.push(json::inspection(&inspection));
+        } else if args.list {
+            let input = (!is_one).then_some(&*inspection.input);
+            print(list::text(&inspection, input).as_bytes())?;
+        } else {
+            let separator = if is_first { "" } else { "\n" };
+            print(format!("{separator}{}", text(&inspection, width)).as_bytes())?;
+            is_first = false;
+        }
+        has_errors |= print_errors(&inspection);
+    }
+    match &*many.documents {
+        [document] if is_one => super::json::print(document)?,
+        _ if args.common.json => super::json::print(&many.json())?,
+        _ => {}
+    }
+    finish(&many.failed, inputs.len())?;
+    if has_errors {
+        return Err(Failure::Reported);
+    }
+    Ok(())
+}
+
+/// Prints the errors, and tells whether there are any.
+fn print_errors(inspection: &Inspection) -> bool {
+    for error in &inspection.errors {
+        eprintln!("ocify: {}", escape(&error.to_string()));
+    }
+    !inspection.errors.is_empty()
+}
+
+fn lines(digests: &BTreeSet<Digest>) -> String {
+    let mut lines: Vec<String> = digests.iter().map(ToString::to_string).collect();
+    // Sorted as `sort` and `comm` sort it.
+    lines.sort_unstable();
+    lines.iter().map(|line| format!("{line}\n")).collect()
+}
+
+fn width() -> usize {
+    if !io::stdout().is_terminal() {
+        return WIDTH;
+    }
+    let size = terminal_size(io::stdout());
+    size.map_or(WIDTH, |size| size.columns.max(MIN_WIDTH))
+}
+
+fn print(bytes: &[u8]) -> Result<(), Failure> {
+    let mut stdout = io::stdout().lock();
+    stdout.write_all(bytes)?;
+    Ok(stdout.flush()?)
+}

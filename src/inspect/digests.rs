@@ -1,0 +1,57 @@
+//! All digests that something in an input has.
+
+use std::collections::BTreeSet;
+
+use super::select;
+use crate::digest::Digest;
+use crate::error::Result;
+use crate::formats::Input;
+use crate::image::{Config, Layer, Node};
+use crate::select::Selection;
+
+/// The digests of all blobs that the input has of what is selected, and the `diff_ids` of their layers.
+///
+/// # Errors
+/// As [`super::inspect()`].
+pub fn digests(input: &Input, selection: &Selection) -> Result<BTreeSet<Digest>> {
+    input.warnings(|_, _| true)?;
+    let mut digests = BTreeSet::new();
+    for selected in select(input, selection)? {
+        selected
+            .entry
+            .node
+            .walk(&mut |node| add(node, &mut digests));
+    }
+    Ok(digests)
+}
+
+fn add(node: &Node, digests: &mut BTreeSet<Digest>) {
+    let Node::Manifest(manifest) = node else {
+        if !matches!(node, Node::Absent { .. }) {
+            digests.extend(node.digest());
+        }
+        return;
+    };
+    digests.extend(node.digest());
+    match &manifest.config {
+        Config::Image(config) => {
+            digests.insert(config.document.digest);
+        }
+        Config::Other(config) => {
+            digests.insert(config.descriptor.digest);
+        }
+        Config::V1 { .. } | Config::Unreadable => {}
+    }
+    for layer in &manifest.layers {
+        match layer {
+            Layer::Tar(layer) => {
+                digests.extend(layer.digest);
+                digests.extend(layer.diff_id.map(|diff_id| diff_id.0));
+            }
+            Layer::Other(blob) => {
+                digests.insert(blob.descriptor.digest);
+            }
+            Layer::Absent { .. } => {}
+        }
+    }
+}
