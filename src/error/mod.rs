@@ -485,6 +485,8 @@ fn missing(blobs: &[String]) -> String {
         listed.join(", "),
         more(blobs.len() - listed.len())
     )
+}
+
 fn did_you_mean(near: Option<&str>) -> String {
     near.map_or_else(|| ";".to_owned(), |near| format!(", did you mean {near}?"))
 }

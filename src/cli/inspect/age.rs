@@ -6,10 +6,11 @@ use std::time::{SystemTime, UNIX_EPOCH};
 pub fn age(time: &str) -> Option<String> {
     let then = seconds(time)?;
     // Images that are made to be the same every time have no time.
-    (then > 0).then(|| words(now()?.checked_sub(then).filter(|age| *age >= 0)?))?
+    let age = now()?.checked_sub(then).filter(|age| *age >= 0)?;
+    (then > 0).then(|| words(age))
 }
 
-/// Seconds since 1970: by SOURCE_DATE_EPOCH if that is set, as for everything that is to be the same every time
+/// Seconds since 1970: by `SOURCE_DATE_EPOCH` if that is set, as for everything that is to be the same every time
 /// (<https://reproducible-builds.org/specs/source-date-epoch/>).
 fn now() -> Option<i64> {
     if let Ok(epoch) = std::env::var("SOURCE_DATE_EPOCH")
@@ -21,10 +22,10 @@ fn now() -> Option<i64> {
     i64::try_from(since.as_secs()).ok()
 }
 
-fn words(seconds: i64) -> Option<String> {
+fn words(seconds: i64) -> String {
     const DAY: i64 = 24 * 3600;
     let (count, unit) = match seconds {
-        0..60 => return Some("just now".to_owned()),
+        0..60 => return "just now".to_owned(),
         60..3600 => (seconds / 60, "minute"),
         3600..DAY => (seconds / 3600, "hour"),
         _ if seconds < 60 * DAY => (seconds / DAY, "day"),
@@ -33,7 +34,7 @@ fn words(seconds: i64) -> Option<String> {
         _ => (seconds / 31_556_952, "year"),
     };
     let plural = if count == 1 { "" } else { "s" };
-    Some(format!("{count} {unit}{plural} ago"))
+    format!("{count} {unit}{plural} ago")
 }
 
 /// Seconds since 1970 of a time such as `2024-01-02T03:04:05.678Z` or `…+01:00`.
@@ -107,7 +108,7 @@ mod tests {
             (61 * 86_400, "2 months ago"),
             (800 * 86_400, "2 years ago"),
         ] {
-            assert_eq!(words(seconds).as_deref(), Some(expected));
+            assert_eq!(words(seconds), expected);
         }
     }
 }

@@ -110,7 +110,7 @@ fn lines(digests: &BTreeSet<Digest>) -> String {
     let mut lines: Vec<String> = digests.iter().map(ToString::to_string).collect();
     // Sorted as `sort` and `comm` sort it.
     lines.sort_unstable();
-    lines.iter().map(|line| format!("{line}\n")).collect()
+    lines.iter().flat_map(|line| [line, "\n"]).collect()
 }
 
 fn width() -> usize {
