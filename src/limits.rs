@@ -7,10 +7,19 @@ use crate::error::{Error, Result};
 /// Registries and engines refuse manifests over 4 MiB; a `manifest.json` of hundreds of images is larger.
 pub const DOCUMENT_BYTES: u64 = 8 << 20;
 
+/// Maximum size of a layout's index.json, in bytes: 64 MiB.
+///
+/// A descriptor with two names takes 400 to 500 bytes, so this is enough for [`LAYOUT_NAMES`]. No registry ever gets this document.
+pub const LAYOUT_INDEX_BYTES: u64 = 64 << 20;
+
 /// Maximum number of values (objects, lists, strings, numbers and so on) in one JSON document.
 ///
-/// What is kept of a value takes up to thirty times its size in the document.
+/// What is kept of a value takes up to thirty times its size in the document. A document of more than 16 MiB may have one value
+/// for each [`JSON_VALUE_BYTES`] of it, so that memory stays in proportion to the size.
 pub const JSON_VALUES: usize = 1 << 20;
+
+/// How many bytes a large document has at least for each value. A descriptor has 25 or more.
+pub const JSON_VALUE_BYTES: usize = 16;
 
 /// Maximum depth of a JSON document, which is the limit of `serde_json`.
 pub const JSON_DEPTH: usize = 127;
@@ -33,6 +42,10 @@ pub const INDEX_BYTES: u64 = 256 << 20;
 /// Maximum size of the metadata of one input, in bytes: documents, counted each time they are read, and [`ENTRY_BYTES`] for
 /// each document, layer and name.
 pub const METADATA_BYTES: u64 = 256 << 20;
+
+/// How much is added to [`METADATA_BYTES`] for each file of a folder: a layout of a hundred thousand images has two files or more
+/// for each of them, while an archive of as many members may be a few kilobytes when it is compressed.
+pub const FOLDER_FILE_BYTES: u64 = 8 << 10;
 
 /// Minimum cost of an entry of any list, in bytes. Its JSON may be much shorter than what is kept of it.
 pub const ENTRY_BYTES: u64 = 1 << 10;
@@ -65,11 +78,18 @@ pub const SPARSE_FRAGMENTS: usize = 1 << 20;
 /// Maximum number of links followed from one name. Linux stops after 40.
 pub const LINK_HOPS: usize = 40;
 
-/// Maximum number of images (manifests) of one input.
+/// Maximum number of images of an archive, and of manifests of a layout with few entries.
 pub const IMAGES: usize = 10_000;
 
-/// Maximum number of names of one input's images.
+/// How many manifests a layout of more than [`IMAGES`] of them may have for each entry of its index.json: those of a
+/// multi-platform image and their attestations.
+pub const ENTRY_IMAGES: usize = 16;
+
+/// Maximum number of names of an archive's images.
 pub const NAMES: usize = 10_000;
+
+/// Maximum number of entries of a layout's index.json: layouts that a cluster fills have a hundred thousand.
+pub const LAYOUT_NAMES: usize = 1 << 17;
 
 /// Maximum length of an image's name, in bytes. Registries accept 255 for a repository and 128 for a tag.
 pub const IMAGE_NAME_BYTES: u64 = 4096;

@@ -79,7 +79,9 @@ fn pruned(path: &Path, options: PruneOptions, interrupt: &Interrupt) -> Result<P
         error => error,
     })?;
     let layout = Arc::new(layout);
-    let index = layout.read(INDEX)?.ok_or(Error::NotALayoutFolder)?;
+    let index = layout
+        .read_layout_index(INDEX)?
+        .ok_or(Error::NotALayoutFolder)?;
     let Some(blobs) = layout.folder(BLOBS)? else {
         return Ok(Pruned::default());
     };

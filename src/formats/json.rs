@@ -109,7 +109,10 @@ pub(crate) type Problem = (Code, String);
 
 /// The value, and the keys that come twice.
 fn build(text: &str, fields: &Fields) -> Result<(Value, Vec<Problem>), Problem> {
-    let mut notes = Notes::default();
+    let mut notes = Notes {
+        max_values: limits::JSON_VALUES.max(text.len() / limits::JSON_VALUE_BYTES),
+        ..Notes::default()
+    };
     let mut deserializer = serde_json::Deserializer::from_str(text);
     let seed = Build {
         notes: &mut notes,
@@ -130,7 +133,7 @@ fn build(text: &str, fields: &Fields) -> Result<(Value, Vec<Problem>), Problem> 
     })
 }
 
-const TOO_MANY: &str = "more than 1048576 values";
+const TOO_MANY: &str = "more values than the limit of ";
 
 /// What is noted while a value is built.
 #[derive(Default)]
@@ -139,6 +142,7 @@ struct Notes {
     path: Vec<Step>,
     repeated: Vec<Problem>,
     values: usize,
+    max_values: usize,
 }
 
 enum Step {
@@ -186,8 +190,9 @@ impl<'de> DeserializeSeed<'de> for Build<'_> {
 
     fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Value, D::Error> {
         self.notes.values += usize::from(self.fields.is_some());
-        if self.notes.values > limits::JSON_VALUES {
-            return Err(D::Error::custom(TOO_MANY));
+        let limit = self.notes.max_values;
+        if self.notes.values > limit {
+            return Err(D::Error::custom(format!("{TOO_MANY}{limit}")));
         }
         deserializer.deserialize_any(self)
     }

@@ -183,6 +183,12 @@ impl<'f> Reading<'f> {
         self.document_fields(content, expected, &Fields::All, place)
     }
 
+    /// Reads a layout's index.json, which may be larger than other documents.
+    pub fn layout_index(&mut self, content: &Content, place: &Place) -> Option<ReadDocument> {
+        let limit = limits::LAYOUT_INDEX_BYTES;
+        self.document_within(content, None, &Fields::All, limit, place)
+    }
+
     /// Reads a document of which only some fields are needed.
     pub fn document_fields(
         &mut self,
@@ -191,8 +197,19 @@ impl<'f> Reading<'f> {
         fields: &Fields,
         place: &Place,
     ) -> Option<ReadDocument> {
+        self.document_within(content, expected, fields, limits::DOCUMENT_BYTES, place)
+    }
+
+    fn document_within(
+        &mut self,
+        content: &Content,
+        expected: Option<&Digest>,
+        fields: &Fields,
+        max_bytes: u64,
+        place: &Place,
+    ) -> Option<ReadDocument> {
         self.documents.insert(content.id());
-        let bytes = match self.files.read(content) {
+        let bytes = match self.files.read_within(content, max_bytes) {
             Ok(bytes) => bytes,
             Err(error @ Error::Limit { .. }) => {
                 self.note(Code::Limit, place, error.to_string());
@@ -268,7 +285,7 @@ impl<'f> Reading<'f> {
 
     /// Checks that the names of images are within their limits: they go into messages, reports and indexes.
     /// `lengths` is that of each name in bytes.
-    pub fn names(&mut self, lengths: impl Iterator<Item = usize>, place: &Place) {
+    pub fn names(&mut self, lengths: impl Iterator<Item = usize>, max_count: usize, place: &Place) {
         let mut count = 0;
         let mut longest = 0;
         for length in lengths {
@@ -278,7 +295,7 @@ impl<'f> Reading<'f> {
         let limit = usize::try_from(limits::IMAGE_NAME_BYTES).unwrap_or(usize::MAX);
         let what = "the length of an image's name in bytes";
         self.at_most(what, longest, limit, place);
-        self.at_most("the number of names", count, limits::NAMES, place);
+        self.at_most("the number of names", count, max_count, place);
     }
 
     /// Notes the size of a content that is not the one its descriptor says.

@@ -166,11 +166,19 @@ impl Dir {
 
     /// The bytes of a document; `None` when there is none.
     pub fn read(&self, name: &str) -> Result<Option<Vec<u8>>> {
+        self.read_within(name, limits::DOCUMENT_BYTES)
+    }
+
+    /// The bytes of a layout's index.json; `None` when there is none.
+    pub fn read_layout_index(&self, name: &str) -> Result<Option<Vec<u8>>> {
+        self.read_within(name, limits::LAYOUT_INDEX_BYTES)
+    }
+
+    fn read_within(&self, name: &str, limit: u64) -> Result<Option<Vec<u8>>> {
         let Some(file) = self.open_file(name)? else {
             return Ok(None);
         };
         let mut bytes = Vec::new();
-        let limit = limits::DOCUMENT_BYTES;
         file.take(limit + 1)
             .read_to_end(&mut bytes)
             .map_err(Error::io("read", self.path(name)))?;

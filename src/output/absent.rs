@@ -15,6 +15,7 @@ use crate::formats::oci::{ABSENT, parse_absent, write_absent};
 use crate::fs::{Dir, StagedDir};
 use crate::image::AbsentBlob;
 use crate::interrupt::Interrupt;
+use crate::limits;
 
 /// The name of the next list in a staging folder.
 const NEXT: &str = "ocify-absent.json.new";
@@ -113,7 +114,7 @@ pub(crate) fn keep_needed(
 /// The bytes of a list.
 pub(super) fn bytes(absent: &BTreeMap<Digest, AbsentBlob>) -> Result<Vec<u8>> {
     let bytes = write_absent(absent)?;
-    super::index::check_size(ABSENT, &bytes)?;
+    super::index::check_size(ABSENT, &bytes, limits::DOCUMENT_BYTES)?;
     Ok(bytes)
 }
 

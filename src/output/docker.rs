@@ -12,6 +12,7 @@ use crate::error::Result;
 use crate::formats::to_bytes;
 use crate::image::media_type::{self, Kind, LayerKind};
 use crate::image::{CONTAINERD_NAME, Descriptor, REF_NAME, REFERENCE_DIGEST, tagged_reference};
+use crate::limits;
 
 #[derive(Serialize)]
 #[serde(rename_all = "PascalCase")]
@@ -76,7 +77,7 @@ pub(super) fn manifest(index: &[u8], blobs: &dyn Blobs) -> Result<Option<Vec<u8>
         return Ok(None);
     }
     let bytes = to_bytes(&items)?;
-    check_size("manifest.json", &bytes)?;
+    check_size("manifest.json", &bytes, limits::DOCUMENT_BYTES)?;
     Ok(Some(bytes))
 }
 

@@ -214,7 +214,7 @@ impl FolderOutput {
 
     /// Adds blobs, and index.json after them.
     fn add_blobs(&self, layout: &Dir, additions: &Additions) -> Result<Vec<MovedName>> {
-        let index = additions.merge(layout.read(INDEX)?.as_deref())?;
+        let index = additions.merge(layout.read_layout_index(INDEX)?.as_deref())?;
         let staged = &self.staged.dir;
         // Who may read the index stays as it was, from the first byte on.
         let mut file = staged.write(link_blobs::NEXT_INDEX, &[], false)?;

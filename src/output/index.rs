@@ -1,13 +1,14 @@
 //! index.json: what a conversion adds to it, and how that joins what is there.
 
+mod listed;
+
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet, VecDeque};
 
-use serde_json::{Value, json};
+use listed::{IndexParts, Listed};
 
 use crate::digest::Digest;
 use crate::error::{Error, Result};
-use crate::formats::to_bytes;
-use crate::image::{AbsentBlob, CONTAINERD_NAME, Descriptor, REF_NAME, media_type};
+use crate::image::{AbsentBlob, CONTAINERD_NAME, Descriptor, REF_NAME};
 use crate::limits;
 
 /// What a conversion adds to an output besides blobs and documents.
@@ -34,61 +35,46 @@ impl Additions {
     /// # Errors
     /// An index that could not be read again, by this program or others.
     pub fn merge(&self, existing: Option<&[u8]>) -> Result<Merged> {
-        let mut index = match existing {
-            Some(bytes) => parse(bytes)?,
-            None => json!({ "schemaVersion": 2, "mediaType": media_type::INDEX }),
-        };
-        let malformed = || Error::document("index.json", "it is not an object with manifests");
-        let fields = index.as_object_mut().ok_or_else(malformed)?;
-        let mut manifests = match fields.get_mut("manifests").map(Value::take) {
-            Some(Value::Array(manifests)) => manifests,
-            None | Some(Value::Null) => Vec::new(),
-            Some(_) => return Err(malformed()),
-        };
-        let moved = self.add_to(&mut manifests)?;
-        sort(&mut manifests);
+        let mut index = IndexParts::read(existing)?;
+        let moved = self.add_to(&mut index.manifests)?;
+        sort(&mut index.manifests);
         check_names(self.descriptors.iter().filter_map(name))?;
-        limits::at_most("the number of names", manifests.len(), limits::NAMES)?;
-        fields.insert("manifests".to_owned(), Value::Array(manifests));
-        let bytes = to_bytes(&index)?;
-        check_size("index.json", &bytes)?;
+        limits::at_most(
+            "the number of names",
+            index.manifests.len(),
+            limits::LAYOUT_NAMES,
+        )?;
+        let bytes = index.into_bytes()?;
+        check_size("index.json", &bytes, limits::LAYOUT_INDEX_BYTES)?;
         Ok(Merged { bytes, moved })
     }
 
     /// Gives the names that have moved.
-    fn add_to(&self, manifests: &mut Vec<Value>) -> Result<Vec<MovedName>> {
-        let additions: Vec<Value> = self
-            .descriptors
-            .iter()
-            .map(to_value)
-            .collect::<Result<_>>()?;
+    fn add_to(&self, manifests: &mut Vec<Listed<'_>>) -> Result<Vec<MovedName>> {
+        let additions = self.descriptors.iter().map(listed);
+        let additions: Vec<Listed<'static>> = additions.collect::<Result<_>>()?;
         let mut placed = vec![false; additions.len()];
         let mut same_image = ByName::new();
         let mut takers: HashMap<Key<'_>, usize> = HashMap::new();
         for (position, addition) in additions.iter().enumerate() {
             for key in offered(addition) {
-                let digest = text(addition, "digest");
                 same_image
-                    .entry((key, digest))
+                    .entry((key, addition.digest.as_deref()))
                     .or_default()
                     .push_back(position);
                 takers.insert(key, position);
             }
         }
         let mut changes = Vec::with_capacity(manifests.len());
-        for value in manifests.iter() {
-            changes.push(match same_name(value, &mut same_image, &placed) {
+        for listed in manifests.iter() {
+            changes.push(match same_name(listed, &mut same_image, &placed) {
                 Some(position) => {
                     placed[position] = true;
                     Change::Become(position)
                 }
-                None => match wanted(value).find_map(|key| takers.get(&key)) {
+                None => match wanted(listed).find_map(|key| takers.get(&key)) {
                     None => Change::Stay,
-                    Some(&position)
-                        if text(value, "digest") == text(&additions[position], "digest") =>
-                    {
-                        Change::Leave
-                    }
+                    Some(&position) if listed.digest == additions[position].digest => Change::Leave,
                     Some(&position) => Change::LoseNameTo(position),
                 },
             });
@@ -96,20 +82,20 @@ impl Additions {
         drop(same_image);
         let mut moved = Vec::new();
         let mut kept = Vec::with_capacity(manifests.len() + additions.len());
-        for (value, change) in manifests.drain(..).zip(changes) {
+        for (listed, change) in manifests.drain(..).zip(changes) {
             match change {
                 Change::Become(position) => kept.push(additions[position].clone()),
                 Change::LoseNameTo(position) => {
-                    moved.extend(MovedName::new(&value, &additions[position]));
+                    moved.extend(MovedName::new(&listed, &additions[position]));
                 }
                 Change::Leave => {}
-                Change::Stay => kept.push(value),
+                Change::Stay => kept.push(listed),
             }
         }
         *manifests = kept;
         let mut seen = HashSet::new();
         for (addition, placed) in additions.iter().zip(placed) {
-            if seen.insert(addition.to_string()) && !placed {
+            if seen.insert(&addition.text) && !placed {
                 manifests.push(addition.clone());
             }
         }
@@ -138,24 +124,23 @@ pub struct MovedName {
 }
 
 impl MovedName {
-    fn new(old: &Value, new: &Value) -> Option<MovedName> {
-        let name = annotation(old, REF_NAME).or_else(|| annotation(old, CONTAINERD_NAME))?;
+    fn new(old: &Listed, new: &Listed) -> Option<MovedName> {
         Some(MovedName {
-            name: name.to_owned(),
-            from: text(old, "digest")?.to_owned(),
-            to: text(new, "digest")?.to_owned(),
+            name: old.name()?.to_owned(),
+            from: old.digest.as_deref()?.to_owned(),
+            to: new.digest.as_deref()?.to_owned(),
         })
     }
 }
 
 /// Sorts by name and digest, what has no name last, so that the order of the runs does not show.
-fn sort(manifests: &mut [Value]) {
-    manifests.sort_by_cached_key(|value| {
-        let name = annotation(value, REF_NAME).or_else(|| annotation(value, CONTAINERD_NAME));
-        let name = name.map(str::to_owned);
-        let digest = text(value, "digest").map(str::to_owned);
-        (name.is_none(), name, digest, value.to_string())
-    });
+fn sort(manifests: &mut [Listed]) {
+    fn key<'k>(listed: &'k Listed<'_>) -> (bool, Option<&'k str>, Option<&'k str>, &'k str) {
+        let name = listed.name();
+        (name.is_none(), name, listed.digest.as_deref(), &listed.text)
+    }
+    // What is there is in order mostly, which this sort makes use of.
+    manifests.sort_by(|one, other| key(one).cmp(&key(other)));
 }
 
 /// By what two descriptors have the same name: the whole name, or ref.name where at least one of them has nothing else.
@@ -169,9 +154,9 @@ enum Key<'a> {
 }
 
 /// The keys that a new descriptor takes names away by.
-fn offered(value: &Value) -> impl Iterator<Item = Key<'_>> {
-    let whole = annotation(value, CONTAINERD_NAME);
-    let ref_name = annotation(value, REF_NAME);
+fn offered<'a>(listed: &'a Listed<'_>) -> impl Iterator<Item = Key<'a>> {
+    let whole = listed.containerd_name.as_deref();
+    let ref_name = listed.ref_name.as_deref();
     let lone = ref_name.filter(|_| whole.is_none());
     [
         whole.map(Key::Whole),
@@ -183,9 +168,9 @@ fn offered(value: &Value) -> impl Iterator<Item = Key<'_>> {
 }
 
 /// The keys by which a descriptor that is there loses its name.
-fn wanted(value: &Value) -> impl Iterator<Item = Key<'_>> {
-    let ref_name = annotation(value, REF_NAME);
-    let keys = match annotation(value, CONTAINERD_NAME) {
+fn wanted<'a>(listed: &'a Listed<'_>) -> impl Iterator<Item = Key<'a>> {
+    let ref_name = listed.ref_name.as_deref();
+    let keys = match listed.containerd_name.as_deref() {
         // A tag is no name: an image that is called by it alone is another one.
         Some(whole) if ref_name.is_some_and(|name| is_tag_of(name, whole)) => {
             [Some(Key::Whole(whole)), None]
@@ -211,9 +196,9 @@ enum Change {
 type ByName<'a> = HashMap<(Key<'a>, Option<&'a str>), VecDeque<usize>>;
 
 /// The first new descriptor of the same name and image that has no place yet.
-fn same_name<'a>(value: &'a Value, new: &mut ByName<'a>, placed: &[bool]) -> Option<usize> {
-    for key in wanted(value) {
-        let Some(positions) = new.get_mut(&(key, text(value, "digest"))) else {
+fn same_name<'k>(listed: &'k Listed<'_>, new: &mut ByName<'k>, placed: &[bool]) -> Option<usize> {
+    for key in wanted(listed) {
+        let Some(positions) = new.get_mut(&(key, listed.digest.as_deref())) else {
             continue;
         };
         while let Some(position) = positions.pop_front() {
@@ -226,28 +211,28 @@ fn same_name<'a>(value: &'a Value, new: &mut ByName<'a>, placed: &[bool]) -> Opt
 }
 
 /// An image without a name need not be listed next to itself.
-fn remove_repeated(manifests: &mut Vec<Value>) {
-    let mut named: HashSet<String> = HashSet::new();
-    for value in manifests.iter().filter(|value| is_named(value)) {
-        named.extend(text(value, "digest").map(str::to_owned));
+fn remove_repeated(manifests: &mut Vec<Listed<'_>>) {
+    if manifests.iter().all(|listed| listed.name().is_some()) {
+        return;
     }
+    let named = manifests.iter().filter(|listed| listed.name().is_some());
+    let named: HashSet<String> = named.filter_map(digest).collect();
     let mut listed: HashSet<String> = HashSet::new();
-    manifests.retain(|value| {
-        let Some(digest) = text(value, "digest") else {
-            return true;
-        };
-        is_named(value) || !named.contains(digest) && listed.insert(digest.to_owned())
+    manifests.retain(|one| match digest(one) {
+        Some(digest) => one.name().is_some() || !named.contains(&digest) && listed.insert(digest),
+        None => true,
     });
+}
+
+fn digest(listed: &Listed) -> Option<String> {
+    listed.digest.as_deref().map(str::to_owned)
 }
 
 /// The digests of the descriptors of an index.json that we made.
 pub(super) fn digests(index: &[u8]) -> Result<HashSet<Digest>> {
-    let index = parse(index)?;
-    let manifests = index.get("manifests").and_then(Value::as_array);
-    let digests = manifests.into_iter().flatten();
-    Ok(digests
-        .filter_map(|value| text(value, "digest")?.parse().ok())
-        .collect())
+    let index = IndexParts::read(Some(index))?;
+    let digests = index.manifests.iter().filter_map(digest);
+    Ok(digests.filter_map(|digest| digest.parse().ok()).collect())
 }
 
 /// Refuses names that no command would read again.
@@ -255,7 +240,7 @@ pub(crate) fn check_names<'a>(names: impl Iterator<Item = &'a str>) -> Result<()
     let (count, longest) = names.fold((0, 0), |(count, longest), name| {
         (count + 1, longest.max(name.len() as u64))
     });
-    limits::at_most("the number of names", count, limits::NAMES)?;
+    limits::at_most("the number of names", count, limits::LAYOUT_NAMES)?;
     limits::at_most(
         "the length of an image's name in bytes",
         longest,
@@ -264,9 +249,9 @@ pub(crate) fn check_names<'a>(names: impl Iterator<Item = &'a str>) -> Result<()
 }
 
 /// Refuses a document that no command would read again.
-pub(super) fn check_size(name: &str, bytes: &[u8]) -> Result<()> {
+pub(super) fn check_size(name: &str, bytes: &[u8], limit: u64) -> Result<()> {
     let what = format!("the size of the new {name} in bytes");
-    limits::at_most(what, bytes.len() as u64, limits::DOCUMENT_BYTES)
+    limits::at_most(what, bytes.len() as u64, limit)
 }
 
 /// A descriptor's longest name.
@@ -277,7 +262,7 @@ fn name(descriptor: &Descriptor) -> Option<&str> {
 }
 
 /// Annotations are strings: Go's readers refuse the whole index for one that is not.
-fn to_value(descriptor: &Descriptor) -> Result<Value> {
+fn listed(descriptor: &Descriptor) -> Result<Listed<'static>> {
     let mut descriptor = descriptor.clone();
     if let Some(annotations) = &mut descriptor.annotations {
         annotations.retain(|_, value| value.is_string());
@@ -285,29 +270,11 @@ fn to_value(descriptor: &Descriptor) -> Result<Value> {
     descriptor.annotations = descriptor
         .annotations
         .filter(|annotations| !annotations.is_empty());
-    serde_json::to_value(descriptor).map_err(|source| Error::Json {
+    let value = serde_json::to_value(descriptor).map_err(|source| Error::Json {
         document: "a new descriptor".to_owned(),
         source,
-    })
-}
-
-fn parse(bytes: &[u8]) -> Result<Value> {
-    serde_json::from_slice(bytes).map_err(|source| Error::Json {
-        document: "index.json".to_owned(),
-        source,
-    })
-}
-
-fn text<'a>(value: &'a Value, key: &str) -> Option<&'a str> {
-    value.get(key)?.as_str()
-}
-
-fn annotation<'a>(value: &'a Value, key: &str) -> Option<&'a str> {
-    value.get("annotations")?.get(key)?.as_str()
-}
-
-fn is_named(value: &Value) -> bool {
-    annotation(value, REF_NAME).is_some() || annotation(value, CONTAINERD_NAME).is_some()
+    })?;
+    Ok(Listed::new(&value))
 }
 
 /// Whether a ref.name is no more than the tag of the whole name, as buildx, `ctr` and Docker's containerd store write it.

@@ -26,6 +26,7 @@ use crate::source::Content;
 
 use crate::formats::oci::ABSENT;
 use crate::image::{AbsentBlob, Document};
+use crate::limits;
 
 const BLOCK_BYTES: usize = 512;
 const BLOCK: u64 = BLOCK_BYTES as u64;
@@ -247,7 +248,9 @@ impl TarOutput {
             let index = match input {
                 Some(input) => {
                     let index = input.files.get("index.json");
-                    let index = index.and_then(|content| input.files.read(&content))?;
+                    let limit = limits::LAYOUT_INDEX_BYTES;
+                    let index =
+                        index.and_then(|content| input.files.read_within(&content, limit))?;
                     let merged = additions.merge(Some(&index))?;
                     self.copy_existing(input, &merged.bytes)?;
                     merged

@@ -186,11 +186,15 @@ impl Content {
     /// # Errors
     /// [`Error::Limit`] above [`limits::DOCUMENT_BYTES`].
     pub(crate) fn document(&self) -> Result<Vec<u8>> {
-        limits::at_most(
-            "the size of the document in bytes",
-            self.size,
-            limits::DOCUMENT_BYTES,
-        )?;
+        self.document_within(limits::DOCUMENT_BYTES)
+    }
+
+    /// The whole content, for documents of any size that has a limit.
+    ///
+    /// # Errors
+    /// [`Error::Limit`] above `max_bytes`.
+    pub(crate) fn document_within(&self, max_bytes: u64) -> Result<Vec<u8>> {
+        limits::at_most("the size of the document in bytes", self.size, max_bytes)?;
         // Grown step by step, it would take up to twice its size.
         let size = usize::try_from(self.size).map_err(io::Error::other);
         let mut bytes = Vec::with_capacity(size.map_err(Error::io("read", "the document"))?);

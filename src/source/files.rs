@@ -73,6 +73,8 @@ pub(crate) struct Files {
     unlisted: Vec<Unlisted>,
     /// How much of [`limits::METADATA_BYTES`] is used.
     metadata: AtomicU64,
+    /// How many files a folder has; 0 for an archive, which may be small for all that is in it.
+    in_folder_count: u64,
 }
 
 /// How deep a folder is searched: `blobs/sha256/<hex>` in a folder of its own is four.
@@ -193,6 +195,7 @@ impl Files {
             limits::at_most("the number of files", entries.len(), limits::MEMBERS)?;
         }
         Ok(Files {
+            in_folder_count: entries.len() as u64,
             entries,
             ..Files::default()
         })
@@ -329,9 +332,14 @@ impl Files {
 
     /// The bytes of a content that is a document.
     pub fn read(&self, content: &Content) -> Result<Vec<u8>> {
+        self.read_within(content, limits::DOCUMENT_BYTES)
+    }
+
+    /// The bytes of a content that is a document of at most `max_bytes`.
+    pub fn read_within(&self, content: &Content, max_bytes: u64) -> Result<Vec<u8>> {
         // One above the limit for documents has its own message.
-        self.charge(content.size().min(limits::DOCUMENT_BYTES))?;
-        content.document()
+        self.charge(content.size().min(max_bytes))?;
+        content.document_within(max_bytes)
     }
 
     /// Counts metadata that is kept: the bytes of a document, or 0 for a layer or a name. The same document counts as
@@ -342,7 +350,7 @@ impl Files {
         limits::at_most(
             "the size of all metadata in bytes",
             found,
-            limits::METADATA_BYTES,
+            limits::METADATA_BYTES + self.in_folder_count * limits::FOLDER_FILE_BYTES,
         )
     }
 }

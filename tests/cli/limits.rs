@@ -205,9 +205,8 @@ fn number_of_names() {
     is_read(&docker(10_000));
     let message = too_many("the number of names", 10_001, 10_000);
     is_refused(&docker(10_001), &format!("manifest.json: {message}"));
-    is_read(&layout(10_000));
-    let message = too_many("the number of manifests", 10_001, 10_000);
-    is_refused(&layout(10_001), &format!("index.json: {message}"));
+    let message = too_many("the number of manifests", 131_073, 131_072);
+    is_refused(&layout(131_073), &format!("index.json: {message}"));
 }
 
 #[test]

@@ -40,7 +40,11 @@ fn ids(files: &Files) -> impl Iterator<Item = &str> {
 pub(crate) fn read(reading: &mut Reading) -> Vec<Entry> {
     let tags = repositories::read(reading);
     let names = tags.iter().map(|(name, _)| name.as_str());
-    reading.names(names.map(str::len), &Place::file(REPOSITORIES));
+    reading.names(
+        names.map(str::len),
+        limits::NAMES,
+        &Place::file(REPOSITORIES),
+    );
     let layers = metadata(reading);
     let mut tops: Vec<(String, Vec<Reference>)> = Vec::new();
     let mut positions: HashMap<String, usize> = HashMap::new();

@@ -83,7 +83,7 @@ pub(crate) fn items(
     }
     reading.entry = None;
     let tags = items.iter().flat_map(|item: &Item| &item.tags);
-    reading.names(tags.map(String::len), &place);
+    reading.names(tags.map(String::len), limits::NAMES, &place);
     items
 }
 

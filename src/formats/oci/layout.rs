@@ -2,7 +2,7 @@
 //!
 //! <https://github.com/opencontainers/image-spec/blob/v1.1.1/image-layout.md>
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use serde_json::Value;
 
@@ -40,7 +40,7 @@ pub(crate) fn read(reading: &mut Reading, beside: Beside) -> Vec<Entry> {
     reading.absent = absent::read(reading);
     let place = Place::file(INDEX);
     let document = match reading.find(INDEX, &place) {
-        Found::Here(content) => reading.document(&content, None, &place),
+        Found::Here(content) => reading.layout_index(&content, &place),
         Found::Absent => {
             reading.note(Code::MissingBlob, &place, MISSING);
             None
@@ -87,22 +87,26 @@ fn index(reading: &mut Reading, value: &Value, beside: Beside, place: &Place) ->
         return Vec::new();
     }
     tree.subject(value, place);
-    let Some(links) = tree.links(value, "manifests", limits::NAMES, place) else {
+    let Some(links) = tree.links(value, "manifests", limits::LAYOUT_NAMES, place) else {
         return Vec::new();
     };
+    tree.max_count = tree.max_count.max(links.len() * limits::ENTRY_IMAGES);
     tree.attestations(&links, place);
     let mut entries: Vec<Entry> = Vec::new();
     // An attestation is read otherwise than an image.
     let mut positions: HashMap<(Digest, bool), usize> = HashMap::new();
+    // What says the same of the same image counts once. An image may have a hundred thousand names.
+    let mut said: HashSet<(usize, String)> = HashSet::new();
     for link in &links {
         let key = (link.descriptor.digest, link.is_about_another());
         let reference = reference(&link.descriptor);
+        let words = words(&link.descriptor);
         if let Some(&position) = positions.get(&key) {
             tree.reading.entry = Some(position);
             let entry = &mut entries[position];
             let image = Place::image(entry.label(position));
             tree.again(link, &entry.node, &image, place);
-            if !entry.references.contains(&reference) {
+            if said.insert((position, words)) {
                 entry.references.push(reference);
             }
             continue;
@@ -111,6 +115,7 @@ fn index(reading: &mut Reading, value: &Value, beside: Beside, place: &Place) ->
         tree.reading.entry = Some(position);
         let node = entry_node(&mut tree, link, &reference, position, place);
         positions.insert(key, position);
+        said.insert((position, words));
         entries.push(Entry {
             references: vec![reference],
             node,
@@ -128,7 +133,7 @@ pub(crate) fn check_entries(reading: &mut Reading, entries: &mut [Entry], place:
         let names = [&reference.name, &reference.containerd_name];
         names.into_iter().flatten().map(String::len).max()
     };
-    reading.names(references.filter_map(longest), place);
+    reading.names(references.filter_map(longest), limits::LAYOUT_NAMES, place);
     names_lead_to_one(reading, entries, place);
     subject_chains(reading, entries, place);
 }
@@ -212,6 +217,14 @@ fn names_lead_to_one(reading: &mut Reading, entries: &mut [Entry], place: &Place
         }
     }
     reading.entry = None;
+}
+
+/// What a descriptor says of its image, on which [`reference`] depends.
+fn words(descriptor: &Descriptor) -> String {
+    let annotations = descriptor.annotations.clone().map(Value::Object);
+    let annotations = annotations.unwrap_or_default();
+    let artifact_type = descriptor.artifact_type.as_deref().unwrap_or_default();
+    format!("{annotations} {artifact_type}")
 }
 
 /// The name of a descriptor of index.json.

@@ -40,6 +40,7 @@ pub(crate) struct Tree<'r, 'f> {
     pub places: &'r dyn Places,
     /// How many nodes the tree has so far, each counted as often as it is listed.
     count: usize,
+    pub max_count: usize,
     /// What has been read already. An attestation is read otherwise than an image.
     seen: HashMap<(Digest, bool), Option<Node>>,
     /// What descriptors say of each manifest, index or blob that they list.
@@ -52,6 +53,7 @@ impl<'r, 'f> Tree<'r, 'f> {
             reading,
             places,
             count: 0,
+            max_count: limits::IMAGES,
             seen: HashMap::new(),
             media_types: HashMap::new(),
         }
@@ -133,13 +135,13 @@ impl<'r, 'f> Tree<'r, 'f> {
     fn counted(&mut self, count: usize, place: &Place) -> bool {
         let before = self.count;
         self.count += count;
-        if before > limits::IMAGES {
+        if before > self.max_count {
             // That was noted.
             return false;
         }
         let what = "the number of manifests";
         self.reading
-            .at_most(what, self.count, limits::IMAGES, place)
+            .at_most(what, self.count, self.max_count, place)
     }
 
     /// Reads a manifest or index. `link` is what led to it, if anything did; `document` has its media type, if that said
@@ -292,7 +294,7 @@ impl<'r, 'f> Tree<'r, 'f> {
         let mut absent: Vec<Place> = Vec::new();
         let mut is_present = false;
         for link in links {
-            if self.count > limits::IMAGES {
+            if self.count > self.max_count {
                 return None;
             }
             let child_place = place.below(&link.descriptor.label());

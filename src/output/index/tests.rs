@@ -1,4 +1,11 @@
+use serde_json::{Value, json};
+
 use super::*;
+use crate::image::media_type;
+
+fn annotation<'a>(value: &'a Value, key: &str) -> Option<&'a str> {
+    value.get("annotations")?.get(key)?.as_str()
+}
 
 fn image(content: &str, name: Option<&str>) -> Descriptor {
     let mut descriptor =
@@ -160,4 +167,63 @@ fn unknown_fields_of_the_index_stay() {
         String::from_utf8(merged.bytes).unwrap(),
         r#"{"schemaVersion":2,"annotations":{"a":"b"},"manifests":[],"x":1}"#
     );
+}
+
+/// What is there is copied as text only where it is written as we write it; otherwise it is written again.
+#[test]
+fn descriptors_of_others_are_written_again() {
+    let digest = |content: &str| Digest::sha256(content.as_bytes()).to_string();
+    for (existing, text) in [
+        // White space between tokens, and inside a string.
+        (
+            r#"{ "digest" : "A" , "annotations": { "org.opencontainers.image.ref.name": "a b" } }"#,
+            r#"{"digest":"A","annotations":{"org.opencontainers.image.ref.name":"a b"}}"#,
+        ),
+        // Escapes that are not needed, in a name that moves.
+        (
+            r#"{"digest":"A","annotations":{"org.opencontainers.image.ref.name":"app\u003a1"}}"#,
+            "",
+        ),
+        // A name that is no string stays what it is.
+        (
+            r#"{"digest":1,"annotations":{"org.opencontainers.image.ref.name":7}}"#,
+            r#"{"digest":1,"annotations":{"org.opencontainers.image.ref.name":7}}"#,
+        ),
+        (
+            r#"{"digest":"A","annotations":null}"#,
+            r#"{"digest":"A","annotations":null}"#,
+        ),
+    ] {
+        let existing = existing.replace("\"A\"", &format!("{:?}", digest("A")));
+        let text = text.replace("\"A\"", &format!("{:?}", digest("A")));
+        let index = format!(r#"{{"schemaVersion":2,"manifests":[{existing}]}}"#);
+        let new = Additions {
+            descriptors: vec![image("C", Some("app:1"))],
+            ..Additions::default()
+        };
+        let merged = new.merge(Some(index.as_bytes())).unwrap();
+        let merged_text = String::from_utf8(merged.bytes).unwrap();
+        assert!(merged_text.contains(&text), "{existing}: {merged_text}");
+        assert_eq!(merged.moved.len(), usize::from(text.is_empty()));
+    }
+}
+
+#[test]
+fn what_is_not_an_index_is_refused() {
+    for (existing, message) in [
+        ("[]", "index.json: it is not an object with manifests"),
+        (
+            r#"{"manifests":{}}"#,
+            "index.json: it is not an object with manifests",
+        ),
+        ("{", "cannot parse index.json: "),
+        (
+            &format!("{{\"manifests\":[{}]}}", "[".repeat(200) + &"]".repeat(200)),
+            "index.json",
+        ),
+    ] {
+        let error = Additions::default().merge(Some(existing.as_bytes()));
+        let error = error.unwrap_err().chain();
+        assert!(error.starts_with(message), "{existing}: {error}");
+    }
 }

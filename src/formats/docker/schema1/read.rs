@@ -14,6 +14,7 @@ use crate::image::{
     Config, Entry, FsLayer, KnownAs, Layer, Manifest, Node, Reference, Schema1Document, TarLayer,
     V1Config, V1Layer, fully_qualified, media_type,
 };
+use crate::limits;
 use crate::source::Content;
 
 /// Where a manifest is.
@@ -70,7 +71,7 @@ pub(crate) fn read(
     let name = origin.name.map_or_else(|| name(&manifest), |_| None);
     let label = origin.name.or(name.as_deref());
     let label = label.map_or_else(|| format!("@{}", origin.position), str::to_owned);
-    reading.names(name.iter().map(String::len), &place);
+    reading.names(name.iter().map(String::len), limits::NAMES, &place);
     let (image, loose) = image(reading, &manifest, bytes, origin, &Place::image(label));
     reading.entry = None;
     let entry = Entry {

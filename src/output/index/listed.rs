@@ -1,0 +1,211 @@
+//! index.json as text: a descriptor that stays is copied as it is, and only its names and digest are looked at. Adding an
+//! image to a layout of a hundred thousand must not cost what reading them costs.
+
+use std::borrow::Cow;
+use std::fmt;
+
+use serde::Deserialize;
+use serde::de::{Deserializer, MapAccess, Visitor};
+use serde_json::value::RawValue;
+use serde_json::{Map, Value, json};
+
+use crate::error::{Error, Result};
+use crate::formats::to_bytes;
+use crate::image::{CONTAINERD_NAME, REF_NAME, media_type};
+
+/// More than any descriptor nests. Deeper ones are parsed as values, which have a limit.
+const MAX_DEPTH: u32 = 16;
+
+/// A descriptor of index.json.
+#[derive(Debug, Clone)]
+pub(super) struct Listed<'a> {
+    /// Compact JSON.
+    pub text: Cow<'a, str>,
+    pub digest: Option<Cow<'a, str>>,
+    pub ref_name: Option<Cow<'a, str>>,
+    pub containerd_name: Option<Cow<'a, str>>,
+}
+
+impl<'a> Listed<'a> {
+    /// Looks at a descriptor in a text.
+    fn read(raw: &'a RawValue) -> Result<Listed<'a>> {
+        if is_plain(raw.get())
+            && let Ok(view) = serde_json::from_str::<View>(raw.get())
+        {
+            let annotations = view.annotations.unwrap_or_default();
+            return Ok(Listed {
+                text: Cow::Borrowed(raw.get()),
+                digest: view.digest.map(Cow::Borrowed),
+                ref_name: annotations.ref_name.map(Cow::Borrowed),
+                containerd_name: annotations.containerd_name.map(Cow::Borrowed),
+            });
+        }
+        let value: Value = serde_json::from_str(raw.get()).map_err(malformed)?;
+        Ok(Listed::new(&value))
+    }
+
+    pub fn new(value: &Value) -> Listed<'static> {
+        let owned = |value: Option<&Value>| {
+            let text = value.and_then(Value::as_str);
+            text.map(|text| Cow::Owned(text.to_owned()))
+        };
+        let annotation = |key| owned(value.get("annotations").and_then(|all| all.get(key)));
+        Listed {
+            text: Cow::Owned(value.to_string()),
+            digest: owned(value.get("digest")),
+            ref_name: annotation(REF_NAME),
+            containerd_name: annotation(CONTAINERD_NAME),
+        }
+    }
+
+    /// Its name, the one that `--image` takes.
+    pub fn name(&self) -> Option<&str> {
+        self.ref_name.as_deref().or(self.containerd_name.as_deref())
+    }
+}
+
+/// What is looked at. Strings are borrowed, so there must be no escapes in them.
+#[derive(Deserialize)]
+struct View<'a> {
+    #[serde(borrow)]
+    digest: Option<&'a str>,
+    #[serde(borrow)]
+    annotations: Option<Annotations<'a>>,
+}
+
+#[derive(Default, Deserialize)]
+struct Annotations<'a> {
+    #[serde(borrow, rename = "org.opencontainers.image.ref.name")]
+    ref_name: Option<&'a str>,
+    #[serde(borrow, rename = "io.containerd.image.name")]
+    containerd_name: Option<&'a str>,
+}
+
+/// Whether a JSON text is as we would write it: no white space between tokens, no escapes, not nested deeply.
+fn is_plain(text: &str) -> bool {
+    let mut in_string = false;
+    let mut depth = 0_u32;
+    for byte in text.bytes() {
+        match byte {
+            b'\\' => return false,
+            b'"' => in_string = !in_string,
+            _ if in_string => {}
+            b' ' | b'\n' | b'\r' | b'\t' => return false,
+            b'{' | b'[' if depth == MAX_DEPTH => return false,
+            b'{' | b'[' => depth += 1,
+            b'}' | b']' => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+    }
+    true
+}
+
+/// An index.json with its descriptors apart.
+pub(super) struct IndexParts<'a> {
+    /// All fields in their order, without the content of `manifests`.
+    fields: Map<String, Value>,
+    pub manifests: Vec<Listed<'a>>,
+}
+
+const MANIFESTS: &str = "manifests";
+
+impl<'a> IndexParts<'a> {
+    /// Takes an index.json apart; a new one if there is none yet.
+    pub fn read(existing: Option<&'a [u8]>) -> Result<IndexParts<'a>> {
+        let Some(bytes) = existing else {
+            let fields = json!({ "schemaVersion": 2, "mediaType": media_type::INDEX });
+            let fields = fields.as_object().cloned().unwrap_or_default();
+            return Ok(IndexParts {
+                fields,
+                manifests: Vec::new(),
+            });
+        };
+        let raw: RawIndex = match serde_json::from_slice(bytes) {
+            Ok(raw) => raw,
+            // It may be JSON and something else than an index.
+            Err(source) => {
+                return Err(match serde_json::from_slice::<Value>(bytes) {
+                    Ok(_) => Error::document("index.json", "it is not an object with manifests"),
+                    Err(_) => malformed(source),
+                });
+            }
+        };
+        let manifests = raw.manifests.into_iter().map(Listed::read);
+        Ok(IndexParts {
+            manifests: manifests.collect::<Result<_>>()?,
+            fields: raw.fields,
+        })
+    }
+
+    pub fn into_bytes(mut self) -> Result<Vec<u8>> {
+        let length: usize = self.manifests.iter().map(|listed| listed.text.len()).sum();
+        let mut bytes = Vec::with_capacity(length + self.manifests.len() + 1024);
+        self.fields
+            .entry(MANIFESTS)
+            .or_insert_with(|| Value::Array(Vec::new()));
+        for (number, (key, value)) in self.fields.iter().enumerate() {
+            bytes.push(if number == 0 { b'{' } else { b',' });
+            bytes.extend(to_bytes(key)?);
+            bytes.push(b':');
+            if key == MANIFESTS {
+                bytes.push(b'[');
+                for (number, listed) in self.manifests.iter().enumerate() {
+                    if number > 0 {
+                        bytes.push(b',');
+                    }
+                    bytes.extend_from_slice(listed.text.as_bytes());
+                }
+                bytes.push(b']');
+            } else {
+                bytes.extend(to_bytes(value)?);
+            }
+        }
+        bytes.push(b'}');
+        Ok(bytes)
+    }
+}
+
+/// The fields of an index.json, `manifests` as text.
+struct RawIndex<'a> {
+    fields: Map<String, Value>,
+    manifests: Vec<&'a RawValue>,
+}
+
+impl<'de: 'a, 'a> Deserialize<'de> for RawIndex<'a> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<RawIndex<'a>, D::Error> {
+        struct Fields;
+        impl<'de> Visitor<'de> for Fields {
+            type Value = RawIndex<'de>;
+
+            fn expecting(&self, formatter: &mut fmt::Formatter) -> fmt::Result {
+                formatter.write_str("an object with manifests")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<RawIndex<'de>, A::Error> {
+                let mut index = RawIndex {
+                    fields: Map::new(),
+                    manifests: Vec::new(),
+                };
+                while let Some(key) = map.next_key::<String>()? {
+                    let value = if key == MANIFESTS {
+                        let manifests: Option<Vec<&RawValue>> = map.next_value()?;
+                        index.manifests = manifests.unwrap_or_default();
+                        Value::Null
+                    } else {
+                        map.next_value()?
+                    };
+                    index.fields.insert(key, value);
+                }
+                Ok(index)
+            }
+        }
+        deserializer.deserialize_map(Fields)
+    }
+}
+
+fn malformed(source: serde_json::Error) -> Error {
+    Error::Json {
+        document: "index.json".to_owned(),
+        source,
+    }
+}
