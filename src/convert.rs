@@ -139,7 +139,7 @@ impl Work<'_> {
         let plan = Plan::new(
             inputs,
             &selected,
-            options.layer_compression(),
+            options.layer_compression(self.target),
             options.check,
         )
         .map_err(|error| Failed::in_their_places(inputs, [error]))?;
@@ -160,12 +160,13 @@ impl Work<'_> {
         warnings.append(&mut done.warnings);
 
         let with_schema2 = digest_map.is_some();
+        let format = self.target.kind().has_manifests().then_some(options.format);
         let listed = gap::listed(inputs);
         let mut resolver = Resolver::new(
             &plan,
             &done.outcomes,
             &output,
-            options.format,
+            format,
             &listed,
             with_schema2,
         );

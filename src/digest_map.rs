@@ -143,7 +143,7 @@ fn row(name: &str, input: &str, image: &ImageReport) -> String {
         digest(old_manifest(image, media_type::MANIFEST)),
         digest(index.map(|index| index.old)),
         digest(image.old_image_id),
-        image.manifest.to_string(),
+        digest(image.manifest),
         digest(index.and_then(|index| index.new)),
         image.image_id.to_string(),
         digest(image.v2s2_of_input),

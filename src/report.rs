@@ -113,7 +113,7 @@ pub struct EntryReport {
     pub input: String,
     /// The names it has in the output. Empty for an image without a name.
     pub names: Vec<String>,
-    /// Of the manifest or index in the output.
+    /// Of the manifest or index in the output; of the config, where the output has no manifests.
     pub digest: Digest,
     /// Of the manifest or index in the output.
     pub media_type: String,
@@ -139,8 +139,8 @@ pub struct ImageReport {
     pub old_media_type: Option<String>,
     /// Of the config in the input; `None` when it had to be made.
     pub old_image_id: Option<Digest>,
-    /// Of the manifest in the output.
-    pub manifest: Digest,
+    /// Of the manifest in the output; `None` where the output has no manifests.
+    pub manifest: Option<Digest>,
     /// Of the config in the output: the image ID.
     pub image_id: Digest,
     /// Of the schema 2 manifest that `skopeo copy --format v2s2` makes of the input, its blobs as they are; `None` where

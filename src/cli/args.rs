@@ -86,11 +86,11 @@ pub struct Convert {
     #[arg(short, long, value_name = "OUTPUT")]
     pub output: PathBuf,
 
-    /// What the output is: layout is an OCI image layout, dir is a folder of
-    /// one image for skopeo
+    /// What the output is: layout is an OCI image layout; docker-archive is a
+    /// tar for old engines; dir is a folder of one image for skopeo
     #[arg(
         long,
-        value_name = "layout|dir",
+        value_name = "layout|docker-archive|dir",
         value_enum,
         hide_possible_values = true,
         default_value_t
@@ -371,6 +371,7 @@ pub enum Check {
 pub enum To {
     #[default]
     Layout,
+    DockerArchive,
     Dir,
 }
 

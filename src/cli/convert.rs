@@ -16,15 +16,15 @@ use super::{Failure, closing, dry_run, json, terminal, warn};
 
 pub fn run(args: &Convert, interrupt: &Interrupt) -> Result<(), Failure> {
     let target = Target::parse(kind(args.to), &args.output)?;
-    if target == Target::Stdout && args.common.json {
+    if target.path().is_none() && args.common.json {
         let message = "`--json` and the tar cannot both go to standard output";
         return Err(Failure::Usage(message.to_owned()));
     }
-    if target == Target::Stdout && args.existing.add {
+    if target.path().is_none() && args.existing.add {
         let message = "`--add` needs an output that is a file or folder";
         return Err(Failure::Usage(message.to_owned()));
     }
-    if target == Target::Stdout {
+    if target.path().is_none() {
         terminal::refuse_output()?;
     }
     let inputs = args.inputs.expand(Some(&args.output))?;
@@ -50,7 +50,7 @@ pub fn run(args: &Convert, interrupt: &Interrupt) -> Result<(), Failure> {
     }
     if args.common.json {
         json::print(&json::report(&report))?;
-    } else if target != Target::Stdout && !args.common.quiet {
+    } else if target.path().is_some() && !args.common.quiet {
         print_images(&report)?;
     }
     if !args.common.quiet && args.common.progress != Show::None {
@@ -62,6 +62,7 @@ pub fn run(args: &Convert, interrupt: &Interrupt) -> Result<(), Failure> {
 fn kind(to: To) -> OutputKind {
     match to {
         To::Layout => OutputKind::Layout,
+        To::DockerArchive => OutputKind::DockerArchive,
         To::Dir => OutputKind::Dir,
     }
 }

@@ -9,18 +9,7 @@ use crate::output::{Existing, OutputKind, Target};
 impl Options {
     /// Refuses options that the output, or its format, cannot have.
     pub(super) fn refuse_conflicts(&self, target: &Target) -> Result<()> {
-        let conflict = |option, other, hint| {
-            Err(Error::Conflict {
-                option,
-                other,
-                hint,
-            })
-        };
-        let format = match self.format {
-            ManifestFormat::Oci => None,
-            ManifestFormat::V2s2 => Some("--format v2s2"),
-            ManifestFormat::V2s1 => Some("--format v2s1"),
-        };
+        let format = option(self.format);
         if let (Some(format), Some(Codec::Zstd)) = (format, self.compression.codec()) {
             let hint = "use `--compression gzip`: Docker's formats have no zstd layers";
             return conflict("--compression zstd", format, hint);
@@ -39,6 +28,9 @@ impl Options {
             let hint = "write a layout: only a layout can leave out blobs";
             return conflict("--have", "--to", hint);
         }
+        if target.kind() == OutputKind::DockerArchive {
+            self.refuse_in_archive()?;
+        }
         if target.kind() == OutputKind::Dir {
             if self.output.existing == Existing::Add {
                 let hint = "a dir: folder holds one image: choose another output for each";
@@ -52,8 +44,45 @@ impl Options {
         Ok(())
     }
 
+    fn refuse_in_archive(&self) -> Result<()> {
+        const ARCHIVE: &str = "--to docker-archive";
+        if let Some(format) = option(self.format) {
+            let hint = "omit `--format`: a docker-archive has no manifests of single images";
+            return conflict(format, ARCHIVE, hint);
+        }
+        let compression = match self.compression.codec() {
+            Some(Codec::Gzip) => Some("--compression gzip"),
+            Some(Codec::Zstd) => Some("--compression zstd"),
+            _ => None,
+        };
+        if let Some(compression) = compression {
+            let hint = "omit `--compression`: old engines read only uncompressed layers; \
+                        use `-o images.tar.gz` to compress the archive";
+            return conflict(compression, ARCHIVE, hint);
+        }
+        if self.selection.index.is_some() {
+            let hint = "use `--to layout`: a docker-archive has no index";
+            return conflict("--index", ARCHIVE, hint);
+        }
+        if self.output.existing == Existing::Add {
+            let hint = "pass all inputs in one run";
+            return conflict("--add", ARCHIVE, hint);
+        }
+        if self.prune {
+            return conflict(
+                "--prune",
+                ARCHIVE,
+                "omit `--prune`: the file is written anew",
+            );
+        }
+        Ok(())
+    }
+
     /// What becomes of the layers' compression in the output's format.
-    pub(super) fn layer_compression(&self) -> Compression {
+    pub(super) fn layer_compression(&self, target: &Target) -> Compression {
+        if target.kind() == OutputKind::DockerArchive {
+            return Compression::Into(Encoding::None);
+        }
         match (self.format, self.compression) {
             // gzip stays, and zstd becomes gzip like all others.
             (ManifestFormat::V2s2 | ManifestFormat::V2s1, Compression::Keep) => {
@@ -62,4 +91,21 @@ impl Options {
             (_, compression) => compression,
         }
     }
+}
+
+/// How a format that is not the default is asked for.
+fn option(format: ManifestFormat) -> Option<&'static str> {
+    match format {
+        ManifestFormat::Oci => None,
+        ManifestFormat::V2s2 => Some("--format v2s2"),
+        ManifestFormat::V2s1 => Some("--format v2s1"),
+    }
+}
+
+fn conflict<T>(option: &'static str, other: &'static str, hint: &'static str) -> Result<T> {
+    Err(Error::Conflict {
+        option,
+        other,
+        hint,
+    })
 }

@@ -111,7 +111,7 @@ fn plan(
     let plan = Plan::new(
         inputs,
         &selected,
-        options.layer_compression(),
+        options.layer_compression(target),
         options.check,
     )
     .map_err(|error| Failed::in_their_places(inputs, [error]))?;

@@ -61,6 +61,6 @@ fn prefix(signed: Digest, written: &EntryReport) -> Option<String> {
         return Some(String::new());
     }
     let mut images = written.images.iter();
-    let is_there = images.any(|image| image.manifest == signed);
+    let is_there = images.any(|image| image.manifest == Some(signed));
     is_there.then(|| format!("{}.", signed.hex()))
 }

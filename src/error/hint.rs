@@ -20,6 +20,9 @@ impl Error {
             }
             Error::Conflict { hint, .. } => Some(hint),
             Error::SeveralPlatforms { .. } => Some("select one with `--platform`"),
+            Error::NotInFormat { format, .. } if *format == "a docker-archive" => {
+                Some("use `--to layout`")
+            }
             Error::NotInFormat { .. } => Some("use `--format oci`"),
             Error::HistoryMismatch { .. } => Some("use `--format v2s2` or `--format oci`"),
             Error::OutputIsInput { .. } | Error::OutputAndInputOverlap { .. } => {

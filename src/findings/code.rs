@@ -189,7 +189,7 @@ codes! {
     Note Silent LayerTarNoEnd "layer-tar-no-end" "A layer's tar lacks the end-of-archive marker."
     Note Silent LayerEmptyFile "layer-empty-file" "A layer without files was saved as an empty file."
     Note Silent LayerManyPaths "layer-many-paths" "A layer has so many entries that only the first 131,072 were searched for duplicates."
-    Note Warns ArtifactLeftOut "artifact-left-out" "Only `convert`: an attestation, a signature or another artifact is left out, because the format of the output has no manifests for it."
+    Note Warns ArtifactLeftOut "artifact-left-out" "Only `convert`: an attestation, a signature or another artifact is left out, because the format of the output has no place for it."
     Note Warns DockerZstd "docker-zstd" "Only `convert`: a tar for `docker load` gets layers in zstd, which Docker 20.10 cannot load; Docker 29, podman 4 and containerd can."
     Note Silent DockerManifestUnnamed "docker-manifest-unnamed" "manifest.json lists an image without a name that index.json does not lead to, as Docker 25 and later write it."
     Note Silent DockerManifestIncomplete "docker-manifest-incomplete" "index.json leads to an image that manifest.json does not list, so engines that read only manifest.json do not see it."

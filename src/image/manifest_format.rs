@@ -1,7 +1,5 @@
 //! The formats of manifests that an output can have.
 
-use std::fmt;
-
 /// The format of the manifests and indexes of an output.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[non_exhaustive]
@@ -13,14 +11,4 @@ pub enum ManifestFormat {
     V2s2,
     /// Docker's schema 1 manifests, signed with a key that is published.
     V2s1,
-}
-
-impl fmt::Display for ManifestFormat {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            ManifestFormat::Oci => "OCI",
-            ManifestFormat::V2s2 => "schema 2",
-            ManifestFormat::V2s1 => "schema 1",
-        })
-    }
 }

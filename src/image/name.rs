@@ -32,6 +32,21 @@ pub fn fully_qualified(name: &str) -> String {
     }
 }
 
+/// The short form of a name that Docker users know: `docker.io/library/app:1.0` becomes `app:1.0`.
+#[must_use]
+pub fn familiar(name: &str) -> &str {
+    let Some(path) = name.strip_prefix("docker.io/") else {
+        return name;
+    };
+    let short = path.strip_prefix("library/").unwrap_or(path);
+    // What is left must mean the same.
+    if fully_qualified(short) == name {
+        short
+    } else {
+        path
+    }
+}
+
 /// The name when it is one that `docker load` takes as a tag: `[domain/]path:tag`.
 #[must_use]
 pub fn tagged_reference(name: &str) -> Option<&str> {
@@ -153,6 +168,19 @@ mod tests {
             ("", ""),
         ] {
             assert_eq!(fully_qualified(name), full, "{name}");
+        }
+    }
+
+    #[test]
+    fn familiar_names_mean_the_same() {
+        for (name, short) in [
+            ("docker.io/library/app:1.0", "app:1.0"),
+            ("docker.io/team/app:1.0", "team/app:1.0"),
+            ("docker.io/library/team/app:1.0", "library/team/app:1.0"),
+            ("registry.test/app:1.0", "registry.test/app:1.0"),
+            ("app:1.0", "app:1.0"),
+        ] {
+            assert_eq!(familiar(name), short);
         }
     }
 

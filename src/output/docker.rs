@@ -83,7 +83,7 @@ pub(super) fn manifest(index: &[u8], blobs: &dyn Blobs) -> Result<Option<Vec<u8>
 
 /// The name when it is one that Docker takes: fully qualified where that is known, as podman writes it. Docker shortens
 /// it again; podman would take a short name for one of `localhost`, though not where it finds the image by index.json.
-fn tag(descriptor: &Descriptor) -> Option<String> {
+pub(super) fn tag(descriptor: &Descriptor) -> Option<String> {
     let names = [CONTAINERD_NAME, REF_NAME].into_iter();
     let mut tags = names.filter_map(|key| tagged_reference(descriptor.annotation(key)?));
     tags.next().map(str::to_owned)

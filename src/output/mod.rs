@@ -1,10 +1,11 @@
-//! Outputs: an OCI layout as a folder, as a tar, or as a tar on standard output; a `dir:` folder. An output appears whole or
-//! not at all.
+//! Outputs: an OCI layout as a folder, as a tar, or as a tar on standard output; a `dir:` folder; a
+//! docker-archive. An output appears whole or not at all.
 
 mod absent;
 mod copy_blobs;
 mod dir;
 mod docker;
+mod docker_archive;
 mod encode;
 mod existing_tar;
 mod folder;
@@ -14,6 +15,7 @@ mod replace_folder;
 mod staged_blob;
 mod stdout;
 mod tar_file;
+mod tar_writer;
 mod target;
 
 use std::fs::File;
@@ -21,12 +23,14 @@ use std::path::Path;
 
 pub(crate) use absent::keep_needed;
 use dir::DirOutput;
+use docker_archive::DockerArchiveOutput;
 use folder::FolderOutput;
 pub(crate) use folder::{lock_layout, remove_stale};
 pub use index::MovedName;
 pub(crate) use index::{Additions, check_names};
 use staged_blob::StagedBlob;
-use tar_file::{TarBlob, TarOutput};
+use tar_file::TarOutput;
+use tar_writer::TarBlob;
 pub use target::{OutputKind, Target, TargetError};
 
 use crate::digest::Digest;
@@ -82,6 +86,7 @@ enum Kind {
     Folder(FolderOutput),
     Tar(TarOutput),
     Dir(DirOutput),
+    DockerArchive(DockerArchiveOutput),
 }
 
 impl Output {
@@ -92,6 +97,12 @@ impl Output {
                 Target::Tar(path) => Kind::Tar(TarOutput::open(path, options.clone(), interrupt)?),
                 Target::Stdout => Kind::Tar(TarOutput::stdout(options.clone(), interrupt)?),
                 Target::Dir(path) => Kind::Dir(DirOutput::open(path, options, interrupt)?),
+                Target::DockerArchive(path) => {
+                    Kind::DockerArchive(DockerArchiveOutput::open(path, options, interrupt)?)
+                }
+                Target::DockerArchiveStdout => {
+                    Kind::DockerArchive(DockerArchiveOutput::stdout(interrupt)?)
+                }
             })
         };
         Ok(Output {
@@ -103,7 +114,7 @@ impl Output {
 
     /// Whether blobs must be written one after the other.
     pub fn is_ordered(&self) -> bool {
-        matches!(self.kind, Kind::Tar(_))
+        matches!(self.kind, Kind::Tar(_) | Kind::DockerArchive(_))
     }
 
     /// Begins a blob of what takes `stored` bytes in the input; `expected` is its digest where that is known already.
@@ -113,6 +124,7 @@ impl Output {
                 Kind::Folder(folder) => Blob::Staged(folder.begin_blob()?),
                 Kind::Tar(tar) => Blob::Tar(tar.begin_blob(expected)),
                 Kind::Dir(dir) => Blob::Staged(dir.begin_blob()?),
+                Kind::DockerArchive(tar) => Blob::Tar(tar.begin_blob(expected)),
             },
             free_space: &self.free_space,
             stored,
@@ -136,6 +148,10 @@ impl Output {
             Kind::Folder(folder) => folder.put(document),
             Kind::Tar(tar) => tar.put(document),
             Kind::Dir(dir) => dir.put(document),
+            Kind::DockerArchive(tar) => {
+                tar.put(document);
+                Ok(())
+            }
         }
         .at(|| self.target.place())
     }
@@ -147,6 +163,7 @@ impl Output {
             Kind::Folder(folder) => folder.commit(additions),
             Kind::Tar(tar) => tar.commit(additions, progress),
             Kind::Dir(dir) => dir.commit(additions).map(|()| Vec::new()),
+            Kind::DockerArchive(tar) => tar.commit(additions, progress).map(|()| Vec::new()),
         }
         .at(|| self.target.place())
     }

@@ -18,6 +18,15 @@ pub enum OutputKind {
     Layout,
     /// A folder as skopeo's `dir:` makes it, of one image or index.
     Dir,
+    /// A `docker save` archive for engines that know no OCI.
+    DockerArchive,
+}
+
+impl OutputKind {
+    /// Whether an output has manifests.
+    pub(crate) fn has_manifests(self) -> bool {
+        self != OutputKind::DockerArchive
+    }
 }
 
 /// Where the output goes.
@@ -32,6 +41,10 @@ pub enum Target {
     Stdout,
     /// A `dir:` folder.
     Dir(PathBuf),
+    /// A `docker save` archive in a file, compressed if its name says so.
+    DockerArchive(PathBuf),
+    /// A `docker save` archive on standard output.
+    DockerArchiveStdout,
 }
 
 /// Why a name is not one for an output.
@@ -96,6 +109,8 @@ impl Target {
         match kind {
             OutputKind::Layout => Target::new(path),
             OutputKind::Dir => Target::Dir(path.to_owned()),
+            OutputKind::DockerArchive if path == Path::new("-") => Target::DockerArchiveStdout,
+            OutputKind::DockerArchive => Target::DockerArchive(path.to_owned()),
         }
     }
 
@@ -105,6 +120,7 @@ impl Target {
         match self {
             Target::Folder(_) | Target::Tar(_) | Target::Stdout => OutputKind::Layout,
             Target::Dir(_) => OutputKind::Dir,
+            Target::DockerArchive(_) | Target::DockerArchiveStdout => OutputKind::DockerArchive,
         }
     }
 
@@ -139,6 +155,10 @@ impl Target {
         }
         if text == "-" {
             return Ok(Target::of(kind, path));
+        }
+        if kind == OutputKind::DockerArchive && text.ends_with('/') {
+            let message = format!("the output `{text}` is a folder, but a docker-archive is a tar");
+            return refuse(message, "name a file, such as `-o images.tar`");
         }
         if let Some((transport, rest)) = text.split_once(':')
             && TRANSPORTS.contains(&transport)
@@ -203,8 +223,11 @@ impl Target {
         match self {
             // Its parent may belong to somebody else, as that of a mounted folder does.
             Target::Folder(path) if path.is_dir() => path.clone(),
-            Target::Folder(path) | Target::Tar(path) | Target::Dir(path) => parent(path),
-            Target::Stdout => std::env::temp_dir(),
+            Target::Folder(path)
+            | Target::Tar(path)
+            | Target::Dir(path)
+            | Target::DockerArchive(path) => parent(path),
+            Target::Stdout | Target::DockerArchiveStdout => std::env::temp_dir(),
         }
     }
 
@@ -212,8 +235,11 @@ impl Target {
     #[must_use]
     pub fn path(&self) -> Option<&Path> {
         match self {
-            Target::Folder(path) | Target::Tar(path) | Target::Dir(path) => Some(path),
-            Target::Stdout => None,
+            Target::Folder(path)
+            | Target::Tar(path)
+            | Target::Dir(path)
+            | Target::DockerArchive(path) => Some(path),
+            Target::Stdout | Target::DockerArchiveStdout => None,
         }
     }
 
@@ -221,7 +247,10 @@ impl Target {
     pub(crate) fn folder(&self) -> Option<&Path> {
         match self {
             Target::Folder(path) | Target::Dir(path) => Some(path),
-            Target::Tar(_) | Target::Stdout => None,
+            Target::Tar(_)
+            | Target::Stdout
+            | Target::DockerArchive(_)
+            | Target::DockerArchiveStdout => None,
         }
     }
 
@@ -230,8 +259,8 @@ impl Target {
         let (fits, path, marker) = match self {
             Target::Folder(path) => (found.is_dir(), path, Some("oci-layout")),
             Target::Dir(path) => (found.is_dir(), path, Some("version")),
-            Target::Tar(path) => (found.is_file(), path, None),
-            Target::Stdout => return Ok(()),
+            Target::Tar(path) | Target::DockerArchive(path) => (found.is_file(), path, None),
+            Target::Stdout | Target::DockerArchiveStdout => return Ok(()),
         };
         let is_empty = || std::fs::read_dir(path).is_ok_and(|mut names| names.next().is_none());
         let is_ours = |marker: &str| path.join(marker).is_file() || is_empty();

@@ -54,6 +54,31 @@ pub(super) fn resolve<'a>(
     })
 }
 
+/// The config of an image in an archive, all of whose layers must be there, named by their `diff_ids`.
+pub(super) fn config_of_saved<'a>(image: &'a ResolvedImage) -> Result<&'a Document> {
+    let refuse = |what| {
+        Err(Error::NotInFormat {
+            what,
+            format: "a docker-archive",
+        })
+    };
+    for layer in &image.layers {
+        let digest = layer.digest;
+        if !layer.present {
+            return refuse(format!("layer {digest}, which is missing from the input,"));
+        }
+        if layer.diff_id != Some(DiffId(digest)) {
+            return refuse(format!(
+                "layer {digest}, which is not named by its diff_id,"
+            ));
+        }
+    }
+    match &image.config {
+        ResolvedConfig::Image { document, .. } => Ok(document),
+        ResolvedConfig::Other(_) => refuse("an artifact".to_owned()),
+    }
+}
+
 fn config<'a>(config: &'a Config, layers: &[ResolvedLayer]) -> Result<ResolvedConfig<'a>> {
     let (document, view) = match config {
         Config::Other(blob) => return Ok(ResolvedConfig::Other(&blob.descriptor)),

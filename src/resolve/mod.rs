@@ -27,7 +27,8 @@ pub(crate) struct Resolver<'a> {
     plan: &'a Plan<'a>,
     outcomes: &'a [Outcome],
     output: &'a Output,
-    format: ManifestFormat,
+    /// `None` for an output without manifests: configs stand for images.
+    format: Option<ManifestFormat>,
     /// Whether the report has the digests of schema 2, which cost a walk through each document.
     with_schema2: bool,
     /// By the digest in the input.
@@ -53,7 +54,7 @@ impl<'a> Resolver<'a> {
         plan: &'a Plan<'a>,
         outcomes: &'a [Outcome],
         output: &'a Output,
-        format: ManifestFormat,
+        format: Option<ManifestFormat>,
         listed: &'a BTreeMap<Digest, AbsentBlob>,
         with_schema2: bool,
     ) -> Resolver<'a> {
@@ -122,9 +123,9 @@ impl<'a> Resolver<'a> {
             children.push(MergedChild { old, descriptor });
         }
         let document = match self.format {
-            ManifestFormat::Oci => oci::write::merged(&children)?,
-            ManifestFormat::V2s2 => v2s2::write::merged(&children),
-            ManifestFormat::V2s1 => return Err(no_index()),
+            Some(ManifestFormat::Oci) => oci::write::merged(&children)?,
+            Some(ManifestFormat::V2s2) => v2s2::write::merged(&children),
+            Some(ManifestFormat::V2s1) | None => return Err(no_index()),
         };
         self.output.put(&document)?;
         Ok(Written {
@@ -203,9 +204,14 @@ impl<'a> Resolver<'a> {
     /// digest.
     fn documents(&self, resolved: &ResolvedImage) -> Result<(Document, Option<Digest>)> {
         let document = match self.format {
-            ManifestFormat::Oci => oci::write::manifest(resolved)?,
-            ManifestFormat::V2s2 => v2s2::write::manifest(resolved)?,
-            ManifestFormat::V2s1 => {
+            Some(ManifestFormat::Oci) => oci::write::manifest(resolved)?,
+            Some(ManifestFormat::V2s2) => v2s2::write::manifest(resolved)?,
+            None => {
+                let config = image::config_of_saved(resolved)?;
+                self.output.put(config)?;
+                return Ok((config.clone(), None));
+            }
+            Some(ManifestFormat::V2s1) => {
                 let written = schema1::write::manifest(resolved, "", "")?;
                 for blob in &written.empty_blobs {
                     self.output.put(blob)?;
@@ -240,7 +246,7 @@ impl<'a> Resolver<'a> {
             old_manifest: old.map(|document| document.digest),
             old_media_type: old.map(|document| document.media_type.clone()),
             old_image_id: manifest.image_id(),
-            manifest: document.digest,
+            manifest: self.format.map(|_| document.digest),
             image_id,
             v2s2_of_input: (self.with_schema2)
                 .then(|| schema2::of_input(manifest, &layers))
@@ -268,9 +274,9 @@ impl<'a> Resolver<'a> {
             });
         }
         let document = match self.format {
-            ManifestFormat::Oci => oci::write::index(&resolved)?,
-            ManifestFormat::V2s2 => v2s2::write::list(&resolved),
-            ManifestFormat::V2s1 => return Err(no_index()),
+            Some(ManifestFormat::Oci) => oci::write::index(&resolved)?,
+            Some(ManifestFormat::V2s2) => v2s2::write::list(&resolved),
+            Some(ManifestFormat::V2s1) | None => return Err(no_index()),
         };
         self.output.put(&document)?;
         for image in &mut images {
@@ -290,7 +296,7 @@ impl<'a> Resolver<'a> {
 fn no_index() -> Error {
     Error::NotInFormat {
         what: "an index".to_owned(),
-        format: "schema 1",
+        format: "an output of single images",
     }
 }
 

@@ -21,27 +21,31 @@ pub(crate) fn fit(
 ) -> Result<Vec<Selected>> {
     let first = warnings.len();
     let mut kept = Vec::with_capacity(selected.len());
+    let lacking = match (kind, format) {
+        (OutputKind::DockerArchive, _) => Some(("a docker-archive", false)),
+        (_, ManifestFormat::V2s1) => Some(("schema 1", false)),
+        (_, ManifestFormat::V2s2) => Some(("schema 2", true)),
+        (_, ManifestFormat::Oci) => None,
+    };
     for mut one in selected {
-        if format == ManifestFormat::Oci {
+        let Some((target, has_indexes)) = lacking else {
             kept.push(one);
             continue;
-        }
+        };
         let place = one.place(inputs);
         let mut left_out = Vec::new();
         let node = images_only(one.entry.node, &mut left_out);
         if !left_out.is_empty() {
             let digests: Vec<String> = left_out.iter().map(Digest::to_string).collect();
             let message = format!(
-                "left out, since {format} has no manifests for artifacts: {}",
+                "left out, since {target} has no place for artifacts: {}",
                 digests.join(", ")
             );
             warnings.push(Finding::new(Code::ArtifactLeftOut, &place, message));
             one.left_out.extend(left_out);
         }
         let node = match node {
-            Some(node) if format == ManifestFormat::V2s1 => {
-                Some(lone_image(node, "schema 1").at(|| place)?)
-            }
+            Some(node) if !has_indexes => Some(lone_image(node, target).at(|| place)?),
             node => node,
         };
         if let Some(node) = node {

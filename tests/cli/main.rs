@@ -20,6 +20,7 @@ mod dir;
 mod dir_output;
 mod disguises;
 mod docker_archive;
+mod docker_archive_output;
 mod docker_manifest;
 mod fill;
 mod findings;

@@ -160,7 +160,7 @@ fn artifacts_are_left_out_with_a_warning() {
     layout.add(named(&index, "app:1.0"));
     let sandbox = Sandbox::with_folder(&layout.files());
     let warning = format!(
-        "ocify: warning: app: app:1.0: left out, since schema 2 has no manifests for artifacts: {} (artifact-left-out)\n",
+        "ocify: warning: app: app:1.0: left out, since schema 2 has no place for artifacts: {} (artifact-left-out)\n",
         digest(&attestation)
     );
     let args = ["app", "-o", "out", "--format", "v2s2"];
@@ -171,7 +171,7 @@ fn artifacts_are_left_out_with_a_warning() {
     let layout = layout_of(layout, named(&attestation, "app:att"));
     let sandbox = Sandbox::with_folder(&layout.files());
     sandbox.convert(&args).fails(&format!(
-        "ocify: nothing is left to convert: app: app:att: left out, since schema 2 has no manifests for artifacts: {}\n",
+        "ocify: nothing is left to convert: app: app:att: left out, since schema 2 has no place for artifacts: {}\n",
         digest(&attestation)
     ));
 }

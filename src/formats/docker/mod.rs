@@ -19,4 +19,5 @@ mod jws_key;
 mod jws_sign;
 pub(crate) mod schema1;
 pub(crate) mod v1_config;
+mod v1_write;
 pub(crate) mod v2s2;

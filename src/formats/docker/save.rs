@@ -2,6 +2,8 @@
 //!
 //! Written by <https://github.com/moby/moby/blob/v28.5.2/image/tarexport/save.go>.
 
+pub(crate) mod write;
+
 use std::collections::HashMap;
 
 use serde_json::Value;

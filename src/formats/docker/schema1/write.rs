@@ -3,19 +3,18 @@
 //!
 //! <https://github.com/containers/image/blob/v5.22.1/internal/image/docker_schema2.go>
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::HashSet;
 
 use serde::Deserialize;
-use serde_json::value::RawValue;
 
 use super::{EMPTY_GZIP, EMPTY_PLAIN};
-use crate::digest::{DiffId, Digest, Hasher};
+use crate::digest::{DiffId, Digest};
 use crate::error::{Error, Result, chain};
 use crate::formats::docker::go_json::{self, GoJsonError};
-use crate::formats::docker::go_struct::{Field, Struct, Type, Value};
 use crate::formats::docker::jws_sign;
 use crate::formats::docker::v1_config::{self, schema2_config};
-use crate::formats::docker::v2s2::{list, object};
+use crate::formats::docker::v1_write::{self, History};
+use crate::formats::docker::v2s2::object;
 use crate::image::{
     Document, OriginalSchema1, ResolvedConfig, ResolvedImage, ResolvedLayer, media_type,
 };
@@ -64,20 +63,24 @@ pub(crate) fn manifest(image: &ResolvedImage, name: &str, tag: &str) -> Result<W
     }
     let unreadable = |error: GoJsonError| Error::document("the config", chain(&error));
     let config = go_json::document(&document.bytes).map_err(unreadable)?;
-    let history = history(config).map_err(unreadable)?;
+    let history = v1_write::history(config).map_err(unreadable)?;
     let blobs = blobs(&history, &image.layers)?;
-    let v1 = v1(&document.bytes, config, &history, &blobs).map_err(unreadable)?;
+    let v1 = v1_write::chain(&document.bytes, &history, &blobs).map_err(unreadable)?;
+    let v1: Vec<String> = v1.into_iter().map(|layer| layer.json).collect();
     let image_id = image_id(&v1, &history, &image.layers);
     let has_empty = history.iter().any(History::is_empty);
-    let architecture = text(config, "architecture").map_err(unreadable)?;
+    let architecture = v1_write::text(config, "architecture").map_err(unreadable)?;
     let payload = payload(name, tag, &architecture, &blobs, &v1);
     Ok(Written {
         manifest: Document {
             media_type: media_type::DOCKER_SCHEMA1_SIGNED.to_owned(),
             digest: Digest::sha256(payload.as_bytes()),
-            bytes: jws_sign::signed(&payload, &text(config, "created").map_err(unreadable)?)?
-                .into_bytes()
-                .into(),
+            bytes: jws_sign::signed(
+                &payload,
+                &v1_write::text(config, "created").map_err(unreadable)?,
+            )?
+            .into_bytes()
+            .into(),
         },
         empty_blobs: has_empty
             .then(|| empty(&EMPTY_GZIP_BLOB))
@@ -142,48 +145,6 @@ fn kept(original: &OriginalSchema1, layers: &[ResolvedLayer]) -> Option<Vec<Docu
     original.lists(layers).then_some(empty_blobs)
 }
 
-/// An entry of the config's history, decoded as Go decodes it.
-struct History(Struct);
-
-const HISTORY: &[Field] = &[
-    Field::new("created", Type::Time),
-    Field::new("author", Type::String),
-    Field::new("created_by", Type::String),
-    Field::new("comment", Type::String),
-    Field::new("empty_layer", Type::Bool),
-];
-
-impl History {
-    fn is_empty(&self) -> bool {
-        matches!(self.0.get("empty_layer"), Value::Bool(true))
-    }
-}
-
-/// The oldest first.
-fn history(config: &RawValue) -> Result<Vec<History>, GoJsonError> {
-    let Some(list) = member(config, "history")? else {
-        return Ok(Vec::new());
-    };
-    let entries: Option<Vec<&RawValue>> =
-        serde_json::from_str(list.get()).map_err(GoJsonError::Syntax)?;
-    let entries = entries.unwrap_or_default().into_iter();
-    entries
-        .map(|entry| Struct::decode(HISTORY, entry).map(History))
-        .collect()
-}
-
-/// The member that Go takes for a field: the last of its name.
-fn member<'a>(object: &'a RawValue, name: &str) -> Result<Option<&'a RawValue>, GoJsonError> {
-    let members = go_json::members(object)?.into_iter().rev();
-    let mut found = members.filter(|(found, _)| go_json::same_name(name, found));
-    Ok(found.next().map(|(_, value)| value))
-}
-
-fn text(object: &RawValue, name: &str) -> Result<String, GoJsonError> {
-    let value = member(object, name)?;
-    Ok(value.and_then(go_json::string).unwrap_or_default())
-}
-
 /// The blob of each entry of the history.
 fn blobs(history: &[History], layers: &[ResolvedLayer]) -> Result<Vec<Digest>> {
     let filled = history.iter().filter(|entry| !entry.is_empty()).count();
@@ -203,90 +164,6 @@ fn blobs(history: &[History], layers: &[ResolvedLayer]) -> Result<Vec<Digest>> {
         layer.map_or_else(|| Digest::sha256(&EMPTY_GZIP_BLOB), |layer| layer.digest)
     };
     Ok(history.iter().map(blob).collect())
-}
-
-/// The v1 metadata of each entry of the history, the oldest first.
-fn v1(
-    bytes: &[u8],
-    config: &RawValue,
-    history: &[History],
-    blobs: &[Digest],
-) -> Result<Vec<String>, GoJsonError> {
-    let mut all = Vec::with_capacity(history.len());
-    let mut parent = String::new();
-    for (position, (entry, blob)) in history.iter().zip(blobs).enumerate() {
-        let is_top = position + 1 == history.len();
-        let id = v1_id(blob, &parent, is_top.then_some(bytes));
-        all.push(if is_top {
-            top(config, &id, &parent, entry.is_empty())?
-        } else {
-            inner(entry, &id, &parent)
-        });
-        parent = id;
-    }
-    Ok(all)
-}
-
-/// The ID is never more than a name: the same parts give the same.
-fn v1_id(blob: &Digest, parent: &str, config: Option<&[u8]>) -> String {
-    let mut hasher = Hasher::sha256();
-    hasher.update(blob.hex().as_bytes());
-    hasher.update(b" ");
-    hasher.update(parent.as_bytes());
-    if let Some(config) = config {
-        hasher.update(b" ");
-        hasher.update(config);
-    }
-    hasher.finish().hex()
-}
-
-fn inner(entry: &History, id: &str, parent: &str) -> String {
-    let History(entry) = entry;
-    let command = list(&[entry.text("created_by").to_owned()]);
-    let mut members = vec![("id", go_json::quoted(id))];
-    let mut add = |name, text: &str| {
-        if !text.is_empty() {
-            members.push((name, go_json::quoted(text)));
-        }
-    };
-    add("parent", parent);
-    add("comment", entry.text("comment"));
-    add("created", entry.text("created"));
-    members.push(("container_config", object(&[("Cmd", command)])));
-    if !entry.text("author").is_empty() {
-        members.push(("author", go_json::quoted(entry.text("author"))));
-    }
-    if matches!(entry.get("empty_layer"), Value::Bool(true)) {
-        members.push(("throwaway", "true".to_owned()));
-    }
-    object(&members)
-}
-
-/// The config without what schema 1 has elsewhere.
-fn top(config: &RawValue, id: &str, parent: &str, is_empty: bool) -> Result<String, GoJsonError> {
-    let mut members: BTreeMap<String, String> = BTreeMap::new();
-    for (name, value) in go_json::members(config)? {
-        let mut compact = String::with_capacity(value.get().len());
-        go_json::compact(value, &mut compact);
-        members.insert(name, compact);
-    }
-    for name in ["rootfs", "history"] {
-        members.remove(name);
-    }
-    members.insert("id".to_owned(), go_json::quoted(id));
-    if !parent.is_empty() {
-        members.insert("parent".to_owned(), go_json::quoted(parent));
-    }
-    if is_empty {
-        members.insert("throwaway".to_owned(), "true".to_owned());
-    }
-    let members = members.iter();
-    let mut out = String::new();
-    go_json::object(
-        members.map(|(name, value)| (name.as_str(), value.as_str())),
-        &mut out,
-    );
-    Ok(out)
 }
 
 fn payload(name: &str, tag: &str, architecture: &str, blobs: &[Digest], v1: &[String]) -> String {

@@ -1,0 +1,138 @@
+//! A `docker save` archive for every engine: manifest.json for Docker 1.10 and later, `repositories` and a folder for each layer
+//! for what came before.
+
+use std::collections::{BTreeMap, HashSet};
+
+use serde::{Deserialize, Serialize};
+
+use crate::digest::{DiffId, Digest};
+use crate::error::{Error, Result, chain};
+use crate::formats::docker::{go_json, v1_write};
+use crate::formats::to_bytes;
+use crate::image::{Document, familiar};
+
+/// An image of an archive.
+pub(crate) struct SavedImage<'a> {
+    pub config: &'a Document,
+    /// The names that engines take.
+    pub tags: Vec<String>,
+}
+
+/// What an archive has besides the layers.
+#[derive(Debug)]
+pub(crate) enum Member {
+    /// Its name ends with a slash.
+    Folder(String),
+    File {
+        name: String,
+        bytes: Vec<u8>,
+    },
+    Link {
+        name: String,
+        to: String,
+    },
+}
+
+/// What a layer is called.
+pub(crate) fn layer_name(digest: &Digest) -> String {
+    format!("{}.tar", digest.hex())
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct Item {
+    config: String,
+    repo_tags: Option<Vec<String>>,
+    layers: Vec<String>,
+}
+
+#[derive(Deserialize)]
+struct ConfigView {
+    rootfs: Option<Rootfs>,
+}
+
+#[derive(Deserialize)]
+struct Rootfs {
+    #[serde(default)]
+    diff_ids: Option<Vec<DiffId>>,
+}
+
+/// All members but the layers, in the order that they are written in.
+pub(crate) fn members(images: &[SavedImage]) -> Result<Vec<Member>> {
+    let mut members = Vec::new();
+    let mut items = Vec::with_capacity(images.len());
+    let mut repositories: BTreeMap<String, BTreeMap<String, String>> = BTreeMap::new();
+    let mut folders = HashSet::new();
+    for image in images {
+        let digest = image.config.digest;
+        let diff_ids = diff_ids(image.config)?;
+        let name = format!("{}.json", digest.hex());
+        members.push(Member::File {
+            name: name.clone(),
+            bytes: image.config.bytes.to_vec(),
+        });
+        let top = add_folders(&mut members, &mut folders, image.config, &diff_ids)?;
+        for tag in &image.tags {
+            if let (Some((repository, tag)), Some(top)) = (familiar(tag).rsplit_once(':'), &top) {
+                let tags = repositories.entry(repository.to_owned()).or_default();
+                tags.insert(tag.to_owned(), top.clone());
+            }
+        }
+        items.push(Item {
+            config: name,
+            repo_tags: (!image.tags.is_empty()).then(|| image.tags.clone()),
+            layers: diff_ids.iter().map(layer_name).collect(),
+        });
+    }
+    let mut add = |name: &str, bytes| {
+        members.push(Member::File {
+            name: name.to_owned(),
+            bytes,
+        });
+    };
+    add("manifest.json", to_bytes(&items)?);
+    if !repositories.is_empty() {
+        add("repositories", to_bytes(&repositories)?);
+    }
+    Ok(members)
+}
+
+fn diff_ids(config: &Document) -> Result<Vec<Digest>> {
+    let name = format!("config {}", config.digest);
+    let view: ConfigView = crate::formats::parse(&name, &config.bytes)?;
+    let diff_ids = view.rootfs.and_then(|rootfs| rootfs.diff_ids);
+    let diff_ids = diff_ids.ok_or(Error::NoRootfs)?;
+    Ok(diff_ids.into_iter().map(|DiffId(digest)| digest).collect())
+}
+
+/// Adds the folder of each layer that is not there yet. Gives the ID of the newest; `None` where there are no layers.
+fn add_folders(
+    members: &mut Vec<Member>,
+    known: &mut HashSet<String>,
+    config: &Document,
+    diff_ids: &[Digest],
+) -> Result<Option<String>> {
+    let unreadable = |error| Error::document(format!("config {}", config.digest), chain(&error));
+    let value = go_json::document(&config.bytes).map_err(unreadable)?;
+    let history = v1_write::layer_history(value, diff_ids.len()).map_err(unreadable)?;
+    let layers = v1_write::chain(&config.bytes, &history, diff_ids).map_err(unreadable)?;
+    let top = layers.last().map(|layer| layer.id.clone());
+    for (layer, diff_id) in layers.into_iter().zip(diff_ids) {
+        let id = layer.id;
+        if !known.insert(id.clone()) {
+            continue;
+        }
+        members.push(Member::Folder(format!("{id}/")));
+        for (name, bytes) in [("VERSION", "1.0".to_owned()), ("json", layer.json)] {
+            members.push(Member::File {
+                name: format!("{id}/{name}"),
+                bytes: bytes.into_bytes(),
+            });
+        }
+        members.push(Member::Link {
+            name: format!("{id}/layer.tar"),
+            to: format!("../{}", layer_name(diff_id)),
+        });
+    }
+    Ok(top)
+}

@@ -1,0 +1,403 @@
+//! A tar in the making: what goes into it is written straight into its place, one member after the other; headers are filled
+//! in afterwards.
+//!
+//! Everything in it depends on the content alone: no times, no owners, no random order.
+
+use std::collections::BTreeSet;
+use std::fs::File;
+use std::io;
+use std::os::unix::fs::{FileExt, MetadataExt};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex};
+
+use rustix::fs::FileType;
+use tar::{EntryType, Header};
+
+use super::{encode, stdout, target};
+use crate::compression::Encoding;
+use crate::digest::Digest;
+use crate::error::{Error, Result};
+use crate::fs::{Dir, StagedFile, dir, staging};
+use crate::interrupt::Interrupt;
+use crate::mutex::lock;
+use crate::progress::{Progress, Step};
+
+const BLOCK_BYTES: usize = 512;
+const BLOCK: u64 = BLOCK_BYTES as u64;
+
+pub(super) struct TarWriter {
+    medium: Medium,
+    path: PathBuf,
+    end: Mutex<u64>,
+    fsync: bool,
+    interrupt: Interrupt,
+}
+
+/// Where the tar is in the end.
+enum Medium {
+    /// A file that gets this name.
+    Staged {
+        staged: StagedFile,
+        parent: Arc<Dir>,
+        name: String,
+        /// Where the tar is written first, if it is compressed in the end: a file without a name.
+        plain: Option<File>,
+        encoding: Encoding,
+    },
+    /// A file without a name, which is copied to standard output.
+    Temporary { file: File, stdout: File },
+}
+
+impl Medium {
+    /// What is written to, in places front and back.
+    fn file(&self) -> &File {
+        match self {
+            Medium::Staged {
+                plain: Some(file), ..
+            }
+            | Medium::Temporary { file, .. } => file,
+            Medium::Staged { staged, .. } => &staged.file,
+        }
+    }
+}
+
+impl TarWriter {
+    /// Stages a file next to `path`. `examine` is called with the file that is there, by its folder and name.
+    pub fn create(
+        path: &Path,
+        fsync: bool,
+        interrupt: &Interrupt,
+        examine: impl FnOnce(&Dir, &str) -> Result<()>,
+    ) -> Result<TarWriter> {
+        let (parent, name) = Dir::parent_of(path)?;
+        let kind = parent.kind(&name)?;
+        super::refuse_link(kind, path)?;
+        match kind {
+            None => {}
+            Some(FileType::RegularFile) => examine(&parent, &name)?,
+            Some(_) => {
+                return Err(Error::NotALayout {
+                    path: path.to_owned(),
+                });
+            }
+        }
+        let prefix = staging::prefix(&name);
+        staging::remove_stale(&parent, &prefix, |_| Ok(()));
+        let parent = Arc::new(parent);
+        let staged = StagedFile::new(&parent, &prefix, interrupt)?;
+        // Who may read the tar stays as it was, from the first byte on.
+        parent.copy_mode(&name, &staged.file)?;
+        let encoding = target::encoding(path).unwrap_or(Encoding::None);
+        let plain = if encoding == Encoding::None {
+            None
+        } else {
+            let folder = parent.own_path();
+            let file = tempfile::tempfile_in(folder);
+            Some(file.map_err(Error::io("create a temporary file in", folder))?)
+        };
+        let medium = Medium::Staged {
+            staged,
+            parent,
+            name,
+            plain,
+            encoding,
+        };
+        Ok(TarWriter::new(medium, path, fsync, interrupt))
+    }
+
+    pub fn stdout(interrupt: &Interrupt) -> Result<TarWriter> {
+        let stdout = stdout::open()?;
+        let folder = std::env::temp_dir();
+        let file = tempfile::tempfile_in(&folder)
+            .map_err(Error::io("create a temporary file in", folder))?;
+        let path = Path::new("standard output");
+        let medium = Medium::Temporary { file, stdout };
+        Ok(TarWriter::new(medium, path, false, interrupt))
+    }
+
+    fn new(medium: Medium, path: &Path, fsync: bool, interrupt: &Interrupt) -> TarWriter {
+        TarWriter {
+            medium,
+            path: path.to_owned(),
+            end: Mutex::new(0),
+            fsync,
+            interrupt: interrupt.clone(),
+        }
+    }
+
+    /// Where the next member begins.
+    pub fn end(&self) -> u64 {
+        *lock(&self.end)
+    }
+
+    /// Forgets all that is behind an end.
+    pub fn rewind(&self, end: u64) {
+        *lock(&self.end) = end;
+    }
+
+    fn write_at(&self, bytes: &[u8], offset: u64) -> Result<()> {
+        self.medium
+            .file()
+            .write_all_at(bytes, offset)
+            .map_err(Error::io("write", &self.path))
+    }
+
+    /// Adds a small file.
+    pub fn append(&self, name: &str, bytes: &[u8]) -> Result<()> {
+        let mut member = self.begin(name.len() > MAX_NAME);
+        member.write(bytes)?;
+        member.close(name)
+    }
+
+    /// Adds a folder, whose name ends with a slash.
+    pub fn folder(&self, name: &str) -> Result<()> {
+        self.append_header(&header(name, EntryType::Directory, 0))
+    }
+
+    /// Adds a symbolic link. Both names are short.
+    pub fn link(&self, name: &str, to: &str) -> Result<()> {
+        let mut link = Header::new_gnu();
+        link.as_mut_bytes()
+            .copy_from_slice(&header(name, EntryType::Symlink, 0));
+        link.set_mode(0o777);
+        link.set_link_name_literal(to)
+            .map_err(Error::io("write", &self.path))?;
+        link.set_cksum();
+        self.append_header(link.as_bytes())
+    }
+
+    fn append_header(&self, header: &[u8; BLOCK_BYTES]) -> Result<()> {
+        let end = self.end();
+        self.write_at(header, end)?;
+        self.rewind(end + BLOCK);
+        Ok(())
+    }
+
+    /// Begins a member at the end, whose name is longer than a header has space for or not. One at a time: what is not closed
+    /// is written over.
+    pub fn begin(&self, has_long_name: bool) -> TarMember<'_> {
+        let start = self.end();
+        TarMember {
+            tar: self,
+            start,
+            data: start + if has_long_name { 3 * BLOCK } else { BLOCK },
+            size: 0,
+        }
+    }
+
+    /// Zeros up to the next block; gives its offset.
+    fn pad(&self, end: u64) -> Result<u64> {
+        let padded = end.next_multiple_of(BLOCK);
+        let zeros = [0; BLOCK_BYTES];
+        let count = usize::try_from(padded - end)
+            .map_err(|error| Error::io("write", &self.path)(io::Error::other(error)))?;
+        self.write_at(&zeros[..count], end)?;
+        Ok(padded)
+    }
+
+    /// Locks the tar that is in the output's place. One that was replaced while we waited for its lock is let go again.
+    pub fn lock_existing(&self) -> Result<Option<Existing<'_>>> {
+        let Medium::Staged { parent, name, .. } = &self.medium else {
+            return Ok(None);
+        };
+        loop {
+            let Some(file) = parent.open_file(name)? else {
+                return Ok(None);
+            };
+            dir::lock(&file, &self.path, &self.interrupt)?;
+            let metadata = file.metadata().map_err(Error::io("examine", &self.path))?;
+            let locked = (metadata.dev(), metadata.ino());
+            if parent.identity(name)? == Some(locked) {
+                return Ok(Some(Existing {
+                    lock: file,
+                    parent,
+                    name,
+                }));
+            }
+        }
+    }
+
+    /// Ends the archive. Gives its length.
+    pub fn close(&self) -> Result<u64> {
+        let end = self.end();
+        self.write_at(&[0; 2 * BLOCK_BYTES], end)?;
+        let length = end + 2 * BLOCK;
+        let file = self.medium.file();
+        let cut = file.set_len(length);
+        cut.map_err(Error::io("write", &self.path))?;
+        Ok(length)
+    }
+
+    /// Compresses a closed tar of `length` bytes if its name says so, and puts it in its place. What another run has put there
+    /// meanwhile is not replaced, unless it is to be: `false`.
+    pub fn publish(&mut self, length: u64, replace: bool, progress: &dyn Progress) -> Result<bool> {
+        self.compress(length, progress)?;
+        if self.fsync
+            && let Medium::Staged { staged, .. } = &self.medium
+        {
+            let synced = staged.file.sync_all();
+            synced.map_err(Error::io("sync", &self.path))?;
+        }
+        let interrupt = self.interrupt.clone();
+        match &mut self.medium {
+            Medium::Staged {
+                staged,
+                parent,
+                name,
+                ..
+            } => {
+                let _publishing = interrupt.publishing()?;
+                let published = if replace {
+                    staged.publish(parent, name)?
+                } else {
+                    staged.publish_to_free(name)?
+                };
+                if published && self.fsync {
+                    parent.sync()?;
+                }
+                Ok(published)
+            }
+            Medium::Temporary { file, stdout } => {
+                io::Seek::rewind(file).map_err(Error::io("read", &self.path))?;
+                io::copy(file, stdout).map_err(Error::io("write", &self.path))?;
+                Ok(true)
+            }
+        }
+    }
+
+    /// Writes the staged file, where the tar was written elsewhere.
+    fn compress(&self, length: u64, progress: &dyn Progress) -> Result<()> {
+        let Medium::Staged {
+            staged,
+            plain: Some(plain),
+            encoding,
+            ..
+        } = &self.medium
+        else {
+            return Ok(());
+        };
+        progress.step(&Step::Compress { bytes: length });
+        let mut position = 0;
+        let work = encode::Work {
+            interrupt: &self.interrupt,
+            progress,
+        };
+        encode::encode(plain, length, *encoding, &work, |bytes| {
+            let written = staged.file.write_all_at(bytes, position);
+            position += bytes.len() as u64;
+            written.map_err(Error::io("write", &self.path))
+        })?;
+        // It may have been longer in a round before.
+        let cut = staged.file.set_len(position);
+        cut.map_err(Error::io("write", &self.path))
+    }
+}
+
+/// A tar that is in the output's place, locked.
+pub(super) struct Existing<'a> {
+    lock: File,
+    pub parent: &'a Dir,
+    pub name: &'a str,
+}
+
+impl Existing<'_> {
+    /// Its lock, which goes on for as long as the file is open.
+    pub fn into_lock(self) -> File {
+        self.lock
+    }
+}
+
+/// The longest name that a header has space for.
+const MAX_NAME: usize = 100;
+
+/// A header that says nothing but name, kind and size.
+fn header(name: &str, kind: EntryType, size: u64) -> [u8; BLOCK_BYTES] {
+    let mut header = Header::new_gnu();
+    // What does not fit goes into a long name in front.
+    let bytes = name.as_bytes();
+    let length = bytes.len().min(MAX_NAME);
+    header.as_mut_bytes()[..length].copy_from_slice(&bytes[..length]);
+    header.set_entry_type(kind);
+    header.set_mode(if kind == EntryType::Directory {
+        0o755
+    } else {
+        0o644
+    });
+    header.set_size(size);
+    header.set_uid(0);
+    header.set_gid(0);
+    header.set_mtime(0);
+    header.set_cksum();
+    *header.as_bytes()
+}
+
+/// A member in the making.
+pub(super) struct TarMember<'a> {
+    tar: &'a TarWriter,
+    /// Where its header will be.
+    start: u64,
+    /// Where its bytes begin.
+    data: u64,
+    size: u64,
+}
+
+impl TarMember<'_> {
+    pub fn write(&mut self, bytes: &[u8]) -> Result<()> {
+        self.tar.write_at(bytes, self.data + self.size)?;
+        self.size += bytes.len() as u64;
+        Ok(())
+    }
+
+    pub fn close(self, name: &str) -> Result<()> {
+        let end = self.tar.pad(self.data + self.size)?;
+        let own = header(name, EntryType::Regular, self.size);
+        self.tar.write_at(&own, self.data - BLOCK)?;
+        if self.data - self.start > BLOCK {
+            let length = name.len() as u64 + 1;
+            let long = header("././@LongLink", EntryType::GNULongName, length);
+            let mut block = [0; BLOCK_BYTES];
+            block[..name.len()].copy_from_slice(name.as_bytes());
+            self.tar.write_at(&long, self.start)?;
+            self.tar.write_at(&block, self.start + BLOCK)?;
+        }
+        self.tar.rewind(end);
+        Ok(())
+    }
+}
+
+/// A blob that becomes a member.
+pub(crate) struct TarBlob<'a> {
+    member: TarMember<'a>,
+    /// The blobs that are there.
+    blobs: &'a Mutex<BTreeSet<Digest>>,
+    name: fn(&Digest) -> String,
+}
+
+impl<'a> TarBlob<'a> {
+    /// Begins a blob at the end. One at a time: the pipeline sees to that.
+    pub fn begin(
+        tar: &'a TarWriter,
+        expected: Option<Digest>,
+        blobs: &'a Mutex<BTreeSet<Digest>>,
+        name: fn(&Digest) -> String,
+    ) -> TarBlob<'a> {
+        let length = expected.map_or(0, |expected| name(&expected).len());
+        TarBlob {
+            member: tar.begin(length > MAX_NAME),
+            blobs,
+            name,
+        }
+    }
+
+    pub fn write(&mut self, bytes: &[u8]) -> Result<()> {
+        self.member.write(bytes)
+    }
+
+    /// Gives the blob its name. One that is there already is forgotten: the next member is written over it.
+    pub fn finish(self, digest: &Digest) -> Result<()> {
+        if lock(self.blobs).insert(*digest) {
+            self.member.close(&(self.name)(digest))?;
+        }
+        Ok(())
+    }
+}
