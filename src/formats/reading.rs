@@ -1,6 +1,6 @@
 //! What the readers of all formats share: files found, documents read, findings noted, each limit kept in one place.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
 use serde_json::Value;
@@ -28,6 +28,8 @@ pub(crate) struct Reading<'f> {
     documents: HashSet<ContentId>,
     /// What something refers to, or has been read.
     known: HashSet<ContentId>,
+    /// Whether contents decode to zeros alone. Many schema 1 layers may share one, which decodes to any size.
+    pub zeros: HashMap<ContentId, bool>,
     /// Files of a registry tree that say which manifests there are.
     pub links: HashSet<ContentId>,
 }
@@ -77,6 +79,7 @@ impl<'f> Reading<'f> {
             absent: BTreeMap::new(),
             documents: HashSet::new(),
             known: HashSet::new(),
+            zeros: HashMap::new(),
             links: HashSet::new(),
         }
     }

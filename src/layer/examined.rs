@@ -50,7 +50,11 @@ impl Examined {
         findings.extend(diff_id.and_then(|diff_id| examined.diff_id_mismatch(&diff_id, place)));
         let digest = job.digest;
         findings.extend(digest.and_then(|digest| examined.digest_mismatch(&digest, place)));
-        if whole {
+        let nothing_tells = job.action.decodes() && diff_id.is_none();
+        if let (true, Some(beginning)) = (whole && nothing_tells, &examined.not_tar) {
+            let message = format!("unknown codec: {beginning}");
+            findings.push(Finding::new(Code::LayerCodec, place, message));
+        } else if whole {
             // That a file of no bytes has no end-of-archive marker goes without saying.
             let tar = seen.tar.into_iter();
             let tar = tar.filter(|(code, _)| !(examined.empty && *code == Code::LayerTarNoEnd));

@@ -28,7 +28,6 @@ use crate::progress::Progress;
 pub(crate) use examined::Examined;
 pub(crate) use job::{Action, Destination, Job, Remade};
 pub(crate) use known::Known;
-pub(crate) use sniff::unknown_codec;
 pub(crate) use threads::thread_pool;
 
 /// What layers are worked on with.

@@ -1,19 +1,12 @@
 //! What a layer is, by its first bytes.
 
-use crate::error::Result;
-use crate::source::Content;
 use crate::tar::Header;
 
-/// As many bytes as [`unknown_codec`] needs.
+/// As many bytes as [`not_tar`] needs.
 pub(super) const BEGINNING: usize = 512;
 
-/// What a layer that has no known magic number begins with, if that is not a tar: most likely it is compressed by
-/// something else.
-pub(crate) fn unknown_codec(content: &Content) -> Result<Option<String>> {
-    Ok(not_tar(&content.beginning(BEGINNING as u64)?))
-}
-
-/// Of the first bytes of plain data, what they are if they are not those of a tar.
+/// What a layer without a known magic number begins with, if that is not a tar: most likely it is compressed with an unknown
+/// codec.
 pub(super) fn not_tar(beginning: &[u8]) -> Option<String> {
     if looks_like_tar(beginning) {
         return None;

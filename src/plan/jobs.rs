@@ -1,18 +1,22 @@
 //! The distinct blobs to be read: one job for each, however many images have it.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use super::Check;
 use crate::compression::{Codec, Compression, Encoding};
 use crate::digest::{DiffId, Digest};
-use crate::error::{Error, Result};
-use crate::findings::{Code, Finding, Place};
+use crate::error::{Result, ResultExt};
+use crate::findings::Place;
 use crate::image::{Blob, TarLayer};
-use crate::layer::{Action, Destination, Job, Remade, unknown_codec};
+use crate::layer::{Action, Destination, Job, Remade};
 use crate::source::{Content, ContentId};
 
 pub(super) struct Jobs {
     pub list: Vec<Job>,
+    /// Other copies of layers that are encoded, in the same input as the copy that is read for the output.
+    copies: Vec<Job>,
+    /// The contents of layers, with the `diff_ids` that they must have.
+    contents: HashSet<(ContentId, DiffId)>,
     numbers: HashMap<Key, usize>,
     compression: Compression,
     check: Check,
@@ -38,6 +42,8 @@ impl Jobs {
     pub fn new(compression: Compression, check: Check) -> Jobs {
         Jobs {
             list: Vec::new(),
+            copies: Vec::new(),
+            contents: HashSet::new(),
             numbers: HashMap::new(),
             compression,
             check,
@@ -60,8 +66,7 @@ impl Jobs {
             None => place.clone(),
         };
         let content = content(layer);
-        let locate = |error: Error| error.at(place.clone());
-        let codec = content.codec().map_err(locate)?;
+        let codec = content.codec().at(|| place.clone())?;
         let remade = remade(layer);
         // The codec that the input says, where another copy of the layer takes the blob's place.
         let own_codec = remade
@@ -106,15 +111,29 @@ impl Jobs {
                 .filter(|(encoding, _)| action == Action::Encode(*encoding))
                 .map(|(_, remade)| remade),
         };
-        if codec == Codec::None
-            && layer.diff_id.is_none()
-            && let Some(beginning) = unknown_codec(&job.content).map_err(locate)?
-        {
-            let message = format!("unknown codec: {beginning}");
-            let finding = Finding::new(Code::LayerNotTar, place, message);
-            return Err(Error::finding(finding));
-        }
-        Ok((self.number(key, job), own_codec))
+        let is_new = layer
+            .diff_id
+            .is_some_and(|diff_id| self.contents.insert((layer.content.id(), diff_id)));
+        let number = match self.numbers.get(&key) {
+            Some(&number) => {
+                if is_new && self.list[number].place.input == place.input {
+                    self.copies.push(Job {
+                        action: Action::Check { decode: true },
+                        remade: None,
+                        ..job
+                    });
+                }
+                number
+            }
+            None => self.number(key, job),
+        };
+        Ok((number, own_codec))
+    }
+
+    /// All jobs. Those that only check another copy of a layer come last.
+    pub fn into_list(mut self) -> Vec<Job> {
+        self.list.append(&mut self.copies);
+        self.list
     }
 
     /// The number of the job of a blob that is carried along.

@@ -92,7 +92,7 @@ impl<'a> Plan<'a> {
             roots.push(planner.node(&one.entry.node, &one.place(inputs))?);
         }
         Ok(Plan {
-            jobs: planner.jobs.list,
+            jobs: planner.jobs.into_list(),
             warnings: planner.warnings,
             nodes: planner.nodes,
             roots,

@@ -246,6 +246,17 @@ fn archives_before_manifest_json() {
             spoiled(files.clone(), &layer_of(0), |bytes| bytes[3] ^= 1),
             &["error layer-not-tar: warns"],
         ),
+        // Nothing says what such a layer decodes to.
+        (
+            "a layer cut short in its first header",
+            spoiled(files.clone(), &layer_of(0), |bytes| bytes.truncate(241)),
+            &["error layer-codec: stops"],
+        ),
+        (
+            "a layer in an unknown codec",
+            files.clone().with(&layer_of(0), b"unknown ".repeat(100)),
+            &["error layer-codec: stops"],
+        ),
         (
             "the parents lead back",
             files
@@ -360,4 +371,19 @@ fn what_is_no_image_is_one_error() {
         sandbox.write("app", bytes);
         has(expected, &sandbox, "app", &[expected]);
     }
+}
+
+/// One copy is encoded for all images that have the layer; the others are checked.
+#[test]
+fn copies_of_one_layer() {
+    let layers = two();
+    let one = docker::Image::new(&["one:1"], &layers);
+    let mut other = docker::Image::new(&["other:1"], &layers);
+    other.layers[1].0 = "copy/layer.tar".to_owned();
+    let files = docker::save(&[one, other]);
+    let damaged = spoiled(files.clone(), "copy/layer.tar", |bytes| bytes[512] ^= 1);
+    archives_have(vec![
+        ("no damage", files, &[]),
+        ("damage", damaged, &["error layer-diff-id: stops"]),
+    ]);
 }

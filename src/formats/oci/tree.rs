@@ -1,6 +1,6 @@
 //! The tree of indexes and manifests below a descriptor, read so that one damaged branch does not hide the others.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use serde_json::Value;
 
@@ -374,12 +374,15 @@ impl<'r, 'f> Tree<'r, 'f> {
     /// An attestation names the manifest beside it that it is about.
     /// <https://github.com/moby/buildkit/blob/v0.25.0/docs/attestations/attestation-storage.md>
     pub fn attestations(&mut self, links: &[Link], place: &Place) {
+        let listed: HashSet<String> = links
+            .iter()
+            .map(|link| link.descriptor.digest.to_string())
+            .collect();
         for link in links {
             let Some(about) = link.descriptor.annotation(REFERENCE_DIGEST) else {
                 continue;
             };
-            let is_about = |other: &Link| other.descriptor.digest.to_string() == about;
-            if !links.iter().any(is_about) {
+            if !listed.contains(about) {
                 let digest = link.descriptor.digest;
                 let message = format!(
                     "attestation {digest} is about {about}, which is not in the same index"

@@ -186,9 +186,10 @@ fn blob(reading: &mut Reading, layer: &Schema1Layer, origin: &Origin, place: &Pl
     let is_empty = match emptiness {
         Emptiness::Yes => true,
         Emptiness::No => false,
-        // Where it cannot be decoded, its check says so.
         Emptiness::IfZeros | Emptiness::IfZerosOrMissing => {
-            is_zeros(&content, origin.layer_bytes).unwrap_or(false)
+            let known = reading.zeros.entry(content.id());
+            // Where it cannot be decoded, its check says so.
+            *known.or_insert_with(|| is_zeros(&content, origin.layer_bytes).unwrap_or(false))
         }
     };
     if is_empty {
