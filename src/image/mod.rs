@@ -26,11 +26,13 @@ pub(crate) use resolved::{
 };
 pub use v1::{V1Config, V1Layer};
 
-use media_type::LayerKind;
+use std::sync::Arc;
 
 use std::collections::HashSet;
 
 use serde_json::{Map, Value};
+
+use media_type::LayerKind;
 
 use crate::compression::Encoding;
 use crate::digest::{DiffId, Digest};
@@ -85,8 +87,8 @@ pub struct Reference {
 /// What a descriptor points to.
 #[derive(Debug, Clone)]
 pub enum Node {
-    /// An image or artifact.
-    Manifest(Box<Manifest>),
+    /// An image or artifact, shared by all that select it.
+    Manifest(Arc<Manifest>),
     /// Several, for platforms or with attestations.
     Index(Index),
     /// A blob of an unknown media type, carried along as it is.

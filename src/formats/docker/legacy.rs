@@ -168,7 +168,7 @@ fn image(
     } else {
         None
     };
-    Node::Manifest(Box::new(Manifest {
+    Node::Manifest(Arc::new(Manifest {
         document: None,
         reordered: false,
         layers,

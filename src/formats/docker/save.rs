@@ -5,6 +5,7 @@
 pub(crate) mod write;
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use serde_json::Value;
 
@@ -40,7 +41,7 @@ impl Item {
     pub fn into_entry(self) -> Entry {
         Entry {
             references: references(&self.tags),
-            node: Node::Manifest(Box::new(self.manifest)),
+            node: Node::Manifest(Arc::new(self.manifest)),
         }
     }
 }

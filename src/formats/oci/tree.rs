@@ -1,6 +1,7 @@
 //! The tree of indexes and manifests below a descriptor, read so that one damaged branch does not hide the others.
 
 use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
 
 use serde_json::Value;
 
@@ -168,7 +169,7 @@ impl<'r, 'f> Tree<'r, 'f> {
         let outer = self.reading.manifest.replace(document.digest);
         let manifest = manifest::read(self, &value, document, link, place);
         self.reading.manifest = outer;
-        Some(Node::Manifest(Box::new(manifest?)))
+        Some(Node::Manifest(Arc::new(manifest?)))
     }
 
     /// What manifests and indexes have in common. Which of the two it is, by the media type that led to it (if it is not

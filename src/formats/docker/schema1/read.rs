@@ -1,5 +1,7 @@
 //! An image from a schema 1 manifest and its blobs.
 
+use std::sync::Arc;
+
 use super::{Emptiness, Schema1, Schema1Layer, parse};
 use crate::compression::{DecodeError, Decoder};
 use crate::digest::Digest;
@@ -80,7 +82,7 @@ pub(crate) fn read(
             name,
             ..Reference::default()
         }],
-        node: Node::Manifest(Box::new(image)),
+        node: Node::Manifest(Arc::new(image)),
     };
     Some((entry, loose))
 }
