@@ -26,5 +26,5 @@ fn looks_like_tar(beginning: &[u8]) -> bool {
     };
     block.iter().all(|byte| *byte == 0)
         || &block[257..262] == b"ustar"
-        || Header::new(&block).checksum_fits()
+        || Header::new(&block).checksum_matches()
 }

@@ -44,7 +44,7 @@ pub(super) fn refuse_other_file(parent: &Dir, name: &str, path: &Path) -> Result
     };
     let beginning = beginning(&file, path)?;
     let is_tar = match beginning.first_chunk::<BLOCK>() {
-        Some(block) => *block == [0; BLOCK] || Header::new(block).checksum_fits(),
+        Some(block) => *block == [0; BLOCK] || Header::new(block).checksum_matches(),
         None => beginning.is_empty(),
     };
     if is_tar || Codec::sniff(&beginning) != Codec::None {

@@ -199,5 +199,5 @@ fn is_tar(archive: &Archive, error: &Error) -> bool {
     let header = Header::new(&block);
     // The archives of the seventies have no magic word, but numbers in places where few other files have them.
     let has_numbers = || header.size().is_some() && header.not_a_number().is_none();
-    block[257..].starts_with(b"ustar") || header.checksum_fits() || has_numbers()
+    block[257..].starts_with(b"ustar") || header.checksum_matches() || has_numbers()
 }

@@ -135,7 +135,7 @@ const BEGINNING: usize = 2 * BLOCK;
 
 fn begins_with_member(beginning: &[u8]) -> bool {
     let block = beginning.first_chunk::<BLOCK>();
-    block.is_some_and(|block| Header::new(block).checksum_fits())
+    block.is_some_and(|block| Header::new(block).checksum_matches())
 }
 
 /// Refuses an archive that is much larger when it is decoded.

@@ -1,4 +1,4 @@
-//! The structure of a layer's tar, checked while its bytes pass by.
+//! Checks the structure of a layer's tar while its bytes are read.
 
 use super::header::BLOCK;
 use super::member::Member;
@@ -7,12 +7,12 @@ use super::walk::{Ending, Next, Walk};
 use crate::error::Error;
 use crate::findings::Code;
 
-/// Takes a tar in pieces of any length.
+/// Checks a tar that is fed in pieces of any length.
 pub(crate) struct TarCheck {
     pub(super) walk: Walk,
-    /// The first of the bytes that the walk takes next.
+    /// The beginning of what the walk needs next.
     partial: Vec<u8>,
-    /// Something that cannot be understood was found: the rest is not looked at.
+    /// Whether the tar cannot be understood from here on. The rest is then ignored.
     damaged: bool,
     pub(super) paths: Paths,
     /// Entries of types that engines refuse.
@@ -20,18 +20,18 @@ pub(crate) struct TarCheck {
     problems: Vec<(Code, String)>,
 }
 
-/// The beginning of what `BuildKit` puts after the end of a layer's tar when it writes stargz layers, where engines do not
-/// look: <https://github.com/containerd/stargz-snapshotter/blob/v0.17.0/docs/estargz.md>.
+/// The first bytes of the table of contents that `BuildKit` writes after the end of the tar in stargz layers. Engines ignore
+/// it: <https://github.com/containerd/stargz-snapshotter/blob/v0.17.0/docs/estargz.md>.
 const CONTENTS_OF_ESTARGZ: &[u8] = b"stargz.index.json\0";
 
 impl TarCheck {
-    /// `most_paths`: how many paths are remembered to find one that comes twice, at 9 to 18 bytes each.
-    pub fn new(most_paths: usize) -> TarCheck {
+    /// Remembers up to `max_paths` paths, at 9 to 18 bytes each, to find duplicates.
+    pub fn new(max_paths: usize) -> TarCheck {
         TarCheck {
             walk: Walk::new(),
             partial: Vec::with_capacity(BLOCK),
             damaged: false,
-            paths: Paths::new(most_paths),
+            paths: Paths::new(max_paths),
             not_unpacked: Named::default(),
             problems: Vec::new(),
         }
@@ -53,7 +53,7 @@ impl TarCheck {
         }
     }
 
-    /// Gives the walk `count` bytes as soon as they are there.
+    /// Collects `count` bytes and then passes them to the walk. Returns how many bytes it has used.
     fn gather(&mut self, count: usize, bytes: &[u8]) -> usize {
         if self.partial.is_empty() && bytes.len() >= count {
             self.take(&bytes[..count]);
@@ -113,7 +113,7 @@ impl TarCheck {
         self.walk.pass(bytes.len() as u64);
     }
 
-    /// What is wrong, once all bytes have been taken.
+    /// Returns the problems, after all bytes were fed.
     pub fn finish(mut self) -> Vec<(Code, String)> {
         if !self.damaged {
             self.ending();
@@ -122,7 +122,7 @@ impl TarCheck {
             twice,
             outside,
             full,
-            most,
+            max,
             ..
         } = std::mem::take(&mut self.paths);
         let not_unpacked = std::mem::take(&mut self.not_unpacked);
@@ -144,7 +144,7 @@ impl TarCheck {
         if full {
             self.problem(
                 Code::LayerManyPaths,
-                format!("duplicates were looked for in the first {most} entries"),
+                format!("duplicates were looked for in the first {max} entries"),
             );
         }
         self.problems
@@ -173,8 +173,8 @@ impl TarCheck {
     }
 }
 
-/// Whether engines unpack entries of a type. Go reads some others, among them sparse files of GNU's old format, but containerd,
-/// Docker, podman and umoci end with an error when they come to one:
+/// Whether engines unpack an entry of this type. Go reads some other types, such as sparse files in GNU's old format, but
+/// containerd, Docker, podman and umoci fail on them:
 /// <https://github.com/containerd/containerd/blob/v2.1.0/pkg/archive/tar.go>.
 fn is_unpacked(member: &Member) -> bool {
     matches!(member.header.kind(), 0 | b'0'..=b'6')

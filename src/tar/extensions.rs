@@ -1,16 +1,16 @@
-//! What the headers in front of a member say of it: PAX records, GNU's long names.
+//! Extension headers before a member: PAX records and GNU's long names.
 
 use super::header::text;
 use super::pax::{self, Pax};
 
-/// Of the member that follows.
+/// The extension headers of the member that follows them.
 #[derive(Debug, Default)]
 pub(crate) struct Extensions {
-    /// GNU's.
+    /// From GNU's `L` header.
     pub long_name: Option<Vec<u8>>,
     pub long_link: Option<Vec<u8>>,
     pub pax: Option<Pax>,
-    /// Why readers may take them for different things.
+    /// Why readers may disagree about them.
     pub doubt: Option<&'static str>,
 }
 
@@ -18,7 +18,10 @@ const REPEATED: &str =
     "several extension headers of one type precede it: Python takes the first, others the last";
 
 impl Extensions {
-    /// Takes the data of an extension header: `size` bytes and their padding. Gives the reason when engines refuse it.
+    /// Reads the data of an extension header: `size` bytes and their padding.
+    ///
+    /// # Errors
+    /// The reason why engines refuse it.
     pub fn take(&mut self, kind: u8, size: usize, padded: &[u8]) -> Result<(), String> {
         let data = &padded[..size.min(padded.len())];
         match kind {
@@ -30,7 +33,7 @@ impl Extensions {
                 self.doubt(self.pax.is_some().then_some(REPEATED));
                 self.pax = Some(pax);
             }
-            // Engines take nothing from a global header, and forget what precedes it.
+            // Engines ignore global headers, and the extension headers before them.
             _ => {
                 let relevant = pax::is_relevant(data)?;
                 let sets = "a global PAX header sets names or sizes: Go ignores it, others do not";

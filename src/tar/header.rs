@@ -1,4 +1,4 @@
-//! The 512 bytes in front of each member, as Go's `archive/tar` reads them, which container engines are built on:
+//! The 512-byte header of a member, read as by Go's `archive/tar`, which container engines use:
 //! <https://github.com/golang/go/blob/go1.25.0/src/archive/tar/reader.go>.
 
 use std::borrow::Cow;
@@ -11,10 +11,10 @@ pub(crate) const BLOCK: usize = 512;
 #[derive(Clone)]
 pub(crate) struct Header([u8; BLOCK]);
 
-/// Which fields follow those of the oldest headers.
+/// The variants of the header format. They differ in what follows the oldest fields.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Dialect {
-    /// None, as in tar of the seventies.
+    /// The format of the seventies: no further fields.
     V7,
     /// A prefix of the name.
     Ustar,
@@ -39,7 +39,7 @@ impl Header {
         &self.0
     }
 
-    /// The letter that says what the member is.
+    /// The type flag.
     pub fn kind(&self) -> u8 {
         self.0[156]
     }
@@ -53,7 +53,7 @@ impl Header {
         }
     }
 
-    /// The name, unless an extension header has another.
+    /// The name, unless an extension header replaces it.
     pub fn name(&self) -> Cow<'_, [u8]> {
         let name = text(&self.0[..100]);
         match self.prefix() {
@@ -67,7 +67,7 @@ impl Header {
             Dialect::V7 => &[],
             Dialect::Ustar => text(&self.0[345..500]),
             Dialect::Star => text(&self.0[345..476]),
-            // Go's own writer before 1.8 put a prefix in the place of GNU's times.
+            // Go's writer before 1.8 wrote a prefix where GNU has times.
             Dialect::Gnu => {
                 let is_time = |field: &[u8]| field[0] == 0 || number(field).is_some();
                 let prefix = text(&self.0[345..500]);
@@ -81,7 +81,7 @@ impl Header {
         }
     }
 
-    /// Where a link leads, unless an extension header says otherwise.
+    /// The link target, unless an extension header replaces it.
     pub fn link(&self) -> &[u8] {
         text(&self.0[157..257])
     }
@@ -90,30 +90,31 @@ impl Header {
         &self.0[124..136]
     }
 
-    /// The size; `None` when it is not a number.
+    /// The size. `None` if it is not a number.
     pub fn size(&self) -> Option<u64> {
         number(self.size_field()).and_then(|size| u64::try_from(size).ok())
     }
 
-    /// Where the entries of GNU's old sparse map are.
+    /// The entries of GNU's old sparse map.
     pub fn sparse_entries(&self) -> &[u8] {
         &self.0[386..482]
     }
 
-    /// Whether more of GNU's old sparse map follows this header.
+    /// Whether GNU's old sparse map continues after this header.
     pub fn is_extended(&self) -> bool {
         self.0[482] != 0
     }
 
-    /// The size of a sparse file with its holes, in GNU's old format.
+    /// The size of a sparse file including its holes, in GNU's old format.
     pub fn real_size(&self) -> Option<u64> {
         number(&self.0[483..495]).and_then(|size| u64::try_from(size).ok())
     }
 
-    /// POSIX sums the bytes as unsigned, some old tars as signed; the checksum field itself counts as spaces.
-    pub fn checksum_fits(&self) -> bool {
+    /// Whether the checksum is correct. POSIX sums unsigned bytes, some old tars signed ones. The checksum field counts as
+    /// spaces.
+    pub fn checksum_matches(&self) -> bool {
         let field = &self.0[148..156];
-        // Only octal digits, unlike other fields.
+        // Unlike other fields, it has only octal digits.
         let Some(expected) = number(field).filter(|_| field[0] & 0x80 == 0) else {
             return false;
         };
@@ -126,12 +127,12 @@ impl Header {
         expected == unsigned || expected == unsigned - 256 * negative()
     }
 
-    /// The first field that is not the number that it must be. Engines refuse the whole archive for it.
+    /// The first numeric field that is not a number. Engines refuse an archive that has one.
     pub fn not_a_number(&self) -> Option<&'static str> {
         // https://pubs.opengroup.org/onlinepubs/9799919799/utilities/pax.html#tag_20_94_13_06
         let dialect = self.dialect();
         let of_dialect = match dialect {
-            // Those have no numbers of devices.
+            // Without device numbers.
             Dialect::V7 => 4,
             Dialect::Ustar | Dialect::Gnu => 6,
             Dialect::Star => 8,
@@ -142,7 +143,7 @@ impl Header {
             .map(|(name, _)| name)
     }
 
-    /// All numbers but the size; the last four are not in each dialect.
+    /// All numeric fields except the size. Not every dialect has the last four.
     pub fn numbers(&self) -> [(&'static str, &[u8]); 8] {
         [
             ("mode", &self.0[100..108]),
@@ -157,7 +158,7 @@ impl Header {
     }
 }
 
-/// What stands in front of the first NUL.
+/// The part of a field before the first NUL.
 pub(crate) fn text(field: &[u8]) -> &[u8] {
     let end = field.iter().position(|byte| *byte == 0);
     &field[..end.unwrap_or(field.len())]

@@ -1,4 +1,4 @@
-//! The members of an archive that can be read by position: one walk over the headers; data is passed over, nothing is read twice.
+//! Lists the members of an archive that can be read by position. Data is skipped, and nothing is read twice.
 
 use std::io;
 
@@ -6,11 +6,11 @@ use super::member::Member;
 use super::walk::{Ending, Next, Walk};
 use crate::error::{Error, Result};
 
-/// Gives `found` each member of an archive of `length` bytes, up to its end or to the first damage. `read` fills a buffer from
-/// an offset.
+/// Calls `found` with each member of an archive of `length` bytes, up to its end or to the first damage. `read` fills a buffer
+/// from an offset.
 ///
 /// # Errors
-/// Damage to the archive, which must have an end-of-archive marker; those of `read` and `found`.
+/// Damage to the archive, which must have an end-of-archive marker; the errors of `read` and `found`.
 pub(crate) fn members(
     length: u64,
     read: impl Fn(&mut [u8], u64) -> io::Result<()>,

@@ -1,4 +1,4 @@
-//! A member of a tar: its name, what it is, where its data is.
+//! A member of a tar: its name, its type, and the location of its data.
 
 use std::borrow::Cow;
 
@@ -6,7 +6,7 @@ use super::extensions::Extensions;
 use super::header::{BLOCK, Header};
 use super::sparse::{self, Fragment};
 
-/// What a member is.
+/// The kinds of members.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Kind {
     File,
@@ -20,29 +20,29 @@ pub(crate) enum Kind {
 /// A run of bytes of a member that is stored in the archive.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Extent {
-    /// Where in the member.
+    /// Position in the member.
     pub position: u64,
-    /// Where in the archive.
+    /// Offset in the archive.
     pub offset: u64,
     pub length: u64,
 }
 
-/// All that stands in front of the data of a member.
+/// Everything that precedes the data of a member.
 #[derive(Default)]
 pub(crate) struct Member {
-    /// The offset of its header.
+    /// Offset of the header.
     pub at: u64,
     pub header: Header,
     pub extensions: Extensions,
-    /// The size that its headers say it has, whether or not it has data.
+    /// Size in the headers, even if the member has no data.
     pub declared: u64,
-    /// The offset of its data.
+    /// Offset of the data.
     pub data: u64,
-    /// How long its data is.
+    /// Length of the data in the archive.
     pub stored: u64,
-    /// How long the file is, with its holes.
+    /// Size of the file including its holes.
     pub size: u64,
-    /// Of a sparse file.
+    /// The map of a sparse file.
     pub fragments: Option<Vec<Fragment>>,
 }
 
@@ -62,13 +62,13 @@ impl Member {
         member
     }
 
-    /// What the PAX header says of its size.
+    /// The size in the PAX header.
     pub fn pax_size(&self) -> Option<u64> {
         self.extensions.pax.as_ref()?.size
     }
 
-    /// The rule of Go, `isHeaderOnlyType` in <https://github.com/golang/go/blob/go1.25.0/src/archive/tar/format.go>: links,
-    /// devices and folders have no data, whatever size they say; all else is a file, whatever letter it has.
+    /// Go's rule, `isHeaderOnlyType` in <https://github.com/golang/go/blob/go1.25.0/src/archive/tar/format.go>: links, devices
+    /// and folders have no data, whatever size their headers declare. Every other type is a file.
     pub fn has_data(&self) -> bool {
         matches!(self.type_of(), Kind::File)
     }
@@ -79,7 +79,7 @@ impl Member {
             b'2' => Kind::Symlink,
             b'3' | b'4' | b'6' => Kind::Device,
             b'5' => Kind::Folder,
-            // Headers older than POSIX tell folders by their names alone.
+            // Before POSIX, only a slash at the end of the name marked a folder.
             0 if self.plain_name().ends_with(b"/") => Kind::Folder,
             _ => Kind::File,
         }
@@ -87,7 +87,7 @@ impl Member {
 
     pub fn kind(&self) -> Kind {
         match self.type_of() {
-            // To GNU tar it is a folder; nobody can tell that from a file of no bytes.
+            // GNU tar treats it as a folder. An empty file with this name cannot be told from one.
             Kind::File if self.size == 0 && self.name().ends_with(b"/") => Kind::Folder,
             kind => kind,
         }
@@ -103,7 +103,7 @@ impl Member {
         }
     }
 
-    /// Without regard to what a sparse file is called.
+    /// The name without the special record for sparse files.
     fn plain_name(&self) -> Cow<'_, [u8]> {
         let Extensions { long_name, pax, .. } = &self.extensions;
         let path = pax.as_ref().and_then(|pax| pax.path.as_ref());
@@ -113,7 +113,7 @@ impl Member {
         }
     }
 
-    /// Where a link leads.
+    /// The link target.
     pub fn link(&self) -> &[u8] {
         let Extensions { long_link, pax, .. } = &self.extensions;
         let link = pax.as_ref().and_then(|pax| pax.link.as_ref());
@@ -121,13 +121,13 @@ impl Member {
         link.map_or_else(|| self.header.link(), Vec::as_slice)
     }
 
-    /// Zeros behind the data up to the next block.
+    /// Number of zeros between the data and the next block.
     pub fn padding(&self) -> u64 {
         let block = BLOCK as u64;
         (block - self.stored % block) % block
     }
 
-    /// Where the bytes of the file are.
+    /// The parts of the file that are stored.
     pub fn extents(&self) -> Vec<Extent> {
         let Some(fragments) = &self.fragments else {
             let (offset, length) = (self.data, self.size);

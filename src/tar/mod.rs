@@ -1,4 +1,4 @@
-//! The tar format: one walk through headers, numbers, extension records and sparse maps, for archives and layers.
+//! Reading tars: one walk through headers, numbers, extension records and sparse maps, for archives and layers.
 
 mod check;
 mod extensions;

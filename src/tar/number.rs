@@ -1,9 +1,9 @@
-//! Numbers in the headers of tar archives.
+//! Numbers in tar headers.
 
-/// The number in a field: octal digits between spaces and NULs, or nothing for 0, or base 256 where the first bit is set;
-/// `None` when it is none that fits.
+/// The number in a field: octal digits between spaces and NULs, or base 256 if the first bit is set. An empty field is 0.
+/// `None` if the field is not a number or the number is too large.
 ///
-/// As Go's `archive/tar` takes it, and so every engine: <https://github.com/golang/go/blob/go1.25.0/src/archive/tar/strconv.go>.
+/// Like Go's `archive/tar`, and therefore every engine: <https://github.com/golang/go/blob/go1.25.0/src/archive/tar/strconv.go>.
 pub(crate) fn number(field: &[u8]) -> Option<i64> {
     match field.first() {
         Some(first) if first & 0x80 != 0 => base_256(field),
@@ -15,12 +15,12 @@ fn octal(field: &[u8]) -> Option<i64> {
     let is_padding = |byte: &u8| matches!(byte, b' ' | 0);
     let mut bytes = field.iter();
     let mut number = 0;
-    // Each header has many numbers, so each byte is looked at once.
+    // Each header has many numbers, so each byte is examined only once.
     let mut next = bytes.find(|byte| !is_padding(byte));
     while let Some(byte) = next {
         match byte {
             b'0'..=b'7' if number < 1 << 60 => number = number << 3 | i64::from(byte - b'0'),
-            // What stands behind a NUL within does not count.
+            // Bytes after a NUL are ignored.
             0 => break,
             b' ' if bytes.all(is_padding) => break,
             _ => return None,
@@ -30,7 +30,7 @@ fn octal(field: &[u8]) -> Option<i64> {
     Some(number)
 }
 
-/// Two's complement, less the first bit.
+/// Two's complement without the first bit.
 fn base_256(field: &[u8]) -> Option<i64> {
     let (first, rest) = field.split_first()?;
     let negative = first & 0x40 != 0;

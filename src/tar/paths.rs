@@ -1,27 +1,27 @@
-//! The paths in a layer's tar: which come twice, and which lead out of the root.
+//! The paths in a layer's tar: duplicates, and paths that leave the root.
 
 use std::collections::HashSet;
 use std::hash::{BuildHasher, Hasher, RandomState};
 
-/// How many paths are named in a message; the others are counted.
+/// Number of paths that a message names. The others are counted.
 const NAMED: usize = 3;
 
-/// How much of a path is named.
+/// Number of characters of a path in a message.
 const NAMED_CHARS: usize = 256;
 
-/// The paths seen so far, as keyed hashes: two of 2^20 paths have the same one with a chance of 2^-25.
+/// The paths seen so far, as keyed hashes. The probability that two of 2^20 paths share a hash is 2^-25.
 #[derive(Default)]
 pub(crate) struct Paths {
     keys: RandomState,
     pub seen: HashSet<u64>,
-    /// How many are remembered.
-    pub most: usize,
+    /// Maximum number of paths to remember.
+    pub max: usize,
     pub full: bool,
     pub twice: Named,
     pub outside: Named,
 }
 
-/// The first few of many paths, and their number.
+/// The first few of many paths, and how many there are.
 #[derive(Default)]
 pub(crate) struct Named {
     first: Vec<String>,
@@ -49,10 +49,10 @@ impl Named {
 }
 
 impl Paths {
-    /// `most`: how many are remembered, at 9 to 18 bytes each.
-    pub fn new(most: usize) -> Paths {
+    /// Remembers up to `max` paths, at 9 to 18 bytes each.
+    pub fn new(max: usize) -> Paths {
         Paths {
-            most,
+            max,
             ..Paths::default()
         }
     }
@@ -65,7 +65,7 @@ impl Paths {
         if components().any(|component| component == b"..") {
             self.outside.add(&String::from_utf8_lossy(path));
         }
-        if self.seen.len() >= self.most {
+        if self.seen.len() >= self.max {
             self.full = true;
             return;
         }

@@ -1,6 +1,6 @@
 //! PAX records: `LENGTH KEY=VALUE\n`, where the length counts the whole record.
 //!
-//! They are told apart by their lengths alone: a value may hold line ends and any other bytes, as extended attributes do.
+//! Only the lengths separate them: a value may contain line ends and any other bytes, as extended attributes do.
 //! <https://pubs.opengroup.org/onlinepubs/9799919799/utilities/pax.html#tag_20_94_13_03>
 
 use std::collections::BTreeMap;
@@ -10,26 +10,29 @@ type Record<'a> = (&'a [u8], &'a [u8]);
 
 const SPARSE: &[u8] = b"GNU.sparse.";
 
-/// What the PAX header of a member says of its place and size; owners, times and attributes are only checked.
+/// The records of a member's PAX header that are used. Owners, times and attributes are only checked.
 #[derive(Debug, Default)]
 pub(crate) struct Pax {
     pub path: Option<Vec<u8>>,
     pub link: Option<Vec<u8>>,
     pub size: Option<u64>,
-    /// What follows `GNU.sparse.` in the key. The pairs of format 0.0 are in `map`, as format 0.1 has them.
+    /// The sparse records, by the part of the key after `GNU.sparse.`. The pairs of format 0.0 are in `map`, as in format 0.1.
     pub sparse: BTreeMap<Vec<u8>, Vec<u8>>,
-    /// Why readers may take the records for different things.
+    /// Why readers may disagree about the records.
     pub doubt: Option<&'static str>,
 }
 
 impl Pax {
-    /// Parses the header of one member; the reason when engines refuse it.
+    /// Parses the header of one member.
+    ///
+    /// # Errors
+    /// The reason why engines refuse it.
     pub fn parse(bytes: &[u8]) -> Result<Pax, String> {
         let mut pax = Pax::default();
         let mut pairs: Vec<&[u8]> = Vec::new();
         for (key, value) in checked(bytes)? {
             pax.doubt = pax.doubt.or(pax.doubt_of(key, value));
-            // An empty value takes away what there was.
+            // An empty value removes the earlier one.
             let text = || Some(value.to_vec()).filter(|value| !value.is_empty());
             match key {
                 b"path" => pax.path = text(),
@@ -54,7 +57,7 @@ impl Pax {
         Ok(pax)
     }
 
-    /// A sparse record; empty when there is none.
+    /// A sparse record. Empty if it is missing.
     pub fn sparse(&self, key: &str) -> &[u8] {
         self.sparse.get(key.as_bytes()).map_or(&[], Vec::as_slice)
     }
@@ -80,14 +83,17 @@ impl Pax {
     }
 }
 
-/// Whether a global header says something of names and sizes; the reason when engines refuse it.
+/// Whether a global header sets names or sizes.
+///
+/// # Errors
+/// The reason why engines refuse it.
 pub(crate) fn is_relevant(bytes: &[u8]) -> Result<bool, String> {
     let mut records = checked(bytes)?.into_iter();
     Ok(records
         .any(|(key, _)| matches!(key, b"path" | b"linkpath" | b"size") || key.starts_with(SPARSE)))
 }
 
-/// The records, where Go takes all of them.
+/// The records, if Go accepts all of them.
 fn checked(bytes: &[u8]) -> Result<Vec<Record<'_>>, String> {
     let records = records(bytes).ok_or("its PAX records are damaged")?;
     let mut numbers = 0;
@@ -140,7 +146,7 @@ fn not_a(key: &[u8], value: &[u8], what: &str) -> String {
     format!("its PAX record {key} is {value:?}, expected a {what}")
 }
 
-/// The records of an extension header in their order; `None` when it is damaged.
+/// The records of an extension header in order. `None` if it is damaged.
 fn records(mut bytes: &[u8]) -> Option<Vec<Record<'_>>> {
     let mut records = Vec::new();
     while !bytes.is_empty() {

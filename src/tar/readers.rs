@@ -1,7 +1,7 @@
-//! Where known readers of tar disagree about a member: Go's `archive/tar` (1.19), GNU tar (1.34) and Python's
-//! `tarfile` (3.11). Someone may have made such an archive so that what is looked at is not what is run.
+//! Finds members that known readers of tar interpret differently: Go's `archive/tar` (1.19), GNU tar (1.34) and Python's
+//! `tarfile` (3.11). An attacker can craft such an archive so that a scanner sees another image than an engine.
 //!
-//! What each of them does was tried; our own walk does as Go does.
+//! The behaviour of all three was tested. Our own walk follows Go.
 
 use std::borrow::Cow;
 
@@ -11,7 +11,7 @@ use super::member::{Kind, Member};
 use super::number::number;
 use super::sparse::{self, MapPlace};
 
-/// What they disagree about, if anything.
+/// Returns what the readers disagree about, if anything.
 pub(crate) fn disagreement(member: &Member) -> Option<&'static str> {
     let doubts = [
         member.extensions.doubt,
@@ -23,7 +23,7 @@ pub(crate) fn disagreement(member: &Member) -> Option<&'static str> {
     doubts.into_iter().flatten().next()
 }
 
-/// Numbers that are different ones to some readers, and those at which one of them ends without an error.
+/// Finds numbers that readers interpret differently, and numbers at which one of them stops without an error.
 pub(crate) fn about_numbers(header: &Header) -> Option<&'static str> {
     let is_blank = |byte: &u8| matches!(byte, b' ' | 0);
     let size = header.size_field();
@@ -34,7 +34,7 @@ pub(crate) fn about_numbers(header: &Header) -> Option<&'static str> {
     if blanks < size.len() && size[..blanks].contains(&0) {
         return Some("a NUL precedes the digits of its size: Python takes that for 0, Go does not");
     }
-    // Python knows base 256 by two first bytes alone, and looks for devices in old headers too.
+    // Python accepts only two first bytes for base 256, and reads device numbers in old headers too.
     let numbers = header.numbers();
     let mut fields = numbers.iter().take(6).map(|(_, field)| field);
     let is_other = fields.any(|field| field[0] & 0x80 != 0 && !matches!(field[0], 0x80 | 0xff));
@@ -69,7 +69,7 @@ fn about_names(member: &Member) -> Option<&'static str> {
     if named {
         return None;
     }
-    // Python takes the prefix of every dialect, except for GNU's own types; GNU tar that of POSIX, as long as it may be.
+    // Python uses the prefix in every dialect, except for GNU's own types. GNU tar uses the whole POSIX prefix.
     let header = &member.header;
     let prefix = text(&header.bytes()[345..500]);
     let is_other = match header.dialect() {
@@ -91,7 +91,7 @@ fn about_kind(member: &Member) -> Option<&'static str> {
     let ends_with_slash =
         member.name().ends_with(b"/") || header.kind() == 0 && header.name().ends_with(b"/");
     match header.kind() {
-        // GNU tar takes the size of a hard link from a PAX header alone.
+        // GNU tar takes the size of a hard link only from a PAX header.
         b'1' if member.pax_size().is_none() => None,
         b'1'..=b'4' | b'6' => Some(
             "it is a link or device with a size: GNU tar skips so much data, Go and Python none",
@@ -105,7 +105,7 @@ fn about_kind(member: &Member) -> Option<&'static str> {
     }
 }
 
-/// Readers take different records for those that count, unless they are as GNU tar writes them.
+/// Readers use different sparse records, unless the records are those that GNU tar writes.
 fn about_sparse(member: &Member) -> Option<&'static str> {
     let pax = member.extensions.pax.as_ref()?;
     let doubt = Some("its sparse records are not those of one format: readers take different ones");

@@ -1,6 +1,6 @@
-//! The maps of sparse members: which parts of a file an archive stores, the rest being zeros.
+//! The maps of sparse members. A map lists the parts of a file that the archive stores; the rest is zeros.
 //!
-//! Four encodings, all of GNU tar: <https://www.gnu.org/software/tar/manual/html_section/Sparse-Formats.html>.
+//! GNU tar has four encodings: <https://www.gnu.org/software/tar/manual/html_section/Sparse-Formats.html>.
 
 use super::header::BLOCK;
 use super::number::number;
@@ -8,19 +8,19 @@ use super::pax::Pax;
 use crate::error::Result;
 use crate::limits;
 
-/// A part of a file that is stored: its position in the file, and its length.
+/// A stored part of a file: position in the file and length.
 pub(crate) type Fragment = (u64, u64);
 
-/// Where PAX records say that the map is.
+/// Location of the map.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum MapPlace {
     /// In the records themselves: formats 0.0 and 0.1.
     Records,
-    /// In front of the data: format 1.0.
+    /// Before the data: format 1.0.
     Data,
 }
 
-/// What Go takes for a sparse file.
+/// Where the map of a member is, if Go treats the member as a sparse file.
 pub(crate) fn map_place(pax: &Pax) -> Option<MapPlace> {
     match (pax.sparse("major"), pax.sparse("minor")) {
         (b"0", b"0" | b"1") => Some(MapPlace::Records),
@@ -30,7 +30,7 @@ pub(crate) fn map_place(pax: &Pax) -> Option<MapPlace> {
     }
 }
 
-/// The size of a sparse file with its holes, where the records have it; `None` when it is not a number.
+/// The size of a sparse file including its holes, or `otherwise` if the records lack it. `None` if it is not a number.
 pub(crate) fn real_size(pax: &Pax, otherwise: u64) -> Option<u64> {
     let sizes = [pax.sparse("size"), pax.sparse("realsize")];
     match sizes.into_iter().find(|size| !size.is_empty()) {
@@ -39,7 +39,7 @@ pub(crate) fn real_size(pax: &Pax, otherwise: u64) -> Option<u64> {
     }
 }
 
-/// The map of formats 0.0 and 0.1; `None` when it is not numbers.
+/// The map of formats 0.0 and 0.1. `None` if it contains anything but numbers.
 pub(crate) fn map_in_records(pax: &Pax) -> Option<Vec<Fragment>> {
     let list = pax.sparse("map").split(|byte| *byte == b',');
     let numbers: Vec<u64> = list.map(decimal).collect::<Option<_>>()?;
@@ -47,7 +47,8 @@ pub(crate) fn map_in_records(pax: &Pax) -> Option<Vec<Fragment>> {
     (Some(numbers.len() as u64) == count.checked_mul(2)).then(|| pairs(&numbers))
 }
 
-/// Adds entries of GNU's old format: twelve bytes for each number, the rest empty; `None` when they are something else.
+/// Adds entries of GNU's old format: two numbers of twelve bytes each, followed by empty entries. `None` if they are
+/// malformed.
 pub(crate) fn add_old_entries(fragments: &mut Vec<Fragment>, entries: &[u8]) -> Option<()> {
     let mut ended = false;
     for entry in entries.chunks_exact(24) {
@@ -56,7 +57,7 @@ pub(crate) fn add_old_entries(fragments: &mut Vec<Fragment>, entries: &[u8]) -> 
             ended = true;
             continue;
         }
-        // Readers disagree about entries behind an empty one, and half empty ones.
+        // Readers disagree about entries after an empty one, and about half-empty entries.
         if ended || position[0] == 0 || length[0] == 0 {
             return None;
         }
@@ -66,17 +67,17 @@ pub(crate) fn add_old_entries(fragments: &mut Vec<Fragment>, entries: &[u8]) -> 
     Some(())
 }
 
-/// The map of format 1.0 while it is read: decimal numbers in lines, their count first, padded to a block.
+/// Parser of a map of format 1.0: one decimal number per line, the count first, padded to a block.
 #[derive(Debug, Default)]
 pub(crate) struct MapInData {
     numbers: Vec<u64>,
     digits: Vec<u8>,
-    /// How many bytes it takes so far.
+    /// Number of bytes read so far.
     pub used: u64,
 }
 
 impl MapInData {
-    /// Takes the next block and tells whether it is the last one; `None` when it is not numbers.
+    /// Reads the next block and returns whether it was the last one. `None` if it contains anything but numbers.
     pub fn take(&mut self, block: &[u8]) -> Option<bool> {
         self.used += BLOCK as u64;
         for &byte in block {
@@ -94,7 +95,7 @@ impl MapInData {
         (self.digits.len() < BLOCK).then_some(false)
     }
 
-    /// How many fragments it says that there are.
+    /// The number of fragments that the map declares.
     pub fn count(&self) -> u64 {
         self.numbers.first().copied().unwrap_or_default()
     }
@@ -104,7 +105,7 @@ impl MapInData {
     }
 }
 
-/// [`crate::error::Error::Limit`] if there are too many fragments.
+/// Returns [`crate::error::Error::Limit`] if there are too many fragments.
 pub(crate) fn check_count(fragments: u64) -> Result<()> {
     limits::at_most(
         "the number of fragments of a sparse member",
@@ -113,7 +114,7 @@ pub(crate) fn check_count(fragments: u64) -> Result<()> {
     )
 }
 
-/// Whether the fragments are in order, within the file, and all that is stored.
+/// Whether the fragments are in order, inside the file, and as long as the stored data.
 pub(crate) fn fits(fragments: &[Fragment], stored: u64, real_size: u64) -> bool {
     let mut used = 0_u64;
     let mut end = 0;
@@ -122,7 +123,7 @@ pub(crate) fn fits(fragments: &[Fragment], stored: u64, real_size: u64) -> bool 
             Some(reached) if position >= end && reached <= real_size => end = reached,
             _ => return false,
         }
-        // Not more than the end, as none overlap.
+        // At most `end`, because fragments do not overlap.
         used += length;
     }
     used == stored

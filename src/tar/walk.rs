@@ -1,8 +1,7 @@
-//! One walk through a tar, for archives and layers alike: what the blocks in front of each member say, as Go's `archive/tar`
-//! understands it (<https://github.com/golang/go/blob/go1.25.0/src/archive/tar/reader.go>), since container engines are
-//! built on that.
+//! One walk through the headers of a tar, for archives and layers. It follows Go's `archive/tar`
+//! (<https://github.com/golang/go/blob/go1.25.0/src/archive/tar/reader.go>), which container engines use.
 //!
-//! It reads nothing by itself: it says which bytes it has to see next and which it does not.
+//! The walk does no I/O: it tells its caller which bytes it needs next and which can be skipped.
 
 use super::extensions::Extensions;
 use super::header::{BLOCK, Dialect, Header};
@@ -12,23 +11,23 @@ use super::sparse::{self, MapInData, MapPlace};
 use crate::error::{Error, Result};
 use crate::limits;
 
-/// What to do with the bytes that come next.
+/// What the caller does with the next bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Next {
-    /// Give this many to [`Walk::take`].
+    /// Pass this many to [`Walk::take`].
     Take(usize),
-    /// [`Walk::pass`] over as many.
+    /// Skip up to this many with [`Walk::pass`].
     Pass(u64),
-    /// Nothing: the end-of-archive marker was there.
+    /// Nothing: the end-of-archive marker was read.
     End,
 }
 
-/// What it means that the bytes end.
+/// How a tar ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Ending {
-    /// The end-of-archive marker was there.
+    /// With an end-of-archive marker.
     Marked,
-    /// The members are whole, but the marker is missing. Go takes that for the end as well; padding may be missing too.
+    /// The members are complete, but the marker is missing. Go accepts this, even without the last padding.
     Unmarked,
     WithinHeader,
     WithinData {
@@ -38,9 +37,9 @@ pub(crate) enum Ending {
 
 pub(crate) struct Walk {
     state: State,
-    /// Of the byte that comes next.
+    /// Offset of the next byte.
     offset: u64,
-    /// What the headers so far say of the member that follows them.
+    /// The extension headers read so far, for the next member.
     extensions: Extensions,
     member: Member,
 }
@@ -49,7 +48,7 @@ enum State {
     Header,
     /// After one zero block, at this offset.
     ZeroBlock(u64),
-    /// In the data of an extension header that is at this offset.
+    /// In the data of an extension header at offset `at`.
     Extension {
         kind: u8,
         at: u64,
@@ -57,9 +56,9 @@ enum State {
     },
     /// In the blocks that continue a sparse map of GNU's old format.
     OldMap,
-    /// In the sparse map in front of the data.
+    /// In the sparse map before the data.
     DataMap(MapInData),
-    /// In data of which so many bytes are left, with the padding.
+    /// In data. The number of bytes left includes the padding.
     Data(u64),
     End,
 }
@@ -74,12 +73,12 @@ impl Walk {
         }
     }
 
-    /// Of the byte that comes next.
+    /// Offset of the next byte.
     pub fn offset(&self) -> u64 {
         self.offset
     }
 
-    /// The member that was read last.
+    /// The last member that was read.
     pub fn member(&self) -> &Member {
         &self.member
     }
@@ -93,7 +92,7 @@ impl Walk {
         }
     }
 
-    /// Passes over data, or what follows the end.
+    /// Skips data, or bytes after the end.
     pub fn pass(&mut self, count: u64) {
         self.offset += count;
         if let State::Data(left) = &mut self.state {
@@ -104,17 +103,17 @@ impl Walk {
         }
     }
 
-    /// Takes as many bytes as [`Walk::next`] wants. True when [`Walk::member`] is a new one, of which the data follows.
+    /// Reads as many bytes as [`Walk::next`] asked for. Returns whether [`Walk::member`] is now a new member, whose data follows.
     ///
     /// # Errors
-    /// [`Error::TarHeader`] and [`Error::Limit`]; the walk has come to its end then.
+    /// [`Error::TarHeader`] and [`Error::Limit`]. The walk cannot continue after an error.
     pub fn take(&mut self, bytes: &[u8]) -> Result<bool> {
         let at = self.offset;
         self.offset += bytes.len() as u64;
         match std::mem::replace(&mut self.state, State::Header) {
             State::Header if is_zero(bytes) => self.state = State::ZeroBlock(at),
             State::ZeroBlock(_) if is_zero(bytes) => self.state = State::End,
-            // The marker is two zero blocks; one alone is what an archive cut short looks like.
+            // The marker is two zero blocks. A single one looks like an archive that is cut short.
             State::ZeroBlock(at) => return Err(damaged(at, "a single zero block")),
             State::Extension { kind, at, size } => {
                 let taken = self.extensions.take(kind, size, bytes);
@@ -132,12 +131,12 @@ impl Walk {
         Ok(false)
     }
 
-    /// Whether the member is read to its data: nothing of its map is left.
+    /// Whether everything before the member's data was read, including its sparse map.
     fn is_complete(&self) -> bool {
         matches!(self.state, State::Header | State::Data(_))
     }
 
-    /// What it means that the bytes end here, after the first few of those that are to be taken.
+    /// How the tar ends if no bytes follow the first `partial` bytes of what [`Walk::next`] asked for.
     pub fn ending(&self, partial: u64) -> Ending {
         let data = |missing: u64| match missing {
             0 => Ending::Unmarked,
@@ -153,7 +152,7 @@ impl Walk {
         }
     }
 
-    /// The name of what the walk is in, for messages.
+    /// The current position of the walk, for messages.
     pub fn place(&self) -> String {
         match self.state {
             State::Extension { .. } => "an extension header".to_owned(),
@@ -166,7 +165,7 @@ impl Walk {
             return Err(damaged(at, "it is not a block"));
         };
         let header = Header::new(&block);
-        if !header.checksum_fits() {
+        if !header.checksum_matches() {
             return Err(damaged(at, "checksum mismatch"));
         }
         let Some(size) = header.size() else {
