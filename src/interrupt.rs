@@ -159,6 +159,8 @@ mod tests {
                     wrong.fetch_add(1, Ordering::SeqCst);
                 }
             }
+            // The other thread may still be looking.
+            barrier.wait();
             drop(staged);
         };
         thread::scope(|scope| {
