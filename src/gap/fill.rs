@@ -1,6 +1,7 @@
 //! Blobs that an input lacks, taken from what has them.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use super::sources::{Copy, Sources};
 use crate::compression::Encoding;
@@ -59,6 +60,11 @@ fn fill_node(
             }
         }
         Node::Manifest(manifest) => {
+            let is_absent = |layer: &Layer| matches!(layer, Layer::Absent { .. });
+            if !manifest.layers.iter().any(is_absent) {
+                return;
+            }
+            let manifest = Arc::make_mut(manifest);
             let is_artifact = matches!(manifest.config, Config::Other(_));
             for layer in &mut manifest.layers {
                 let Layer::Absent {

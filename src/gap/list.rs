@@ -43,7 +43,7 @@ pub(super) fn read(path: &Path) -> Result<Option<HashSet<Digest>>> {
 fn is_archive(beginning: &[u8]) -> bool {
     let is_tar = beginning
         .first_chunk::<BLOCK>()
-        .is_some_and(|block| Header::new(block).checksum_fits());
+        .is_some_and(|block| Header::new(block).checksum_matches());
     is_tar || Codec::sniff(beginning) != Codec::None || beginning.contains(&0)
 }
 
