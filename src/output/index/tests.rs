@@ -219,7 +219,7 @@ fn what_is_not_an_index_is_refused() {
         ("{", "cannot parse index.json: "),
         (
             &format!("{{\"manifests\":[{}]}}", "[".repeat(200) + &"]".repeat(200)),
-            "index.json",
+            "cannot parse index.json: recursion limit exceeded",
         ),
     ] {
         let error = Additions::default().merge(Some(existing.as_bytes()));
