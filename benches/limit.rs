@@ -1,11 +1,11 @@
-//! How far a conversion is from its limit: the time that hashing and encoding alone take on the same bytes, from memory
-//! and into nothing, against the whole conversion's, from the archive into a folder.
+//! Compares a conversion with its limit: the time for only hashing and encoding the same bytes in memory, against the time of
+//! the whole conversion from an archive to a folder.
 //!
 //! usage: cargo bench --bench limit -- ARCHIVE [FOLDER [RUNS]]
 //!
-//! ARCHIVE is a docker-save archive; FOLDER, by default the one for temporary files, is where the layouts go, which are
-//! removed. Prints a Markdown table of medians. In the limit, too, a layer is hashed from front to back by one thread,
-//! as SHA-256 knows no other way; all else goes in any order.
+//! ARCHIVE is a docker-save archive. FOLDER, by default that for temporary files, is where the layouts are written and removed.
+//! Prints a Markdown table of medians. For the limit too, a layer is hashed by one thread, because SHA-256 is sequential.
+//! Everything else runs in any order.
 
 use std::collections::HashMap;
 use std::fs::File;
@@ -20,7 +20,7 @@ use rayon::prelude::*;
 type Failure = Box<dyn std::error::Error>;
 
 fn main() -> Result<(), Failure> {
-    // cargo bench adds one of its own.
+    // cargo bench adds an argument.
     let mut arguments = std::env::args().skip(1).filter(|word| word != "--bench");
     let Some(archive) = arguments.next().map(PathBuf::from) else {
         println!("left out: no archive given");
@@ -54,7 +54,7 @@ fn main() -> Result<(), Failure> {
     Ok(())
 }
 
-/// Both in turn, so that a slow moment of the machine hits both.
+/// Alternates between both, so that a slow moment of the machine affects both.
 fn medians(
     archive: &Path,
     layers: &[Vec<u8>],
@@ -80,12 +80,12 @@ fn median(mut seconds: Vec<f64>) -> f64 {
     seconds[seconds.len() / 2]
 }
 
-/// The seconds that hashing and encoding take.
+/// Seconds for hashing and encoding.
 fn limit(layers: &[Vec<u8>], encoding: Encoding, threads: usize) -> Result<f64, Failure> {
     let pool = rayon::ThreadPoolBuilder::new()
         .num_threads(threads)
         .build()?;
-    // The largest layer first, as it is hashed longest.
+    // The largest layer first, because hashing it takes longest.
     let mut order: Vec<&Vec<u8>> = layers.iter().collect();
     order.sort_by_key(|layer| std::cmp::Reverse(layer.len()));
     let encoders: Vec<Mutex<(ChunkEncoder, Vec<u8>)>> = (0..threads)
@@ -123,7 +123,7 @@ fn hash(bytes: &[u8]) {
     std::hint::black_box(hasher.finish());
 }
 
-/// The seconds that the conversion takes.
+/// Seconds for the conversion.
 fn conversion(
     archive: &Path,
     folder: &Path,
@@ -142,7 +142,7 @@ fn conversion(
     Ok(begin.elapsed().as_secs_f64())
 }
 
-/// The layers that the archive's manifest names.
+/// The layers in the manifest of the archive.
 fn layers(archive: &Path) -> Result<Vec<Vec<u8>>, Failure> {
     let mut members = HashMap::new();
     for entry in tar::Archive::new(File::open(archive)?).entries()? {

@@ -1,6 +1,6 @@
-//! Each stage of a conversion alone, and a whole one: `cargo bench --bench stages`.
+//! Benchmarks of each stage of a conversion, and of a whole conversion: `cargo bench --bench stages`.
 //!
-//! The content is this program itself: machine code, tables and text, as layers have them.
+//! The content is this program itself: machine code, tables and text, as in layers.
 
 use std::fs::File;
 use std::io::{Read, Write};

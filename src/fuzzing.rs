@@ -1,4 +1,4 @@
-//! What the fuzz targets reach that nobody else does. Only there under `--cfg fuzzing`, which cargo-fuzz sets.
+//! Functions for the fuzz targets. Only compiled with `--cfg fuzzing`, which cargo-fuzz sets.
 
 use std::io;
 
@@ -8,14 +8,14 @@ use crate::formats::docker::config_of_v1;
 use crate::formats::docker::schema1::{Emptiness, parse};
 use crate::image::{V1Config, V1Layer};
 
-/// Decodes `most` bytes, or somewhat more, and gives their number.
+/// Decodes at least `max` bytes if there are as many, and returns the number.
 ///
 /// # Errors
 /// Those of the decoder.
-pub fn decode(codec: Codec, bytes: &[u8], most: u64) -> io::Result<u64> {
+pub fn decode(codec: Codec, bytes: &[u8], max: u64) -> io::Result<u64> {
     let mut decoder = Decoder::new(codec, bytes)?;
     let (mut buffer, mut length) = (Vec::new(), 0);
-    while length < most {
+    while length < max {
         decoder.read_chunk(&mut buffer, 64 << 10)?;
         if buffer.is_empty() {
             break;
@@ -25,7 +25,7 @@ pub fn decode(codec: Codec, bytes: &[u8], most: u64) -> io::Result<u64> {
     Ok(length)
 }
 
-/// Parses a schema 1 manifest, checks its signatures, and makes the configs that skopeo and Docker make of it.
+/// Parses a schema 1 manifest, checks its signatures, and creates the configs as skopeo and Docker do.
 pub fn schema1(bytes: &[u8]) {
     let Ok(manifest) = parse(bytes) else {
         return;

@@ -1,4 +1,4 @@
-//! Limits on everything that comes from outside. Beyond a limit there is an error that names it.
+//! Limits on everything that inputs decide. Exceeding a limit is an error that names it.
 
 use crate::error::{Error, Result};
 
@@ -9,12 +9,13 @@ pub const DOCUMENT_BYTES: u64 = 8 << 20;
 
 /// Maximum size of a layout's index.json, in bytes: 64 MiB.
 ///
-/// A descriptor with two names takes 400 to 500 bytes, so this is enough for [`LAYOUT_NAMES`]. No registry ever gets this document.
+/// A descriptor with two names takes 400 to 500 bytes, so this is enough for [`LAYOUT_NAMES`]. No registry ever gets this
+/// document.
 pub const LAYOUT_INDEX_BYTES: u64 = 64 << 20;
 
 /// Maximum number of values (objects, lists, strings, numbers and so on) in one JSON document.
 ///
-/// What is kept of a value takes up to thirty times its size in the document. A document of more than 16 MiB may have one value
+/// A parsed value takes up to thirty times its size in the document. A document of more than 16 MiB may have one value
 /// for each [`JSON_VALUE_BYTES`] of it, so that memory stays in proportion to the size.
 pub const JSON_VALUES: usize = 1 << 20;
 
@@ -43,25 +44,25 @@ pub const INDEX_BYTES: u64 = 256 << 20;
 /// each document, layer and name.
 pub const METADATA_BYTES: u64 = 256 << 20;
 
-/// How much is added to [`METADATA_BYTES`] for each file of a folder: a layout of a hundred thousand images has two files or more
-/// for each of them, while an archive of as many members may be a few kilobytes when it is compressed.
+/// How much is added to [`METADATA_BYTES`] for each file of a folder: a layout of a hundred thousand images has two files or
+/// more for each of them, while an archive of as many members may be a few kilobytes when it is compressed.
 pub const FOLDER_FILE_BYTES: u64 = 8 << 10;
 
-/// Minimum cost of an entry of any list, in bytes. Its JSON may be much shorter than what is kept of it.
+/// Minimum cost of an entry of any list, in bytes. Its JSON may be much shorter than the memory that it takes.
 pub const ENTRY_BYTES: u64 = 1 << 10;
 
 /// Maximum size of a decoded layer, unless the user allows more: 128 GiB.
 pub const LAYER_BYTES: u64 = 128 << 30;
 
-/// How many times larger than the compressed file an archive may be when it is decoded. gzip cannot do more; other codecs
-/// do it only where an archive is nothing but repetition.
+/// Maximum ratio of the decoded to the compressed size of an archive. gzip cannot exceed it. Other codecs exceed it only for
+/// archives that consist of repetitions.
 pub const ARCHIVE_RATIO: u64 = 1032;
 
-/// How large an archive may be when it is decoded, whatever [`ARCHIVE_RATIO`] says: 4 GiB. A disk image of zeros in a small
-/// image is no bomb.
+/// Decoded size that an archive may have regardless of [`ARCHIVE_RATIO`]: 4 GiB. A disk image of zeros in a small image is not
+/// a bomb.
 pub const ARCHIVE_BYTES: u64 = 4 << 30;
 
-/// Share of a disk's free space that stays free: one tenth. Decoded data is often much larger than its input.
+/// The part of a disk's free space that stays free: one tenth. Decoded data is often much larger than its input.
 pub const DISK_RESERVE: u64 = 10;
 
 /// Maximum length of the name or link target of a member, in bytes. Linux's `PATH_MAX` is 4096.

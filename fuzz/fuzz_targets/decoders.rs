@@ -1,10 +1,10 @@
-//! Each decoder over any bytes. The first byte chooses which.
+//! Runs a decoder on arbitrary bytes. The first byte chooses the decoder.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
 use ocify::Codec;
 
-/// How many decoded bytes are enough.
+/// Number of bytes to decode.
 const MOST: u64 = 32 << 20;
 
 fuzz_target!(|bytes: &[u8]| {
@@ -18,7 +18,7 @@ fuzz_target!(|bytes: &[u8]| {
         _ => Codec::Xz,
     };
     let whole = ocify::fuzzing::decode(codec, stream, MOST);
-    // What was decoded to its end has been read to its end: no byte behind it goes unnoticed.
+    // A stream that is decoded to its end was read to its end, including trailing bytes.
     if let Ok(length) = whole
         && length < MOST
         && !stream.is_empty()

@@ -1,4 +1,4 @@
-//! manifest.json and a config, in an archive that has every kind of file they may name.
+//! manifest.json and a config, in an archive with every kind of file that they may refer to.
 #![no_main]
 
 use std::sync::LazyLock;

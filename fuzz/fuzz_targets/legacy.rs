@@ -1,4 +1,4 @@
-//! The chain of layers of an archive before Docker 1.10, and the config that is made of it.
+//! The chain of layers of an archive before Docker 1.10, and the config that is created from it.
 #![no_main]
 
 use std::sync::LazyLock;

@@ -1,4 +1,4 @@
-//! index.json and the documents below it, which refer to each other by digests that fit.
+//! index.json and its documents, which refer to each other by correct digests.
 #![no_main]
 
 use std::sync::LazyLock;

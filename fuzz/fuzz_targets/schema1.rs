@@ -1,4 +1,4 @@
-//! Schema 1 manifests, their signatures, and the configs that are made of them.
+//! Schema 1 manifests, their signatures, and the configs that are created from them.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;

@@ -1,4 +1,4 @@
-//! The index of an archive, and whatever format its names make it.
+//! The index of an archive, in whatever format its names suggest.
 #![no_main]
 
 use std::sync::LazyLock;

@@ -1,4 +1,4 @@
-//! Any tar into a layout; what comes out is read again, and converting it again changes nothing.
+//! Converts any tar to a layout. The output is read again, and converting it again changes nothing.
 #![no_main]
 
 use std::fs;
@@ -13,7 +13,7 @@ static SCRATCH: LazyLock<Scratch> = LazyLock::new(Scratch::new);
 fuzz_target!(|bytes: &[u8]| -> Corpus {
     let mut tar = bytes.to_vec();
     tars::mend(&mut tar);
-    // A folder or a tar, as the bytes have it.
+    // The input chooses between a folder and a tar.
     let folder = tar.iter().fold(0, |sum: u8, byte| sum.wrapping_add(*byte)) % 2 == 0;
     let (first, second) = if folder {
         ("first", "second")

@@ -1,15 +1,15 @@
-//! Fuzzed bytes as several documents that refer to each other by digest.
+//! Splits fuzzed bytes into documents that refer to each other by digest.
 
 use sha2::{Digest, Sha256};
 
-/// What stands between two documents: a line of its own.
+/// The line between two documents.
 const SEPARATOR: &[u8] = b"\n%%\n";
 
-/// The documents in the bytes, at most `most`.
-pub fn split(bytes: &[u8], most: usize) -> Vec<&[u8]> {
+/// The documents in the bytes, at most `max`.
+pub fn split(bytes: &[u8], max: usize) -> Vec<&[u8]> {
     let mut documents = Vec::new();
     let mut rest = bytes;
-    while documents.len() + 1 < most
+    while documents.len() + 1 < max
         && let Some(at) = rest.windows(SEPARATOR.len()).position(|window| window == SEPARATOR)
     {
         documents.push(&rest[..at]);

@@ -1,4 +1,4 @@
-//! What the fuzz targets share: tars around fuzzed documents, tars whose checksums fit, a folder to work in.
+//! Shared by the fuzz targets: tars with fuzzed documents, tars with correct checksums, a working folder.
 
 pub mod documents;
 pub mod scratch;

@@ -1,4 +1,4 @@
-//! Where a target puts its files: in memory where the system has such a place.
+//! The working folder of a target, in memory if the system supports that.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -7,14 +7,14 @@ use ocify::{
     Finding, Input, Interrupt, Options, ReadOptions, Report, Response, Result, Silent, Target,
 };
 
-/// A folder of this process. libFuzzer ends without tidying up, so those of processes that are gone are removed first.
+/// A folder of this process. libFuzzer ends without cleaning up, so folders of ended processes are removed first.
 pub struct Scratch {
     folder: PathBuf,
 }
 
 const PREFIX: &str = "ocify-fuzz-";
 
-/// What a decoded layer or outer file may come to, so that a bomb costs little time.
+/// Maximum size of a decoded layer or archive, so that bombs take little time.
 pub const LAYER_BYTES: u64 = 16 << 20;
 
 impl Scratch {
@@ -51,7 +51,7 @@ impl Scratch {
         path
     }
 
-    /// Removes a file or folder, if it is there.
+    /// Removes a file or folder if it exists.
     pub fn remove(&self, name: &str) {
         let path = self.path(name);
         if path.is_dir() {
@@ -61,14 +61,14 @@ impl Scratch {
         }
     }
 
-    /// Reads the metadata of an input. Whether nothing in it stops a conversion.
+    /// Reads the metadata of an input. Returns whether it can be converted.
     pub fn is_readable(&self, input: &Path) -> bool {
         let input = Input::open(input, &self.folder, &read_options(), &Silent, &Interrupt::new());
         let stops = |finding: &Finding| finding.code.response() == Response::Stops;
         !input.expect("an open input").findings().any(stops)
     }
 
-    /// Converts on one thread, without waiting for disks.
+    /// Converts with one thread and without fsync.
     pub fn convert(&self, input: &Path, output: &Path) -> Result<Report> {
         let mut options = Options::default();
         options.threads = Some(1);

@@ -1,4 +1,4 @@
-//! Making tars, and making mutated ones pass for tars.
+//! Creates tars, and repairs mutated tars.
 
 const BLOCK: usize = 512;
 const SIZE: std::ops::Range<usize> = 124..136;
@@ -23,9 +23,8 @@ pub fn of(files: &[(&str, &[u8])]) -> Vec<u8> {
     tar
 }
 
-/// Puts the right checksum into every header, so that a mutation gets past it. A member that would reach beyond the end
-/// is cut to what there is, and the end-of-archive marker is put behind, unless the last byte is odd: what is cut short
-/// must be met too.
+/// Corrects the checksum of every header, so that mutations are not rejected by it. A member that exceeds the end is shortened,
+/// and the end-of-archive marker is added, unless the last byte is odd, because truncated tars must be tested too.
 pub fn mend(tar: &mut Vec<u8>) {
     let lenient = tar.last().is_none_or(|byte| byte % 2 == 0);
     if lenient {
@@ -69,7 +68,7 @@ fn sign(header: &mut [u8]) {
     header[CHECKSUM].copy_from_slice(format!("{sum:06o}\0 ").as_bytes());
 }
 
-/// The bytes of a member of a tar as ocify writes it: short names, octal sizes.
+/// The bytes of a member of a tar that ocify wrote, with short names and octal sizes.
 pub fn member<'a>(tar: &'a [u8], wanted: &str) -> Option<&'a [u8]> {
     let mut offset = 0;
     while let Some(header) = tar.get(offset..offset + BLOCK) {

@@ -1,4 +1,4 @@
-//! A staged entry: gets the bytes of a blob while they are written to the output.
+//! A staged entry, which gets the bytes of a blob while they are written to the output.
 
 use std::io::Write;
 use std::sync::atomic::Ordering;
@@ -10,11 +10,11 @@ use crate::error::{Error, Result};
 use crate::fs::StagedFile;
 use crate::mutex::lock;
 
-/// Never fails: when it cannot be written, there will be no entry, and the cache takes no more.
+/// Never fails: if an entry cannot be written, it is dropped, and no more entries are added to the cache.
 pub(crate) struct StagedEntry<'a> {
     cache: &'a Cache,
     encoding: Encoding,
-    /// `None` when it was given up.
+    /// `None` if the entry was dropped.
     staged: Option<StagedFile>,
     size: u64,
 }
@@ -35,7 +35,7 @@ impl<'a> StagedEntry<'a> {
         };
         self.cache.used.store(true, Ordering::Relaxed);
         self.size += bytes.len() as u64;
-        // It would be the first to be removed.
+        // The entry alone exceeds the size of the cache.
         if self.size > self.cache.size {
             self.staged = None;
             return;
@@ -51,7 +51,7 @@ impl<'a> StagedEntry<'a> {
         }
     }
 
-    /// Gives the entry its name. Its bytes have this digest, and decode to what has this `diff_id`.
+    /// Renames the entry. Its bytes have this digest, and their decoded bytes this `diff_id`.
     pub fn finish(self, diff_id: &DiffId, digest: &Digest) {
         let Some(mut staged) = self.staged else {
             return;

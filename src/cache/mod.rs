@@ -1,11 +1,11 @@
-//! Finished layers that are kept from run to run.
+//! A cache of encoded layers for later runs.
 //!
-//! An entry is a file that holds exactly a blob's bytes: `CODEC-LEVEL-VERSION/DIFF_ID-DIGEST-SEAL` (all in hex), where
-//! VERSION stands for the encoder and SEAL binds all the others together. It is staged under another name and renamed once its digests have been checked, so
-//! any number of runs can share a cache. Nothing is waited for until it is on disk: each use checks the digest again, and
-//! what a power failure has damaged is encoded again.
+//! An entry is a file with exactly the bytes of a blob: `CODEC-LEVEL-VERSION/DIFF_ID-DIGEST-SEAL`. VERSION identifies the
+//! encoder, and SEAL is a checksum of the path. Entries are staged under another name and renamed after their digests were
+//! checked, so that any number of runs can share a cache. Entries are not synced to disk: each use checks the digest again,
+//! and an entry that a power failure has damaged is encoded again.
 //!
-//! A cache only ever makes a conversion faster. What goes wrong with it is a warning.
+//! A cache only makes conversions faster. Its problems are warnings.
 
 mod entry;
 mod name;
@@ -30,15 +30,15 @@ use crate::interrupt::Interrupt;
 use crate::mutex::lock;
 use crate::source::Content;
 
-/// What staged entries begin with.
+/// The prefix of staged entries.
 const STAGED: &str = ".ocify-";
 
-/// Where finished layers are kept, and how many.
+/// The folder and size of a cache of encoded layers.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CacheOptions {
-    /// The folder, made if need be. Other files in it are left alone.
+    /// The folder. It is created if it does not exist. Other files in it are left alone.
     pub folder: PathBuf,
-    /// How many bytes of layers stay at the end of a run; those not used for longest go first.
+    /// Maximum size in bytes at the end of a run. Least recently used layers are removed first.
     pub size: u64,
 }
 
@@ -46,26 +46,26 @@ pub struct CacheOptions {
 pub(crate) struct Cache {
     root: Arc<Dir>,
     pub path: PathBuf,
-    /// Which encoders' entries are of use.
+    /// The version of the encoders.
     version: String,
     size: u64,
     free_space: FreeSpace,
     interrupt: Interrupt,
-    /// Whether this run has taken anything from it, or put anything there, finished or not.
+    /// Whether this run has read or written any entry, even if not to the end.
     used: AtomicBool,
-    /// What this run has put there, as folder and name.
+    /// Folder and name of each entry that this run has added.
     stored: Mutex<Vec<(String, String)>>,
-    /// Set when nothing more can be put there.
+    /// Set when no more entries are added.
     closed: AtomicBool,
     warnings: Mutex<Vec<Finding>>,
 }
 
-/// An entry that is there.
+/// An existing entry.
 pub(crate) struct Found {
     pub content: Content,
     pub digest: Digest,
     pub path: PathBuf,
-    /// Whether somebody else may have put it there, so that its name proves nothing.
+    /// Whether other users can write to the cache, so that the name proves nothing.
     pub foreign: bool,
 }
 
@@ -73,7 +73,7 @@ impl Cache {
     /// Opens the cache for a conversion into the file or folder `output`.
     ///
     /// # Errors
-    /// When the folder cannot be made or opened, or is inside of the output.
+    /// The folder cannot be created or opened, or is inside the output.
     pub fn open(
         options: &CacheOptions,
         output: Option<&Path>,
@@ -120,7 +120,7 @@ impl Cache {
         })
     }
 
-    /// The digests of the entries in a folder, by `diff_id`. One that is not what its name says is removed.
+    /// The digests of the entries in a folder, by `diff_id`. Entries with a wrong seal are removed.
     fn entries(&self, folder: &Dir, folder_name: &str) -> Result<HashMap<String, Digest>> {
         let mut entries = HashMap::new();
         for (name, _) in folder.names()? {
@@ -144,14 +144,14 @@ impl Cache {
         name::folder(encoding, &self.version)
     }
 
-    /// The entry for a layer, which is marked as used.
+    /// Finds the entry for a layer, and marks it as used.
     pub fn find(&self, folder: &EntryFolder, diff_id: &DiffId) -> Option<Found> {
         let digest = *folder.entries.get(&diff_id.0.hex())?;
         let name = name::entry(&folder.name, diff_id, &digest);
         let path = folder.folder.path(&name);
         let open = || {
             let Some(file) = folder.folder.open_file(&name)? else {
-                // Another run has removed it meanwhile, to free space.
+                // Another run has removed it to free space.
                 return Ok(None);
             };
             let metadata = file.metadata().map_err(Error::io("examine", &path))?;
@@ -160,7 +160,7 @@ impl Cache {
                     name: path.display().to_string(),
                 });
             }
-            // Only for who goes first; who cannot write to a cache can still use it.
+            // Marks the entry as recently used. A failure is ignored, because a read-only cache can be used too.
             let now = std::fs::FileTimes::new().set_modified(std::time::SystemTime::now());
             let _: io::Result<()> = file.set_times(now);
             Ok(Some(metadata.len()))
@@ -184,7 +184,7 @@ impl Cache {
         }
     }
 
-    /// Begins an entry; `None` when the cache takes no more.
+    /// Starts an entry. `None` if no more entries are added.
     pub fn stage(&self, encoding: Encoding) -> Option<StagedEntry<'_>> {
         if self.closed.load(Ordering::Relaxed) {
             return None;
@@ -194,7 +194,7 @@ impl Cache {
             .ok()
     }
 
-    /// Puts nothing more there, and says so once.
+    /// Stops adding entries, and warns once.
     fn close(&self, error: &Error) {
         if !self.closed.swap(true, Ordering::Relaxed) {
             self.warn(format!(
@@ -208,13 +208,13 @@ impl Cache {
         lock(&self.warnings).push(Finding::new(Code::Cache, &Place::default(), message));
     }
 
-    /// What went wrong so far.
+    /// Returns the warnings so far.
     pub fn take_warnings(&self) -> Vec<Finding> {
         std::mem::take(&mut *lock(&self.warnings))
     }
 
-    /// Whether a conversion that failed may work without the cache's help: one of its entries was damaged, or the disk
-    /// is full and the cache may have to do with it. `temporary` is a folder on the output's file system.
+    /// Whether a failed conversion may succeed without the cache: an entry was damaged, or the disk is full and the cache
+    /// uses the same disk. `temporary` is a folder on the file system of the output.
     pub fn can_recover_from(&self, error: &Error, temporary: &Path) -> bool {
         let device = |path: &Path| path.metadata().ok().map(|metadata| metadata.dev());
         matches!(error.fact(), Error::CacheEntry { .. })
@@ -223,7 +223,7 @@ impl Cache {
                 && device(&self.path) == device(temporary)
     }
 
-    /// Removes the damaged entry, or what this run has put on the full disk.
+    /// Removes the damaged entry, or the entries that this run has added to the full disk.
     pub fn recover_from(&self, error: &Error) {
         if let Error::CacheEntry { path, source } = error.fact() {
             self.warn(format!(
@@ -253,7 +253,7 @@ impl Cache {
 }
 
 impl Drop for Cache {
-    /// Whether the run has worked or not, the cache is no larger than it may be.
+    /// Trims the cache, also after a failed run.
     fn drop(&mut self) {
         trim::trim(&self.root, self.size);
     }
@@ -267,7 +267,7 @@ pub(crate) struct EntryFolder {
     pub foreign: bool,
 }
 
-/// Whether a disk is full, but perhaps for the reserve that what grows leaves.
+/// Whether the error is a full disk, or only the reserve is free.
 fn is_full(error: &Error) -> bool {
     match error.fact() {
         Error::InsufficientSpace { .. } => true,
@@ -279,14 +279,14 @@ fn is_full(error: &Error) -> bool {
     }
 }
 
-/// Removes an entry, whatever it is. Where that is not possible the next run tries again.
+/// Removes an entry of any file type. If that fails, the next run tries again.
 fn discard(folder: &Dir, name: &str) {
     if folder.remove_file(name).is_err() {
         let _: Result<()> = folder.remove_folder(name);
     }
 }
 
-/// A cache inside of a layout would be no part of it, and a layout that is yet to be made must not be there before.
+/// Refuses a cache inside the output, which is not part of a layout and would create the output's folder too early.
 fn refuse_inside(cache: &Path, output: &Path) -> Result<()> {
     if resolve(cache).starts_with(resolve(output)) {
         return Err(Error::CacheInOutput {
@@ -297,7 +297,7 @@ fn refuse_inside(cache: &Path, output: &Path) -> Result<()> {
     Ok(())
 }
 
-/// The path without links and without `..`, also where nothing is yet.
+/// The path without links and `..`. It does not have to exist.
 fn resolve(path: &Path) -> PathBuf {
     let path = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
     for ancestor in path.ancestors() {

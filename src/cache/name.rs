@@ -1,9 +1,9 @@
-//! The names of entries and their folders. What is not named like this is not the cache's.
+//! The names of entries and their folders. Files with other names do not belong to the cache.
 
 use crate::compression::Encoding;
 use crate::digest::{DiffId, Digest};
 
-/// The folder of an encoding; `version` is that of the encoders.
+/// The folder of an encoding. `version` is the version of the encoders.
 pub(super) fn folder(encoding: Encoding, version: &str) -> String {
     let codec = encoding.codec();
     let level = match encoding {
@@ -13,7 +13,7 @@ pub(super) fn folder(encoding: Encoding, version: &str) -> String {
     format!("{codec}-{level}-{version}")
 }
 
-/// Whether a name is such a folder's, of this version or any other.
+/// Whether a name is that of such a folder, of any version.
 pub(super) fn is_folder(name: &str) -> bool {
     let parts: Vec<&str> = name.split('-').collect();
     let [codec, level, version] = parts[..] else {
@@ -25,11 +25,10 @@ pub(super) fn is_folder(name: &str) -> bool {
         && is_hex(version)
 }
 
-/// An entry's name in the folder of this name. The algorithm of the `diff_id` shows in its length, the digest is always
-/// SHA-256.
+/// The name of an entry in a folder. The algorithm of the `diff_id` follows from its length. The digest is always SHA-256.
 ///
-/// The digest binds the bytes, and the seal binds the digest to the `diff_id` and the encoder: an entry that was renamed or
-/// moved is not taken for another layer's.
+/// The digest covers the bytes, and the seal covers folder, `diff_id` and digest, so that a renamed or moved entry is not used
+/// for another layer.
 pub(super) fn entry(folder: &str, diff_id: &DiffId, digest: &Digest) -> String {
     let name = format!("{}-{}", diff_id.0.hex(), digest.hex());
     let seal = seal(folder, &name);
@@ -38,7 +37,7 @@ pub(super) fn entry(folder: &str, diff_id: &DiffId, digest: &Digest) -> String {
 
 fn seal(folder: &str, name: &str) -> String {
     let mut seal = Digest::sha256(format!("ocify cache: {folder}/{name}").as_bytes()).hex();
-    // As many digits as make an accident impossible; with SHA-512 the name is then below 255 bytes.
+    // Enough digits to exclude accidents, and with SHA-512 the name stays below 255 bytes.
     seal.truncate(32);
     seal
 }
@@ -68,7 +67,7 @@ impl Name {
         })
     }
 
-    /// Whether it was made for this folder as it is.
+    /// Whether the seal is correct for this folder.
     pub fn is_genuine(&self, folder: &str) -> bool {
         let name = format!("{}-{}", self.diff_id, self.digest.hex());
         self.seal == seal(folder, &name)

@@ -1,7 +1,7 @@
 //! Keeps a cache within its size.
 //!
-//! Without a lock: runs that do this at the same time see the same entries in the same order, and what another has
-//! removed already counts as removed. Who reads an entry meanwhile keeps it open, and so whole.
+//! No lock is needed: concurrent runs see the same entries in the same order, and an entry that another run has removed counts
+//! as removed. A run that reads an entry keeps it open, and can read it to the end.
 
 use rustix::fs::{FileType, Stat};
 
@@ -9,8 +9,8 @@ use super::name::{self, Name};
 use crate::error::Result;
 use crate::fs::Dir;
 
-/// Removes the least recently used entries, of any version, until the rest is at most `size` bytes. What cannot be
-/// listed or removed stays.
+/// Removes the least recently used entries of any version until at most `size` bytes are left. Entries that cannot be listed
+/// or removed stay.
 pub(super) fn trim(root: &Dir, size: u64) {
     let mut folders = Vec::new();
     for (folder_name, _) in root.names().unwrap_or_default() {

@@ -136,16 +136,16 @@ pub struct Convert {
     #[arg(long, value_parser = clap::builder::NonEmptyStringValueParser::new())]
     pub name: Option<String>,
 
-    /// Make one multi-platform image of this name of all selected images
+    /// Create one multi-platform image with this name from all selected images
     ///
-    /// The platform of each is that of its config. The images and attestations
+    /// The platform of each part is that of its config. The images and attestations
     /// of an index become parts of the new one. The parts' own names are left
     /// out. An index that contains all other images keeps its digest.
     #[arg(long, value_name = "NAME", conflicts_with = "name",
           value_parser = clap::builder::NonEmptyStringValueParser::new())]
     pub index: Option<String>,
 
-    /// What to do about images that an index names and the input lacks
+    /// What to do about images that an index lists and the input lacks
     ///
     /// drop: leave them out with a warning, while something is left; an index
     /// of which one image is left becomes that image. keep: the index keeps its
@@ -214,7 +214,7 @@ pub struct Convert {
     pub common: Common,
 }
 
-/// What happens to an output that exists.
+/// What happens to an existing output.
 #[derive(Debug, Clone, Copy, clap::Args)]
 pub struct Existing {
     /// Add to an existing tar, which is otherwise overwritten
@@ -225,7 +225,7 @@ pub struct Existing {
     #[arg(long, conflicts_with = "add")]
     pub replace: bool,
 
-    /// Then remove from the folder what nothing refers to, as `ocify prune`
+    /// Then remove blobs that nothing refers to from the folder, as `ocify prune`
     #[arg(long)]
     pub prune: bool,
 }
@@ -243,7 +243,7 @@ pub struct Gap {
     pub fill_from: Vec<PathBuf>,
 }
 
-/// What is written, and where it is recorded.
+/// Dry runs and records of the run.
 #[derive(Debug, clap::Args)]
 pub struct Record {
     /// Say what would be done, and write nothing
@@ -312,7 +312,7 @@ pub struct Inspect {
     pub common: Common,
 }
 
-/// Read everything in an input again, report every problem
+/// Read everything in an input and report every problem
 ///
 /// Checks digests, sizes, `diff_ids`, media types, the tar in each layer, and
 /// the requirements of the image specification. Prints a line for each error

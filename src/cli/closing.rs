@@ -1,4 +1,4 @@
-//! The last line of a conversion: what was done, in brief.
+//! The last line of a conversion: a summary.
 
 use std::io::{self, Write};
 use std::time::Duration;
@@ -10,7 +10,7 @@ use super::progress::{bytes, duration};
 /// Prints the line, if anything was converted.
 pub fn print(report: &Report, time: Duration) {
     if !report.entries.is_empty() {
-        // Whoever closed standard error does not want to know.
+        // If standard error is closed, the line is lost.
         let _ = writeln!(io::stderr(), "ocify: {}", line(report, time));
     }
 }
@@ -32,7 +32,7 @@ fn line(report: &Report, time: Duration) -> String {
         done.join(", "),
         bytes(layers.bytes_before),
         bytes(layers.bytes_after),
-        // Most conversions take seconds, of which the first digit says little.
+        // Most conversions take only seconds, so the fraction matters.
         match time.as_secs() {
             0..10 => format!("{:.1} s", time.as_secs_f64()),
             _ => duration(time),

@@ -121,7 +121,7 @@ fn selection(args: &Convert) -> Selection {
     selection
 }
 
-/// A line for each name; an image without a name has one too.
+/// One line for each name, and one for an image without a name.
 fn print_images(report: &Report) -> io::Result<()> {
     let mut stdout = io::stdout().lock();
     for entry in &report.entries {

@@ -1,11 +1,11 @@
-//! The files that a run read, as a rule for make and ninja.
+//! The files that a run has read, as a rule for make and ninja.
 
 use std::collections::BTreeSet;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
-/// A rule that makes `output` depend on `files`, and an empty rule for each of them, so that one that is removed does not
-/// stop make. `None` if a name cannot be written in a rule.
+/// A rule that makes `output` depend on `files`, and an empty rule for each file, so that make does not stop when a file was
+/// removed. `None` if a name cannot be written in a rule.
 pub fn rule(output: &Path, files: &BTreeSet<PathBuf>) -> Option<Vec<u8>> {
     let mut text = escape(output)?;
     text.push(b':');
@@ -23,8 +23,8 @@ pub fn rule(output: &Path, files: &BTreeSet<PathBuf>) -> Option<Vec<u8>> {
     Some(text)
 }
 
-/// A name as both programs read it (<https://www.gnu.org/software/make/manual/html_node/Rule-Syntax.html>,
-/// <https://ninja-build.org/manual.html#ref_headers>). Backslashes are themselves, except before what is escaped.
+/// A name in the syntax of both programs (<https://www.gnu.org/software/make/manual/html_node/Rule-Syntax.html>,
+/// <https://ninja-build.org/manual.html#ref_headers>). Backslashes are literal, except before escaped characters.
 fn escape(path: &Path) -> Option<Vec<u8>> {
     let mut escaped = Vec::new();
     let mut backslashes = 0;
@@ -41,6 +41,6 @@ fn escape(path: &Path) -> Option<Vec<u8>> {
         backslashes = if byte == b'\\' { backslashes + 1 } else { 0 };
         escaped.push(byte);
     }
-    // What follows a name is a space, a colon or the end of a line, which make would take as escaped.
+    // A name is followed by a space, a colon or a line end, which make would take as escaped.
     (backslashes == 0).then_some(escaped)
 }

@@ -28,7 +28,7 @@ pub fn run(
     finish(&run.failed, inputs.len())
 }
 
-/// A line for each image with its layers in brief, or all of them.
+/// One line for each image with a summary of its layers, or with all layers.
 fn print(run: &DryRun, verbose: bool) -> io::Result<()> {
     let mut stdout = io::stdout().lock();
     for entry in &run.entries {

@@ -1,8 +1,8 @@
-//! Text that was taken from an archive, made harmless for a terminal.
+//! Escapes text from inputs for terminals.
 
 use std::fmt::Write;
 
-/// The text with control characters, those that reorder text on a screen and those that cannot be seen as escapes.
+/// Escapes control characters, characters that reorder text, and invisible characters.
 pub fn escape(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len());
     for character in text.chars() {
@@ -16,8 +16,8 @@ pub fn escape(text: &str) -> String {
     escaped
 }
 
-/// Whether a character could do something to a terminal, or to the order of the text on it (CVE-2021-42574), or cannot be
-/// seen, so that two names look the same.
+/// Whether a character can control a terminal, reorder its text (CVE-2021-42574), or is invisible, so that different names
+/// look the same.
 pub fn is_harmful(character: char) -> bool {
     character.is_control() || is_format(character) || is_blank(character)
 }
@@ -31,7 +31,7 @@ fn is_format(character: char) -> bool {
         | '\u{1bca0}'..='\u{1bca3}' | '\u{1d173}'..='\u{1d17a}' | '\u{e0000}'..='\u{e0fff}')
 }
 
-/// Letters and marks that are drawn as nothing (Unicode's property `Default_Ignorable_Code_Point`, but for those above).
+/// Invisible letters and marks (Unicode's property `Default_Ignorable_Code_Point`, without those above).
 fn is_blank(character: char) -> bool {
     matches!(character,
         '\u{34f}' | '\u{115f}' | '\u{1160}' | '\u{17b4}' | '\u{17b5}' | '\u{180b}'..='\u{180f}' | '\u{3164}'

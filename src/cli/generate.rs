@@ -1,4 +1,4 @@
-//! `--generate`: the manual and the completions, made from the definitions of the options.
+//! `--generate`: creates the manual page and completions from the definitions of the options.
 
 use std::io::{self, Write};
 
@@ -57,7 +57,7 @@ fn manual() -> io::Result<Vec<u8>> {
     Ok(bytes)
 }
 
-/// What the page says about one command: sections of its own become subsections.
+/// The part of the page about one command. Its sections become subsections.
 fn section(command: Command) -> io::Result<Vec<u8>> {
     let page = Man::new(command);
     let mut bytes = Vec::new();

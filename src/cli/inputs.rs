@@ -1,4 +1,4 @@
-//! Which inputs a command works on: those that are named, listed in a file, or found below folders.
+//! The inputs of a command: named on the command line, listed in a file, or found in folders.
 
 use std::ffi::{OsStr, OsString};
 use std::fs::{self, File};
@@ -43,7 +43,7 @@ pub struct Inputs {
     pub keep_going: bool,
 }
 
-/// Every `of`-th input, beginning with the one at `number` - 1.
+/// Every `of`-th input, starting at position `number` - 1.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Shard {
     number: usize,
@@ -79,8 +79,8 @@ impl Inputs {
         list.filter(|list| *list != Path::new("-"))
     }
 
-    /// All inputs in order: those that are named, then those of the list; of these the shard. The output is not one of those
-    /// that are found below folders.
+    /// The shard of all inputs in order: first the named ones, then those of the list. The output is skipped when folders are
+    /// searched.
     pub fn expand(&self, output: Option<&Path>) -> Result<Vec<PathBuf>, Failure> {
         terminal::refuse_input(self.named.iter().chain(&self.files_from))?;
         let mut inputs = self.named.clone();
@@ -147,7 +147,7 @@ impl Inputs {
     }
 }
 
-/// A list as far as it may be, and a byte more if it is too large.
+/// Reads a list up to its limit, and one more byte if it is larger.
 fn read_list(reader: impl Read) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
     let mut reader = reader.take(limits::INPUT_LIST_BYTES + 1);
@@ -155,8 +155,8 @@ fn read_list(reader: impl Read) -> io::Result<Vec<u8>> {
     Ok(bytes)
 }
 
-/// Adds every input below a folder, sorted by path. What looks like an image but is none is added too, so that it is
-/// reported; what does not look like one is skipped.
+/// Adds every input in a folder and its subfolders, sorted by path. A damaged image is added too, so that it is reported.
+/// Other files are skipped.
 fn below(folder: &Path, output: Option<&Path>, found: &mut Vec<PathBuf>) {
     let mut walk = WalkDir::new(folder)
         .follow_links(true)
@@ -166,11 +166,11 @@ fn below(folder: &Path, output: Option<&Path>, found: &mut Vec<PathBuf>) {
     while let Some(next) = walk.next() {
         let entry = match next {
             Ok(entry) => entry,
-            // A link to a folder around it leads to nothing new.
+            // A link to an enclosing folder adds nothing new.
             Err(error) if error.loop_ancestor().is_some() => continue,
             Err(error) => {
                 let path = error.path().map(Path::to_owned);
-                // Opening it says what is wrong with it. A dangling link matters if it should have been an archive.
+                // The error is reported when it is opened. A dangling link matters if it has the name of an archive.
                 let matters = |path: &PathBuf| !path.is_symlink() || has_archive_ending(path);
                 found.extend(path.filter(matters));
                 continue;
@@ -193,7 +193,7 @@ fn below(folder: &Path, output: Option<&Path>, found: &mut Vec<PathBuf>) {
     }
 }
 
-/// Whether a folder has what images have at their root.
+/// Whether a folder has the files that images have at their root.
 fn is_image(folder: &Path) -> bool {
     let markers = ["oci-layout", "index.json", "manifest.json", "repositories"];
     let mut markers = markers.iter();
@@ -201,7 +201,7 @@ fn is_image(folder: &Path) -> bool {
     markers.any(|marker| folder.join(marker).is_file()) || is_registry() == [true; 2]
 }
 
-/// Whether it is what another run is making, or has left.
+/// Whether it was staged by another run, which may have left it.
 fn is_staged(name: &OsStr) -> bool {
     let name = name.as_bytes();
     name.starts_with(b".") && name.windows(7).any(|part| part == b".ocify-")
@@ -217,7 +217,7 @@ fn has_archive_ending(path: &Path) -> bool {
     endings.iter().any(|ending| name.ends_with(ending))
 }
 
-/// Whether a file begins like a tar or a compressed file. One that cannot be read might.
+/// Whether a file starts like a tar or a compressed file, or cannot be read.
 fn is_archive(path: &Path) -> bool {
     let mut beginning = Vec::new();
     let read = fs::File::open(path).and_then(|file| file.take(512).read_to_end(&mut beginning));

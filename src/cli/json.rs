@@ -1,4 +1,4 @@
-//! Results as JSON. Field names are those of the image-spec where it has one.
+//! Results as JSON. Field names are those of the image specification, if it has one.
 
 use std::fmt::Write as _;
 use std::io::{self, Write};
@@ -17,14 +17,14 @@ pub fn print(value: &Value) -> io::Result<()> {
     stdout.flush()
 }
 
-/// One document, indented, with a line end.
+/// An indented document with a line end.
 pub fn text(value: &Value) -> io::Result<String> {
     let text = serde_json::to_string_pretty(value)?;
     Ok(escape_json(&text) + "\n")
 }
 
-/// `serde_json` escapes only what it must. Whatever else could harm a terminal can only be inside of strings, where an
-/// escape means the same.
+/// `serde_json` escapes only what JSON requires. Other characters that could harm a terminal occur only in strings, where an
+/// escape has the same meaning.
 fn escape_json(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len());
     for character in text.chars() {
@@ -59,7 +59,7 @@ pub fn report(report: &Report) -> Value {
     })
 }
 
-/// What failed, where the run goes on without it.
+/// The inputs that failed, if the run continues without them.
 pub fn failed(failed: &[Failure]) -> Value {
     let failed = failed.iter().map(|failure| {
         json!({
@@ -71,7 +71,7 @@ pub fn failed(failed: &[Failure]) -> Value {
     failed.collect()
 }
 
-/// What a conversion would do.
+/// The result of a dry run.
 pub fn dry_run(run: &DryRun) -> Value {
     json!({
         "dryRun": true,

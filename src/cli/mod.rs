@@ -29,12 +29,12 @@ use ocify::{Error, Finding, Interrupt, TargetError};
 use args::{Args, Command};
 use escape::escape;
 
-/// How a run ended. Part of the contract with scripts.
+/// The exit status. Scripts rely on it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Exit {
     /// Success.
     Done = 0,
-    /// Bad input, a mismatch, or the system refused.
+    /// Bad input, a mismatch, or an error of the system.
     Failed = 1,
     /// The command line is wrong.
     Usage = 2,
@@ -117,15 +117,15 @@ pub fn run() -> ExitCode {
 enum Failure {
     /// Options that clap cannot check.
     Usage(String),
-    /// A name that an output cannot have.
+    /// An invalid name for the output.
     Target(TargetError),
     /// An error of the library.
     Failed(Error),
     /// No input is named, listed or found.
     NoInputs,
-    /// What the library knows nothing of.
+    /// An error that is not the library's.
     Other(String),
-    /// The result that was printed already says what is wrong.
+    /// The printed result already shows the problem.
     Reported,
     /// Standard output cannot be written.
     Output(io::Error),

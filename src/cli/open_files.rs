@@ -1,12 +1,11 @@
-//! How many files the process may have open.
+//! The limit on open files.
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
-/// Raises the limit as far as the system lets us: most systems begin with 1024, for the sake of programs that use
-/// `select(2)`.
+/// Raises the limit as far as the system allows. Most systems start with 1024 for programs that use `select(2)`.
 pub fn raise_limit() {
     let maximum = getrlimit(Resource::Nofile).maximum;
-    // Where that is refused, the old limit does too.
+    // If that fails, the old limit is enough.
     let _ = setrlimit(
         Resource::Nofile,
         Rlimit {

@@ -10,7 +10,7 @@ use super::args::Prune;
 use super::escape::escape;
 use super::{Failure, json, print_error};
 
-/// Prunes each layout. One that cannot be pruned does not keep the others from it.
+/// Prunes each layout. An error does not stop the others.
 pub fn run(args: &Prune, interrupt: &Interrupt) -> Result<(), Failure> {
     let mut options = PruneOptions::default();
     options.dry_run = args.dry_run;

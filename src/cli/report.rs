@@ -1,4 +1,4 @@
-//! What is written about a run: the report and the depfile; and what failed, at the end.
+//! Records of a run: the report, the depfile, and the list of failures.
 
 use std::path::{Path, PathBuf};
 
@@ -19,7 +19,10 @@ pub struct Records<'a> {
 }
 
 impl<'a> Records<'a> {
-    /// Fails where a file could not be written in the end.
+    /// Stages the files.
+    ///
+    /// # Errors
+    /// A file cannot be written.
     pub fn stage(
         args: &Record,
         target: &'a Target,
@@ -43,7 +46,7 @@ impl<'a> Records<'a> {
         })
     }
 
-    /// Writes and publishes them. `list` is a file that the inputs are listed in.
+    /// Writes and publishes the files. `list` is the file that lists the inputs.
     pub fn publish(self, report: &Report, list: Option<&Path>) -> Result<(), Failure> {
         if let Some(mut file) = self.depfile {
             let mut files = report.files.clone();
@@ -65,7 +68,7 @@ impl<'a> Records<'a> {
     }
 }
 
-/// The results of many inputs, one after the other.
+/// The results of several inputs.
 pub struct Many {
     keep_going: bool,
     /// For JSON.
@@ -82,7 +85,7 @@ impl Many {
         }
     }
 
-    /// The result of an input; `None` where it failed, and the others are to be done.
+    /// The result of an input. `None` if it failed and the run continues.
     pub fn take<T>(&mut self, input: &Path, result: ocify::Result<T>) -> ocify::Result<Option<T>> {
         match result {
             Ok(value) => Ok(Some(value)),
@@ -99,7 +102,7 @@ impl Many {
     }
 }
 
-/// Lists what failed, as the last thing that is printed, and fails if anything did.
+/// Prints the list of failures last. Fails if there are any.
 pub fn finish(failed: &[FailedInput], inputs: usize) -> Result<(), Failure> {
     if failed.is_empty() {
         return Ok(());

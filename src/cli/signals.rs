@@ -1,4 +1,4 @@
-//! SIGINT, SIGTERM and SIGHUP: what is staged is removed first, then the process ends by the signal.
+//! SIGINT, SIGTERM and SIGHUP: staged files are removed, then the process ends with the signal.
 
 use std::io::{self, Write};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -12,7 +12,7 @@ use signal_hook::{flag, low_level};
 
 use super::progress::close_screen;
 
-/// Which signal came, if any.
+/// The signal that was caught, if any.
 #[derive(Clone)]
 pub struct Signals {
     caught: Arc<AtomicUsize>,
@@ -20,10 +20,10 @@ pub struct Signals {
     ending: Arc<Mutex<()>>,
 }
 
-/// How often is looked for a signal. A handler can do little more than set a flag.
+/// Interval of checking for signals, because a handler can only set a flag.
 const POLL: Duration = Duration::from_millis(25);
 
-/// How long the command may take to end by itself after a signal. Encoding one chunk takes seconds at the highest levels.
+/// Time for the command to end by itself after a signal. Encoding a chunk takes seconds at the highest levels.
 const GRACE: Duration = Duration::from_millis(250);
 
 /// Passes signals on to `interrupt`.
@@ -44,28 +44,28 @@ pub fn catch(interrupt: &Interrupt) -> Signals {
         // These fail for signals that cannot be caught, which these are not.
         let number = signal.unsigned_abs() as usize;
         if watcher.is_err() {
-            // Then at least whatever leaves nothing behind ends at once.
+            // Commands that stage nothing then still end at once.
             let _ = flag::register_conditional_default(signal, interrupt.nothing_staged());
         }
         let _ = flag::register_usize(signal, signals.caught.clone(), number);
         let _ = flag::register(signal, again.clone());
         let _ = flag::register(signal, interrupt.flag());
     }
-    // Where a file grows over `ulimit -f`, this signal would end the process with its staged files left behind. Once it
-    // is caught, the write fails as on a full disk.
+    // This signal would end the process when a file exceeds `ulimit -f`, and leave staged files. If it is caught, the
+    // write fails as on a full disk.
     let _ = flag::register(SIGXFSZ, Arc::default());
     signals
 }
 
 impl Signals {
-    /// Ends the process after a signal, where the command does not do so itself. `again` is set by each signal.
+    /// Ends the process after a signal if the command does not. `again` is set by each signal.
     fn watch(&self, interrupt: &Interrupt, again: &AtomicBool) {
         let nothing_staged = interrupt.nothing_staged();
         while !again.swap(false, Ordering::SeqCst) {
             thread::sleep(POLL);
         }
         let deadline = Instant::now() + GRACE;
-        // A second signal is the user's patience at its end.
+        // After a second signal the user does not want to wait.
         while !nothing_staged.load(Ordering::SeqCst)
             && Instant::now() < deadline
             && !again.load(Ordering::SeqCst)

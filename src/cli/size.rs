@@ -1,6 +1,6 @@
-//! Sizes as options take them.
+//! Sizes in options.
 
-/// What the units are multiples of. As with dd and split, a letter alone means what it means with `iB`.
+/// The units. As with dd and split, a single letter means the same as with `iB`.
 const BINARY: u128 = 1024;
 const DECIMAL: u128 = 1000;
 
@@ -14,12 +14,12 @@ fn size(text: &str) -> Option<u64> {
     let (number, unit) = text.split_at(end.unwrap_or(text.len()));
     let unit = unit_size(unit.trim_start())?;
     let (whole, fraction) = match number.split_once('.') {
-        // Half a byte is none.
+        // Fractions of a byte are refused.
         Some((_, fraction)) if fraction.is_empty() || unit == 1 => return None,
         Some(parts) => parts,
         None => (number, ""),
     };
-    // No unit has more digits than this, so what follows them is less than a byte.
+    // Further digits are less than a byte in any unit.
     let fraction = fraction.get(..15).unwrap_or(fraction);
     let places = u32::try_from(fraction.len()).ok()?;
     let whole: u128 = whole.parse().ok()?;

@@ -1,11 +1,11 @@
-//! Archives neither come from a keyboard nor belong on a screen.
+//! Refuses archives from a keyboard or to a screen.
 
 use std::io::{self, IsTerminal};
 use std::path::{Path, PathBuf};
 
 use super::Failure;
 
-/// Refuses to wait for an archive, or a list of them, that somebody would have to type.
+/// Refuses to read an archive or a list of inputs from a terminal.
 pub fn refuse_input<'a>(mut inputs: impl Iterator<Item = &'a PathBuf>) -> Result<(), Failure> {
     if inputs.any(|input| input == Path::new("-")) && io::stdin().is_terminal() {
         let message = "the input `-` is a terminal, expected a pipe or a file";
@@ -14,7 +14,7 @@ pub fn refuse_input<'a>(mut inputs: impl Iterator<Item = &'a PathBuf>) -> Result
     Ok(())
 }
 
-/// Refuses to write a tar to a screen.
+/// Refuses to write a tar to a terminal.
 pub fn refuse_output() -> Result<(), Failure> {
     if io::stdout().is_terminal() {
         let message = "the output `-` is a terminal, expected a pipe or a file";

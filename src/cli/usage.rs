@@ -1,8 +1,8 @@
-//! Command lines that clap refuses, without its guesses that mislead.
+//! Errors of the command line, without misleading suggestions of clap.
 
 use clap::error::{ContextKind, ContextValue};
 
-/// What the options of other programs are called here.
+/// Options of other programs, with their names here.
 const ELSEWHERE: [(&str, &str); 5] = [
     ("--force", OVERWRITE),
     ("-f", OVERWRITE),
@@ -13,9 +13,9 @@ const ELSEWHERE: [(&str, &str); 5] = [
 const OVERWRITE: &str =
     "a tar is overwritten without this option; use `--replace` to replace a folder";
 
-/// Prints what is wrong, or the help that was asked for.
+/// Prints the error, or the requested help.
 pub fn print(mut error: clap::Error) {
-    // That an unknown option could be the name of a file is right, and nearly never what was meant.
+    // clap suggests that an unknown option may be a file name, which is almost never meant.
     error.remove(ContextKind::Suggested);
     let given = text(&error, ContextKind::InvalidArg);
     let suggested = text(&error, ContextKind::SuggestedArg);
@@ -25,13 +25,13 @@ pub fn print(mut error: clap::Error) {
     };
     if !is_near {
         error.remove(ContextKind::SuggestedArg);
-        // It has the option that was suggested.
+        // The command has the suggested option.
         error.remove(ContextKind::Usage);
     }
     let here = ELSEWHERE
         .iter()
         .find(|(elsewhere, _)| given.as_deref() == Some(elsewhere));
-    // If nobody reads standard error, there is nobody to tell.
+    // If standard error is closed, the message is lost.
     let _ = error.print();
     if let Some((_, hint)) = here {
         eprintln!("hint: {hint}");
@@ -45,7 +45,7 @@ fn text(error: &clap::Error, kind: ContextKind) -> Option<String> {
     }
 }
 
-/// Whether two long options have more than a letter in common before they differ.
+/// Whether two long options start with more than one common letter.
 fn begin_alike(one: &str, other: &str) -> bool {
     let common = one.bytes().zip(other.bytes()).take_while(|(a, b)| a == b);
     common.count() >= "--ab".len()

@@ -74,7 +74,7 @@ fn println(line: &str) -> io::Result<()> {
     stdout.flush()
 }
 
-/// Prints what was found; `input` is its name where there are several.
+/// Prints the findings. `input` is the name of the input if there are several.
 fn print(verification: &Verification, common: &Common, input: Option<&str>) -> io::Result<()> {
     let least = match (common.quiet, common.verbose) {
         (true, _) => Severity::Error,

@@ -1,4 +1,4 @@
-//! Decoding any codec over a buffered reader, member by member (frame by frame), so that what follows the last member is
+//! Decodes any codec from a buffered reader, member by member (or frame by frame), so that data after the last member can be
 //! told from damage inside one.
 
 use std::io::{self, BufRead};
@@ -6,32 +6,32 @@ use std::io::{self, BufRead};
 use super::Codec;
 use super::member::{Member, Step};
 
-/// As many bytes as [`Codec::sniff`] needs.
+/// Number of bytes that [`Codec::sniff`] needs.
 const MAGIC: usize = 6;
 
-/// Decodes a stream of any codec; reading to the end consumes all of the reader.
+/// Decodes a stream of any codec. Reading to the end consumes the whole reader.
 pub(crate) struct Decoder<R> {
     reader: R,
     codec: Codec,
-    /// `None` where the bytes are plain.
+    /// `None` for plain bytes.
     member: Option<Member>,
-    /// Whether a member has ended and no other has begun.
+    /// Whether one member has ended and the next has not begun.
     between: bool,
-    /// The first bytes of a member: taken from the reader to see whether it is one, and not decoded yet.
+    /// Bytes read ahead to detect the next member, not decoded yet.
     ahead: Vec<u8>,
-    /// How many bytes have been taken from the reader.
+    /// Number of bytes read from the reader.
     position: u64,
 }
 
-/// Why there are no further decoded bytes.
+/// Why decoding stopped.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum DecodeError {
-    /// The error of the reader. After [`io::ErrorKind::WouldBlock`] decoding goes on from where it was.
+    /// An error of the reader. After [`io::ErrorKind::WouldBlock`], decoding continues where it was.
     #[error(transparent)]
     Read(#[from] io::Error),
     #[error("{0}")]
     Damaged(String),
-    /// It needs more memory than it may have.
+    /// Decoding needs more memory than the limit allows.
     #[error("{0}")]
     Limit(String),
     /// Something that is not a member follows the last one.
@@ -60,12 +60,12 @@ impl<R: BufRead> Decoder<R> {
         })
     }
 
-    /// The reader below, to take what it has counted and captured.
+    /// The underlying reader.
     pub fn get_mut(&mut self) -> &mut R {
         &mut self.reader
     }
 
-    /// Fills `buffer` up to `size` bytes; fewer only at the end of the stream, or where there is an error.
+    /// Fills `buffer` with `size` bytes, or fewer at the end of the stream or on an error.
     pub fn read_chunk(&mut self, buffer: &mut Vec<u8>, size: usize) -> Result<(), DecodeError> {
         buffer.resize(size, 0);
         let mut filled = 0;
@@ -83,7 +83,7 @@ impl<R: BufRead> Decoder<R> {
         result
     }
 
-    /// Decodes some bytes into `buffer`, which is not empty; none at the end.
+    /// Decodes some bytes into `buffer`, which is not empty. Returns 0 at the end.
     fn decode(&mut self, buffer: &mut [u8]) -> Result<usize, DecodeError> {
         let Some(member) = &mut self.member else {
             return Ok(retry(|| self.reader.read(buffer))?);
@@ -132,7 +132,7 @@ impl<R: BufRead> Decoder<R> {
     }
 }
 
-/// Whether another member follows; its first bytes are then in `ahead`.
+/// Whether another member follows. Its first bytes are then in `ahead`.
 fn next_member(
     reader: &mut impl BufRead,
     codec: Codec,
@@ -167,7 +167,7 @@ fn next_member(
     }
 }
 
-/// The buffer of the reader, which is empty only at its end.
+/// The reader's buffer, which is empty only at the end.
 fn fill(reader: &mut impl BufRead) -> io::Result<&[u8]> {
     retry(|| reader.fill_buf().map(drop))?;
     reader.fill_buf()

@@ -1,9 +1,9 @@
 //! Encoders for chunks of a layer. A chunk is encoded by itself, so the result depends neither on threads nor on time.
 //!
-//! gzip: one member, since some readers stop behind the first. Each chunk becomes deflate blocks that may refer to the
-//! 32 KiB before it and end at a byte boundary; they are joined between one header and one trailer. zstd: each chunk is
-//! a frame of its own, which every decoder must read (RFC 8878, section 3.1); with chunks of 4 MiB that costs about
-//! 0.5 % in size against one frame.
+//! - gzip: one member, because some readers stop after the first. Each chunk becomes deflate blocks that may refer to the
+//!   32 KiB before it and end at a byte boundary. They are joined between one header and one trailer.
+//! - zstd: one frame for each chunk, which every decoder must accept (RFC 8878, section 3.1). With chunks of 4 MiB the result
+//!   is about 0.5 % larger than one frame.
 
 use std::io;
 
@@ -13,7 +13,7 @@ use zstd::zstd_safe::CParameter;
 use super::Encoding;
 
 impl Encoding {
-    /// How many uncompressed bytes are encoded at a time. Part of the format of the output: a change changes digests.
+    /// Number of uncompressed bytes that are encoded at a time. Changing it changes the digests of outputs.
     #[must_use]
     pub fn chunk_size(self) -> usize {
         match self {
@@ -22,7 +22,7 @@ impl Encoding {
         }
     }
 
-    /// The most bytes that a chunk takes when it is encoded; no less than it takes as it is.
+    /// Maximum size of an encoded chunk, at least that of the plain chunk.
     #[must_use]
     pub fn chunk_bound(self) -> usize {
         let chunk = self.chunk_size();
@@ -34,14 +34,14 @@ impl Encoding {
     }
 }
 
-/// A window of this size is within the 8 MiB that every decoder should support (RFC 8878, section 3.1.1.1.2).
+/// Within the 8 MiB of window that every decoder should support (RFC 8878, section 3.1.1.1.2).
 const ZSTD_CHUNK: usize = 4 << 20;
 
-/// libzstd's level 3 has 2^16 places for short matches. With fewer they stay in the CPU's nearest cache: 5 % faster on a
-/// root file system, and 0.7 % larger.
+/// libzstd's level 3 has 2^16 slots for short matches. Fewer slots stay in the CPU's first-level cache: 5 % faster for a root
+/// file system, and 0.7 % larger.
 const SHORT_MATCH_LOG: u32 = 14;
 
-/// Encodes chunks, one at a time; can be used for chunk after chunk of any layer.
+/// Encodes chunks, one at a time. Can be reused for chunks of any layer.
 pub struct ChunkEncoder(Encoder);
 
 enum Encoder {
@@ -50,16 +50,19 @@ enum Encoder {
     Zstd(zstd::bulk::Compressor<'static>),
 }
 
-/// A chunk's part of the output.
+/// An encoded chunk.
 pub struct EncodedChunk {
-    /// To be written behind the chunk before it.
+    /// Written after the previous chunk.
     pub bytes: Vec<u8>,
     /// CRC-32 of the uncompressed bytes, which gzip's trailer needs.
     crc: Option<crc32fast::Hasher>,
 }
 
 impl ChunkEncoder {
-    /// An encoder; fails when there is no such level or no memory for it.
+    /// Creates an encoder.
+    ///
+    /// # Errors
+    /// An unknown level, or not enough memory.
     pub fn new(encoding: Encoding) -> io::Result<ChunkEncoder> {
         Ok(ChunkEncoder(match encoding {
             Encoding::None => Encoder::None,
@@ -80,8 +83,8 @@ impl ChunkEncoder {
         }))
     }
 
-    /// Encodes `chunk`; `before` is what precedes it in the layer (its last 32 KiB count), into `output`, which is
-    /// cleared first.
+    /// Encodes `chunk` into `output`, which is cleared first. `before` precedes the chunk in the layer; only its last 32 KiB
+    /// are used.
     pub fn encode(
         &mut self,
         before: &[u8],
@@ -109,7 +112,7 @@ impl ChunkEncoder {
     }
 }
 
-/// What stands before the first and behind the last chunk.
+/// The bytes before the first and after the last chunk.
 pub struct Framing {
     encoding: Encoding,
     crc: crc32fast::Hasher,
@@ -118,7 +121,7 @@ pub struct Framing {
 }
 
 impl Framing {
-    /// The framing of a layer whose first chunk is to come.
+    /// Starts the framing of a layer.
     #[must_use]
     pub fn new(encoding: Encoding) -> Framing {
         Framing {
@@ -129,8 +132,8 @@ impl Framing {
         }
     }
 
-    /// To be written before the first chunk. Without a name and with a modification time of zero, since the same input
-    /// must give the same bytes (RFC 1952, section 2.3: XFL 0, OS 255 "unknown").
+    /// Written before the first chunk. It has no name and no modification time, because the same input must give the same
+    /// bytes (RFC 1952, section 2.3: XFL 0, OS 255 "unknown").
     #[must_use]
     pub fn header(&self) -> &'static [u8] {
         match self.encoding {
@@ -139,7 +142,7 @@ impl Framing {
         }
     }
 
-    /// Counts a chunk, in order.
+    /// Adds a chunk. Called in order.
     pub fn add(&mut self, chunk: &EncodedChunk, length: usize) {
         self.chunks += 1;
         self.length += length as u64;
@@ -148,11 +151,11 @@ impl Framing {
         }
     }
 
-    /// To be written behind the last chunk.
+    /// Written after the last chunk.
     pub fn trailer(self) -> io::Result<Vec<u8>> {
         match self.encoding {
             Encoding::Gzip(_) => {
-                // A last block with nothing in it: fixed Huffman codes, end of block (RFC 1951, section 3.2.3).
+                // An empty last block: fixed Huffman codes, end of block (RFC 1951, section 3.2.3).
                 let mut trailer = vec![3, 0];
                 trailer.extend(self.crc.finalize().to_le_bytes());
                 // RFC 1952: the length modulo 2^32.
@@ -160,7 +163,7 @@ impl Framing {
                 trailer.extend(length.to_le_bytes());
                 Ok(trailer)
             }
-            // An empty layer has no chunk, and no frame at all would be no zstd.
+            // An empty layer has no chunk, but zstd needs at least one frame.
             Encoding::Zstd(level) if self.chunks == 0 => {
                 zstd::bulk::compress(&[], i32::try_from(level).map_err(io::Error::other)?)
             }

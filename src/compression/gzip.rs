@@ -1,5 +1,5 @@
-//! One gzip member (RFC 1952). zlib-rs knows them too, but takes new memory for each, and eStargz layers have one for every
-//! file.
+//! One gzip member (RFC 1952). zlib-rs supports members too, but allocates memory for each, and eStargz layers have one for
+//! every file.
 
 use flate2::{Decompress, FlushDecompress, Status};
 
@@ -16,11 +16,11 @@ pub(super) struct Gzip {
     inflate: Decompress,
     part: Part,
     flags: u8,
-    /// The bytes of a part of a fixed length, as far as they have been read.
+    /// The bytes read so far of a part with a fixed length.
     field: Vec<u8>,
-    /// Of the header, then of the decoded bytes.
+    /// Checksum of the header, then of the decoded bytes.
     checksum: crc32fast::Hasher,
-    /// How many decoded bytes there have been.
+    /// Number of decoded bytes.
     length: u64,
 }
 
@@ -29,7 +29,7 @@ pub(super) struct Gzip {
 enum Part {
     Fixed,
     ExtraLength,
-    /// So many bytes are left of it.
+    /// With the number of bytes left.
     Extra(usize),
     Name,
     Comment,
@@ -83,7 +83,7 @@ impl Gzip {
         })
     }
 
-    /// Takes bytes of the header, and gives their number.
+    /// Reads bytes of the header and returns how many.
     fn header(&mut self, input: &[u8]) -> Result<usize, DecodeError> {
         let part = self.part;
         let count = match part {
@@ -105,7 +105,7 @@ impl Gzip {
             Part::Fixed => self.gather(input, 10),
             _ => self.gather(input, 2),
         };
-        // Its own checksum is the one part that it does not cover.
+        // The checksum covers everything in the header but itself.
         if part == Part::HeaderChecksum {
             if let [low, high] = self.field[..] {
                 let expected = u32::from(u16::from_le_bytes([low, high]));
@@ -137,7 +137,7 @@ impl Gzip {
         Ok(count)
     }
 
-    /// Goes on to the part of the header that follows this one, or to the body.
+    /// Continues with the next part of the header, or with the body.
     fn enter_next(&mut self) {
         let has = |flag| self.flags & flag != 0;
         self.part = match self.part {
@@ -182,7 +182,7 @@ impl Gzip {
         Ok(count)
     }
 
-    /// Adds to the field what it lacks of `size` bytes, as far as it is there, and gives how much that was.
+    /// Adds bytes to the field until it has `size` bytes. Returns how many were added.
     fn gather(&mut self, input: &[u8], size: usize) -> usize {
         let count = input.len().min(size - self.field.len());
         self.field.extend_from_slice(&input[..count]);

@@ -1,4 +1,4 @@
-//! The decoders of one member or frame, each used again for the next where its library can.
+//! Decoders for one member or frame, reused for the next if the library allows it.
 
 use bzip2::Decompress as Bunzip2;
 use liblzma::stream::{Action, Stream};
@@ -20,11 +20,11 @@ pub(super) enum Member {
     Xz(Stream),
 }
 
-/// What one call of a decoder did.
+/// The result of one call to a decoder.
 pub(super) struct Step {
     pub consumed: usize,
     pub produced: usize,
-    /// Whether the member is complete, its checksums included.
+    /// Whether the member is complete, including its checksums.
     pub ended: bool,
 }
 
@@ -46,7 +46,7 @@ impl Member {
         }))
     }
 
-    /// Makes ready for another member.
+    /// Prepares for another member.
     pub fn restart(&mut self) -> Result<(), DecodeError> {
         match self {
             Member::Gzip(gzip) => gzip.restart(),
@@ -60,7 +60,7 @@ impl Member {
         Ok(())
     }
 
-    /// Decodes what it can of `input`, which is empty at the end, into `output`.
+    /// Decodes as much as possible of `input`, which is empty at the end, into `output`.
     pub fn step(&mut self, input: &[u8], output: &mut [u8]) -> Result<Step, DecodeError> {
         match self {
             Member::Gzip(gzip) => gzip.step(input, output),
@@ -100,7 +100,7 @@ impl Member {
 }
 
 impl Step {
-    /// From how much a decoder had consumed and produced before and after it.
+    /// Computes a step from a decoder's total input and output before and after the call.
     pub fn new(before: (u64, u64), after: (u64, u64), ended: bool) -> Result<Step, DecodeError> {
         let length = |from: u64, to: u64| {
             usize::try_from(to - from)

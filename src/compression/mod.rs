@@ -1,4 +1,4 @@
-//! Codecs: finding them by their first bytes, decoding any of them, encoding those that OCI has media types for.
+//! Codecs: detecting and decoding all of them, and encoding those that OCI has media types for.
 
 mod decode;
 mod encode;
@@ -13,10 +13,10 @@ pub(crate) use decode::{DecodeError, Decoder};
 pub use encode::{ChunkEncoder, EncodedChunk, Framing};
 pub(crate) use version::encoder_version;
 
-/// How a stream of bytes is compressed.
+/// The compression of a stream of bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Codec {
-    /// Not at all.
+    /// Uncompressed.
     None,
     /// RFC 1952.
     Gzip,
@@ -29,7 +29,7 @@ pub enum Codec {
 }
 
 impl Codec {
-    /// The codec whose magic number `beginning` (at least 6 bytes of it) starts with; [`Codec::None`] if there is none.
+    /// Detects the codec from the first bytes, of which 6 are enough. [`Codec::None`] if no magic number matches.
     #[must_use]
     pub fn sniff(beginning: &[u8]) -> Codec {
         match beginning {
@@ -55,7 +55,7 @@ impl Codec {
         }
     }
 
-    /// What its specification calls the pieces that may follow each other.
+    /// The term of its specification for the parts that may follow each other.
     fn member(self) -> &'static str {
         match self {
             Codec::None => "file",
@@ -72,7 +72,7 @@ impl fmt::Display for Codec {
     }
 }
 
-/// A codec that layers can be encoded in, with its level.
+/// A codec for encoding layers, with its level.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Encoding {
     /// Plain tar.
@@ -84,9 +84,9 @@ pub enum Encoding {
 }
 
 impl Encoding {
-    /// gzip at the level that is used when none is asked for.
+    /// gzip at the default level.
     pub const GZIP: Encoding = Encoding::Gzip(3);
-    /// zstd at the level that is used when none is asked for, libzstd's own default.
+    /// zstd at the default level, which is also libzstd's.
     pub const ZSTD: Encoding = Encoding::Zstd(3);
 
     /// The codec without the level.
@@ -100,15 +100,15 @@ impl Encoding {
     }
 }
 
-/// What is to become of the layers' compression.
+/// How layers are compressed in the output.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Compression {
-    /// gzip and zstd layers stay as they are, all others become gzip.
+    /// gzip and zstd layers are kept, all others become gzip.
     #[default]
     Keep,
-    /// Layers in this codec stay as they are, all others are encoded.
+    /// Layers in this codec are kept, all others are encoded.
     Into(Encoding),
-    /// Every layer is encoded, also those in this codec already.
+    /// Every layer is encoded, even those in this codec.
     Again(Encoding),
 }
 
@@ -121,7 +121,7 @@ impl Compression {
         }
     }
 
-    /// How to encode a layer that is in `codec`, or `None` to keep its bytes.
+    /// How a layer in `codec` is encoded. `None` if its bytes are kept.
     #[must_use]
     pub fn encoding(self, codec: Codec) -> Option<Encoding> {
         match self {
@@ -138,20 +138,20 @@ impl Compression {
 /// Why a string is not a [`Compression`].
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum CompressionError {
-    /// The word before the colon.
+    /// The word before the colon is not a codec.
     #[error("unknown compression {0:?}, expected keep, gzip, zstd or none")]
     Unknown(String),
-    /// The number behind the colon.
-    #[error("{codec} level is {level:?}, expected a number from 1 to {most}")]
+    /// The number after the colon is not a level of the codec.
+    #[error("{codec} level is {level:?}, expected a number from 1 to {max}")]
     Level {
         /// gzip or zstd.
         codec: &'static str,
-        /// As it was given.
+        /// The level as given.
         level: String,
         /// The codec's highest level.
-        most: u32,
+        max: u32,
     },
-    /// `keep` and `none` have none.
+    /// `keep` and `none` do not have levels.
     #[error("{0} does not have levels")]
     NoLevels(&'static str),
 }
@@ -164,14 +164,14 @@ impl FromStr for Compression {
             Some((word, level)) => (word, Some(level)),
             None => (text, None),
         };
-        let number = |codec, text: &str, most| {
+        let number = |codec, text: &str, max| {
             let level = text.parse().ok();
             level
-                .filter(|level| (1..=most).contains(level))
+                .filter(|level| (1..=max).contains(level))
                 .ok_or_else(|| CompressionError::Level {
                     codec,
                     level: text.to_owned(),
-                    most,
+                    max,
                 })
         };
         match (word, level) {

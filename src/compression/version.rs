@@ -1,20 +1,19 @@
-//! What tells the bytes of today's encoders from those of another build.
+//! Identifies the encoders of this build, whose output bytes may differ from those of other builds.
 
 use crate::digest::Digest;
 
-/// Frames, chunk sizes and parameters are all there; so is much that changes nothing, which costs no more than that a
-/// cache is filled anew.
+/// Contains the framing, chunk sizes and parameters. Changes to the rest of the file only refill caches.
 const OWN: &str = include_str!("encode.rs");
 
-/// A name for all that decides which bytes a layer is encoded to, besides codec and level: 16 hex digits.
+/// Identifies everything that determines the encoded bytes besides codec and level: 16 hex digits.
 ///
-/// It is computed so that nobody has to remember to change it: from the encoders' source in this crate, the versions of
-/// the two libraries that they call, and the version of this crate.
+/// It is computed, so that nobody has to remember to change it, from the source of the encoders in this crate, the versions
+/// of the two libraries that they call, and the version of this crate.
 pub(crate) fn encoder_version() -> String {
     let parts = [
         env!("CARGO_PKG_VERSION"),
         deflate_chunks::VERSION,
-        // The one that is linked, which need not be the one that was built along.
+        // The linked version, which may differ from the bundled one.
         zstd::zstd_safe::version_string(),
         OWN,
     ];

@@ -1,10 +1,10 @@
-//! What to do about an error.
+//! Hints for errors.
 
 use super::Error;
 use crate::findings::Code;
 
 impl Error {
-    /// What the user can do about it, where that helps.
+    /// An instruction for the user, if there is a remedy.
     #[must_use]
     pub fn hint(&self) -> Option<&'static str> {
         match self.fact() {

@@ -1,4 +1,4 @@
-//! One error type for the whole library: the facts as fields, the place as a chain.
+//! The error type of the library. Facts are fields, places form a chain.
 
 mod hint;
 mod place;
@@ -11,84 +11,84 @@ pub(crate) use place::ResultExt;
 use crate::digest::Digest;
 use crate::findings::{Finding, Place};
 
-/// What the library's functions return.
+/// The result type of the library.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
 /// Why a conversion failed.
 ///
-/// [`Error::At`] adds a place on the way up; [`std::error::Error::source`] leads down to the fact. Text taken from an
-/// archive is in the messages as it was found, so escape it before it reaches a terminal.
+/// [`Error::At`] adds a place, and [`std::error::Error::source`] leads to the cause. Messages contain unchanged text from the
+/// input: escape it before printing it to a terminal.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
-    /// Where the error below happened.
+    /// The place of another error.
     #[error("{place}")]
     At {
         /// The input, image, layer or file.
         place: Box<Place>,
-        /// What happened there.
+        /// The error.
         source: Box<Error>,
     },
-    /// The operating system refused.
+    /// An error of the operating system.
     #[error("cannot {action} {}", .path.display())]
     Io {
         /// A verb phrase: "read", "rename the staged layout to".
         action: &'static str,
         /// The file.
         path: PathBuf,
-        /// The system's words.
+        /// The message of the system.
         source: io::Error,
     },
     /// Something is wrong with an input.
     #[error("{}", .finding.message)]
     Finding {
-        /// What it is; its place is around this error.
+        /// The finding. Its place is in the enclosing [`Error::At`].
         finding: Box<Finding>,
     },
-    /// Something is wrong with an entry of the cache, not with an input.
+    /// A problem of a cache entry, not of an input.
     #[error("cache entry {}", .path.display())]
     CacheEntry {
         /// The entry's file.
         path: PathBuf,
-        /// What is wrong with it.
+        /// The problem.
         source: Box<Error>,
     },
     /// A signal or the caller asked to stop.
     #[error("interrupted")]
     Interrupted,
 
-    // What an input is.
-    /// The file or stream has no bytes at all.
+    // Inputs.
+    /// The file or stream is empty.
     #[error("the file is empty")]
     Empty,
-    /// Nothing in it tells of an image.
+    /// The input is not an image in any known format.
     #[error("not a container image: {found}")]
     NotAnImage {
         /// What was found instead.
         found: String,
     },
-    /// The end of a file comes before the end of what it holds.
+    /// A file ends before the end of its content.
     #[error("{what} is cut short: it ends at byte {found}, expected {needed}")]
     Truncated {
         /// The file or member.
         what: String,
-        /// Up to which byte it should reach.
+        /// The expected end, in bytes.
         needed: u64,
-        /// At which byte it ends.
+        /// The actual end, in bytes.
         found: u64,
     },
-    /// The archive ends without the two zero blocks that close a tar.
+    /// The archive ends without the two zero blocks that end a tar.
     #[error("the archive is cut short: it ends at byte {found} without an end-of-archive marker")]
     NoEndOfArchive {
-        /// The archive's length in bytes.
+        /// Length of the archive in bytes.
         found: u64,
     },
-    /// A tar header is not one.
+    /// A tar header is damaged.
     #[error("damaged tar header at byte {offset}: {reason}")]
     TarHeader {
-        /// Where in the (uncompressed) archive.
+        /// Offset in the uncompressed archive.
         offset: u64,
-        /// What is wrong with it.
+        /// The problem.
         reason: String,
     },
     /// A compressed stream cannot be decoded.
@@ -96,71 +96,71 @@ pub enum Error {
     Decode {
         /// gzip, zstd, bzip2, xz.
         codec: &'static str,
-        /// The decoder's words.
+        /// The message of the decoder.
         source: io::Error,
     },
-    /// One of [`crate::limits`].
+    /// A limit in [`crate::limits`] was exceeded.
     #[error("{what} is {found}, more than the limit of {limit}")]
     Limit {
-        /// What was counted or measured.
+        /// The quantity.
         what: String,
-        /// How much of it there is.
+        /// The value.
         found: u64,
-        /// How much is allowed.
+        /// The limit.
         limit: u64,
     },
 
-    /// A compressed archive that decodes to more than is allowed.
+    /// A compressed archive decodes to more than the limit.
     #[error("the decoded archive is larger than the limit of {limit} bytes")]
     ArchiveTooLarge {
-        /// How much is allowed.
+        /// The limit in bytes.
         limit: u64,
     },
-    /// An input is not what it was at the beginning.
+    /// An input changed during the run.
     #[error("{} changed while it was read", .path.display())]
     Changed {
         /// The file.
         path: PathBuf,
     },
-    /// What is being decoded or written would fill the disk.
+    /// Decoded or written data would fill the disk.
     #[error("not enough free space in {}: at least {size} bytes are needed, {free} bytes were free at the start", .path.display())]
     InsufficientSpace {
-        /// The folder that it is written to.
+        /// The folder of the data.
         path: PathBuf,
-        /// How large it is already.
+        /// Size of the data so far, in bytes.
         size: u64,
-        /// How much was free.
+        /// Free space at the start, in bytes.
         free: u64,
     },
 
     // Names and links.
-    /// A file that a document names is not there.
+    /// A file that a document refers to is missing.
     #[error("{name} is missing")]
     Missing {
-        /// The name as the document has it.
+        /// The name in the document.
         name: String,
     },
-    /// A part of an image that an index names is not there, and was not left out.
+    /// An image that an index lists is missing, and must not be left out.
     #[error("{name} is missing")]
     Absent {
-        /// The name as the input would have it.
+        /// The name of the missing file.
         name: String,
     },
-    /// The name is there, but it is a folder or a device.
+    /// The name is a folder or a device.
     #[error("{name} is not a file")]
     NotAFile {
-        /// The name as the document has it.
+        /// The name in the document.
         name: String,
     },
-    /// A link points to nothing.
+    /// The target of a link is missing.
     #[error("{name} is a link to {target}, which is missing")]
     DanglingLink {
         /// The link.
         name: String,
-        /// What it points to, from the archive's root.
+        /// The target, relative to the root of the archive.
         target: String,
     },
-    /// Links that lead to each other.
+    /// A link leads back to itself.
     #[error("{name} is a link that leads back to itself")]
     LinkCycle {
         /// The first link.
@@ -173,15 +173,15 @@ pub enum Error {
     Json {
         /// `manifest.json`, `config sha256:…`.
         document: String,
-        /// The parser's words, with line and column.
+        /// The message of the parser, with line and column.
         source: serde_json::Error,
     },
-    /// A document parses but says something that it must not.
+    /// A document breaks a rule of its format.
     #[error("{document}: {reason}")]
     Document {
         /// `manifest.json`, `config sha256:…`.
         document: String,
-        /// Which rule it breaks.
+        /// The broken rule.
         reason: String,
     },
     /// The config has no `rootfs.diff_ids`.
@@ -189,20 +189,20 @@ pub enum Error {
     NoRootfs,
 
     // Content.
-    /// A blob's bytes are not what its descriptor says.
+    /// The digest of a blob does not match its descriptor.
     #[error("digest of {what} is {found}, expected {expected}")]
     DigestMismatch {
-        /// Which blob or document.
+        /// The blob or document.
         what: String,
         /// From the descriptor or the file's name.
         expected: Digest,
         /// From the bytes.
         found: Digest,
     },
-    /// A blob's size is not what its descriptor says.
+    /// The size of a blob does not match its descriptor.
     #[error("size of {what} is {found}, expected {expected}")]
     SizeMismatch {
-        /// Which blob or document.
+        /// The blob or document.
         what: String,
         /// From the descriptor.
         expected: u64,
@@ -243,15 +243,15 @@ pub enum Error {
         own_encoder: String,
     },
 
-    // What was asked for.
-    /// `--image` names nothing.
+    // Requests.
+    /// `--image` selects nothing.
     #[error("no image {wanted}{} available: {available}", did_you_mean(near.as_deref()))]
     NoSuchImage {
         /// As it was asked for.
         wanted: String,
         /// The name that was most likely meant.
         near: Option<String>,
-        /// The names there are.
+        /// The available names.
         available: String,
     },
     /// `--image` has the beginning of more than one digest.
@@ -264,26 +264,26 @@ pub enum Error {
         /// Another one.
         second: Digest,
     },
-    /// `--platform` names what no image is for.
+    /// `--platform` selects nothing.
     #[error("no image for {wanted}; available: {available}")]
     NoSuchPlatform {
-        /// As they were asked for.
+        /// The requested platforms.
         wanted: String,
-        /// The platforms there are.
+        /// The available platforms.
         available: String,
     },
-    /// All that is selected was left out.
+    /// Everything selected was left out.
     #[error("nothing is left to convert: {first}{}", more(*.others))]
     NothingLeft {
-        /// What was left out first, and why.
+        /// The first that was left out, and why.
         first: String,
-        /// How much else was.
+        /// The number of others.
         others: usize,
     },
-    /// One image is needed, and more are there.
+    /// Exactly one image is needed, but several match.
     #[error("expected one image, found {}: {}", .available.len(), .available.join(", "))]
     SeveralImages {
-        /// What each can be selected by.
+        /// A selector for each.
         available: Vec<String>,
     },
     /// One platform is needed, and more are there.
@@ -291,27 +291,27 @@ pub enum Error {
     SeveralPlatforms {
         /// The output or its format.
         target: &'static str,
-        /// The platforms there are.
+        /// The available platforms.
         available: String,
     },
-    /// The input's format has no manifests of single images.
+    /// The format of the input has no manifests for single images.
     #[error("the input has no manifest for this image: docker save wrote none before Docker 25")]
     NoManifest {
-        /// Whether there is at least a config.
+        /// Whether the image has a config.
         has_config: bool,
     },
-    /// The input's format has no configs.
+    /// The format of the input has no configs.
     #[error(
         "the input has no config for this image, only v1 metadata, from which a conversion creates one"
     )]
     NoConfig,
-    /// `--name` fits one image only.
+    /// `--name` needs exactly one image.
     #[error("`--name` needs exactly one image, but {count} are selected")]
     NameForMany {
-        /// How many there are.
+        /// The number of selected images.
         count: usize,
     },
-    /// What this version does not convert.
+    /// Something that this version cannot convert.
     #[error("{what} cannot be converted yet")]
     Unsupported {
         /// A noun phrase.
@@ -335,7 +335,7 @@ pub enum Error {
         /// The image's layers.
         layers: usize,
     },
-    /// One name, two images.
+    /// Two images have the same name.
     #[error("two images are named {name}: {first} and {second}")]
     NameConflict {
         /// The name.
@@ -388,14 +388,14 @@ pub enum Error {
         hint: &'static str,
     },
 
-    // The output.
-    /// The output's name is a symbolic link, which is not followed.
+    // Outputs.
+    /// The output is a symbolic link, which is not followed.
     #[error("{} is a symbolic link", .path.display())]
     OutputIsLink {
         /// The output.
         path: PathBuf,
     },
-    /// The cache would be made inside of the output.
+    /// The cache is inside the output.
     #[error("the cache {} is inside the output {}", .cache.display(), .output.display())]
     CacheInOutput {
         /// The cache's folder.
@@ -403,25 +403,25 @@ pub enum Error {
         /// The output.
         output: PathBuf,
     },
-    /// A digest map or the like that would replace a file of an input, or be a file of the output.
+    /// A document, such as a digest map, would replace a file of an input or be a file of the output.
     #[error("the {what} {} would be a file of {}", .path.display(), .of.display())]
     DocumentInside {
-        /// What it is: "digest map".
+        /// The kind of document: "digest map".
         what: &'static str,
         /// The document.
         path: PathBuf,
         /// The input or output, as it was named.
         of: PathBuf,
     },
-    /// The output is in its place, but the digest map or the like is not.
+    /// The output is complete, but a document such as the digest map is missing.
     #[error("the output is complete, but its {what} is missing")]
     DocumentMissing {
-        /// What it is: "digest map".
+        /// The kind of document: "digest map".
         what: &'static str,
-        /// What happened to it.
+        /// The cause.
         source: Box<Error>,
     },
-    /// An output that is one of the inputs.
+    /// The output is one of the inputs.
     #[error("the output {} is the input {}", .path.display(), .input.display())]
     OutputIsInput {
         /// The output.
@@ -429,35 +429,35 @@ pub enum Error {
         /// The input.
         input: PathBuf,
     },
-    /// An output in an input, or an input in an output that is replaced.
+    /// The output is inside an input, or an input is inside an output that would be replaced.
     #[error("{} is inside {}", .inner.display(), .outer.display())]
     OutputAndInputOverlap {
-        /// The one that is in the other.
+        /// The inner path.
         inner: PathBuf,
-        /// The one that has the other in it.
+        /// The outer path.
         outer: PathBuf,
     },
-    /// A file that would be overwritten was never a tar.
+    /// The file to overwrite is not a tar.
     #[error("the file exists and is not a tar archive")]
     NotATar,
-    /// Something that is pruned must be a layout, and a folder.
+    /// Only a layout in a folder can be pruned.
     #[error("not an OCI layout in a folder")]
     NotALayoutFolder,
-    /// What a layout refers to cannot be found out, so nothing is removed from it.
+    /// The references of a layout cannot be read, so nothing was removed.
     #[error("nothing was removed: cannot tell what {document} refers to: {reason}")]
     CannotPrune {
         /// `index.json`, `blobs/sha256/…`.
         document: String,
-        /// Why.
+        /// The cause.
         reason: String,
     },
-    /// The output is in its place, but was not pruned.
+    /// The output is complete, but was not pruned.
     #[error("the output is complete, but was not pruned")]
     NotPruned {
-        /// What happened.
+        /// The cause.
         source: Box<Error>,
     },
-    /// Something else is in the output's place.
+    /// The output exists and is not a layout.
     #[error("{} exists and is not an OCI layout", .path.display())]
     NotALayout {
         /// The output.
@@ -499,7 +499,7 @@ fn more(count: usize) -> String {
 }
 
 impl Error {
-    /// Whether the command line alone is wrong, not what it names.
+    /// Whether the command line itself is wrong, not the files that it names.
     #[must_use]
     pub fn is_wrong_usage(&self) -> bool {
         matches!(
@@ -523,14 +523,14 @@ impl Error {
         }
     }
 
-    /// What is wrong with an input, with its place.
+    /// An error for a finding, with its place.
     pub(crate) fn finding(mut finding: Finding) -> Error {
         let place = std::mem::take(&mut finding.place);
         let finding = Box::new(finding);
         Error::Finding { finding }.at(place)
     }
 
-    /// What is wrong with a document, as its own words.
+    /// An error about a document.
     pub(crate) fn document(document: impl Into<String>, reason: impl Into<String>) -> Error {
         Error::Document {
             document: document.into(),
@@ -538,7 +538,7 @@ impl Error {
         }
     }
 
-    /// The whole chain in one line: places, the fact, the system's words.
+    /// The whole chain in one line: places, the fact, and the message of the system.
     #[must_use]
     pub fn chain(&self) -> String {
         chain(self)

@@ -1,10 +1,10 @@
-//! Where an error happened.
+//! Places of errors.
 
 use super::{Error, Result};
 use crate::findings::Place;
 
 impl Error {
-    /// The same error with a place around its own.
+    /// The same error inside another place.
     #[must_use]
     pub fn at(self, place: Place) -> Error {
         match self {
@@ -22,7 +22,7 @@ impl Error {
         }
     }
 
-    /// The fact without its place.
+    /// The error without its place.
     #[must_use]
     pub fn fact(&self) -> &Error {
         match self {

@@ -1,5 +1,4 @@
-//! The kinds of findings: a word for each that programs can rely on, its severity, what a conversion does about it, and what
-//! it means.
+//! The codes of findings, with their severity, the response of a conversion, and their meaning.
 
 use std::fmt;
 
@@ -10,11 +9,11 @@ use serde::{Serialize, Serializer};
 #[serde(rename_all = "lowercase")]
 #[non_exhaustive]
 pub enum Severity {
-    /// Something is damaged, missing, or breaks a MUST: some reader refuses it or reads something else.
+    /// Damage, something missing, or a broken MUST: some reader refuses it or reads something else.
     Error,
-    /// It can be read, but breaks a SHOULD or means different things to different readers.
+    /// A broken SHOULD, or something that different readers understand differently.
     Warning,
-    /// Worth knowing, and allowed.
+    /// Allowed, and worth knowing.
     Note,
 }
 
@@ -32,13 +31,13 @@ impl fmt::Display for Severity {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[non_exhaustive]
 pub enum Response {
-    /// It stops: nothing trustworthy can be made of the image.
+    /// It stops.
     Stops,
-    /// It warns, and the output has what the input has.
+    /// It warns, and copies the affected part unchanged.
     Warns,
-    /// It warns, and the output has it right.
+    /// It warns, and the output is correct.
     Corrects,
-    /// It goes on without a word.
+    /// It continues without a message.
     Silent,
 }
 
@@ -53,7 +52,7 @@ impl fmt::Display for Response {
     }
 }
 
-/// Defines the codes as one table, so that none can lack a severity, a response or a meaning.
+/// Defines the codes in one table, so that each has a severity, a response and a meaning.
 macro_rules! codes {
     ($($severity:ident $response:ident $code:ident $name:literal $meaning:literal)*) => {
         /// What kind of problem it is.
@@ -67,13 +66,13 @@ macro_rules! codes {
             /// All codes, the errors first.
             pub const ALL: &[Code] = &[$(Code::$code),*];
 
-            /// The word for it: lower-case words joined by `-`. It never changes its meaning.
+            /// The name: lower-case words joined by `-`. Its meaning never changes.
             #[must_use]
             pub fn name(self) -> &'static str {
                 match self { $(Code::$code => $name),* }
             }
 
-            /// What it means, in Markdown.
+            /// The meaning, in Markdown.
             #[must_use]
             pub fn meaning(self) -> &'static str {
                 match self { $(Code::$code => $meaning),* }

@@ -1,4 +1,4 @@
-//! One thing that is wrong with an input, or worth knowing of it.
+//! A problem of an input, or something worth knowing about it.
 
 use std::fmt;
 
@@ -7,26 +7,26 @@ use serde::Serialize;
 use super::code::{Code, Response, Severity};
 use super::place::Place;
 
-/// One thing that is wrong with an input, or worth knowing of it, with its place.
+/// A problem of an input, or something worth knowing about it, with its place.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize)]
 #[non_exhaustive]
 pub struct Finding {
-    /// Always that of the code.
+    /// The severity of the code.
     pub severity: Severity,
-    /// What kind of finding it is, for programs.
+    /// The kind of finding, for programs.
     pub code: Code,
-    /// Where it is.
+    /// The place in the input.
     pub place: Place,
-    /// What it is, for people. Text from the input is in it as it was found: escape it before it reaches a terminal.
+    /// The description, for people. It contains unchanged text from the input: escape it before printing it to a terminal.
     pub message: String,
-    /// What should be there: a digest, a number of bytes, a media type. `None` where there is no such thing.
+    /// The expected value, such as a digest, size or media type. `None` if there is no value to compare.
     pub expected: Option<String>,
-    /// What is there instead.
+    /// The value that was found.
     pub found: Option<String>,
 }
 
 impl Finding {
-    /// A finding with nothing to compare.
+    /// A finding without values to compare.
     pub(crate) fn new(code: Code, place: &Place, message: impl Into<String>) -> Finding {
         Finding {
             severity: code.severity(),
@@ -38,7 +38,7 @@ impl Finding {
         }
     }
 
-    /// Something is other than it should be.
+    /// A finding about a value that differs from the expected one.
     pub(crate) fn mismatch(
         code: Code,
         place: &Place,
@@ -55,13 +55,13 @@ impl Finding {
         }
     }
 
-    /// The same finding with a place around its own.
+    /// The same finding inside another place.
     pub(crate) fn at(mut self, outer: &Place) -> Finding {
         self.place = outer.enclosing(&self.place);
         self
     }
 
-    /// The finding as a conversion tells it that goes on: place, message, code, and what the output has.
+    /// The finding as a warning of a conversion: place, message, code, and the effect on the output.
     #[must_use]
     pub fn as_warning(&self) -> String {
         let done = match self.code.response() {

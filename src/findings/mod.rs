@@ -1,4 +1,4 @@
-//! What can be wrong with an input: the table of codes, a finding, its place.
+//! Findings about inputs: the table of codes, findings, places.
 
 mod code;
 mod finding;

@@ -1,23 +1,23 @@
-//! Where in an input something is.
+//! Places in inputs.
 
 use std::fmt;
 
 use serde::Serialize;
 
-/// Where something is: in which input, image, layer and file, as far as each applies.
+/// A place: the input, image, layer and file, if they apply.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Hash, Serialize)]
 #[non_exhaustive]
 pub struct Place {
-    /// The input as the user named it. `None` where there is only one that it can be.
+    /// The input as the user named it. `None` if there is only one input.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub input: Option<String>,
-    /// The image's name, or `@` and its number, and below an index its platform or digest.
+    /// The name of the image, or `@` and its number. Inside an index, followed by its platform or digest.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub image: Option<String>,
-    /// Which layer of the image.
+    /// The layer of the image.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub layer: Option<LayerNumber>,
-    /// The file in the input, as the document that refers to it has it; or a file outside of any input.
+    /// The file in the input, as spelled in the document that refers to it, or a file outside the inputs.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub file: Option<String>,
 }
@@ -26,9 +26,9 @@ pub struct Place {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
 #[non_exhaustive]
 pub struct LayerNumber {
-    /// From 1, the base first.
+    /// Number from 1, starting at the base layer.
     pub number: usize,
-    /// How many the image has.
+    /// Number of layers in the image.
     pub of: usize,
 }
 
@@ -49,7 +49,7 @@ impl Place {
         }
     }
 
-    /// A layer; `number` counts from 1.
+    /// A layer. `number` counts from 1.
     pub(crate) fn layer(number: usize, of: usize) -> Place {
         Place {
             layer: Some(LayerNumber { number, of }),
@@ -57,7 +57,7 @@ impl Place {
         }
     }
 
-    /// A file that belongs to no image in particular.
+    /// A file that does not belong to a single image.
     pub(crate) fn file(name: impl Into<String>) -> Place {
         Place {
             file: Some(name.into()),
@@ -65,7 +65,7 @@ impl Place {
         }
     }
 
-    /// The same place, but in another file.
+    /// The same place in another file.
     pub(crate) fn in_file(&self, name: impl Into<String>) -> Place {
         Place {
             file: Some(name.into()),
@@ -73,7 +73,7 @@ impl Place {
         }
     }
 
-    /// The same place, but in the file of another.
+    /// The same place in the file of another place.
     pub(crate) fn in_file_of(&self, other: &Place) -> Place {
         Place {
             file: other.file.clone(),
@@ -81,12 +81,12 @@ impl Place {
         }
     }
 
-    /// A layer at this place; `position` counts from 0.
+    /// A layer of the image at this place. `position` counts from 0.
     pub(crate) fn at_layer(&self, position: usize, of: usize) -> Place {
         self.enclosing(&Place::layer(position + 1, of))
     }
 
-    /// An image below this one: its label is added.
+    /// An image inside the index at this place, with this label.
     pub(crate) fn below(&self, label: &str) -> Place {
         Place {
             input: self.input.clone(),
@@ -99,7 +99,7 @@ impl Place {
         .enclosing(&Place::image(label))
     }
 
-    /// This place with what `inner` adds: an image within an image, a layer, a file.
+    /// `inner` as a part of this place.
     pub(crate) fn enclosing(&self, inner: &Place) -> Place {
         Place {
             input: self.input.clone().or_else(|| inner.input.clone()),
@@ -112,7 +112,7 @@ impl Place {
         }
     }
 
-    /// Whether it says nothing.
+    /// Whether the place has no parts.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         *self == Place::default()
@@ -120,7 +120,7 @@ impl Place {
 }
 
 impl fmt::Display for Place {
-    /// The parts with a colon and a space between them, the outermost first.
+    /// The parts from the outermost to the innermost, separated by a colon and a space.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let layer = self
             .layer

@@ -1,4 +1,4 @@
-//! Blobs that lie beside their manifest, under one of the names that tools give them.
+//! Blobs next to their manifest, with any of the names that tools give them.
 
 use crate::digest::Digest;
 use crate::source::Files;
@@ -9,7 +9,7 @@ pub(crate) struct Beside<'a> {
 }
 
 impl Beside<'_> {
-    /// The name of a blob: `<hex>` as `dir:` writes it, or one of the other usual ones.
+    /// The name of a blob: `<hex>` as in `dir:` folders, or another common name.
     pub fn blob(&self, digest: &Digest) -> Option<String> {
         let (algorithm, hex) = (digest.algorithm(), digest.hex());
         let mut names = [

@@ -1,4 +1,4 @@
-//! Reading an image's config: what the specification asks of it, and what engines refuse.
+//! Reads the config of an image, and checks it against the specification and the rules of engines.
 //!
 //! <https://github.com/opencontainers/image-spec/blob/v1.1.1/config.md>
 
@@ -12,7 +12,7 @@ use crate::digest::DiffId;
 use crate::findings::{Code, Finding, Place};
 use crate::image::{ConfigView, HistoryEntry, Platform};
 
-/// What a field must be.
+/// The types of fields.
 #[derive(Clone, Copy)]
 enum Shape {
     Text,
@@ -72,7 +72,7 @@ const FIELDS: &[(&str, Shape)] = &[
     ("history", Shape::Objects),
 ];
 
-/// Of the object `config`.
+/// The fields of the object `config`.
 const CONFIG_FIELDS: &[(&str, Shape)] = &[
     ("User", Shape::Text),
     ("ExposedPorts", Shape::Set),
@@ -93,7 +93,7 @@ const HISTORY_FIELDS: &[(&str, Shape)] = &[
     ("empty_layer", Shape::Flag),
 ];
 
-/// The fields of a config that are checked or needed.
+/// The fields of a config that are checked or used.
 pub(crate) const KEPT: Fields = Fields::These(&[
     ("created", Fields::All),
     ("author", Fields::All),
@@ -132,7 +132,7 @@ pub(crate) const KEPT: Fields = Fields::These(&[
     ),
 ]);
 
-/// Reads a config, and notes what is wrong with it.
+/// Reads a config and notes its problems.
 pub(crate) fn read(reading: &mut Reading, config: &Value, place: &Place) -> ConfigView {
     if !config.is_object() {
         reading.note(Code::ConfigField, place, "the config is not an object");
@@ -170,13 +170,13 @@ pub(crate) fn read(reading: &mut Reading, config: &Value, place: &Place) -> Conf
     ConfigView {
         platform: Some(platform).filter(is_known),
         created: text(config, "created").map(str::to_owned),
-        // One that is not a digest has been noted; then nothing says which is whose.
+        // If one is not a digest, which was noted, the others cannot be assigned to layers.
         diff_ids: diff_ids.and_then(|diff_ids| diff_ids.into_iter().collect()),
         history,
     }
 }
 
-/// Notes what is wrong with the fields of an object, and gives it as Go reads it.
+/// Notes the problems of the fields of an object, and returns the object as Go reads it.
 fn fields<'v>(
     reading: &mut Reading,
     object: &'v Value,
@@ -215,7 +215,7 @@ fn platform(config: &Value) -> Platform {
     }
 }
 
-/// The `diff_ids`: `None` when there is no list; within it, `None` where one is not a digest.
+/// The `diff_ids`, with `None` for one that is not a digest. `None` if there is no list.
 fn diff_ids(reading: &mut Reading, config: &Value, place: &Place) -> Option<Vec<Option<DiffId>>> {
     let Some(rootfs) = field(config, "rootfs") else {
         reading.note(Code::ConfigRootfs, place, "the config lacks rootfs");
@@ -230,7 +230,7 @@ fn diff_ids(reading: &mut Reading, config: &Value, place: &Place) -> Option<Vec<
         };
         reading.note(Code::ConfigRootfs, place, message);
     }
-    // Docker leaves the list out, or writes null, for an image of no layers.
+    // Docker leaves out the list, or writes null, for an image without layers.
     let Some(list) = field(rootfs, "diff_ids") else {
         return Some(Vec::new());
     };
@@ -250,7 +250,7 @@ fn diff_ids(reading: &mut Reading, config: &Value, place: &Place) -> Option<Vec<
     Some(diff_ids)
 }
 
-/// Docker refuses a config whose history has more layers than rootfs
+/// Compares the history with the number of layers. Docker refuses a config whose history has more layers than rootfs
 /// (<https://github.com/moby/moby/blob/v28.5.2/image/store.go>, "too many non-empty layers in History section"), and
 /// images are built on by counting along it.
 fn history_count(reading: &mut Reading, history: &[HistoryEntry], layers: usize, place: &Place) {

@@ -1,4 +1,4 @@
-//! Reading descriptors and what they are made of.
+//! Reads descriptors.
 //!
 //! <https://github.com/opencontainers/image-spec/blob/v1.1.1/descriptor.md>
 
@@ -13,23 +13,23 @@ use crate::digest::{Digest, DigestError};
 use crate::findings::{Code, Finding, Place};
 use crate::image::{Descriptor, Platform, REFERENCE_DIGEST};
 
-/// A descriptor as far as it could be read. It has a digest, or there would be nothing to follow.
+/// A descriptor with at least a readable digest.
 #[derive(Debug, Clone)]
 pub(crate) struct Link {
-    /// Its media type is empty where there is none.
+    /// The media type is empty if it is missing.
     pub descriptor: Descriptor,
-    /// Whether its size could be read; else it is 0.
+    /// Whether the size is readable. Otherwise it is 0.
     pub has_size: bool,
 }
 
 impl Link {
-    /// Whether it says which manifest its own is about, as those of attestations do.
+    /// Whether the descriptor names a subject, as those of attestations do.
     pub fn is_about_another(&self) -> bool {
         self.descriptor.annotation(REFERENCE_DIGEST).is_some()
     }
 }
 
-/// Reads a descriptor, `what` of the document at `place`; `None` when it has no digest that can be followed.
+/// Reads a descriptor, which is `what` in the document at `place`. `None` if it has no readable digest.
 pub(crate) fn read(
     reading: &mut Reading,
     value: &Value,
@@ -79,7 +79,7 @@ pub(crate) fn read(
     let urls = urls(reading, value, what, place);
     let platform = platform(reading, value, what, place);
     let annotations = annotations(reading, value, what, place);
-    // Last, so that all other problems are found where there is none.
+    // Last, so that all other problems are noted even if it is missing.
     let digest = digest(reading, value, what, place)?;
     if let Some((_, bytes)) = &data {
         let found = digest.same_algorithm(bytes);
@@ -140,7 +140,7 @@ fn urls(reading: &mut Reading, value: &Value, what: &str, place: &Place) -> Opti
     urls
 }
 
-/// The text of `data`, and the bytes that it stands for.
+/// The text of `data`, and the decoded bytes.
 fn data(
     reading: &mut Reading,
     value: &Value,
@@ -178,7 +178,7 @@ fn platform(reading: &mut Reading, value: &Value, what: &str, place: &Place) -> 
     }
 }
 
-/// Systems and architectures by the names that Go has or had for them, and what attestations say.
+/// Names of systems and architectures that Go knows or knew, and those of attestations.
 /// <https://github.com/golang/go/blob/go1.25.0/src/internal/syslist/syslist.go>
 const SYSTEMS: &str = "aix android darwin dragonfly freebsd hurd illumos ios js linux nacl netbsd openbsd plan9 solaris \
     wasip1 windows zos unknown";
@@ -204,7 +204,7 @@ pub(crate) fn platform_values(
     }
 }
 
-/// The annotations of a descriptor or document: names and values are strings, and others are left out.
+/// The annotations of a descriptor or document. Values that are not strings are noted and left out.
 pub(crate) fn annotations(
     reading: &mut Reading,
     value: &Value,

@@ -1,27 +1,27 @@
-//! Finding out what format an input is, by the files that it has.
+//! Detects the format of an input from its files.
 
 use super::{dir, docker, registry};
 use crate::error::{Error, Result};
 use crate::source::Files;
 
-/// What an input is, by the files that it has.
+/// The detected format.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Detected {
-    /// manifest.json as a list of images.
+    /// A manifest.json with a list of images.
     DockerArchive,
     /// The same, with an index.json.
     DockerOciArchive,
     /// An index.json.
     OciLayout,
-    /// A manifest of this name that is no list: `dir:` or schema 1.
+    /// A manifest with this name that is not a list: `dir:` or schema 1.
     Manifest(String),
-    /// Before manifest.json.
+    /// An archive from before manifest.json.
     DockerLegacy,
     /// A registry's storage tree, with its root.
     Registry(String),
 }
 
-/// Looks for what an input is; the order matters, since later Docker archives are several formats at once.
+/// Detects the format. The order matters, because later Docker archives are several formats at once.
 pub(crate) fn detect(files: &Files, manifest: Option<String>) -> Result<Detected> {
     let manifest = manifest
         .or_else(|| {
@@ -52,7 +52,7 @@ pub(crate) fn detect(files: &Files, manifest: Option<String>) -> Result<Detected
     })
 }
 
-/// A schema 1 manifest under a name of its own, if it is the only one.
+/// A schema 1 manifest with any name, if it is the only one.
 fn lone_schema1(files: &Files) -> Option<String> {
     let is_json = |name: &&str| {
         let extension = std::path::Path::new(name).extension();
@@ -72,7 +72,7 @@ fn is_array(beginning: &[u8]) -> bool {
     first == Some(&b'[')
 }
 
-/// What is there in place of an image, for the message.
+/// Describes an input that is not an image, for the message.
 fn describe(files: &Files) -> String {
     let names: Vec<&str> = files.names().collect();
     if ["etc", "usr", "bin"].iter().all(|folder| {
@@ -85,7 +85,7 @@ fn describe(files: &Files) -> String {
     }
     let is_archive = |name: &&&str| {
         let endings = [".tar", ".tgz", ".tar.gz", ".tar.zst", ".tar.xz", ".tar.bz2"];
-        // Deeper down they are layers.
+        // In folders they are layers.
         !name.contains('/') && endings.iter().any(|ending| name.ends_with(ending))
     };
     if let Some(first) = names.iter().find(is_archive) {

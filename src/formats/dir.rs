@@ -1,4 +1,4 @@
-//! skopeo's `dir:` folders, and folders with a manifest and blobs beside it.
+//! skopeo's `dir:` folders, and other folders with a manifest and its blobs.
 //!
 //! <https://github.com/containers/image/blob/main/docs/containers-transports.5.md>
 
@@ -42,7 +42,7 @@ pub(crate) fn is_schema1(bytes: &[u8]) -> bool {
         .is_ok_and(|view: View| view.schema_version == 1 && !view.fs_layers.is_null())
 }
 
-/// Reads the image, or the images, of the manifest at `name`; with the format, and the blobs that are only to be checked.
+/// Reads the image or images of the manifest `name`. Returns the format, the entries, and unreferenced blobs.
 pub(crate) fn read(
     reading: &mut Reading,
     name: &str,
@@ -107,7 +107,7 @@ pub(crate) fn signatures(files: &Files) -> Vec<String> {
     signatures.map(str::to_owned).collect()
 }
 
-/// Blobs beside a manifest that it does not lead to.
+/// Blobs next to a manifest that it does not refer to.
 fn other_files(reading: &mut Reading) -> Vec<Loose> {
     let files = reading.files;
     let mut loose = Vec::new();

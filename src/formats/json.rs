@@ -1,7 +1,7 @@
-//! Documents as JSON, read so that one problem does not hide the next: bad UTF-8 is replaced, keys that come twice are listed.
+//! Parses JSON documents so that one problem does not hide the next: invalid UTF-8 is replaced, and repeated keys are listed.
 //!
-//! Engines read documents with Go's `encoding/json`, so that is what a document means here: of a key that occurs twice the
-//! last value counts, and half a surrogate pair is U+FFFD.
+//! Documents are interpreted as by Go's `encoding/json`, which engines use: the last value of a repeated key is used, and half
+//! of a surrogate pair becomes U+FFFD.
 
 use std::borrow::Cow;
 use std::collections::HashSet;
@@ -16,18 +16,18 @@ use crate::error::{Error, Result};
 use crate::findings::Code;
 use crate::limits;
 
-/// The most repeated keys that are listed of one document.
+/// Maximum number of repeated keys that are listed for a document.
 const MAX_REPEATED: usize = 20;
 
-/// What a document is, as far as it could be read, and what is wrong with its form.
+/// A parsed document, and problems of its syntax.
 pub(crate) struct Parsed {
-    /// `None` when it is not valid JSON.
+    /// `None` if it is not valid JSON.
     pub value: Option<Value>,
     /// Code and message of each problem.
     pub problems: Vec<Problem>,
 }
 
-/// Parses a document of our own or one that was read before into a type.
+/// Parses a document that this program wrote or has read before into a type.
 pub(crate) fn parse<'a, T: serde::Deserialize<'a>>(document: &str, bytes: &'a [u8]) -> Result<T> {
     serde_json::from_slice(bytes).map_err(|source| Error::Json {
         document: document.to_owned(),
@@ -35,7 +35,7 @@ pub(crate) fn parse<'a, T: serde::Deserialize<'a>>(document: &str, bytes: &'a [u
     })
 }
 
-/// The bytes of a document that we make.
+/// The bytes of a new document.
 pub(crate) fn to_bytes(value: &impl serde::Serialize) -> Result<Vec<u8>> {
     serde_json::to_vec(value).map_err(|source| Error::Json {
         document: "a new document".to_owned(),
@@ -43,21 +43,21 @@ pub(crate) fn to_bytes(value: &impl serde::Serialize) -> Result<Vec<u8>> {
     })
 }
 
-/// Reads a document as far as it can be read.
+/// Parses a document as far as possible.
 pub(crate) fn read(bytes: &[u8]) -> Parsed {
     read_fields(bytes, &Fields::All)
 }
 
-/// Which fields of a document become values. The others are read, so that what is wrong with them is found, and forgotten.
+/// The fields of a document that become values. The others are parsed to find problems, and then dropped.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Fields {
     All,
-    /// Of an object, or of each object in a list: these alone, in any case, as Go takes keys.
+    /// Only these fields of an object, or of each object in a list. Keys match in any case, as in Go.
     These(&'static [(&'static str, Fields)]),
 }
 
 impl Fields {
-    /// The fields of what `key` leads to; `None` where nothing of it is kept.
+    /// The fields of the value of `key`. `None` if the value is dropped.
     fn of(&self, key: &str) -> Option<&Fields> {
         match self {
             Fields::All => Some(self),
@@ -70,7 +70,7 @@ impl Fields {
     }
 }
 
-/// Reads a document of which only some fields are needed: the rest takes no memory.
+/// Parses a document of which only some fields are needed. The rest takes no memory.
 pub(crate) fn read_fields(bytes: &[u8], fields: &Fields) -> Parsed {
     let mut problems = Vec::new();
     let mut text = match std::str::from_utf8(bytes) {
@@ -104,10 +104,10 @@ pub(crate) fn read_fields(bytes: &[u8], fields: &Fields) -> Parsed {
     Parsed { value, problems }
 }
 
-/// What is wrong with the form of a document, for a finding.
+/// A problem of the syntax of a document.
 pub(crate) type Problem = (Code, String);
 
-/// The value, and the keys that come twice.
+/// Parses a value and lists repeated keys.
 fn build(text: &str, fields: &Fields) -> Result<(Value, Vec<Problem>), Problem> {
     let mut notes = Notes {
         max_values: limits::JSON_VALUES.max(text.len() / limits::JSON_VALUE_BYTES),
@@ -123,7 +123,7 @@ fn build(text: &str, fields: &Fields) -> Result<(Value, Vec<Problem>), Problem> 
         .and_then(|value| deserializer.end().map(|()| value));
     value.map(|value| (value, notes.repeated)).map_err(|error| {
         let message = error.to_string();
-        // serde_json has no kind for these two.
+        // serde_json does not distinguish these errors.
         let limit = ["recursion limit exceeded", "number out of range", TOO_MANY];
         if limit.iter().any(|limit| message.starts_with(limit)) {
             (Code::Limit, message)
@@ -135,10 +135,10 @@ fn build(text: &str, fields: &Fields) -> Result<(Value, Vec<Problem>), Problem> 
 
 const TOO_MANY: &str = "more values than the limit of ";
 
-/// What is noted while a value is built.
+/// Notes taken while a value is parsed.
 #[derive(Default)]
 struct Notes {
-    /// Where the value is that is being built: keys and positions.
+    /// The path of the current value: keys and positions.
     path: Vec<Step>,
     repeated: Vec<Problem>,
     values: usize,
@@ -179,7 +179,7 @@ impl Notes {
     }
 }
 
-/// Builds a value; null where nothing of it is kept.
+/// Builds a value. Dropped values become null.
 struct Build<'a> {
     notes: &'a mut Notes,
     fields: Option<&'a Fields>,
@@ -261,7 +261,7 @@ impl<'de> Visitor<'de> for Build<'_> {
                 return Err(A::Error::custom("a path without a key"));
             };
             if fields.is_none() {
-                // Nobody reads it, so nobody can read it differently.
+                // No reader uses the value, so readers cannot disagree about it.
                 if forgotten.contains(&key) {
                     self.notes.repeat(&key, true);
                 }
@@ -277,7 +277,7 @@ impl<'de> Visitor<'de> for Build<'_> {
     }
 }
 
-/// The text with U+FFFD for each half of a surrogate pair that stands alone; `None` where there is none.
+/// Replaces each lone half of a surrogate pair with U+FFFD. `None` if there is none.
 fn without_lone_surrogates(text: &str) -> Option<String> {
     let bytes = text.as_bytes();
     let unit = |at: usize| {
@@ -306,7 +306,7 @@ fn without_lone_surrogates(text: &str) -> Option<String> {
     any.then_some(replaced)
 }
 
-/// A field of an object that is there and not null.
+/// A field of an object, unless it is missing or null.
 pub(crate) fn field<'a>(value: &'a Value, key: &str) -> Option<&'a Value> {
     value.get(key).filter(|value| !value.is_null())
 }

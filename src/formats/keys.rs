@@ -1,7 +1,7 @@
-//! Keys that differ from those of a specification in case alone.
+//! Keys that differ from those of a specification only in case.
 //!
-//! Go takes them for the same (<https://pkg.go.dev/encoding/json#Unmarshal>), so that engines see a field where others see
-//! something unknown; of two, engines take the last.
+//! Go treats them as the same (<https://pkg.go.dev/encoding/json#Unmarshal>), so engines see a field where other readers see an
+//! unknown one. Engines use the last of several.
 
 use std::borrow::Cow;
 
@@ -10,7 +10,7 @@ use serde_json::Value;
 use super::reading::Reading;
 use crate::findings::{Code, Place};
 
-/// Of a manifest or index.
+/// The keys of a manifest or index.
 pub(crate) const DOCUMENT: &[&str] = &[
     "schemaVersion",
     "mediaType",
@@ -22,7 +22,7 @@ pub(crate) const DOCUMENT: &[&str] = &[
     "annotations",
 ];
 
-/// Of a descriptor.
+/// The keys of a descriptor.
 pub(crate) const DESCRIPTOR: &[&str] = &[
     "mediaType",
     "digest",
@@ -34,15 +34,15 @@ pub(crate) const DESCRIPTOR: &[&str] = &[
     "artifactType",
 ];
 
-/// Of a platform.
+/// The keys of a platform.
 pub(crate) const PLATFORM: &[&str] =
     &["architecture", "os", "os.version", "os.features", "variant"];
 
-/// Of an image in the manifest.json of a `docker save` archive.
+/// The keys of an image in the manifest.json of a `docker save` archive.
 pub(crate) const SAVED_IMAGE: &[&str] = &["Config", "RepoTags", "Layers", "LayerSources"];
 
-/// The object as Go reads it: a key in another case stands for the known one. Such keys are noted; `what` is the object,
-/// for the message.
+/// The object as Go reads it: a key in another case replaces the known one. Such keys are noted. `what` names the object in
+/// messages.
 pub(crate) fn as_go_reads<'v>(
     reading: &mut Reading,
     object: &'v Value,
@@ -62,7 +62,7 @@ pub(crate) fn as_go_reads<'v>(
             ),
             _ => (
                 Code::JsonKeyCase,
-                format!("some readers take the key {found:?} of {what} for {known:?}"),
+                format!("the key {found:?} of {what} differs from {known:?} only in case"),
             ),
         };
         reading.note(code, place, message);
@@ -74,7 +74,7 @@ pub(crate) fn as_go_reads<'v>(
     object
 }
 
-/// A manifest or index with the keys that Go takes for those of the specification in its own spelling.
+/// Renames the keys that Go treats as those of the specification to the spelling of the specification.
 pub(crate) fn spelt_as_specified(mut document: Value) -> Value {
     rename(&mut document, DOCUMENT);
     for list in ["manifests", "layers"] {
@@ -103,7 +103,7 @@ fn rename(object: &mut Value, known: &[&'static str]) {
         return;
     };
     for (found, known) in others {
-        // Two that differ have stopped the conversion.
+        // Different values stop the conversion earlier.
         if let Some(value) = fields.shift_remove(&found)
             && !fields.contains_key(known)
         {
@@ -112,7 +112,7 @@ fn rename(object: &mut Value, known: &[&'static str]) {
     }
 }
 
-/// The keys of an object that are none of `known`, but would be in another case; with that one.
+/// The keys of an object that are not in `known` but differ from one of them only in case, with that one.
 fn in_other_case<'a>(
     object: &'a Value,
     known: &'a [&'static str],
@@ -126,12 +126,12 @@ fn in_other_case<'a>(
         })
 }
 
-/// Whether Go takes a key for `known`.
+/// Whether Go treats a key as `known`.
 pub(crate) fn is_taken_for(key: &str, known: &str) -> bool {
     key == known || (key.len() <= 4 * known.len() && fold(key) == fold(known))
 }
 
-/// Without case. Upper case comes first, since some letters have no lower case of their own: ſ is S.
+/// Folds case. Upper case first, because some letters have no lower case of their own: ſ becomes S.
 fn fold(text: &str) -> String {
     let upper = text.chars().flat_map(char::to_uppercase);
     upper.flat_map(char::to_lowercase).collect()

@@ -1,5 +1,4 @@
-//! The formats of inputs: finding which one it is by looking, and one reader for each, which gives the image model and
-//! findings.
+//! The formats of inputs: detection, and one reader for each format, which returns the image model and findings.
 
 mod beside;
 mod config;
@@ -43,17 +42,17 @@ pub struct Input {
     pub name: String,
     /// The file or folder; `None` for standard input.
     pub(crate) path: Option<PathBuf>,
-    /// What it turned out to be; `None` when it is nothing that is known.
+    /// The format. `None` if it is unknown.
     pub format: Option<Format>,
-    /// Its images, in its own order, as far as they could be read.
+    /// Its readable images, in the order of the input.
     pub(crate) entries: Vec<Entry>,
-    /// Files that belong to the images but have no place in a layout: detached signatures.
+    /// Files with detached signatures, which have no place in a layout.
     pub signatures: Vec<String>,
     pub(crate) noted: Vec<Noted>,
     ignore_signatures: bool,
-    /// Blobs that no image needs, to be checked by their digests.
+    /// Unreferenced blobs, which are checked by their digests.
     pub(crate) loose: Vec<Loose>,
-    /// What was read as documents.
+    /// The contents that were read as documents.
     pub(crate) documents: HashSet<ContentId>,
     /// What something refers to.
     known: HashSet<ContentId>,
@@ -65,7 +64,7 @@ pub struct Input {
     pub(crate) files: Files,
 }
 
-/// A blob that no image needs, but whose name is a digest.
+/// A blob that no image refers to, and whose name is a digest.
 #[derive(Debug, Clone)]
 pub(crate) struct Loose {
     pub content: Content,
@@ -74,12 +73,12 @@ pub(crate) struct Loose {
     pub file: String,
 }
 
-/// How inputs are read.
+/// Options for reading inputs.
 #[derive(Debug, Clone)]
 pub struct ReadOptions {
-    /// Take schema 1 manifests whose signatures do not verify.
+    /// Accept schema 1 manifests whose signatures do not verify.
     pub ignore_signatures: bool,
-    /// The largest a layer may be when it is decoded, in bytes.
+    /// Maximum size of a decoded layer in bytes.
     pub layer_bytes: u64,
 }
 
@@ -93,12 +92,12 @@ impl Default for ReadOptions {
 }
 
 impl Input {
-    /// Opens `path` (`-` is standard input) and reads all metadata. Whatever is wrong with it is in the findings.
+    /// Opens `path` (`-` is standard input) and reads all metadata. Problems of the input are in the findings.
     ///
     /// A compressed or streamed archive is decoded into an unlinked temporary file in `temporary`.
     ///
     /// # Errors
-    /// Only what keeps it from looking: a file that cannot be opened, no temporary file, [`Error::Interrupted`].
+    /// Only errors that prevent reading: a file that cannot be opened, no temporary file, [`Error::Interrupted`].
     pub fn open(
         path: &Path,
         temporary: &Path,
@@ -110,7 +109,7 @@ impl Input {
         Input::open_by_way_of(&spool, path, options, interrupt)
     }
 
-    /// The same with a spool that serves several inputs.
+    /// The same with a spool for several inputs.
     pub(crate) fn open_by_way_of(
         spool: &Spool<'_>,
         path: &Path,
@@ -161,13 +160,13 @@ impl Input {
         }
     }
 
-    /// What is wrong with it, in the order of reading. The layers have not been read.
+    /// All findings in the order of reading. The layers have not been read.
     pub fn findings(&self) -> impl Iterator<Item = &Finding> {
         self.noted.iter().map(|noted| &noted.finding)
     }
 
-    /// The findings that are about some entries, or about all, each with what a conversion does about it. `is_selected` is asked
-    /// with the entry and, where a finding is about one of its manifests, with its digest.
+    /// The findings that are about some entries, or about all, each with what a conversion does about it. `is_selected` is
+    /// asked with the entry and, where a finding is about one of its manifests, with its digest.
     pub(crate) fn about(
         &self,
         is_selected: impl Fn(usize, Option<Digest>) -> bool,
@@ -188,7 +187,7 @@ impl Input {
         })
     }
 
-    /// What a conversion of some entries warns of.
+    /// The warnings of a conversion of some entries.
     ///
     /// # Errors
     /// The first finding that stops a conversion: [`Error::Finding`] with its place.
@@ -215,12 +214,12 @@ impl Input {
         self.files.has(oci::ABSENT)
     }
 
-    /// Whether `files` look like an OCI layout.
+    /// Whether the files are those of an OCI layout.
     pub(crate) fn is_layout(files: &Files) -> bool {
         files.has("oci-layout") && files.has("index.json")
     }
 
-    /// Reads an OCI layout alone, whatever else is beside it.
+    /// Reads only the OCI layout, even if the input has other formats too.
     ///
     /// # Errors
     /// The first finding that stops a conversion.
@@ -244,7 +243,7 @@ impl Input {
     }
 }
 
-/// What a conversion warns of.
+/// The warnings of a conversion.
 ///
 /// # Errors
 /// The first finding that stops a conversion: [`Error::Finding`] with its place.
@@ -262,7 +261,7 @@ pub(crate) fn warnings_of(
     Ok(warnings)
 }
 
-/// What an input is called in messages.
+/// The name of an input in messages.
 pub(crate) fn name(path: &Path) -> String {
     if path == Path::new("-") {
         return "standard input".to_owned();
@@ -295,13 +294,13 @@ fn read(name: String, opened: Opened, options: &ReadOptions) -> Input {
         reading.unlisted(unlisted);
     }
     for name in files.repeated() {
-        let message = "the archive has two members of this name; the last is read";
+        let message = "the archive has two members with this name; the last is read";
         reading.note(Code::ArchiveDuplicateMember, &Place::file(name), message);
     }
     let mut read = Read::default();
     match detect(&files, manifest) {
         Ok(detected) => read = read_format(&mut reading, detected, options),
-        // What tells of an image is at the end of many archives.
+        // Many archives have their metadata at the end, which may be cut off.
         Err(_) if is_damaged => {}
         Err(error) => {
             let code = match error {
@@ -326,7 +325,7 @@ fn read(name: String, opened: Opened, options: &ReadOptions) -> Input {
     }
     let mut found = reading.finish();
     for one in &mut found.noted {
-        // Nobody can select an entry that came to nothing.
+        // An entry that could not be read cannot be selected.
         let is_known = |&entry: &usize| entry < read.entries.len() || entry == UNLISTED;
         one.entry = one.entry.filter(is_known);
     }
@@ -358,7 +357,7 @@ fn listed_in(format: Option<Format>) -> Option<&'static str> {
     }
 }
 
-/// What a format's reader gives besides findings.
+/// The result of the reader of a format, besides findings.
 #[derive(Default)]
 struct Read {
     format: Option<Format>,

@@ -1,4 +1,4 @@
-//! What the readers of all formats share: files found, documents read, findings noted, each limit kept in one place.
+//! The shared part of the readers of all formats: finding files, reading documents, noting findings, and checking limits.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
@@ -14,30 +14,30 @@ use crate::limits;
 use crate::source::registry::Unlisted;
 use crate::source::{Content, ContentId, Files};
 
-/// An input while it is read. Whatever is wrong is noted and the rest is read on.
+/// An input that is being read. Problems are noted, and reading continues.
 pub(crate) struct Reading<'f> {
     pub files: &'f Files,
     pub findings: Vec<Noted>,
-    /// The entry that is being read, from 0; `None` for what concerns all.
+    /// The entry that is being read, from 0. `None` for findings that concern all entries.
     pub entry: Option<usize>,
-    /// The manifest that is being read, where it has a digest.
+    /// The digest of the manifest that is being read, if it has one.
     pub manifest: Option<Digest>,
     /// What the input leaves out on purpose.
     pub absent: BTreeMap<Digest, AbsentBlob>,
-    /// What has been read as a document.
+    /// The contents that were read as documents.
     documents: HashSet<ContentId>,
-    /// What something refers to, or has been read.
+    /// The contents that were read, or that a document refers to.
     known: HashSet<ContentId>,
-    /// Whether contents decode to zeros alone. Many schema 1 layers may share one, which decodes to any size.
+    /// Whether contents decode to nothing but zeros. Many schema 1 layers may share one content, which may decode to any size.
     pub zeros: HashMap<ContentId, bool>,
     /// Files of a registry tree that say which manifests there are.
     pub links: HashSet<ContentId>,
 }
 
-/// The entry of what is wrong with images that cannot even be listed.
+/// The entry of findings about images that cannot be listed.
 pub(crate) const UNLISTED: usize = usize::MAX;
 
-/// What has been found out of an input besides its entries.
+/// The result of reading an input, without its entries.
 pub(crate) struct Finished {
     pub noted: Vec<Noted>,
     pub documents: HashSet<ContentId>,
@@ -51,19 +51,19 @@ pub(crate) struct Finished {
 pub(crate) struct Noted {
     pub finding: Finding,
     pub entry: Option<usize>,
-    /// The manifest that it was found in, where that has a digest.
+    /// The digest of the manifest that it was found in, if it has one.
     pub manifest: Option<Digest>,
 }
 
-/// What looking for a file gave.
+/// The result of looking for a file.
 pub(crate) enum Found {
     Here(Content),
     Absent,
-    /// Noted already.
+    /// A problem that was noted.
     Broken,
 }
 
-/// A document that is JSON.
+/// A JSON document.
 pub(crate) struct ReadDocument {
     pub value: Value,
     pub bytes: Arc<[u8]>,
@@ -84,7 +84,7 @@ impl<'f> Reading<'f> {
         }
     }
 
-    /// Notes a finding. Two descriptors of one blob say the same of it: once is enough.
+    /// Notes a finding.
     pub fn add(&mut self, finding: Finding) {
         let (entry, manifest) = (self.entry, self.manifest);
         if self.findings.len() < limits::FINDINGS {
@@ -111,7 +111,7 @@ impl<'f> Reading<'f> {
         self.add(Finding::new(code, place, message));
     }
 
-    /// Makes the findings from number `first` on concern all entries.
+    /// Changes the findings from number `first` to concern all entries.
     pub fn concerns_all(&mut self, first: usize) {
         for noted in &mut self.findings[first..] {
             noted.entry = None;
@@ -119,7 +119,7 @@ impl<'f> Reading<'f> {
         self.entry = None;
     }
 
-    /// The file of a name, links followed. A link that leads nowhere is noted.
+    /// Finds a file by its name. Links are followed, and a broken link is noted.
     pub fn find(&mut self, name: &str, place: &Place) -> Found {
         match self.files.find(name) {
             Ok(Some(content)) => {
@@ -154,7 +154,7 @@ impl<'f> Reading<'f> {
         self.entry = None;
     }
 
-    /// The file of a name that must be there.
+    /// Finds a file that must exist.
     pub fn required(&mut self, name: &str, place: &Place) -> Option<Content> {
         match self.find(name, place) {
             Found::Here(content) => Some(content),
@@ -176,7 +176,7 @@ impl<'f> Reading<'f> {
         }
     }
 
-    /// Reads a document, and notes what is wrong with its form and with its digest.
+    /// Reads a document, and notes problems of its syntax and its digest.
     pub fn document(
         &mut self,
         content: &Content,
@@ -192,7 +192,7 @@ impl<'f> Reading<'f> {
         self.document_within(content, None, &Fields::All, limit, place)
     }
 
-    /// Reads a document of which only some fields are needed.
+    /// Reads some fields of a document.
     pub fn document_fields(
         &mut self,
         content: &Content,
@@ -245,14 +245,14 @@ impl<'f> Reading<'f> {
         })
     }
 
-    /// Counts metadata that is kept. Whether more may be read.
+    /// Counts metadata that is kept. Returns whether more may be read.
     pub fn charge(&mut self, bytes: u64, place: &Place) -> bool {
         match self.files.charge(bytes) {
             Ok(()) => true,
             Err(error) => {
                 let already = |noted: &Noted| noted.finding.code == Code::Limit;
                 if !self.findings.iter().any(already) {
-                    // What comes after it is not read at all.
+                    // The rest is not read.
                     self.findings.push(Noted {
                         finding: Finding::new(Code::Limit, place, error.to_string()),
                         entry: None,
@@ -264,12 +264,12 @@ impl<'f> Reading<'f> {
         }
     }
 
-    /// Whether more metadata was found than may be read.
+    /// Whether the limit on metadata is exceeded.
     pub fn is_over_limit(&self) -> bool {
         self.files.charge(0).is_err()
     }
 
-    /// Notes a limit that `found` of something exceeds. Whether it is kept.
+    /// Returns whether `found` is within a limit, and notes it if not.
     pub fn at_most(&mut self, what: &str, found: usize, limit: usize, place: &Place) -> bool {
         match limits::at_most(what, found, limit) {
             Ok(()) => true,
@@ -280,14 +280,14 @@ impl<'f> Reading<'f> {
         }
     }
 
-    /// Counts the layers of an image. Whether they may be read.
+    /// Counts the layers of an image. Returns whether they may be read.
     pub fn charge_layers(&mut self, count: usize, place: &Place) -> bool {
         self.at_most("the number of layers", count, limits::LAYERS, place)
             && self.charge(limits::ENTRY_BYTES * count as u64, place)
     }
 
-    /// Checks that the names of images are within their limits: they go into messages, reports and indexes.
-    /// `lengths` is that of each name in bytes.
+    /// Checks the limits on the names of images, which go into messages, reports and indexes. `lengths` has the length of each
+    /// name in bytes.
     pub fn names(&mut self, lengths: impl Iterator<Item = usize>, max_count: usize, place: &Place) {
         let mut count = 0;
         let mut longest = 0;
@@ -301,7 +301,7 @@ impl<'f> Reading<'f> {
         self.at_most("the number of names", count, max_count, place);
     }
 
-    /// Notes the size of a content that is not the one its descriptor says.
+    /// Notes a size that differs from the one in the descriptor.
     pub fn size(&mut self, expected: u64, content: &Content, place: &Place) {
         let found = content.size();
         if expected != found {
@@ -312,7 +312,7 @@ impl<'f> Reading<'f> {
         }
     }
 
-    /// Notes that a manifest has another number of layers than its config has `diff_ids`.
+    /// Notes that the number of layers differs from the number of `diff_ids`.
     pub fn layer_count(&mut self, diff_ids: usize, layers: usize, place: &Place) {
         let message = format!(
             "the number of layers is {layers}, expected {diff_ids}, the number of diff_ids in the config"
@@ -324,12 +324,12 @@ impl<'f> Reading<'f> {
         });
     }
 
-    /// Whether something has referred to a content.
+    /// Whether a document refers to a content.
     pub fn is_known(&self, content: &Content) -> bool {
         self.known.contains(&content.id())
     }
 
-    /// What is left when all has been read.
+    /// Ends reading and returns the rest of the result.
     pub fn finish(self) -> Finished {
         Finished {
             noted: self.findings,
@@ -350,5 +350,5 @@ pub(crate) fn cause(error: &Error) -> String {
 /// What is said of a blob that nobody needs.
 pub(crate) const UNREFERENCED: &str = "no readable document refers to this blob";
 
-/// What is said of a file that is not there.
+/// The message about a missing file.
 pub(crate) const MISSING: &str = "missing from the input";

@@ -1,5 +1,4 @@
-//! Files relative to an open folder, so that nothing a name passes through can be swapped meanwhile. Symbolic links are
-//! never followed.
+//! Files relative to an open folder, so that nobody can swap a component of their path. Symbolic links are never followed.
 
 use std::ffi::OsStr;
 use std::fs::File;
@@ -20,12 +19,12 @@ pub(crate) struct Dir {
     path: PathBuf,
 }
 
-/// What umask takes its bits from, for files and for folders.
+/// Modes of files and folders before umask.
 const FILE_MODE: Mode = Mode::from_raw_mode(0o666);
 const FOLDER_MODE: Mode = Mode::from_raw_mode(0o777);
 
 impl Dir {
-    /// Opens a folder by a path as the user gave it.
+    /// Opens a folder by the path that the user gave.
     pub fn open(path: &Path) -> Result<Dir> {
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
         let fd = rustix::fs::open(path, flags, Mode::empty())
@@ -36,9 +35,9 @@ impl Dir {
         })
     }
 
-    /// Opens the folder that `path` is in, and gives its name there.
+    /// Opens the folder that contains `path`, and returns the name of `path` in it.
     pub fn parent_of(path: &Path) -> Result<(Dir, String)> {
-        // "." and ".." have no name of their own.
+        // "." and ".." are not names in a folder.
         let resolved;
         let path = if path.file_name().is_some() {
             path
@@ -58,24 +57,24 @@ impl Dir {
         Ok((Dir::open(parent)?, name.to_owned()))
     }
 
-    /// The open folder itself, to lock it.
+    /// The handle of the folder, for locking.
     pub fn file(&self) -> &File {
         &self.file
     }
 
-    /// Its own path, for messages.
+    /// The path of the folder, for messages.
     pub fn own_path(&self) -> &Path {
         &self.path
     }
 
-    /// Its own device and inode, to tell whether a name still leads to it.
+    /// The device and inode of the folder, to check whether a name still refers to it.
     pub fn own_identity(&self) -> Result<(u64, u64)> {
         let status = rustix::fs::fstat(&self.file)
             .map_err(|errno| Error::io("examine", &self.path)(errno.into()))?;
         Ok((status.st_dev, status.st_ino))
     }
 
-    /// The path of a name in it, for messages.
+    /// The path of a name in the folder, for messages.
     pub fn path(&self, name: &str) -> PathBuf {
         self.path.join(name)
     }
@@ -89,7 +88,7 @@ impl Dir {
         result.map_err(|errno| Error::io(action, self.path(name))(errno.into()))
     }
 
-    /// The folder `name`, or `None` when there is none.
+    /// Opens the folder `name`. `None` if it does not exist.
     pub fn folder(&self, name: &str) -> Result<Option<Dir>> {
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
         match rustix::fs::openat(&self.file, name, flags, Mode::empty()) {
@@ -102,13 +101,13 @@ impl Dir {
         }
     }
 
-    /// Makes the folder `name`, which must not be there yet.
+    /// Creates the folder `name`, which must not exist.
     pub fn make_folder(&self, name: &str) -> Result<()> {
         let made = rustix::fs::mkdirat(&self.file, name, FOLDER_MODE);
         self.failed("create the folder", name, made)
     }
 
-    /// The folder `name`, made if need be.
+    /// Opens the folder `name`, and creates it if it does not exist.
     pub fn ensure_folder(&self, name: &str) -> Result<Dir> {
         match rustix::fs::mkdirat(&self.file, name, FOLDER_MODE) {
             Ok(()) | Err(Errno::EXIST) => self.existing_folder(name),
@@ -122,7 +121,7 @@ impl Dir {
         folder.map_or_else(missing, Ok)
     }
 
-    /// A new file, readable and writable; `None` when the name is taken.
+    /// Creates a file for reading and writing. `None` if the name exists.
     pub fn create(&self, name: &str) -> Result<Option<File>> {
         let flags =
             OFlags::RDWR | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
@@ -133,9 +132,9 @@ impl Dir {
         }
     }
 
-    /// An existing file; `None` when there is none.
+    /// Opens a file. `None` if it does not exist.
     pub fn open_file(&self, name: &str) -> Result<Option<File>> {
-        // NFS locks only what is open for writing; a folder that is only readable can still be looked at.
+        // NFS locks only files that are open for writing. A read-only folder can still be read.
         let open = |access| {
             let flags = access | OFlags::NOFOLLOW | OFlags::CLOEXEC | OFlags::NONBLOCK;
             rustix::fs::openat(&self.file, name, flags, Mode::empty())
@@ -151,7 +150,7 @@ impl Dir {
         }
     }
 
-    /// A new file with these bytes.
+    /// Creates a file with these bytes.
     pub fn write(&self, name: &str, bytes: &[u8], fsync: bool) -> Result<File> {
         let taken = || self.failed("create", name, Err(Errno::EXIST));
         let mut file = self.create(name)?.map_or_else(taken, Ok)?;
@@ -164,7 +163,7 @@ impl Dir {
         Ok(file)
     }
 
-    /// The bytes of a document; `None` when there is none.
+    /// Reads a document. `None` if it does not exist.
     pub fn read(&self, name: &str) -> Result<Option<Vec<u8>>> {
         self.read_within(name, limits::DOCUMENT_BYTES)
     }
@@ -190,7 +189,7 @@ impl Dir {
         Ok(Some(bytes))
     }
 
-    /// What the system knows of a name, links not followed; `None` when there is nothing.
+    /// The status of a name, without following links. `None` if it does not exist.
     pub fn status(&self, name: &str) -> Result<Option<Stat>> {
         match rustix::fs::statat(&self.file, name, AtFlags::SYMLINK_NOFOLLOW) {
             Ok(status) => Ok(Some(status)),
@@ -199,19 +198,19 @@ impl Dir {
         }
     }
 
-    /// What the name is, links not followed; `None` when there is nothing.
+    /// The file type of a name, without following links. `None` if it does not exist.
     pub fn kind(&self, name: &str) -> Result<Option<FileType>> {
         let status = self.status(name)?;
         Ok(status.map(|status| FileType::from_raw_mode(status.st_mode)))
     }
 
-    /// The device and inode of a name, to tell whether it is still the same file.
+    /// The device and inode of a name, to check whether it is still the same file.
     pub fn identity(&self, name: &str) -> Result<Option<(u64, u64)>> {
         let status = self.status(name)?;
         Ok(status.map(|status| (status.st_dev, status.st_ino)))
     }
 
-    /// Gives `file` the mode of the file `name`, which it is about to replace. Nothing changes where there is none.
+    /// Gives `file` the mode of the file `name`, which it will replace. Does nothing if that does not exist.
     pub fn copy_mode(&self, name: &str, file: &File) -> Result<()> {
         let Some(replaced) = self.status(name)? else {
             return Ok(());
@@ -225,7 +224,7 @@ impl Dir {
         };
         let copy = || {
             let own = rustix::fs::fstat(file)?;
-            // Some file systems have no modes; all files then have the same one, and there is nothing to copy.
+            // Without support for modes, all files of a file system have the same mode, and there is nothing to copy.
             if permissions(&own) != permissions(&replaced) {
                 rustix::fs::fchmod(file, permissions(&replaced))?;
             }
@@ -234,15 +233,15 @@ impl Dir {
         self.failed("copy the mode of", name, copy())
     }
 
-    /// How many bytes are free where it is; `None` where the system does not say.
+    /// Free space on the file system, in bytes. `None` if the system does not report it.
     pub fn free(&self) -> Option<u64> {
         let status = rustix::fs::fstatvfs(&self.file).ok()?;
-        // Some file systems do not know and say 0.
+        // Some file systems do not know and report 0.
         (status.f_blocks > 0).then(|| status.f_bavail.saturating_mul(status.f_frsize))
     }
 
-    /// Whether nobody but this user (and root) can put anything into it. Access control lists count: where there are
-    /// any, they allow no more than the group's bits.
+    /// Whether only this user (and root) can create files in it. Access control lists are covered: they allow no more than the
+    /// group's bits.
     pub fn is_private(&self) -> bool {
         let others = (Mode::WGRP | Mode::WOTH).as_raw_mode();
         rustix::fs::fstat(&self.file).is_ok_and(|status| {
@@ -250,19 +249,19 @@ impl Dir {
         })
     }
 
-    /// Moves `name` to `other_name` in another folder of the same file system, in place of what is there. A folder
-    /// takes only an empty folder's place; the system's answer is then returned as `false`.
+    /// Moves `name` to `other_name` in another folder of the same file system, and replaces what is there. A folder can replace
+    /// only an empty folder; otherwise the result is `false`.
     pub fn rename(&self, name: &str, other: &Dir, other_name: &str) -> Result<bool> {
         match rustix::fs::renameat(&self.file, name, &other.file, other_name) {
             Ok(()) => Ok(true),
             Err(Errno::EXIST | Errno::NOTEMPTY | Errno::NOTDIR) => Ok(false),
-            // SFTP has no word for the reason.
+            // SFTP does not report the reason.
             Err(Errno::PERM) if other.kind(other_name)? == Some(FileType::Directory) => Ok(false),
             Err(errno) => other.failed("rename a staged file to", other_name, Err(errno)),
         }
     }
 
-    /// Swaps two names; `false` where the file system cannot.
+    /// Swaps two names. `false` if the file system does not support it.
     pub fn exchange(&self, name: &str, other_name: &str) -> Result<bool> {
         let flags = RenameFlags::EXCHANGE;
         match rustix::fs::renameat_with(&self.file, name, &self.file, other_name, flags) {
@@ -272,7 +271,7 @@ impl Dir {
         }
     }
 
-    /// Gives `name` a second name in another folder; `false` if that is taken, or if this file system has no links.
+    /// Creates a hard link to `name` in another folder. `false` if the name exists there, or the file system has no links.
     pub fn link(&self, name: &str, other: &Dir, other_name: &str) -> Result<bool> {
         match rustix::fs::linkat(&self.file, name, &other.file, other_name, AtFlags::empty()) {
             Ok(()) => Ok(true),
@@ -283,9 +282,9 @@ impl Dir {
         }
     }
 
-    /// Moves `name` to `new_name`, if that is free.
+    /// Moves `name` to `new_name` if that does not exist.
     pub fn rename_to_free(&self, name: &str, new_name: &str) -> Result<bool> {
-        // NFS has no such rename, FAT has no links.
+        // NFS lacks this kind of rename, FAT lacks links.
         if self.link(name, self, new_name)? {
             self.remove_file(name)?;
             return Ok(true);
@@ -297,7 +296,7 @@ impl Dir {
         match rustix::fs::renameat_with(&self.file, name, &self.file, new_name, flags) {
             Ok(()) => Ok(true),
             Err(Errno::EXIST) => Ok(false),
-            // SFTP has neither.
+            // SFTP lacks both.
             Err(Errno::INVAL | Errno::NOSYS | Errno::OPNOTSUPP) => {
                 self.rename_locked(name, new_name)
             }
@@ -305,9 +304,9 @@ impl Dir {
         }
     }
 
-    /// The same in two steps, which at least nobody on this machine comes between.
+    /// The same in two steps, under a lock that other runs on this machine respect.
     fn rename_locked(&self, name: &str, new_name: &str) -> Result<bool> {
-        // Where folders cannot be locked the renaming is tried without.
+        // Without support for locks on folders, the lock is left out.
         let _: io::Result<()> = self.file.lock();
         let renamed = match self.kind(new_name) {
             Ok(None) => self.rename(name, self, new_name),
@@ -317,7 +316,7 @@ impl Dir {
         renamed
     }
 
-    /// All names in it.
+    /// All names in the folder.
     pub fn names(&self) -> Result<Vec<(String, FileType)>> {
         let read = || {
             let mut names = Vec::new();
@@ -333,7 +332,7 @@ impl Dir {
         };
         let mut names: Vec<(String, FileType)> = self.failed("list", "", read())?;
         for (name, kind) in &mut names {
-            // Not every file system tells the kinds with the names: SFTP does not, NFS and XFS need not.
+            // Not every file system reports types with the names: SFTP does not, NFS and XFS may not.
             if *kind == FileType::Unknown {
                 *kind = self.kind(name)?.unwrap_or(FileType::Unknown);
             }
@@ -347,15 +346,15 @@ impl Dir {
         self.failed("remove", name, removed)
     }
 
-    /// Removes a folder that has nothing in it.
+    /// Removes an empty folder.
     pub fn remove_empty_folder(&self, name: &str) -> Result<()> {
         let removed = rustix::fs::unlinkat(&self.file, name, AtFlags::REMOVEDIR);
         self.failed("remove", name, removed)
     }
 
-    /// Removes a folder and all that is in it.
+    /// Removes a folder and everything in it.
     pub fn remove_folder(&self, name: &str) -> Result<()> {
-        // An empty one need not be opened, which fails where too many files are open already.
+        // An empty folder need not be opened, which would fail if too many files are open.
         if self.remove_empty_folder(name).is_ok() {
             return Ok(());
         }
@@ -365,7 +364,7 @@ impl Dir {
         self.remove_empty_folder(name)
     }
 
-    /// Removes all that is in it.
+    /// Removes everything in the folder.
     pub fn remove_contents(&self) -> Result<()> {
         for (name, kind) in self.names()? {
             if kind == FileType::Directory {
@@ -377,23 +376,23 @@ impl Dir {
         Ok(())
     }
 
-    /// Makes sure that its names survive a power failure.
+    /// Ensures that the names in the folder survive a power failure.
     pub fn sync(&self) -> Result<()> {
         match rustix::fs::fsync(&self.file) {
-            // Some file systems cannot sync folders, and need not.
+            // Some file systems cannot sync folders, and do not need to.
             Ok(()) | Err(Errno::INVAL | Errno::BADF) => Ok(()),
             Err(errno) => self.failed("sync", "", Err(errno)),
         }
     }
 }
 
-/// Takes an exclusive lock, however long others hold it.
+/// Takes an exclusive lock, and waits while others hold it.
 pub(crate) fn lock(
     file: &File,
     path: &Path,
     interrupt: &crate::interrupt::Interrupt,
 ) -> Result<()> {
-    // Asked for again and again, since a wait in the kernel would not notice an interrupt.
+    // Polls, because a wait in the kernel would not notice an interrupt.
     loop {
         match file.try_lock() {
             Ok(()) => return Ok(()),

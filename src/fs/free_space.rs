@@ -1,4 +1,4 @@
-//! The free space of a file system, so that what is decoded, and what is written of it, stops before a disk is full.
+//! The free space of a file system. Decoding and writing stop before a disk is full.
 
 use std::path::Path;
 
@@ -10,12 +10,12 @@ use crate::limits;
 #[derive(Debug)]
 pub(crate) struct FreeSpace {
     folder: Dir,
-    /// In bytes, at the beginning; `None` where the system does not say.
+    /// In bytes, at the start. `None` if the system does not report it.
     free: Option<u64>,
 }
 
 impl FreeSpace {
-    /// Looks how much is free where `folder` is.
+    /// Measures the free space on the file system of `folder`.
     pub fn new(folder: &Path) -> Result<FreeSpace> {
         let folder = Dir::open(folder)?;
         Ok(FreeSpace {
@@ -24,14 +24,14 @@ impl FreeSpace {
         })
     }
 
-    /// How many bytes may be written in all: what is free but for the reserve.
+    /// Maximum number of bytes to write: the free space without the reserve.
     pub fn max_bytes(&self) -> u64 {
         self.free
             .map_or(u64::MAX, |free| free - free / limits::DISK_RESERVE)
     }
 
-    /// Whether `size` bytes of one file fit into the free space, and whether the reserve, which others may
-    /// be eating up too, is still there.
+    /// Checks that `size` bytes of one file fit into the free space, and that the reserve is still free, which other programs
+    /// may use up too.
     pub fn check(&self, size: u64) -> Result<()> {
         let Some(at_first) = self.free else {
             return Ok(());

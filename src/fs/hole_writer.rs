@@ -1,22 +1,22 @@
-//! Writes files whose zeros take no space.
+//! Writes files whose zeros take no disk space.
 
 use std::fs::File;
 use std::io;
 use std::os::unix::fs::FileExt;
 
-/// Writes a file front to back and leaves holes where it is zeros.
+/// Writes a file from start to end, with holes in place of zeros.
 pub(crate) struct HoleWriter<'a> {
     file: &'a File,
     start: u64,
     length: u64,
 }
 
-/// File systems keep holes in blocks of 4 KiB at least.
+/// Size of the pieces that can become holes. File systems need at least 4 KiB.
 const PIECE: usize = 64 << 10;
 static ZEROS: [u8; PIECE] = [0; PIECE];
 
 impl HoleWriter<'_> {
-    /// Writes from `start` on, where the file must end or have a hole.
+    /// Writes at `start`, where the file must end or have a hole.
     pub fn new(file: &File, start: u64) -> HoleWriter<'_> {
         HoleWriter {
             file,
@@ -35,12 +35,12 @@ impl HoleWriter<'_> {
         Ok(())
     }
 
-    /// How many bytes were written.
+    /// Number of bytes written.
     pub fn length(&self) -> u64 {
         self.length
     }
 
-    /// Gives the file its length, which holes at the end do not.
+    /// Sets the length of the file, because trailing holes do not extend it.
     pub fn finish(self) -> io::Result<u64> {
         self.file.set_len(self.start + self.length)?;
         Ok(self.length)

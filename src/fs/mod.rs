@@ -1,4 +1,4 @@
-//! The file system below everything: folders by their handles, staged files, free space.
+//! The file system: folder handles, staged files, free space.
 
 pub(crate) mod dir;
 mod free_space;

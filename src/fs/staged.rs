@@ -1,5 +1,5 @@
-//! Staged files and folders: made under a name of their own, counted for signals, removed when dropped, and renamed to
-//! their place when they are published.
+//! Staged files and folders: created under a temporary name, counted for signals, removed when dropped, and renamed when
+//! published.
 
 use std::fs::File;
 use std::path::PathBuf;
@@ -10,7 +10,7 @@ use crate::error::Result;
 use crate::interrupt::{Interrupt, StagedCount};
 use crate::mutex::lock;
 
-/// Removes what was not published. Nothing can be done about a failure here; the next run tries again.
+/// Removes what was not published. A failure is ignored, and the next run tries again.
 struct Guard {
     staged: Arc<Mutex<Staged>>,
     /// Dropped last, so that a signal does not end the process before the removal.
@@ -21,7 +21,7 @@ struct Guard {
 struct Staged {
     parent: Arc<Dir>,
     name: String,
-    /// The folder itself; `None` if it is a file. Open, and so locked, until it is removed.
+    /// The folder itself. `None` for a file. It stays open, and therefore locked, until it is removed.
     dir: Option<Arc<Dir>>,
     published: bool,
 }
@@ -73,7 +73,7 @@ impl Staged {
         }
         let renamed = parent.rename(&self.name, parent, name);
         if !matches!(renamed, Ok(true)) {
-            // Back, if its place is still free.
+            // Restores the old folder if its name is still free.
             let _: Result<bool> = parent.rename(aside, parent, name);
             return renamed;
         }
@@ -90,7 +90,7 @@ pub(crate) struct StagedFile {
 }
 
 impl StagedFile {
-    /// Makes an empty file in `parent`, whose name begins with `prefix`.
+    /// Creates an empty file in `parent` with a name that starts with `prefix`.
     pub fn new(parent: &Arc<Dir>, prefix: &str, interrupt: &Interrupt) -> Result<StagedFile> {
         let count = interrupt.count_staged();
         let (name, file) = staging::make_file(parent, prefix)?;
@@ -100,14 +100,13 @@ impl StagedFile {
         })
     }
 
-    /// For messages that nobody can avoid: the staged name means nothing to a user.
+    /// The staged path, only for messages that cannot name the final path.
     pub fn path(&self) -> PathBuf {
         let staged = self.guard.staged();
         staged.parent.path(&staged.name)
     }
 
-    /// Puts the file at `name` in `dir`. A file that is there is replaced and hands on its mode; where there is a folder
-    /// the answer is `false`.
+    /// Renames the file to `name` in `dir`. An existing file is replaced and its mode is kept. `false` if `name` is a folder.
     pub fn publish(&mut self, dir: &Dir, name: &str) -> Result<bool> {
         dir.copy_mode(name, &self.file)?;
         let mut staged = self.guard.staged();
@@ -116,7 +115,7 @@ impl StagedFile {
         Ok(published)
     }
 
-    /// Puts the file at `name` in its own folder; `false` if that is taken.
+    /// Renames the file to `name` in its own folder. `false` if that exists.
     pub fn publish_to_free(&mut self, name: &str) -> Result<bool> {
         let mut staged = self.guard.staged();
         let published = staged.parent.rename_to_free(&staged.name, name)?;
@@ -127,15 +126,15 @@ impl StagedFile {
 
 /// A staged folder, locked until it is dropped.
 pub(crate) struct StagedDir {
-    /// The file [`staging::LOCK`] in it, empty at first. Closed before the folder is removed: NFS does not remove what is
-    /// open.
+    /// The file [`staging::LOCK`] in the folder, empty at first. It is closed before the folder is removed, because NFS does
+    /// not remove open files.
     pub lock: File,
     pub dir: Arc<Dir>,
     guard: Guard,
 }
 
 impl StagedDir {
-    /// Makes a folder in `parent`, whose name begins with `prefix`.
+    /// Creates a folder in `parent` with a name that starts with `prefix`.
     pub fn new(parent: &Arc<Dir>, prefix: &str, interrupt: &Interrupt) -> Result<StagedDir> {
         let count = interrupt.count_staged();
         let (name, dir, lock) = staging::make_folder(parent, prefix)?;
@@ -147,7 +146,7 @@ impl StagedDir {
         })
     }
 
-    /// Renames the folder to `name`; `false` if something is there that is not an empty folder.
+    /// Renames the folder to `name`. `false` if that exists and is not an empty folder.
     pub fn publish(&mut self, name: &str) -> Result<bool> {
         let mut staged = self.guard.staged();
         let published = staged.parent.rename(&staged.name, &staged.parent, name)?;
@@ -155,13 +154,13 @@ impl StagedDir {
         Ok(published)
     }
 
-    /// Somebody has moved the folder to another parent: it is to be removed there.
+    /// Records that another run has moved the folder to another parent, where it must be removed.
     pub fn was_moved_to(&mut self, parent: &Arc<Dir>) {
         self.guard.staged().parent = parent.clone();
     }
 
-    /// Puts the folder in the place of the folder `name`, which is `old` and is removed when this is dropped. Where names
-    /// cannot be swapped, `old` is called `aside` for a moment. `false` if somebody else has put a folder there meanwhile.
+    /// Replaces the folder `name`, which is `old` and is removed when this is dropped. If the file system cannot swap names,
+    /// `old` is named `aside` in between. `false` if another run has created a folder there in between.
     pub fn exchange(&mut self, name: &str, aside: &str, old: &Arc<Dir>) -> Result<bool> {
         let mut staged = self.guard.staged();
         if staged.parent.exchange(&staged.name, name)? {
@@ -200,7 +199,7 @@ mod tests {
         };
         assert_eq!(published(), ["dir", "file"]);
 
-        // What is replaced is removed, whether names can be swapped or not.
+        // A replaced folder is removed, whether or not names can be swapped.
         for inner in ["one", "two", "three"] {
             let mut dir = StagedDir::new(&parent, "x-", &interrupt).unwrap();
             dir.dir.make_folder(inner).unwrap();
@@ -222,7 +221,7 @@ mod tests {
         let mut file = StagedFile::new(&parent, "x-", &interrupt).unwrap();
         let mut dir = StagedDir::new(&parent, "x-", &interrupt).unwrap();
         dir.dir.make_folder("inner").unwrap();
-        // Neither place is free.
+        // Both names exist.
         assert!(!file.publish_to_free("file").unwrap());
         assert!(!dir.publish("dir").unwrap());
         drop((file, dir));

@@ -1,4 +1,4 @@
-//! A file of its own that is published together with an output.
+//! A file that is published together with an output.
 
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -10,8 +10,8 @@ use super::{Dir, StagedFile, staging};
 use crate::error::{Error, Result};
 use crate::interrupt::Interrupt;
 
-/// A document that is staged next to its place from the start, so that a folder that cannot be written to is found out
-/// before the work is done, not after.
+/// A document that is staged in its folder from the start, so that a folder that cannot be written to is an error before the
+/// work is done.
 pub(crate) struct StagedDocument {
     staged: StagedFile,
     parent: Arc<Dir>,
@@ -40,7 +40,7 @@ impl StagedDocument {
         })
     }
 
-    /// Writes the content, all of it.
+    /// Writes the whole content.
     pub fn write(&mut self, bytes: &[u8]) -> Result<()> {
         let file = &mut self.staged.file;
         file.write_all(bytes)
@@ -51,7 +51,7 @@ impl StagedDocument {
         Ok(())
     }
 
-    /// Puts the document in its place, where it replaces what is there.
+    /// Renames the document to its final name, and replaces an existing file.
     pub fn publish(mut self) -> Result<()> {
         if !self.staged.publish(&self.parent, &self.name)? {
             return Err(Error::NotAFile { name: self.name });

@@ -1,9 +1,9 @@
-//! The locks of staged files and folders, and what becomes of those whose maker died.
+//! Locks of staged files and folders, and removal of those that killed runs left.
 //!
-//! The maker holds its file or folder locked. What has one of our names and is not locked was left behind by a run that
-//! was killed; whoever comes next removes it. A maker checks after locking that it was not taken for such.
+//! A run locks what it stages. A staged file or folder without a lock was left by a killed run, and the next run removes it.
+//! After locking, a run checks that no other run has removed its file or folder in between.
 //!
-//! A folder is locked itself, and a file in it is too: NFS locks folders for the one machine only, and files for all.
+//! A folder is locked together with a file in it, because NFS locks folders only on one machine, and files on all.
 
 use std::fs::{File, TryLockError};
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -14,23 +14,23 @@ use rustix::fs::FileType;
 use crate::error::{Error, Result};
 use crate::fs::Dir;
 
-/// The file in a staged folder that is locked. A layout has this file anyway.
+/// The file in a staged folder that is locked. Every layout has this file.
 pub(crate) const LOCK: &str = "oci-layout";
 
-/// What the staged form of `name` begins with.
+/// The prefix of staged names for `name`.
 pub(crate) fn prefix(name: &str) -> String {
-    // The longest name a file can have is 255 bytes; the unique part makes up for what is cut off.
+    // File names have at most 255 bytes. The unique part makes up for the part that is cut off.
     let end = name.floor_char_boundary(180);
     format!(".{}.ocify-", &name[..end])
 }
 
-/// Makes a folder in `parent`. It and the file [`LOCK`] in it are locked for as long as they are open.
+/// Creates a folder in `parent`. The folder and the file [`LOCK`] in it are locked as long as they are open.
 pub(super) fn make_folder(parent: &Dir, prefix: &str) -> Result<(String, Dir, File)> {
     loop {
         let name = unique(prefix);
         parent.make_folder(&name)?;
         let locked = lock_folder(parent, &name).inspect_err(|_| {
-            // That it cannot be removed either is not the error to report.
+            // The first error is the one to report.
             let _: Result<()> = parent.remove_folder(&name);
         })?;
         if let Some((folder, lock)) = locked {
@@ -39,7 +39,7 @@ pub(super) fn make_folder(parent: &Dir, prefix: &str) -> Result<(String, Dir, Fi
     }
 }
 
-/// Locks a folder that was just made; `None` when somebody took it for left behind meanwhile.
+/// Locks a folder that was just created. `None` if another run has removed it as stale in between.
 fn lock_folder(parent: &Dir, name: &str) -> Result<Option<(Dir, File)>> {
     let Some(folder) = parent.folder(name)? else {
         return Ok(None);
@@ -49,7 +49,7 @@ fn lock_folder(parent: &Dir, name: &str) -> Result<Option<(Dir, File)>> {
     }
     let lock = match folder.create(LOCK) {
         Ok(Some(lock)) => lock,
-        // Nobody else makes one.
+        // No other run creates one.
         Ok(None) => return Ok(None),
         Err(error) => {
             let gone = parent.identity(name)?.is_none();
@@ -60,7 +60,7 @@ fn lock_folder(parent: &Dir, name: &str) -> Result<Option<(Dir, File)>> {
     Ok(locked.then_some((folder, lock)))
 }
 
-/// Makes a file in `parent`, locked for as long as it is open.
+/// Creates a file in `parent`, which is locked as long as it is open.
 pub(super) fn make_file(parent: &Dir, prefix: &str) -> Result<(String, File)> {
     loop {
         let name = unique(prefix);
@@ -76,17 +76,17 @@ pub(super) fn make_file(parent: &Dir, prefix: &str) -> Result<(String, File)> {
     }
 }
 
-/// Locks what was just made; `false` when somebody took it for left behind meanwhile.
+/// Locks a file or folder that was just created. `false` if another run has removed it as stale in between.
 fn lock_new(parent: &Dir, name: &str, file: &File) -> Result<bool> {
     match file.try_lock() {
         Ok(()) => Ok(parent.identity(name)?.is_some()),
         Err(TryLockError::WouldBlock) => Ok(false),
-        // Where this cannot be locked, nobody else can lock it either, so nobody takes it for left behind.
+        // If it cannot be locked, no other run can lock it either, and none takes it for stale.
         Err(TryLockError::Error(_)) => Ok(true),
     }
 }
 
-/// A name nobody else uses.
+/// A unique name.
 fn unique(prefix: &str) -> String {
     static COUNT: AtomicU32 = AtomicU32::new(0);
     let now = SystemTime::now().duration_since(UNIX_EPOCH);
@@ -95,8 +95,8 @@ fn unique(prefix: &str) -> String {
     format!("{prefix}{:x}-{nanoseconds:x}-{count:x}", std::process::id())
 }
 
-/// Removes what earlier runs that were killed have left under `prefix`; `before` is called with a folder that is about
-/// to go. Failing to is no reason not to go on: somebody else may be removing it too, or it may not be ours to remove.
+/// Removes what killed runs have left under `prefix`. `before` is called with each folder before it is removed. Failures are
+/// ignored, because another run may be removing the same, or it may belong to another user.
 pub(crate) fn remove_stale(folder: &Dir, prefix: &str, before: impl Fn(&Dir) -> Result<()>) {
     let Ok(names) = folder.names() else { return };
     for (name, kind) in names {
@@ -106,7 +106,7 @@ pub(crate) fn remove_stale(folder: &Dir, prefix: &str, before: impl Fn(&Dir) -> 
     }
 }
 
-/// Whether the maker of a staged folder still holds it. Whether one that cannot be looked at is in use, nobody knows.
+/// Whether a staged folder is locked by its run. A folder that cannot be opened counts as locked.
 pub(crate) fn is_in_use(folder: &Dir, name: &str) -> bool {
     let Ok(Some(inner)) = folder.folder(name) else {
         return true;
@@ -131,7 +131,7 @@ fn remove_if_stale(
         let Some(inner) = folder.folder(name)? else {
             return Ok(());
         };
-        // Held until the folder is gone.
+        // Locked until the folder is removed.
         if inner.file().try_lock().is_err() {
             return Ok(());
         }
@@ -140,17 +140,17 @@ fn remove_if_stale(
                 return Ok(());
             }
             before(&inner)?;
-            // Closed before it is removed: NFS keeps what is open under another name, and the folder with it.
+            // Closed before removal, because NFS keeps open files, and their folder, under another name.
         } else {
             let names = inner.names()?;
             if names.is_empty() {
-                // On another machine it may be getting its lock right now, and is then not empty.
+                // A run on another machine may be creating the lock, and the folder is then not empty.
                 return folder.remove_empty_folder(name);
             }
             if names.iter().any(|(name, _)| name == LOCK) {
                 return Ok(());
             }
-            // Somebody began to remove it.
+            // Another run has begun to remove it.
             before(&inner)?;
         }
         folder.remove_folder(name)?;
@@ -174,7 +174,7 @@ mod tests {
         (scratch, folder)
     }
 
-    /// Somebody has removed what was just made, or is about to, and its maker notices.
+    /// A run notices that another run has removed, or is removing, what it has just created.
     #[test]
     fn what_is_taken_for_left_behind_is_not_used() {
         let (_scratch, parent) = scratch();
@@ -195,7 +195,7 @@ mod tests {
         assert!(lock_folder(&parent, "b").unwrap().is_none());
     }
 
-    /// Locks of folders do not reach other machines: here nobody sees that of the folder, and the file's alone counts.
+    /// Locks on folders are not visible on other machines. Here only the file is locked.
     #[test]
     fn the_lock_in_a_folder_is_enough() {
         let (_scratch, parent) = scratch();
@@ -208,7 +208,7 @@ mod tests {
         assert_eq!(parent.identity(&name).unwrap(), None);
     }
 
-    /// What is made while others look for what was left behind is there, and is locked until the end.
+    /// Files and folders that are created while other runs remove stale ones stay, and stay locked.
     #[test]
     fn making_and_removing_at_the_same_time() {
         let (_scratch, parent) = scratch();

@@ -8,14 +8,14 @@ use serde_json::{Map, Value};
 use super::Platform;
 use crate::digest::Digest;
 
-/// What names a blob: media type, digest and size, and what else is said of it.
+/// A reference to a blob: media type, digest, size and further fields.
 ///
-/// <https://github.com/opencontainers/image-spec/blob/v1.1.1/descriptor.md>. Fields that are not listed here are lost:
-/// documents that pass through are kept as bytes or edited as JSON, not by way of this type.
+/// <https://github.com/opencontainers/image-spec/blob/v1.1.1/descriptor.md>. Other fields are
+/// lost, so documents are copied as bytes or edited as JSON, never rebuilt from this type.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Descriptor {
-    /// The blob's media type; Docker leaves it out here and there.
+    /// The media type of the blob. Empty where Docker leaves it out.
     #[serde(default)]
     pub media_type: String,
     /// The blob's digest.
@@ -25,22 +25,22 @@ pub struct Descriptor {
     /// What kind of artifact a manifest is.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub artifact_type: Option<String>,
-    /// Where else the blob may be had. Never used to fetch anything.
+    /// Locations for downloading the blob. Never used to download anything.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub urls: Option<Vec<String>>,
-    /// The blob's content in base64. Must agree with the digest.
+    /// The content of the blob in base64. Must match the digest.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub data: Option<String>,
-    /// What the image runs on.
+    /// The platform of the image.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub platform: Option<Platform>,
-    /// Names and notes.
+    /// The annotations.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub annotations: Option<Map<String, Value>>,
 }
 
 impl Descriptor {
-    /// A descriptor of `digest` with nothing else said of it.
+    /// A descriptor without optional fields.
     #[must_use]
     pub fn new(media_type: impl Into<String>, digest: Digest, size: u64) -> Descriptor {
         Descriptor {
@@ -55,13 +55,13 @@ impl Descriptor {
         }
     }
 
-    /// Whether there is a place where else the blob may be had.
+    /// Whether the descriptor has at least one URL.
     #[must_use]
     pub fn has_urls(&self) -> bool {
         self.urls.as_ref().is_some_and(|urls| !urls.is_empty())
     }
 
-    /// What it is called below an index: its platform or digest.
+    /// The label of the image inside an index: its platform or digest.
     #[must_use]
     pub fn label(&self) -> String {
         let platform = self.platform.as_ref();
@@ -75,19 +75,19 @@ impl Descriptor {
     }
 }
 
-/// A manifest, index or config: its bytes, with what names them.
+/// A manifest, index or config: its bytes with media type and digest.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Document {
     /// Its media type.
     pub media_type: String,
     /// The digest of `bytes`.
     pub digest: Digest,
-    /// The document itself.
+    /// The bytes of the document.
     pub bytes: Arc<[u8]>,
 }
 
 impl Document {
-    /// Names `bytes` by their SHA-256 digest.
+    /// A document with the SHA-256 digest of `bytes`.
     #[must_use]
     pub fn new(media_type: impl Into<String>, bytes: impl Into<Arc<[u8]>>) -> Document {
         let bytes = bytes.into();

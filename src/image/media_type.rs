@@ -1,4 +1,4 @@
-//! Media types of OCI and of Docker, and which of OCI's stands for which of Docker's.
+//! Media types of OCI and Docker, and the conversion from Docker's to OCI's.
 
 use crate::compression::Codec;
 use crate::findings::Code;
@@ -9,7 +9,7 @@ pub const MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json";
 pub const INDEX: &str = "application/vnd.oci.image.index.v1+json";
 /// An image's config.
 pub const CONFIG: &str = "application/vnd.oci.image.config.v1+json";
-/// The config of an artifact that needs none.
+/// The empty config of an artifact.
 pub const EMPTY: &str = "application/vnd.oci.empty.v1+json";
 
 /// Docker's schema 2 manifest.
@@ -28,7 +28,7 @@ const FOREIGN_LAYER: &str = "application/vnd.oci.image.layer.nondistributable.v1
 const DOCKER_LAYER: &str = "application/vnd.docker.image.rootfs.diff.tar";
 const DOCKER_FOREIGN_LAYER: &str = "application/vnd.docker.image.rootfs.foreign.diff.tar";
 
-/// What a manifest's or index's media type says that it is.
+/// The kinds of documents, by media type.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
     /// An image manifest, OCI's or Docker's schema 2.
@@ -41,7 +41,7 @@ pub enum Kind {
     Other,
 }
 
-/// The kind of document that a media type stands for.
+/// The kind of document with this media type.
 #[must_use]
 pub fn kind(media_type: &str) -> Kind {
     match media_type {
@@ -52,7 +52,7 @@ pub fn kind(media_type: &str) -> Kind {
     }
 }
 
-/// Whether a config of this media type is an image's. Old schema 2 manifests name it `application/octet-stream`.
+/// Whether this is the media type of an image's config. Old schema 2 manifests use `application/octet-stream`.
 #[must_use]
 pub fn is_image_config(media_type: &str) -> bool {
     matches!(
@@ -61,21 +61,21 @@ pub fn is_image_config(media_type: &str) -> bool {
     )
 }
 
-/// What a layer's media type says of it.
+/// The kinds of layers, by media type.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum LayerKind {
     /// A file system layer.
     Layer,
     /// A file system layer that must not be pushed to most registries.
     Foreign,
-    /// Not a file system layer: carried along as it is.
+    /// Not a file system layer. Copied unchanged.
     Other,
 }
 
-/// The kind of layer that a media type, OCI's or Docker's, stands for, whatever its codec.
+/// The kind of layer with this media type of OCI or Docker, in any codec.
 #[must_use]
 pub fn layer_kind(media_type: &str) -> LayerKind {
-    // The codec is found in the layer's bytes, so what a suffix claims does not matter here.
+    // The codec is detected from the bytes of the layer, so the suffix does not matter here.
     let bases = [
         (LAYER, LayerKind::Layer),
         (DOCKER_LAYER, LayerKind::Layer),
@@ -101,8 +101,8 @@ pub(crate) fn is_docker_layer(media_type: &str) -> bool {
         .any(|suffix| matches!(suffix, "" | ".gzip"))
 }
 
-/// Whether a layer is a signature, an attestation or a bill of materials as cosign stores them: under a config that calls
-/// itself an image's. <https://github.com/sigstore/cosign/blob/v2.5.0/specs/SIGNATURE_SPEC.md>
+/// Whether a layer is a signature, an attestation or a bill of materials of cosign, which stores them in manifests with the
+/// media type of an image config. <https://github.com/sigstore/cosign/blob/v2.5.0/specs/SIGNATURE_SPEC.md>
 #[must_use]
 pub fn is_of_cosign(media_type: &str) -> bool {
     matches!(
@@ -120,7 +120,7 @@ pub fn is_of_cosign(media_type: &str) -> bool {
     )
 }
 
-/// The codec that a layer's media type stands for; `None` for what is no file system layer.
+/// The codec that a layer's media type names. `None` if it is not a file system layer.
 #[must_use]
 pub fn layer_codec(media_type: &str) -> Option<Codec> {
     if layer_kind(media_type) == LayerKind::Other {
@@ -133,7 +133,7 @@ pub fn layer_codec(media_type: &str) -> Option<Codec> {
     Some(declared.map_or(Codec::None, |(_, codec)| *codec))
 }
 
-/// OCI's media type for a file system layer in `codec`, or `None` when OCI has none for it (bzip2, xz).
+/// OCI's media type for a file system layer in `codec`. `None` if OCI has none (bzip2, xz).
 #[must_use]
 pub fn layer(foreign: bool, codec: Codec) -> Option<String> {
     let base = if foreign { FOREIGN_LAYER } else { LAYER };
@@ -145,7 +145,7 @@ pub fn layer(foreign: bool, codec: Codec) -> Option<String> {
     }
 }
 
-/// OCI's media type for one of Docker's; others stay as they are.
+/// Converts a media type of Docker to OCI's. Other media types are returned unchanged.
 #[must_use]
 pub fn to_oci(media_type: &str) -> String {
     match media_type {
@@ -153,7 +153,7 @@ pub fn to_oci(media_type: &str) -> String {
         DOCKER_LIST => INDEX.to_owned(),
         DOCKER_CONFIG => CONFIG.to_owned(),
         other => {
-            // Layers that are absent cannot be looked into; what they claim is all there is to go by.
+            // The codec of a missing layer cannot be detected, so its media type is trusted.
             let renamed = other
                 .strip_prefix(DOCKER_FOREIGN_LAYER)
                 .map(|suffix| (FOREIGN_LAYER, suffix))
@@ -171,7 +171,7 @@ pub fn to_oci(media_type: &str) -> String {
     }
 }
 
-/// What is wrong with a layer's media type, if the layer's codec is another.
+/// The problem of a layer's media type, if the layer is in another codec.
 pub(crate) fn codec_mismatch(media_type: &str, found: Codec) -> Option<(Code, String)> {
     if layer_codec(media_type)? == found {
         return None;

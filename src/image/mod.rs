@@ -1,6 +1,7 @@
-//! What an input holds, as a tree: entries of an index, below them manifests and indexes, below those layers.
+//! The model of an input as a tree: entries, which contain manifests and indexes, which contain layers.
 //!
-//! Reading an input fills this with documents (as bytes) and with the places of blobs; no layer is read yet.
+//! The readers create it from the documents of an input. It contains documents as bytes, and the locations of blobs. No layer
+//! is read for it.
 
 mod absent;
 mod config;
@@ -39,19 +40,19 @@ use crate::digest::{DiffId, Digest};
 use crate::limits;
 use crate::source::Content;
 
-/// The name of an image, on descriptors of `index.json` alone.
+/// The name of an image, on descriptors in index.json.
 pub const REF_NAME: &str = "org.opencontainers.image.ref.name";
 
-/// The fully qualified name that containerd and Docker read.
+/// The fully qualified name, which containerd and Docker read.
 pub const CONTAINERD_NAME: &str = "io.containerd.image.name";
 
-/// On an attestation's descriptor: the digest of the manifest that it is about.
+/// On the descriptor of an attestation: the digest of its subject.
 /// See <https://github.com/moby/buildkit/blob/master/docs/attestations/attestation-storage.md>.
 pub const REFERENCE_DIGEST: &str = "vnd.docker.reference.digest";
 
-/// Whether a manifest is an attestation: its descriptor says what it is about, and none of its layers is of a file system.
+/// Whether a manifest is an attestation: its descriptor names a subject, and none of its layers is a file system layer.
 ///
-/// An annotation alone must not keep the layers of what engines run from being checked.
+/// The annotation alone is not enough, because it must not prevent the check of layers that engines run.
 pub(crate) fn is_attestation<'a>(
     annotated: bool,
     mut layer_media_types: impl Iterator<Item = &'a str>,
@@ -62,19 +63,19 @@ pub(crate) fn is_attestation<'a>(
 /// The content of `oci-layout`.
 pub const LAYOUT_FILE: &[u8] = br#"{"imageLayoutVersion":"1.0.0"}"#;
 
-/// One image (or index, or artifact) with all the names that it has.
+/// An image, index or artifact with all its names.
 #[derive(Debug, Clone)]
 pub struct Entry {
-    /// One for each descriptor that `index.json` gets for it. At least one; an image without a name has a nameless one.
+    /// One for each descriptor that index.json gets. Never empty: an image without a name has one reference without a name.
     pub references: Vec<Reference>,
     /// The image itself.
     pub node: Node,
 }
 
-/// A name of an entry, and what else its descriptor says.
+/// A name of an entry, with the other fields of its descriptor.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Reference {
-    /// `org.opencontainers.image.ref.name`, as the input gives it.
+    /// `org.opencontainers.image.ref.name`, as in the input.
     pub name: Option<String>,
     /// `io.containerd.image.name`, fully qualified.
     pub containerd_name: Option<String>,
@@ -84,53 +85,53 @@ pub struct Reference {
     pub artifact_type: Option<String>,
 }
 
-/// What a descriptor points to.
+/// What a descriptor refers to.
 #[derive(Debug, Clone)]
 pub enum Node {
     /// An image or artifact, shared by all that select it.
     Manifest(Arc<Manifest>),
     /// Several, for platforms or with attestations.
     Index(Index),
-    /// A blob of an unknown media type, carried along as it is.
+    /// A blob with an unknown media type. Copied unchanged.
     Blob(Blob),
     /// Not in the input, or not all of it.
     Absent {
         /// As it was read.
         descriptor: Descriptor,
-        /// The file that it would be.
+        /// The missing file.
         missing: String,
     },
 }
 
-/// An index with what it points to.
+/// An index with its manifests.
 #[derive(Debug, Clone)]
 pub struct Index {
     /// As it was read.
     pub document: Document,
-    /// Its descriptors, each with what it points to.
+    /// Its descriptors, each with the node it refers to.
     pub children: Vec<(Descriptor, Node)>,
 }
 
-/// An image's (or artifact's) manifest with what it points to.
+/// The manifest of an image or artifact, with its config and layers.
 #[derive(Debug, Clone)]
 pub struct Manifest {
-    /// As it was read; `None` when the input's format has no such document, or one that must be made anew.
+    /// As it was read. `None` if the format of the input has no such document, or if a new one must be created.
     pub document: Option<Document>,
-    /// Whether `document` lists the layers in an order that is not the config's.
+    /// Whether `document` lists the layers in another order than the config.
     pub reordered: bool,
     /// The config.
     pub config: Config,
     /// The layers, the base first.
     pub layers: Vec<Layer>,
-    /// The manifest that this one is about.
+    /// The subject, which this manifest refers to.
     pub subject: Option<Digest>,
-    /// `artifactType`, if it is not empty.
+    /// `artifactType`. `None` if it is empty.
     pub artifact_type: Option<String>,
-    /// What this image was known as before.
+    /// Documents of earlier formats.
     pub known_as: KnownAs,
 }
 
-/// What an image was in formats that are no longer there after the conversion.
+/// Documents of formats that the output does not contain.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct KnownAs {
     /// Its schema 1 manifest.
@@ -142,11 +143,11 @@ pub struct KnownAs {
 pub struct Schema1Document {
     /// With signatures or without.
     pub media_type: &'static str,
-    /// Of the signed payload; of the file, if it is not signed.
+    /// Digest of the signed payload, or of the file if it is not signed.
     pub digest: Digest,
-    /// The file.
+    /// The bytes of the file.
     pub bytes: Vec<u8>,
-    /// Its layers, the base first, consecutive ones of one ID once. Their v1 metadata is in [`V1Config`].
+    /// Its layers, the base first. Consecutive layers with the same ID are listed once. Their v1 metadata is in [`V1Config`].
     pub layers: Vec<FsLayer>,
 }
 
@@ -155,59 +156,59 @@ pub struct Schema1Document {
 pub struct FsLayer {
     /// `blobSum`.
     pub blob: Digest,
-    /// Whether its metadata says that it is empty.
+    /// Whether the metadata marks the layer as empty.
     pub throwaway: bool,
 }
 
 /// A manifest's config.
 #[derive(Debug, Clone)]
 pub enum Config {
-    /// An image's, copied byte for byte.
+    /// The config of an image, copied byte for byte.
     Image(ImageConfig),
-    /// An artifact's, carried along.
+    /// The config of an artifact, copied unchanged.
     Other(Blob),
-    /// To be made of v1 metadata once the `diff_ids` are known.
+    /// Created from v1 metadata when the `diff_ids` are known.
     V1 {
         /// The metadata.
         metadata: V1Config,
-        /// What the config will say, but for the `diff_ids`.
+        /// The fields of the config, except the `diff_ids`.
         view: ConfigView,
     },
-    /// Not in the input or not readable, which is a finding that stops a conversion.
+    /// Missing or unreadable. A finding that stops a conversion says why.
     Unreadable,
 }
 
 /// A layer of a manifest.
 #[derive(Debug, Clone)]
 pub enum Layer {
-    /// A file system layer that is here.
+    /// A file system layer in the input.
     Tar(TarLayer),
-    /// A file system layer that is not here. If it may be had from elsewhere, its descriptor is carried over; else that is
-    /// a finding that stops a conversion.
+    /// A file system layer that the input lacks. If it has URLs, its descriptor is kept. Otherwise a finding stops the
+    /// conversion.
     Absent {
-        /// As it was read; `None` where the input's format has none.
+        /// As it was read. `None` if the format of the input has none.
         descriptor: Option<Descriptor>,
         /// From the config.
         diff_id: Option<DiffId>,
     },
-    /// Something else, carried along as it is.
+    /// Another blob, copied unchanged.
     Other(Blob),
 }
 
 /// A file system layer.
 #[derive(Debug, Clone)]
 pub struct TarLayer {
-    /// Where its bytes are, in whatever codec.
+    /// The bytes, in any codec.
     pub content: Content,
-    /// The name of that file, as the document that refers to it has it.
+    /// The name of the file, as spelled in the document that refers to it.
     pub file: String,
-    /// From the manifest; `None` when the input's format has none.
+    /// From the manifest. `None` if the format of the input has none.
     pub descriptor: Option<Descriptor>,
-    /// The digest that its bytes must have, from the descriptor or from a name made of it.
+    /// The expected digest, from the descriptor or from the name of the file.
     pub digest: Option<Digest>,
-    /// From the config; `None` when the config is yet to be made.
+    /// From the config. `None` if the config does not exist yet.
     pub diff_id: Option<DiffId>,
-    /// Not to be distributed.
+    /// Whether it must not be distributed.
     pub foreign: bool,
     /// Set if it is not from the input whose image has it.
     pub fill: Option<Fill>,
@@ -226,19 +227,19 @@ pub struct Fill {
     pub encoder: Option<String>,
 }
 
-/// A blob that is carried along.
+/// A blob that is copied unchanged.
 #[derive(Debug, Clone)]
 pub struct Blob {
     /// As it was read.
     pub descriptor: Descriptor,
-    /// Its bytes.
+    /// The bytes.
     pub content: Content,
-    /// The name of that file.
+    /// The name of the file.
     pub file: String,
 }
 
 impl Entry {
-    /// The name in messages: the first name, or `@` and its number.
+    /// The label in messages: the first name, or `@` and the number.
     #[must_use]
     pub fn label(&self, number: usize) -> String {
         let mut names = self.references.iter().filter_map(Reference::display_name);
@@ -249,7 +250,7 @@ impl Entry {
 }
 
 impl Reference {
-    /// The name that users know it by.
+    /// The name for users.
     #[must_use]
     pub fn display_name(&self) -> Option<&str> {
         self.name.as_deref().or(self.containerd_name.as_deref())
@@ -280,7 +281,7 @@ impl Node {
         }
     }
 
-    /// Calls `visit` with this node and all below it, parents first.
+    /// Calls `visit` with this node and all nodes in it, parents first.
     pub fn walk<'a>(&'a self, visit: &mut dyn FnMut(&'a Node)) {
         visit(self);
         if let Node::Index(index) = self {
@@ -290,7 +291,7 @@ impl Node {
         }
     }
 
-    /// Whether it is an image or has one, rather than artifacts alone.
+    /// Whether the node is or contains an image.
     pub(crate) fn has_image(&self) -> bool {
         let mut found = false;
         self.walk(&mut |node| {
@@ -317,7 +318,7 @@ impl Node {
 }
 
 impl Manifest {
-    /// What the image runs on, from the config; `None` for artifacts, and where the config does not say.
+    /// The platform in the config. `None` for artifacts, and if the config lacks it.
     #[must_use]
     pub fn platform(&self) -> Option<&Platform> {
         match &self.config {
@@ -327,7 +328,7 @@ impl Manifest {
         }
     }
 
-    /// How many bytes of documents it keeps.
+    /// Approximate memory of its documents and layers, in bytes.
     pub(crate) fn memory(&self) -> u64 {
         let document = self.document.as_ref();
         let config = match &self.config {
@@ -338,7 +339,7 @@ impl Manifest {
         own as u64 + limits::ENTRY_BYTES * self.layers.len() as u64
     }
 
-    /// The digest of the config, where it is known before the layers are read.
+    /// The digest of the config, if it is known before the layers are read.
     #[must_use]
     pub fn image_id(&self) -> Option<Digest> {
         match &self.config {

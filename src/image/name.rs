@@ -1,10 +1,10 @@
-//! Image names as Docker writes them, and their fully qualified form.
+//! Image names in Docker's form, and their fully qualified form.
 //!
 //! Grammar and defaults: <https://github.com/distribution/reference/blob/main/reference.go> and `normalize.go`.
 
 /// The fully qualified form of a Docker name: `app` becomes `docker.io/library/app:latest`.
 ///
-/// A name that Docker would not take comes back as it is.
+/// A name that Docker refuses is returned unchanged.
 #[must_use]
 pub fn fully_qualified(name: &str) -> String {
     let (path, rest) = split_path(name);
@@ -47,7 +47,7 @@ pub fn familiar(name: &str) -> &str {
     }
 }
 
-/// The name when it is one that `docker load` takes as a tag: `[domain/]path:tag`.
+/// Returns the name if `docker load` accepts it as a tag: `[domain/]path:tag`.
 #[must_use]
 pub fn tagged_reference(name: &str) -> Option<&str> {
     let (_, rest) = split_path(name);
@@ -65,12 +65,12 @@ fn split_path(name: &str) -> (&str, &str) {
     name.split_at(end)
 }
 
-/// The part before the first slash is a host when it could not be a path: it has a dot or a port, or is `localhost`.
+/// Whether the part before the first slash is a host: it has a dot, a port or capital letters, or is `localhost`.
 fn is_domain(first: &str) -> bool {
     first.contains(['.', ':']) || first == "localhost" || first.to_lowercase() != first
 }
 
-/// Whether a name with a domain fits Docker's grammar.
+/// Whether a name with a domain matches Docker's grammar.
 fn is_reference(name: &str) -> bool {
     let (path, rest) = split_path(name);
     let Some((domain, path)) = path.split_once('/') else {
@@ -102,7 +102,7 @@ fn is_reference(name: &str) -> bool {
         && tag.flatten().is_none_or(tag_fits)
 }
 
-/// Whether a name fits the grammar of `org.opencontainers.image.ref.name`:
+/// Whether a name matches the grammar of `org.opencontainers.image.ref.name`:
 /// <https://github.com/opencontainers/image-spec/blob/v1.1.1/annotations.md#pre-defined-annotation-keys>.
 pub(crate) fn is_ref_name(name: &str) -> bool {
     name.split('/').all(|component| {

@@ -5,7 +5,7 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-/// What an image runs on. <https://github.com/opencontainers/image-spec/blob/v1.1.1/image-index.md>
+/// The platform of an image. <https://github.com/opencontainers/image-spec/blob/v1.1.1/image-index.md>
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Platform {
     /// `amd64`, `arm64`, …, as Go names them.
@@ -34,7 +34,7 @@ pub struct Platform {
 }
 
 impl Platform {
-    /// Whether this is what `wanted` asks for: the same system and architecture, and the variant if it names one.
+    /// Whether this platform is `wanted`: the same system and architecture, and the same variant if `wanted` has one.
     #[must_use]
     pub fn fits(&self, wanted: &Platform) -> bool {
         self.os == wanted.os
@@ -54,13 +54,13 @@ impl fmt::Display for Platform {
 }
 
 impl Platform {
-    /// Whether it has the two fields that the specification asks for.
+    /// Whether it has both required fields.
     pub(crate) fn is_complete(&self) -> bool {
         !self.os.is_empty() && !self.architecture.is_empty()
     }
 }
 
-/// Why a string is no platform.
+/// Why a string is not a platform.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{0:?} is not a platform, expected OS/ARCH or OS/ARCH/VARIANT")]
 pub struct PlatformError(String);

@@ -1,4 +1,5 @@
-//! An image after its layers are done, free of any format: what each format's writer makes its documents of.
+//! Images after their layers were converted, independent of any format. The writer of each format creates its documents from
+//! them.
 
 use std::borrow::Cow;
 
@@ -10,16 +11,16 @@ use crate::digest::{DiffId, Digest};
 
 /// An image, or an artifact.
 pub(crate) struct ResolvedImage<'a> {
-    /// The manifest as it was read; `None` where the input has none, or one that must be made again.
+    /// The manifest as it was read. `None` if the input has none, or if a new one must be created.
     pub original: Option<&'a Document>,
     /// The schema 1 manifest as it was read, where it is of that format.
     pub schema1: Option<OriginalSchema1<'a>>,
-    /// Whether `original` lists the layers in another order than this.
+    /// Whether `original` lists the layers in another order.
     pub reordered: bool,
     pub config: ResolvedConfig<'a>,
     /// The base first.
     pub layers: Vec<ResolvedLayer<'a>>,
-    /// The manifest that this one is about, as it is in the output; `None` where that is not among what is converted.
+    /// The subject as in the output. `None` if it is not converted.
     pub subject: Option<Descriptor>,
 }
 
@@ -42,45 +43,45 @@ impl OriginalSchema1<'_> {
 
 /// A manifest's config.
 pub(crate) enum ResolvedConfig<'a> {
-    /// An image's: its digest is the image ID.
+    /// The config of an image. Its digest is the image ID.
     Image {
         document: Cow<'a, Document>,
         platform: Option<&'a Platform>,
     },
-    /// An artifact's.
+    /// The config of an artifact.
     Other(&'a Descriptor),
 }
 
-/// A layer as it is in the output.
+/// A layer of the output.
 pub(crate) struct ResolvedLayer<'a> {
-    /// As the manifest of the input lists it.
+    /// The descriptor in the manifest of the input.
     pub original: Option<&'a Descriptor>,
     pub digest: Digest,
     pub size: u64,
-    /// `None` for what is not a file system layer.
+    /// `None` if it is not a file system layer.
     pub codec: Option<Codec>,
-    /// `None` for what is not a file system layer.
+    /// `None` if it is not a file system layer.
     pub diff_id: Option<DiffId>,
-    /// Not to be distributed.
+    /// Whether it must not be distributed.
     pub foreign: bool,
-    /// Whether the output has its blob.
+    /// Whether the output contains the blob.
     pub present: bool,
-    /// Where else it may be had.
+    /// Locations for downloading the blob.
     pub urls: &'a [String],
-    /// Of what is not a file system layer; for the others it follows from codec and format.
+    /// Set if it is not a file system layer. For file system layers it follows from codec and format.
     pub media_type: Option<&'a str>,
-    /// What is said of it in the input, and is still true.
+    /// The annotations of the input that are still valid.
     pub annotations: Map<String, Value>,
 }
 
 impl ResolvedLayer<'_> {
-    /// Whether its bytes are not those that the manifest of the input lists.
+    /// Whether its bytes differ from those in the input.
     pub fn is_new(&self) -> bool {
         self.original.is_none_or(|old| old.digest != self.digest)
     }
 }
 
-/// An index with all that is left of it.
+/// An index without what was left out.
 pub(crate) struct ResolvedIndex<'a> {
     /// The index as it was read.
     pub original: &'a Document,

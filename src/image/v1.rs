@@ -1,22 +1,22 @@
-//! V1 metadata: what images had before they had configs.
+//! V1 metadata, which images had before configs existed.
 
 use std::sync::Arc;
 
-/// V1 metadata of an image, the base first. A config is made of it once the layers' `diff_ids` are known.
+/// V1 metadata of an image, the base first. The config is created from it when the `diff_ids` of the layers are known.
 #[derive(Debug, Clone)]
 pub enum V1Config {
-    /// Of a schema 1 manifest: the config is the one that skopeo makes.
+    /// From a schema 1 manifest. The config is the one that skopeo creates.
     Schema1(Vec<V1Layer>),
-    /// Of a `docker save` archive before 1.10: the config is the one that `docker load` makes.
+    /// From a `docker save` archive before 1.10. The config is the one that `docker load` creates.
     Docker(Vec<V1Layer>),
 }
 
 /// The v1 metadata of one layer.
 #[derive(Debug, Clone)]
 pub struct V1Layer {
-    /// Its JSON.
+    /// The JSON document.
     pub json: Arc<[u8]>,
-    /// Whether it is in the history alone.
+    /// Whether the layer is empty, and only part of the history.
     pub empty: bool,
 }
 

@@ -1,4 +1,4 @@
-//! Both ends of a layer: opening it, and seeing at its end whether it is what it must be.
+//! The start and the end of a layer: opening it, and checking it after the last byte.
 
 use super::examination::Examination;
 use super::pipeline::Run;
@@ -8,16 +8,16 @@ use super::{Action, Examined, Job, Outcome};
 use crate::compression::Codec;
 use crate::error::Result;
 
-/// A layer that is about to be read.
+/// An open layer that has not been read.
 pub(super) struct Opened<'a> {
     pub source: Result<Source, Flaw>,
-    /// Made only when there is something to write, except where the input is cloned.
+    /// Created when the first bytes are written, except where the input is cloned.
     pub writer: Option<Box<Writer<'a>>>,
 }
 
 impl<'a> Run<'a> {
-    /// Opens a layer. A kept one that is a file is cloned if possible, and it is the clone that is read and checked, since
-    /// nobody else can change it as they can the input.
+    /// Opens a layer. If its bytes are kept and it is a whole file, it is cloned where possible. The clone is then read and
+    /// checked, because other programs can change the input but not the clone.
     pub fn open(&self, job: &'a Job) -> Result<Opened<'a>> {
         let (mut clone, mut writer) = (None, None);
         if !self.ordered
@@ -34,7 +34,7 @@ impl<'a> Run<'a> {
         Ok(Opened { source, writer })
     }
 
-    /// What a layer turned out to be, all of which has been hashed and written.
+    /// Checks a layer whose bytes were all hashed and written, and returns the result.
     pub fn finish_layer(&self, layer: usize) -> Result<(Examined, Option<Outcome>)> {
         let job = &self.jobs[layer];
         let (examination, writer, read) = {
@@ -66,7 +66,7 @@ impl<'a> Run<'a> {
         Ok((examined, outcome))
     }
 
-    /// `None` where nothing is written.
+    /// `None` if nothing is written.
     pub fn new_writer(&self, job: &'a Job) -> Result<Option<Box<Writer<'a>>>> {
         match (job.action, self.target) {
             (Action::Check { .. }, _) | (_, None) => Ok(None),

@@ -1,4 +1,4 @@
-//! What is found out about the bytes of a blob while they pass by.
+//! Examines the bytes of a blob while they are read.
 
 use super::{Job, sniff};
 use crate::compression::Codec;
@@ -6,10 +6,10 @@ use crate::digest::{Digest, Hasher};
 use crate::findings::Code;
 use crate::tar::TarCheck;
 
-/// The most paths of a layer that are remembered: 3 MiB of memory, so that many layers at once stay within bounds.
+/// Maximum number of paths to remember for a layer: 3 MiB of memory, so that many layers fit into memory at once.
 const MAX_PATHS: usize = 1 << 17;
 
-/// Takes the decoded bytes or, when they are not decoded, the raw ones.
+/// Examines the decoded bytes or, if the blob is not decoded, the raw bytes.
 pub(super) struct Examination {
     hasher: Hasher,
     tar: Option<TarCheck>,
@@ -17,12 +17,12 @@ pub(super) struct Examination {
     beginning: Option<Vec<u8>>,
 }
 
-/// What was found out.
+/// The result of an examination.
 pub(super) struct Seen {
     pub digest: Digest,
-    /// What is wrong with the tar that the bytes are.
+    /// Problems of the tar.
     pub tar: Vec<(Code, String)>,
-    /// What a plain layer begins with, if that is not a tar.
+    /// The first bytes of a plain layer, if they are not those of a tar.
     pub not_tar: Option<String>,
 }
 

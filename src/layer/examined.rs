@@ -1,4 +1,4 @@
-//! What a blob turned out to be, and what is wrong with it.
+//! The result of reading a blob: its digests and findings.
 
 use super::Job;
 use super::examination::Seen;
@@ -7,25 +7,25 @@ use crate::compression::Codec;
 use crate::digest::{DiffId, Digest};
 use crate::findings::{Code, Finding, Place, Response};
 
-/// What a blob turned out to be, as far as it can be read.
+/// The result of reading a blob as far as possible.
 #[derive(Debug)]
 pub(crate) struct Examined {
-    /// In the input; `None` when it was not read to its end.
+    /// Codec in the input. `None` if the blob was not read to its end.
     pub codec: Option<Codec>,
-    /// Of the bytes in the input; `None` when they were not read to their end, or nobody wants it.
+    /// Digest of the bytes in the input. `None` if they were not read to their end, or if it is not needed.
     source_digest: Option<Digest>,
-    /// Of the decoded bytes; `None` when they were not decoded to their end.
+    /// Digest of the decoded bytes. `None` if they were not decoded to their end.
     pub diff_id: Option<DiffId>,
-    /// All that is wrong with it, or worth knowing.
+    /// All findings about the blob.
     pub findings: Vec<Finding>,
-    /// Whether it has no bytes.
+    /// Whether the blob is an empty file.
     empty: bool,
-    /// What it begins with, if that is neither a tar nor a known codec.
+    /// The first bytes, if they are neither those of a tar nor of a known codec.
     not_tar: Option<String>,
 }
 
 impl Examined {
-    /// `source_digest` is that of all bytes that were read.
+    /// `source_digest` is the digest of all bytes that were read.
     pub(super) fn new(
         job: &Job,
         read: ReadToEnd,
@@ -34,7 +34,7 @@ impl Examined {
     ) -> Examined {
         let code = read.flaw.as_ref().map(|flaw| flaw.code);
         let unread = matches!(code, Some(Code::Unreadable | Code::LayerSize));
-        // Where the stream is damaged, what came out of it is not the layer's tar.
+        // If the stream is damaged, the decoded bytes are not the layer's tar.
         let whole = matches!(code, None | Some(Code::LayerTrailingData));
         let mut examined = Examined {
             codec: (!unread).then_some(job.codec),
@@ -55,7 +55,7 @@ impl Examined {
             let message = format!("unknown codec: {beginning}");
             findings.push(Finding::new(Code::LayerCodec, place, message));
         } else if whole {
-            // That a file of no bytes has no end-of-archive marker goes without saying.
+            // An empty file cannot have an end-of-archive marker.
             let tar = seen.tar.into_iter();
             let tar = tar.filter(|(code, _)| !(examined.empty && *code == Code::LayerTarNoEnd));
             findings.extend(tar.map(|(code, message)| Finding::new(code, place, message)));
@@ -70,14 +70,14 @@ impl Examined {
         findings.find(|finding| finding.code.response() == Response::Stops)
     }
 
-    /// Compares the digest of the bytes in the input. A digest of another algorithm was not computed.
+    /// Compares the digest of the bytes in the input. Digests of other algorithms were not computed.
     pub fn digest_mismatch(&self, expected: &Digest, place: &Place) -> Option<Finding> {
         let found = self.source_digest?;
         let mismatch = || Finding::mismatch(Code::BlobDigest, place, "digest", expected, &found);
         differ(expected, &found).then(mismatch)
     }
 
-    /// Compares the digest of the decoded bytes. A digest of another algorithm was not computed.
+    /// Compares the digest of the decoded bytes. Digests of other algorithms were not computed.
     pub fn diff_id_mismatch(&self, expected: &DiffId, place: &Place) -> Option<Finding> {
         let found = self.diff_id?;
         if !differ(&expected.0, &found.0) {

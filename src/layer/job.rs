@@ -1,4 +1,4 @@
-//! What is to be done with a blob.
+//! Jobs: what is done with a blob.
 
 use std::path::PathBuf;
 
@@ -8,28 +8,28 @@ use crate::error::Error;
 use crate::findings::{Finding, Place};
 use crate::source::Content;
 
-/// How many bytes of a layer that is not encoded are decoded at a time.
+/// Number of bytes that are decoded at a time if a layer is not encoded.
 const KEPT_CHUNK: usize = 1 << 20;
 
-/// What is to be done with a blob.
+/// What is done with a blob.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Action {
-    /// Decode and encode it.
+    /// The blob is decoded and encoded.
     Encode(Encoding),
-    /// Copy its bytes; decode it only to check it.
+    /// Its bytes are copied, and decoded only for the check.
     Keep {
-        /// Whether to decode it, which the `diff_id` needs.
+        /// Whether it is decoded, which the check of the `diff_id` requires.
         decode: bool,
     },
-    /// Check it, and write nothing.
+    /// The blob is checked, and nothing is written.
     Check {
-        /// Whether it is a layer: it is decoded, and what comes out of it should be a tar.
+        /// Whether it is a layer, which is decoded and must be a tar.
         decode: bool,
     },
 }
 
 impl Action {
-    /// How many decoded bytes are worked on at a time.
+    /// Number of decoded bytes in a chunk.
     pub(super) fn chunk_size(self) -> usize {
         match self {
             Action::Encode(encoding) => encoding.chunk_size(),
@@ -37,7 +37,7 @@ impl Action {
         }
     }
 
-    /// The capacity that a buffer for a chunk needs, in bytes.
+    /// Capacity of a buffer for a chunk, in bytes.
     pub(super) fn buffer_size(self) -> usize {
         match self {
             Action::Encode(encoding) => encoding.chunk_bound(),
@@ -53,19 +53,19 @@ impl Action {
     }
 }
 
-/// A blob to be read, and what it must turn out to be.
+/// A blob to read, and the digests that it must have.
 #[derive(Debug, Clone)]
 pub(crate) struct Job {
     pub content: Content,
     pub codec: Codec,
     pub action: Action,
-    /// The digest of the bytes as they are in the input.
+    /// Expected digest of the bytes in the input.
     pub digest: Option<Digest>,
-    /// The digest of the decoded bytes.
+    /// Expected digest of the decoded bytes.
     pub diff_id: Option<DiffId>,
-    /// Where it belongs, for messages.
+    /// Its place, for messages.
     pub place: Place,
-    /// Where it is in the cache, if its content is from there.
+    /// The path of the cache entry, if the content is from the cache.
     pub entry: Option<PathBuf>,
     pub destination: Destination,
     /// Set if a blob is made that was made before.
@@ -98,7 +98,7 @@ impl Job {
         self.destination == Destination::InPlace
     }
 
-    /// How many buffers a chunk takes: one decoded and, if what is written is something else, one of that.
+    /// Number of buffers for a chunk: one for the decoded bytes and, if other bytes are written, one for those.
     pub(super) fn buffers(&self) -> usize {
         match self.action {
             _ if self.is_compressed() || self.captures() => 2,
@@ -111,12 +111,12 @@ impl Job {
         matches!(self.action, Action::Encode(encoding) if encoding != Encoding::None)
     }
 
-    /// Whether the raw bytes are written and the decoded ones only hashed.
+    /// Whether the raw bytes are written and the decoded bytes only hashed.
     pub(super) fn captures(&self) -> bool {
         self.action == Action::Keep { decode: true } && self.codec != Codec::None
     }
 
-    /// The codec that the raw bytes are decoded from. Without decoding, they pass as if they were plain.
+    /// The codec for decoding the raw bytes. If they are not decoded, they are treated as plain.
     pub(super) fn decoded_from(&self) -> Codec {
         if self.action.decodes() {
             self.codec
@@ -125,19 +125,19 @@ impl Job {
         }
     }
 
-    /// Whether the bytes that pass by are the tar of a layer of the input. An entry of the cache is such a layer too, but
-    /// its tar is that of the input's layer, which is looked at anyway.
+    /// Whether the decoded bytes are the tar of a layer in the input. The tar of a cache entry is not checked, because the
+    /// tar of the layer in the input is.
     pub(super) fn is_tar(&self) -> bool {
         self.action.decodes() && self.entry.is_none()
     }
 
-    /// For the raw bytes.
+    /// Hasher for the raw bytes.
     pub(super) fn source_hasher(&self) -> Hasher {
         self.digest
             .map_or_else(Hasher::sha256, |digest| digest.hasher())
     }
 
-    /// For the decoded bytes or, when they are not decoded, for the raw ones.
+    /// Hasher for the decoded bytes or, if they are not decoded, for the raw bytes.
     pub(super) fn hasher(&self) -> Hasher {
         let wanted = if self.action.decodes() {
             self.diff_id.map(|diff_id| diff_id.0)
@@ -147,7 +147,7 @@ impl Job {
         wanted.map_or_else(Hasher::sha256, |digest| digest.hasher())
     }
 
-    /// The digest that its blob in the output will have, as far as it is known beforehand.
+    /// The digest of the blob in the output, if it is known before reading.
     pub(super) fn expected(&self) -> Option<Digest> {
         match self.action {
             Action::Encode(Encoding::None) => self.diff_id.map(|diff_id| diff_id.0),
@@ -156,7 +156,7 @@ impl Job {
         }
     }
 
-    /// The error that a finding is, without its place. What is wrong with an entry of the cache is not wrong with the input.
+    /// The error for a finding, without its place. Damage to a cache entry is not damage to the input.
     pub(super) fn error(&self, finding: &Finding) -> Error {
         let finding = Finding {
             place: Place::default(),

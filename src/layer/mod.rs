@@ -1,4 +1,4 @@
-//! Layers: each byte of an input is read once, and becomes a blob of the output, findings, or both.
+//! Layers: each byte of an input is read once, for a blob of the output, for findings, or both.
 
 mod ends;
 mod examination;
@@ -30,59 +30,59 @@ pub(crate) use job::{Action, Destination, Job, Remade};
 pub(crate) use known::Known;
 pub(crate) use threads::thread_pool;
 
-/// What layers are worked on with.
+/// The resources and options for processing layers.
 pub(crate) struct Pipeline<'a> {
     pub pool: &'a ThreadPool,
     pub progress: &'a dyn Progress,
     pub interrupt: &'a Interrupt,
-    /// The largest a layer may be when it is decoded, in bytes.
+    /// Maximum size of a decoded layer in bytes.
     pub layer_bytes: u64,
-    /// What is done about damage in the input that stops a conversion.
+    /// What happens at damage in the input that stops a conversion.
     pub on_damage: OnDamage,
 }
 
-/// What is done about a damaged blob of the input. Damage in the cache, and outputs that cannot be written, always stop.
+/// What happens at a damaged blob of the input. Damage to the cache and errors of the output always stop.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum OnDamage {
     /// The other jobs are abandoned.
     Stop,
-    /// Its blob is not written; the other jobs are done.
+    /// The blob is not written, and the other jobs continue.
     Record,
 }
 
-/// What was written.
+/// The results of jobs that write.
 pub(crate) struct Done {
-    /// Of all jobs but checks and damaged ones, in their order.
+    /// The results of all jobs except checks and damaged blobs, in the order of the jobs.
     pub outcomes: Vec<Outcome>,
-    /// What is wrong with layers that are converted anyway, in the jobs' order.
+    /// Problems of layers that are converted anyway, in the order of the jobs.
     pub warnings: Vec<Finding>,
-    /// The damage that was recorded, with its place, in the jobs' order.
+    /// The recorded damage with its place, in the order of the jobs.
     pub damaged: Vec<Error>,
 }
 
-/// What became of a blob.
+/// The result for a blob.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Outcome {
     /// The digest of the bytes in the input.
     pub source_digest: Digest,
-    /// Of the blob in the output.
+    /// The digest of the blob in the output.
     pub digest: Digest,
-    /// Of the blob in the output, in bytes.
+    /// Size of the blob in the output, in bytes.
     pub size: u64,
     /// The codec of the blob in the output.
     pub codec: Codec,
-    /// Of the decoded bytes, when they were decoded.
+    /// The digest of the decoded bytes, if they were decoded.
     pub diff_id: Option<DiffId>,
     /// Whether the output lacks the blob, since another side has it.
     pub left_out: bool,
 }
 
 impl Pipeline<'_> {
-    /// Does all jobs into an output. Layers that are encoded are kept in the cache for the next run. What is known is left
-    /// out.
+    /// Runs all jobs and writes their blobs to an output. Encoded layers are added to the cache for the next run. What is known
+    /// is left out.
     ///
     /// # Errors
-    /// The first finding that stops a conversion, unless it is recorded.
+    /// The first finding that stops a conversion, unless damage is recorded.
     pub fn write(
         &self,
         output: &Output,
@@ -113,10 +113,10 @@ impl Pipeline<'_> {
         Ok(done)
     }
 
-    /// Does all jobs, each of which is an [`Action::Check`], and collects all that is wrong with them, in the jobs' order.
+    /// Runs jobs that only check, and returns their results in order.
     ///
     /// # Errors
-    /// [`crate::Error::Interrupted`] alone.
+    /// Only [`crate::Error::Interrupted`].
     pub fn examine(&self, jobs: &[Job]) -> Result<Vec<Examined>> {
         let is_check = |job: &Job| matches!(job.action, Action::Check { .. });
         debug_assert!(jobs.iter().all(is_check));

@@ -1,13 +1,13 @@
-//! All layers at once, each in chunks: read and decode → hash → encode → hash and write.
+//! Processes all layers at once, each in chunks: read and decode → hash → encode → hash and write.
 //!
-//! Every step is a task on rayon's pool that never waits for another: what cannot go on is put aside and taken up by
-//! the task that makes it possible. So one thread is enough, and any number of threads gives the same bytes.
+//! Every step is a task on rayon's pool that never waits for another task. A step that cannot continue is parked and resumed
+//! by the task that makes it possible. One thread is enough, and the bytes are the same for any number of threads.
 //!
-//! - Reading (with decoding) and hashing go through a layer in order, encoding does chunks in any order, writing
-//!   puts them in order again. The four overlap, so one large layer uses several threads.
-//! - A budget bounds the buffers in use. A reader without budget is parked.
-//! - A folder takes blobs in any order. A tar takes them one after the other: only the first unfinished layer writes,
-//!   and the others may use no more than half of the budget, so that it is never starved.
+//! - Reading (with decoding) and hashing process a layer in order, encoding processes chunks in any order, and writing restores
+//!   the order. The four steps overlap, so one large layer uses several threads.
+//! - A budget limits the buffers in use. A reader without budget is parked.
+//! - Blobs in a folder are written in any order. Blobs in a tar are written one after the other: only the first unfinished
+//!   layer writes, and the others use at most half of the budget, so that it can always continue.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -30,17 +30,17 @@ use crate::output::Output;
 #[derive(Clone, Copy)]
 pub(super) struct Target<'a> {
     pub output: &'a Output,
-    /// Where layers that are encoded are kept for the next run.
+    /// Where encoded layers are stored for the next run.
     pub cache: Option<&'a Cache>,
     /// What is left out.
     pub known: &'a Known,
 }
 
-/// Does all jobs. With a target, what was found out about each in the jobs' order, with what was written.
+/// Runs all jobs and returns the result of each in order, and what was written if there is a target.
 ///
 /// # Errors
-/// That of the first job that was seen to fail; the others are abandoned. Damage is no error without a target, nor where
-/// it is recorded.
+/// The error of the first job that fails. The other jobs are abandoned. Damage is not an error if there is no target, or if it
+/// is recorded.
 pub(super) fn run(
     pipeline: &Pipeline<'_>,
     target: Option<Target<'_>>,
@@ -50,7 +50,7 @@ pub(super) fn run(
     let ordered = target.is_some_and(|target| target.output.is_ordered());
     let mut order: Vec<usize> = (0..jobs.len()).collect();
     if !ordered {
-        // The largest layer first, so that it is not what everybody waits for in the end.
+        // The largest layer first, so that the others do not have to wait for it at the end.
         order.sort_by_key(|&layer| std::cmp::Reverse(jobs[layer].content.size()));
     }
     let largest = jobs.iter().map(|job| job.action.buffer_size()).max();
@@ -96,14 +96,14 @@ struct ToEncode {
 
 pub(super) struct Run<'a> {
     pub pipeline: &'a Pipeline<'a>,
-    /// Without one, layers are only examined.
+    /// `None` if layers are only checked.
     pub target: Option<Target<'a>>,
     pub jobs: &'a [Job],
-    /// In which order layers are started and, into a tar, written.
+    /// The order in which layers are started and, in a tar, written.
     pub order: Vec<usize>,
     pub ordered: bool,
     max_active: usize,
-    /// How many buffers may be in use.
+    /// Maximum number of buffers in use.
     pub budget: usize,
     state: Mutex<State<'a>>,
     reuse: Reuse,
@@ -122,7 +122,7 @@ impl<'a> Run<'a> {
         self.state().error.get_or_insert(error);
     }
 
-    /// Whether damage to what a job reads ends the run.
+    /// Whether damage to the blob of a job ends the run.
     pub fn stops_at_damage(&self, job: &Job) -> bool {
         let of_input = job.entry.is_none();
         let is_recorded = of_input && self.pipeline.on_damage == OnDamage::Record;
@@ -183,7 +183,7 @@ impl<'a> Run<'a> {
         }
     }
 
-    /// Reads one chunk, hands it on, and asks to be called again.
+    /// Reads one chunk, passes it to the next steps, and schedules the next read.
     fn read<'s>(&'s self, scope: &Scope<'s>, layer: usize, mut reader: Box<Reader>) {
         if self.stopped() {
             return;
@@ -222,7 +222,7 @@ impl<'a> Run<'a> {
         let track = &mut state.layers[layer];
         let number = track.chunks_read;
         track.chunks_read += 1;
-        // Whoever has a chunk gives it back, the last one to be counted: none may be dropped here.
+        // Every holder of a chunk must free it, because the last one returns it to the budget. Chunks are never dropped here.
         match action {
             Action::Check { .. } => track.to_hash.push_back(chunk),
             Action::Encode(encoding) if encoding != Encoding::None => {
@@ -250,7 +250,7 @@ impl<'a> Run<'a> {
         self.schedule(scope, layer);
     }
 
-    /// Lets a reader read one more chunk, or puts it aside until there is room for one.
+    /// Schedules the next read, or parks the reader until there is budget for it.
     fn read_or_park<'s>(
         &'s self,
         scope: &Scope<'s>,
@@ -306,7 +306,7 @@ impl<'a> Run<'a> {
         }
     }
 
-    /// Starts what can be done next for a layer and is not being done yet.
+    /// Starts the steps of a layer that can run and are not running.
     fn schedule<'s>(&'s self, scope: &Scope<'s>, layer: usize) {
         let mut state = self.state();
         let turn = !self.ordered || state.is_head(self, layer);
@@ -326,7 +326,7 @@ impl<'a> Run<'a> {
         }
     }
 
-    /// Hashes all chunks that are there, in order.
+    /// Hashes all available chunks in order.
     fn hash<'s>(&'s self, scope: &Scope<'s>, layer: usize) {
         let examination = self.state().layers[layer].examination.take();
         let mut examination = examination.unwrap_or_else(|| Examination::new(&self.jobs[layer]));
@@ -348,13 +348,13 @@ impl<'a> Run<'a> {
         self.schedule(scope, layer);
     }
 
-    /// Writes all chunks that are there, in order.
+    /// Writes all available chunks in order.
     fn write<'s>(&'s self, scope: &Scope<'s>, layer: usize) {
         let writer = self.state().layers[layer].writer.take();
         let job = &self.jobs[layer];
         let mut writer = match writer.map_or_else(|| self.new_writer(job), |one| Ok(Some(one))) {
             Ok(Some(writer)) => writer,
-            // What is only examined has nothing to write.
+            // Nothing is written for a check.
             Ok(None) => return,
             Err(error) => return self.fail(layer, error),
         };
@@ -380,14 +380,14 @@ impl<'a> Run<'a> {
         self.schedule(scope, layer);
     }
 
-    /// Is done with a buffer, which somebody else may still have.
+    /// Frees a buffer that other tasks may still hold.
     fn free<'s>(&'s self, scope: &Scope<'s>, layer: usize, buffer: Arc<Vec<u8>>) {
         if self.reuse.give_back(buffer) {
             self.release_buffer(scope, layer);
         }
     }
 
-    /// One buffer is free: parked readers may go on.
+    /// Returns one buffer to the budget and resumes parked readers.
     fn release_buffer<'s>(&'s self, scope: &Scope<'s>, layer: usize) {
         let mut state = self.state();
         state.release(layer, 1);
@@ -402,7 +402,7 @@ impl<'a> Run<'a> {
         }
     }
 
-    /// All chunks are hashed and written: checks the digests and makes way for the next layer.
+    /// Checks the digests after all chunks were hashed and written, and starts the next layer.
     fn finish<'s>(&'s self, scope: &Scope<'s>, layer: usize) {
         match self.finish_layer(layer) {
             Ok(done) => {

@@ -1,4 +1,4 @@
-//! Buffers and encoders that are used again, since fresh memory costs as much as hashing it.
+//! Reuses buffers and encoders, because fresh memory costs as much time as hashing it.
 
 use std::collections::HashMap;
 use std::io;
@@ -8,43 +8,43 @@ use crate::compression::{ChunkEncoder, EncodedChunk, Encoding};
 use crate::mutex::lock;
 
 pub(super) struct Reuse {
-    /// How many buffers are kept.
-    most: usize,
-    /// What each has room for: a chunk, be it decoded or encoded, so that none ever grows.
+    /// Maximum number of buffers to keep.
+    max_buffers: usize,
+    /// Capacity of each: a decoded or an encoded chunk, so that buffers never grow.
     capacity: usize,
     buffers: Mutex<Vec<Vec<u8>>>,
     encoders: Mutex<HashMap<Encoding, Vec<ChunkEncoder>>>,
 }
 
 impl Reuse {
-    pub fn new(most: usize, capacity: usize) -> Reuse {
+    pub fn new(max_buffers: usize, capacity: usize) -> Reuse {
         Reuse {
-            most,
+            max_buffers,
             capacity,
             buffers: Mutex::default(),
             encoders: Mutex::default(),
         }
     }
 
-    /// A buffer with anything in it.
+    /// A buffer with arbitrary content.
     pub fn buffer(&self) -> Vec<u8> {
         let used = lock(&self.buffers).pop();
         used.unwrap_or_else(|| Vec::with_capacity(self.capacity))
     }
 
-    /// Takes a buffer back when nobody else has it any more, and tells whether that is so.
+    /// Takes a buffer back if no other task holds it, and returns whether that was so.
     pub fn give_back(&self, buffer: Arc<Vec<u8>>) -> bool {
         let Some(buffer) = Arc::into_inner(buffer) else {
             return false;
         };
         let mut buffers = lock(&self.buffers);
-        if buffers.len() < self.most {
+        if buffers.len() < self.max_buffers {
             buffers.push(buffer);
         }
         true
     }
 
-    /// Encodes a chunk with an encoder that is idle, or a new one.
+    /// Encodes a chunk with an idle or a new encoder.
     pub fn encode(
         &self,
         encoding: Encoding,

@@ -1,12 +1,12 @@
-//! What a layer is, by its first bytes.
+//! Recognises layers by their first bytes.
 
 use crate::tar::Header;
 
-/// As many bytes as [`not_tar`] needs.
+/// Number of bytes that [`not_tar`] needs.
 pub(super) const BEGINNING: usize = 512;
 
-/// What a layer without a known magic number begins with, if that is not a tar: most likely it is compressed with an unknown
-/// codec.
+/// Describes the first bytes of a layer without a known magic number, if they are not those of a tar. Most likely the layer is
+/// compressed with an unknown codec.
 pub(super) fn not_tar(beginning: &[u8]) -> Option<String> {
     if looks_like_tar(beginning) {
         return None;
@@ -19,7 +19,7 @@ pub(super) fn not_tar(beginning: &[u8]) -> Option<String> {
     ))
 }
 
-/// Whether a layer may be a tar: it is empty, begins with a zero block, or with a header whose magic or checksum fits.
+/// Whether a layer may be a tar: it is empty, or begins with a zero block or with a header whose magic or checksum is correct.
 fn looks_like_tar(beginning: &[u8]) -> bool {
     let Ok(block) = <[u8; BEGINNING]>::try_from(beginning) else {
         return beginning.iter().all(|byte| *byte == 0);

@@ -1,4 +1,4 @@
-//! The reading end of a layer: pieces of it, decoded and raw, and what is wrong with its stream.
+//! Reads a layer in pieces, decoded and raw, and finds damage to its stream.
 
 use std::io::{self, BufRead};
 
@@ -10,19 +10,19 @@ use crate::error::Error;
 use crate::findings::{Code, Finding, Place};
 use crate::source::Content;
 
-/// How many raw bytes are read before a piece is handed on, even if nothing came out of the decoder: a stream of empty gzip
-/// members or skippable zstd frames has any length.
+/// Number of raw bytes after which a piece ends even if nothing was decoded, because a stream of empty gzip members or
+/// skippable zstd frames may have any length.
 const RAW_PIECE: u64 = 1 << 20;
 
 /// A piece of a layer.
 pub(super) struct Piece {
-    /// Decoded bytes: to be hashed, and encoded if the layer is.
+    /// Decoded bytes, which are hashed and may be encoded.
     pub decoded: Vec<u8>,
-    /// The raw bytes that were read meanwhile, if they are kept.
+    /// The raw bytes that were read for it, if they are kept.
     pub raw: Vec<u8>,
 }
 
-/// What is wrong with a stream of bytes.
+/// A problem of a stream.
 #[derive(Debug, Clone)]
 pub(super) struct Flaw {
     pub code: Code,
@@ -35,25 +35,25 @@ impl Flaw {
     }
 }
 
-/// What is known once all has been read.
+/// The result of reading a stream.
 #[derive(Default)]
 pub(super) struct ReadToEnd {
-    /// Of the raw bytes, where they are neither captured nor the decoded ones, and somebody wants it.
+    /// Digest of the raw bytes, if it is needed and cannot be computed elsewhere.
     pub raw_digest: Option<Digest>,
     pub flaw: Option<Flaw>,
 }
 
-/// Reads a job's content piece by piece.
+/// Reads the content of a job in pieces.
 pub(super) struct Source {
     decoder: Decoder<Tap>,
     codec: Codec,
     chunk_size: usize,
-    /// How many raw bytes there are.
+    /// Number of raw bytes.
     size: u64,
     /// Whether a piece may be smaller than a chunk.
     pauses: bool,
     state: State,
-    /// How many decoded bytes there have been, and may be.
+    /// Number of decoded bytes so far, and its limit.
     length: u64,
     limit: u64,
     flaw: Option<Flaw>,
@@ -62,26 +62,26 @@ pub(super) struct Source {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum State {
     Decoding,
-    /// What cannot be decoded is read for its digest.
+    /// The rest cannot be decoded and is only hashed.
     Draining,
     Ended,
 }
 
 impl Source {
-    /// `content` is the job's or a clone of it; `limit` is the largest the layer may be when it is decoded, in bytes.
+    /// `content` is the content of the job or a clone of it. `limit` is the maximum size of the decoded layer in bytes.
     pub fn new(job: &Job, content: &Content, limit: u64) -> Result<Source, Flaw> {
         let codec = job.decoded_from();
         if content.size() > limit {
             return Err(too_large(job.action.decodes(), limit));
         }
-        // The decoded bytes of a plain layer are its raw bytes: they are hashed once, as decoded ones, unless the two
-        // digests are of different algorithms.
+        // The raw bytes of a plain layer are its decoded bytes. They are hashed once, unless the two digests have different
+        // algorithms.
         let algorithm =
             |digest: Option<Digest>| digest.map_or("sha256", |digest| digest.algorithm());
         let two_algorithms = job.action.decodes()
             && job.digest.is_some()
             && algorithm(job.digest) != algorithm(job.diff_id.map(|diff_id| diff_id.0));
-        // What is captured is hashed when it is written, while the next is being decoded.
+        // Captured bytes are hashed when they are written, while the next chunk is decoded.
         let capture = job.captures();
         let wants_digest = job.digest.is_some() || !matches!(job.action, Action::Check { .. });
         let hashes = !capture && (codec != Codec::None && wants_digest || two_algorithms);
@@ -95,7 +95,7 @@ impl Source {
             codec,
             chunk_size: job.action.chunk_size(),
             size: content.size(),
-            // An encoder's chunks are the same however the bytes come.
+            // Chunks for encoders always have the same size.
             pauses: !matches!(job.action, Action::Encode(_)),
             state: State::Decoding,
             length: 0,
@@ -104,7 +104,7 @@ impl Source {
         })
     }
 
-    /// The next piece, in a buffer of the caller; `None` after the last.
+    /// The next piece, in a buffer of the caller. `None` after the last.
     pub fn next(&mut self, buffer: Vec<u8>) -> Option<Piece> {
         let mut decoded = buffer;
         if self.pauses {
@@ -128,7 +128,7 @@ impl Source {
     fn decode(&mut self, decoded: &mut Vec<u8>) {
         let mut size = self.chunk_size;
         if self.codec == Codec::None {
-            // A buffer is cleared before it is read into, which would cost more than to read a small file.
+            // A buffer is zeroed before reading, which would take longer than reading a small file.
             let left = self.size - self.length;
             size = usize::try_from(left).map_or(size, |left| left.min(size));
         }
@@ -172,12 +172,12 @@ impl Source {
         }
     }
 
-    /// What has been found to be wrong so far.
+    /// The problem found so far.
     pub fn flaw(&self) -> Option<&Flaw> {
         self.flaw.as_ref()
     }
 
-    /// How many raw bytes have been read.
+    /// Number of raw bytes read.
     pub fn consumed(&mut self) -> u64 {
         self.decoder.get_mut().consumed()
     }
@@ -210,7 +210,7 @@ fn unreadable(error: &dyn std::error::Error) -> Flaw {
     }
 }
 
-/// A bomb, most likely: it is not read to its end.
+/// The layer exceeds the limit. It may be a bomb and is not read to its end.
 fn too_large(decoded: bool, limit: u64) -> Flaw {
     let what = if decoded {
         "the decoded layer"

@@ -1,4 +1,4 @@
-//! How far the layers are, and who may go on.
+//! The progress of all layers, and which of them may continue.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
@@ -13,23 +13,23 @@ use crate::error::Error;
 #[derive(Default)]
 pub(super) struct State<'a> {
     pub layers: Vec<Track<'a>>,
-    /// How many of `order` have been started.
+    /// Number of layers that were started, in the run's order.
     pub started: usize,
     pub active: usize,
-    /// How many layers are done. Into a tar, the next one of `order` is whose turn it is to write.
+    /// Number of finished layers. In a tar, the next layer of the run's order writes.
     pub finished: usize,
-    /// Buffers that are in use or about to be: see [`super::Job::buffers`].
+    /// Buffers in use or reserved: see [`super::Job::buffers`].
     pub in_flight: usize,
     pub error: Option<Error>,
 }
 
-/// How far a layer is.
+/// The progress of a layer.
 #[derive(Default)]
 pub(super) struct Track<'a> {
     pub in_flight: usize,
     pub chunks_read: u64,
     pub parked: Option<Box<Reader>>,
-    /// Set when all has been read.
+    /// Set after the last byte was read.
     pub read: Option<ReadToEnd>,
     pub to_hash: VecDeque<Arc<Vec<u8>>>,
     pub hashing: bool,
@@ -39,13 +39,13 @@ pub(super) struct Track<'a> {
     pub writing: bool,
     pub writer: Option<Box<Writer<'a>>>,
     pub finishing: bool,
-    /// Set when the layer is done.
+    /// Set when the layer is finished.
     pub done: Option<(Examined, Option<Outcome>)>,
 }
 
 pub(super) struct Reader {
     pub source: Source,
-    /// The chunk before the next one, which gzip may refer to.
+    /// The previous chunk, which gzip may refer to.
     pub before: Option<Arc<Vec<u8>>>,
 }
 
@@ -67,7 +67,7 @@ impl State<'_> {
     pub fn may_read(&self, run: &Run<'_>, layer: usize) -> bool {
         let head = self.is_head(run, layer);
         if !run.ordered || head {
-            // The head can always have one chunk, whatever the others hold.
+            // The first layer may always have one chunk, whatever the others hold.
             let needed = run.ordered && self.layers[layer].in_flight == 0;
             return needed || self.in_flight < run.budget;
         }
@@ -79,13 +79,13 @@ impl State<'_> {
     }
 }
 
-/// How many buffers of `size` bytes may be in use: enough that no thread waits, but no more than there is memory for.
+/// Maximum number of buffers of `size` bytes in use: enough that no thread waits, but no more than fit into memory.
 pub(super) fn budget(size: usize, threads: usize) -> usize {
     let fitting = (MEMORY + threads * MEMORY_OF_THREAD) / size;
     fitting.min(4 * threads + 4)
 }
 
-/// The most bytes of chunks in memory, and how many more for each thread. With an encoder for each thread, and what else
-/// a process needs, that is within 64 MiB and 8 MiB for each thread.
+/// Maximum memory for chunks, and the additional memory for each thread. With the encoders and the rest of the process, the
+/// total is 64 MiB and 8 MiB for each thread.
 const MEMORY: usize = 48 << 20;
 const MEMORY_OF_THREAD: usize = 6 << 20;

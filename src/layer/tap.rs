@@ -1,14 +1,14 @@
-//! The raw bytes of a blob, hashed and captured on their way into the decoder.
+//! Hashes and captures the raw bytes of a blob on their way to the decoder.
 
 use std::io::{self, BufRead, Read};
 
 use crate::digest::{Digest, Hasher};
 use crate::source::ContentReader;
 
-/// How many bytes are read at a time.
+/// Number of bytes that are read at a time.
 const BUFFER: usize = 256 << 10;
 
-/// Sees every raw byte once.
+/// A reader that sees every raw byte once.
 pub(super) struct Tap {
     reader: ContentReader,
     buffer: Vec<u8>,
@@ -17,7 +17,7 @@ pub(super) struct Tap {
     capture: Option<Vec<u8>>,
     hasher: Option<Hasher>,
     consumed: u64,
-    /// At which byte to stop, until more are allowed.
+    /// Position at which reading pauses.
     pause: u64,
 }
 
@@ -35,12 +35,12 @@ impl Tap {
         }
     }
 
-    /// Stops after about `count` bytes more.
+    /// Pauses after about `count` more bytes.
     pub fn pause_after(&mut self, count: u64) {
         self.pause = self.consumed.saturating_add(count);
     }
 
-    /// The bytes that were read since the last time, if they are captured.
+    /// Returns the bytes captured since the last call.
     pub fn take_captured(&mut self) -> Vec<u8> {
         self.capture
             .as_mut()
@@ -48,12 +48,12 @@ impl Tap {
             .unwrap_or_default()
     }
 
-    /// How many bytes have been read.
+    /// Number of bytes read.
     pub fn consumed(&self) -> u64 {
         self.consumed
     }
 
-    /// The digest of all bytes, if it was to be computed.
+    /// The digest of all bytes, if it was requested.
     pub fn finish(&mut self) -> Option<Digest> {
         self.hasher.take().map(Hasher::finish)
     }
@@ -73,7 +73,7 @@ impl Tap {
 
 impl Read for Tap {
     fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
-        // Plain layers need neither a digest nor a copy of their raw bytes, so they need no buffer either.
+        // Plain layers need neither a digest nor a copy of their raw bytes, and therefore no buffer.
         if self.position == self.filled && self.hasher.is_none() && self.capture.is_none() {
             let count = self.reader.read(into)?;
             self.consumed += count as u64;
@@ -88,7 +88,7 @@ impl Read for Tap {
 }
 
 impl BufRead for Tap {
-    /// Fails with [`io::ErrorKind::WouldBlock`] during a pause; decoders go on from where they were.
+    /// Fails with [`io::ErrorKind::WouldBlock`] during a pause. Decoders then continue where they were.
     fn fill_buf(&mut self) -> io::Result<&[u8]> {
         if self.consumed >= self.pause {
             return Err(io::ErrorKind::WouldBlock.into());

@@ -1,4 +1,4 @@
-//! The threads that layers are worked on by.
+//! The threads that process layers.
 
 use std::io;
 
@@ -6,7 +6,7 @@ use rayon::{ThreadPool, ThreadPoolBuilder};
 
 use crate::error::{Error, Result};
 
-/// As many threads as are asked for, or as there are cores.
+/// A pool with the requested number of threads, or one for each core.
 pub(crate) fn thread_pool(threads: Option<usize>) -> Result<ThreadPool> {
     let pool = ThreadPoolBuilder::new()
         .num_threads(threads.unwrap_or(0))

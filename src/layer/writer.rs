@@ -1,4 +1,4 @@
-//! The writing end of a layer: its blob in the output and, beside it, its entry in the cache.
+//! Writes a layer: its blob in the output and its entry in the cache.
 
 use std::fs::File;
 use std::sync::Arc;
@@ -16,25 +16,25 @@ use crate::source::Content;
 pub(super) enum ToWrite {
     Encoded {
         chunk: EncodedChunk,
-        /// How many decoded bytes it stands for.
+        /// Number of decoded bytes in the chunk.
         length: usize,
     },
-    /// As it is in the input.
+    /// Bytes as in the input.
     Raw(Vec<u8>),
-    /// The decoded bytes are the blob's.
+    /// Decoded bytes.
     Plain(Arc<Vec<u8>>),
 }
 
 pub(super) struct Writer<'a> {
     job: &'a Job,
     blob: BlobWriter<'a>,
-    /// Whether the blob has all of its bytes already: those written are only hashed and counted.
+    /// Whether the blob is a clone and already has its bytes, which are then only hashed and counted.
     cloned: bool,
-    /// What the digest of the written bytes is computed with, where it is not known from elsewhere.
+    /// Computes the digest of the written bytes, if it is not computed elsewhere.
     hasher: Option<Hasher>,
     framing: Option<Framing>,
     size: u64,
-    /// Where the cache gets the same bytes.
+    /// The cache entry, which gets the same bytes.
     entry: Option<StagedEntry<'a>>,
     known: &'a Known,
 }
@@ -82,7 +82,7 @@ impl<'a> Writer<'a> {
         Ok(writer)
     }
 
-    /// Makes the blob a clone of the file that the job's content is, if that can be done. Gives what is then to be read.
+    /// Makes the blob a clone of the file of the job, if possible. Returns the clone, which is then read.
     pub fn clone_file(&mut self, file: &File) -> Result<Option<Content>> {
         let clone = self.blob.clone_file(file, self.job.content.size())?;
         self.cloned = clone.is_some();
@@ -103,7 +103,7 @@ impl<'a> Writer<'a> {
         self.blob.write(bytes)
     }
 
-    /// Writes the next part, and gives back the buffer that it was in, if it is of the size of a chunk.
+    /// Writes the next part, and returns its buffer if that has the size of a chunk.
     pub fn write_piece(&mut self, piece: ToWrite) -> Result<Option<Arc<Vec<u8>>>> {
         match piece {
             ToWrite::Encoded { chunk, length } => {
@@ -124,13 +124,13 @@ impl<'a> Writer<'a> {
         }
     }
 
-    /// The digest of the bytes in the input, if it is that of the written ones; asked for once.
+    /// Returns the digest of the bytes in the input once, if they are the written bytes.
     pub fn source_digest(&mut self) -> Option<Digest> {
         let kept = matches!(self.job.action, Action::Keep { .. });
         self.hasher.take_if(|_| kept).map(Hasher::finish)
     }
 
-    /// Ends the blob, once its content has been found to be what it must be.
+    /// Finishes the blob after its content was checked.
     pub fn finish(mut self, source_digest: Digest, diff_id: Option<DiffId>) -> Result<Outcome> {
         if let Some(framing) = self.framing.take() {
             let trailer = framing

@@ -1,7 +1,7 @@
-//! The bytes of an uncompressed archive, in a file that may be closed meanwhile.
+//! The bytes of an uncompressed archive, in a file that may be closed between reads.
 //!
-//! A run may have thousands of inputs, and a process only so many open files: some stay open, the others are opened again
-//! when something is read from them.
+//! A run may have thousands of inputs, but a process may open only so many files. Some inputs stay open; the others are
+//! reopened for each read.
 
 use std::fs::{File, Metadata};
 use std::io;
@@ -14,11 +14,11 @@ use rustix::process::{Resource, getrlimit};
 
 use crate::error::{Error, Result};
 
-/// An archive: a file of its own or a part of one.
+/// An archive: a whole file or a part of one.
 #[derive(Debug)]
 pub(crate) struct Archive {
     file: Handle,
-    /// Where in the file it begins.
+    /// Offset in the file.
     start: u64,
     length: u64,
 }
@@ -34,7 +34,7 @@ enum Handle {
     },
 }
 
-/// What tells whether a file is still the same, and unchanged.
+/// Shows whether a file is still the same and unchanged.
 #[derive(Debug, PartialEq, Eq)]
 struct Identity {
     device: u64,
@@ -56,7 +56,7 @@ impl Identity {
 }
 
 impl Archive {
-    /// A whole file, which is opened again by its path where too many are open already.
+    /// A whole file. If too many files are open, it is closed and later reopened by its path.
     pub fn at(path: &Path, file: File, metadata: &Metadata) -> Archive {
         let file = match Kept::count() {
             Some(kept) => Handle::Kept(Arc::new(file), kept),
@@ -72,7 +72,7 @@ impl Archive {
         }
     }
 
-    /// A part of a file that stays open, as it has no path.
+    /// A part of a file that stays open because it has no path.
     pub fn in_open_file(file: Arc<File>, start: u64, length: u64) -> Archive {
         Archive {
             file: Handle::Open(file),
@@ -81,15 +81,15 @@ impl Archive {
         }
     }
 
-    /// In bytes.
+    /// Length in bytes.
     pub fn length(&self) -> u64 {
         self.length
     }
 
-    /// Opens the file again if need be.
+    /// Opens the file again if it was closed.
     ///
     /// # Errors
-    /// When that fails, or what is found is not what was there at first.
+    /// The file cannot be opened, or has changed.
     pub fn open(&self) -> Result<OpenArchive> {
         let file = match &self.file {
             Handle::Open(file) | Handle::Kept(file, _) => file.clone(),
@@ -109,7 +109,7 @@ impl Archive {
     }
 }
 
-/// An archive that can be read at the moment.
+/// An archive whose file is open.
 #[derive(Debug, Clone)]
 pub(crate) struct OpenArchive {
     file: Arc<File>,
@@ -125,7 +125,7 @@ impl OpenArchive {
         self.file.read_exact_at(buffer, self.offset(offset)?)
     }
 
-    /// The file, and where in it an offset of the archive is.
+    /// The file, and the position in it of an offset of the archive.
     pub fn position(&self, offset: u64) -> (&File, u64) {
         (&self.file, self.start.saturating_add(offset))
     }
@@ -140,15 +140,15 @@ impl OpenArchive {
 #[derive(Debug)]
 struct Kept;
 
-/// How many files stay open, of all inputs of the process.
+/// Number of files that stay open, for all inputs of the process.
 static KEPT: AtomicU64 = AtomicU64::new(0);
 
-/// Which part of the files that the process may open is for inputs that stay open. The rest is for what is read and
-/// written, and for the files of a program that uses this library.
+/// Inputs that stay open may use one in this many of the files that the process may open. The rest is for reading and
+/// writing, and for the program that uses this library.
 const SHARE: u64 = 8;
 
 impl Kept {
-    /// `None` where there are enough of them.
+    /// `None` if enough files are open.
     fn count() -> Option<Kept> {
         let limit = getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX);
         let more = |kept: u64| (kept < limit / SHARE).then_some(kept + 1);

@@ -1,4 +1,4 @@
-//! Bytes somewhere on disk: a member of an archive or a file of a folder, read by position and never extracted.
+//! The bytes of a member of an archive or of a file in a folder. They are read in place and never extracted.
 
 use std::fs::File;
 use std::io::{self, Read};
@@ -38,7 +38,7 @@ enum Source {
     Memory(Arc<[u8]>),
 }
 
-/// Tells whether two contents are the same place on disk.
+/// Identifies the location of a content on disk.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) enum ContentId {
     Archive {
@@ -51,7 +51,7 @@ pub(crate) enum ContentId {
 }
 
 impl ContentId {
-    /// The file that it is all of.
+    /// The file, if the content is a whole file.
     pub(crate) fn path(&self) -> Option<&Path> {
         match self {
             ContentId::File(path) => Some(path),
@@ -112,7 +112,7 @@ impl Content {
         self.size
     }
 
-    /// How many of its bytes are stored: all but the holes of a sparse member.
+    /// Number of stored bytes: all except the holes of a sparse member.
     pub(crate) fn stored(&self) -> u64 {
         match &self.source {
             Source::Archive { extents, .. } => extents.iter().map(|extent| extent.length).sum(),
@@ -120,7 +120,7 @@ impl Content {
         }
     }
 
-    /// How many bytes of memory its map takes.
+    /// Memory used by its map, in bytes.
     pub(crate) fn memory(&self) -> u64 {
         match &self.source {
             Source::Archive { extents, .. } => size_of_val(&**extents) as u64,
@@ -143,8 +143,8 @@ impl Content {
         }
     }
 
-    /// The file that it is all of; `None` where it is a part of one or in memory, or the file cannot be opened, which
-    /// [`Content::reader`] then tells.
+    /// The open file, if the content is a whole file. `None` if it is a part of one, in memory, or if the file cannot be
+    /// opened; [`Content::reader`] then reports the error.
     pub(crate) fn file(&self) -> Option<File> {
         match &self.source {
             Source::File(path) => File::open(path).ok(),
@@ -195,7 +195,7 @@ impl Content {
     /// [`Error::Limit`] above `max_bytes`.
     pub(crate) fn document_within(&self, max_bytes: u64) -> Result<Vec<u8>> {
         limits::at_most("the size of the document in bytes", self.size, max_bytes)?;
-        // Grown step by step, it would take up to twice its size.
+        // A growing buffer would take up to twice the size.
         let size = usize::try_from(self.size).map_err(io::Error::other);
         let mut bytes = Vec::with_capacity(size.map_err(Error::io("read", "the document"))?);
         self.reader()?
@@ -204,12 +204,12 @@ impl Content {
         Ok(bytes)
     }
 
-    /// The codec, by the first bytes.
+    /// The codec, detected from the first bytes.
     pub(crate) fn codec(&self) -> Result<Codec> {
         Ok(Codec::sniff(&self.beginning(6)?))
     }
 
-    /// Up to `count` bytes of the beginning.
+    /// The first `count` bytes, or fewer if there are fewer.
     pub(crate) fn beginning(&self, count: u64) -> Result<Vec<u8>> {
         let mut bytes = Vec::new();
         self.reader()?
@@ -220,17 +220,17 @@ impl Content {
     }
 }
 
-/// Reads a [`Content`] once, front to back. Ends exactly at its size, or fails.
+/// Reads a [`Content`] once from start to end. Ends exactly at its size, or fails.
 pub(crate) struct ContentReader {
     open: Open,
     position: u64,
     size: u64,
-    /// Up to where the system was asked to read.
+    /// End of the range that the system was asked to read ahead.
     ahead: u64,
 }
 
-/// How much the system is asked to read at a time. By itself it gives up reading ahead where several layers of one
-/// archive are read in turn.
+/// Number of bytes that the system is asked to read ahead. Without a request it stops reading ahead when several layers of
+/// one archive are read in turn.
 const AHEAD: u64 = 4 << 20;
 const BEGINNING: u64 = 64 << 10;
 
@@ -279,10 +279,10 @@ impl Read for ContentReader {
 }
 
 impl ContentReader {
-    /// Asks for what comes next while less than half of [`AHEAD`] is left of what was asked for before.
+    /// Requests the next range when less than half of [`AHEAD`] is left of the last one.
     fn read_ahead(&mut self) {
         let from = self.ahead.max(self.position);
-        // A reader of only the first bytes gets no more.
+        // Readers of only the first bytes need no more.
         let beginning = self.position < BEGINNING;
         if beginning || from >= self.size || from - self.position >= AHEAD / 2 {
             return;
@@ -304,7 +304,7 @@ impl ContentReader {
             Open::Memory(_) => return,
         };
         let length = AHEAD.min(self.size - from);
-        // Only a hint: the bytes are read without it too.
+        // Only a hint: reading works without it.
         let _ = fadvise(file, offset, NonZeroU64::new(length), Advice::WillNeed);
         self.ahead = from + length;
     }

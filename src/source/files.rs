@@ -1,4 +1,4 @@
-//! The files of an input by name, whether it is an archive or a folder. Names are only keys here, never paths.
+//! The files of an input, an archive or a folder, by name. Names are only keys here, never paths.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -15,7 +15,7 @@ use crate::limits;
 use crate::progress::{Progress, Silent};
 use crate::tar::{self, Kind, Member};
 
-/// What a name stands for.
+/// What a name refers to.
 #[derive(Debug, Clone)]
 enum Entry {
     File(Content),
@@ -39,9 +39,9 @@ impl Entry {
         }
     }
 
-    /// About how many bytes of memory it takes besides its name.
+    /// Approximate memory in bytes, without the name.
     fn memory(&self) -> u64 {
-        // Of the entry itself with its place in the map.
+        // The entry itself in the map.
         let own = 128;
         own + match self {
             Entry::File(content) => content.memory(),
@@ -51,27 +51,27 @@ impl Entry {
     }
 }
 
-/// A member of an archive that known readers of tar take for different things.
+/// A member of an archive that known readers of tar interpret differently.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Ambiguity {
-    /// Where its header is in the (uncompressed) archive.
+    /// Offset of its header in the uncompressed archive.
     pub offset: u64,
     pub name: String,
     pub what: &'static str,
 }
 
-/// All names of an input. They are clean: components joined by `/`, none of them empty, `.` or `..`.
+/// All names of an input, cleaned: components joined by `/`, none of them empty, `.` or `..`.
 #[derive(Debug, Default)]
 pub(crate) struct Files {
-    /// A repeated name replaces the one before, as it does when an archive is unpacked.
+    /// A repeated name replaces the earlier entry, as it does when an archive is unpacked.
     entries: BTreeMap<String, Entry>,
-    /// Names of files that an archive has more than once.
+    /// Names that an archive contains more than once.
     repeated: BTreeSet<String>,
     ambiguous: Vec<Ambiguity>,
     /// Blobs that are not among the entries, but looked for when they are asked for.
     blobs: Option<BlobFolder>,
     unlisted: Vec<Unlisted>,
-    /// How much of [`limits::METADATA_BYTES`] is used.
+    /// The part of [`limits::METADATA_BYTES`] that is used.
     metadata: AtomicU64,
     /// How many files a folder has; 0 for an archive, which may be small for all that is in it.
     in_folder_count: u64,
@@ -87,7 +87,7 @@ impl Files {
         result.map(|()| files)
     }
 
-    /// The members of a tar that come before the first damage, and the damage.
+    /// The members of a tar before the first damage, and the damage.
     pub fn in_damaged_archive(
         archive: &Arc<Archive>,
         progress: &dyn Progress,
@@ -97,7 +97,7 @@ impl Files {
         (files.without_common_folder(), result)
     }
 
-    /// Adds a member of an archive; `kept` counts the bytes of memory that all take.
+    /// Adds a member of an archive. `kept` counts the memory of all members in bytes.
     fn add(&mut self, member: &Member, archive: &Arc<Archive>, kept: &mut u64) -> Result<()> {
         let name = String::from_utf8_lossy(&member.name()).into_owned();
         let lengths = [name.len(), member.link().len()];
@@ -161,7 +161,7 @@ impl Files {
         }))
     }
 
-    /// The files below a folder. Links are followed: what the user can read, the user may convert.
+    /// The files below a folder. Links are followed, because a user may convert whatever the user can read.
     pub fn in_folder(folder: &Path) -> Result<Files> {
         let mut entries = BTreeMap::new();
         // A whole disk is not searched for what would have to be at its root.
@@ -175,7 +175,7 @@ impl Files {
             .min_depth(1)
             .max_depth(depth);
         for found in walk {
-            // A dangling link or an unreadable folder matters only when it is asked for; then it is missing.
+            // A dangling link or an unreadable folder matters only if something refers to it, and is then missing.
             let Ok(found) = found else { continue };
             let Some(name) = found
                 .path()
@@ -233,7 +233,7 @@ impl Files {
         }
     }
 
-    /// All names with the files and links behind them, in order.
+    /// All names, sorted.
     pub fn names(&self) -> impl Iterator<Item = &str> {
         self.entries.keys().map(String::as_str)
     }
@@ -254,22 +254,22 @@ impl Files {
         &self.unlisted
     }
 
-    /// Names that an archive has more than once, with all folders in front.
+    /// Names that an archive contains more than once, including all folders.
     pub fn repeated(&self) -> impl Iterator<Item = &str> {
         self.repeated.iter().map(String::as_str)
     }
 
-    /// Members that known readers of tar take for different things, with all folders in front.
+    /// Members that known readers of tar interpret differently, including all folders.
     pub fn ambiguous(&self) -> &[Ambiguity] {
         &self.ambiguous
     }
 
-    /// Whether there is a folder of this name, or something in it.
+    /// Whether a folder with this name exists, or anything inside it.
     pub fn has_folder(&self, name: &str) -> bool {
         let inside = format!("{name}/");
-        let mut behind = self.entries.range(inside.clone()..);
+        let mut after = self.entries.range(inside.clone()..);
         matches!(self.entries.get(name), Some(Entry::Other))
-            || behind
+            || after
                 .next()
                 .is_some_and(|(first, _)| first.starts_with(&inside))
     }
@@ -282,10 +282,10 @@ impl Files {
         )
     }
 
-    /// The file of a name as a document has it, links followed.
+    /// The file with a name as spelled in a document. Links are followed.
     ///
     /// # Errors
-    /// The name is not there or is no file, a link dangles or leads in a circle.
+    /// The name is missing or not a file, or a link dangles or leads back to itself.
     pub fn get(&self, name: &str) -> Result<Content> {
         let missing = || Error::Missing {
             name: name.to_owned(),
@@ -293,7 +293,7 @@ impl Files {
         self.find(name)?.ok_or_else(missing)
     }
 
-    /// Like [`Files::get`]; `None` when the name itself is not there.
+    /// Like [`Files::get`], but `None` if the name is missing.
     pub fn find(&self, name: &str) -> Result<Option<Content>> {
         let clean = clean_name(name);
         // Windows daemons before 18.05 wrote "\" in Layers: https://github.com/moby/moby/pull/36813
@@ -330,20 +330,20 @@ impl Files {
         })
     }
 
-    /// The bytes of a content that is a document.
+    /// Reads a document.
     pub fn read(&self, content: &Content) -> Result<Vec<u8>> {
         self.read_within(content, limits::DOCUMENT_BYTES)
     }
 
     /// The bytes of a content that is a document of at most `max_bytes`.
     pub fn read_within(&self, content: &Content, max_bytes: u64) -> Result<Vec<u8>> {
-        // One above the limit for documents has its own message.
+        // A document above its own limit has another message.
         self.charge(content.size().min(max_bytes))?;
         content.document_within(max_bytes)
     }
 
-    /// Counts metadata that is kept: the bytes of a document, or 0 for a layer or a name. The same document counts as
-    /// often as it is read: an archive of a few kilobytes may name it a thousand times.
+    /// Counts metadata that is kept: the bytes of a document, or 0 for a layer or a name. A document counts each time it is
+    /// read, because an archive of a few kilobytes may refer to it a thousand times.
     pub fn charge(&self, bytes: u64) -> Result<()> {
         let cost = bytes.max(limits::ENTRY_BYTES);
         let found = self.metadata.fetch_add(cost, Ordering::Relaxed) + cost;
@@ -385,8 +385,8 @@ pub(crate) fn clean_name(name: &str) -> String {
     components.join("/")
 }
 
-/// Where the symbolic link at `name` points, from the root. Release candidates of Docker 1.12 wrote one `../` too many,
-/// which stops at the root.
+/// The target of the symbolic link at `name`, relative to the root. Release candidates of Docker 1.12 wrote one `../` too
+/// many; it stops at the root.
 fn link_target(name: &str, target: &str) -> String {
     if target.starts_with('/') {
         return clean_name(target);

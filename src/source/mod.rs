@@ -1,4 +1,4 @@
-//! Opening an input: a file, a folder, a pipe; its files by name; their content at an offset.
+//! Opening inputs: files, folders and pipes; their files by name; content at an offset.
 
 mod archive;
 mod content;

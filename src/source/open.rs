@@ -1,4 +1,4 @@
-//! The outside of an input: a folder, an archive, a compressed archive, a stream, a manifest in a folder.
+//! Opens an input: a folder, an archive, a compressed archive, a stream, or a manifest in a folder.
 
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read};
@@ -18,9 +18,9 @@ use crate::tar::{BLOCK, Header};
 /// An input whose files can be read by name.
 pub(crate) struct Opened {
     pub files: Files,
-    /// The manifest that the user named, when it is one file of a folder.
+    /// The manifest that the user named, if the input is one file of a folder.
     pub manifest: Option<String>,
-    /// Why an archive could not be read to its end. The files are then those before that place.
+    /// Why an archive could not be read to its end. The files are then those before the damage.
     pub damage: Option<Error>,
 }
 
@@ -36,7 +36,7 @@ impl From<Files> for Opened {
 
 const STDIN: &str = "standard input";
 
-/// Opens an input. What is compressed, or comes by a pipe, is written to `spool`.
+/// Opens an input. Compressed files and pipes are written to `spool`.
 pub(crate) fn open(path: &Path, spool: &Spool<'_>, interrupt: &Interrupt) -> Result<Opened> {
     if path == Path::new("-") {
         return open_stdin(spool, interrupt);
@@ -60,7 +60,7 @@ pub(crate) fn open(path: &Path, spool: &Spool<'_>, interrupt: &Interrupt) -> Res
     open_file(file, Some(path), spool, interrupt)
 }
 
-/// A lone manifest: its blobs are looked for next to it.
+/// A manifest whose blobs are files in the same folder.
 fn open_manifest(file: &File, path: &Path) -> Result<Option<Opened>> {
     let mut beginning = [0; 1];
     let read = file.take(1).read(&mut beginning);
@@ -92,7 +92,7 @@ fn open_stdin(spool: &Spool<'_>, interrupt: &Interrupt) -> Result<Opened> {
         .try_clone_to_owned()
         .map_err(Error::io("read", path))?;
     let mut file = File::from(stdin);
-    // `ocify … < file` can be read in place, if nobody has read from it before.
+    // `ocify … < file` can be read in place if nothing was read from it before.
     let in_place = file.metadata().is_ok_and(|metadata| metadata.is_file())
         && io::Seek::stream_position(&mut file).is_ok_and(|position| position == 0);
     if in_place {
@@ -102,7 +102,7 @@ fn open_stdin(spool: &Spool<'_>, interrupt: &Interrupt) -> Result<Opened> {
     }
 }
 
-/// `path` is where the file can be opened again; `None` for standard input.
+/// `path` is `None` for standard input, which cannot be reopened.
 fn open_file(
     file: File,
     path: Option<&Path>,
@@ -149,7 +149,7 @@ fn sniff(reader: &mut BufReader<impl Read>, path: &Path) -> Result<Codec> {
     Ok(Codec::sniff(beginning))
 }
 
-/// Indexes a tar; what is no tar at all gets a message of its own. `damage` is what is wrong with the stream around it.
+/// Indexes a tar. A file that is not a tar at all has its own message. `damage` is damage to the compressed stream.
 fn index(
     archive: Archive,
     codec: Codec,
@@ -185,7 +185,7 @@ fn index(
     })
 }
 
-/// Whether what was found at the beginning is damage to a tar, not something else.
+/// Whether the error is damage to a tar, and not that the file is something else.
 fn is_tar(archive: &Archive, error: &Error) -> bool {
     let mut block = [0; BLOCK];
     let mut read = || {
@@ -197,7 +197,7 @@ fn is_tar(archive: &Archive, error: &Error) -> bool {
         return false;
     }
     let header = Header::new(&block);
-    // The archives of the seventies have no magic word, but numbers in places where few other files have them.
+    // Tars of the seventies have no magic word, but numbers where few other files have them.
     let has_numbers = || header.size().is_some() && header.not_a_number().is_none();
     block[257..].starts_with(b"ustar") || header.checksum_matches() || has_numbers()
 }

@@ -1,4 +1,4 @@
-//! Where inputs that cannot be read by position are written to: what is compressed, and what comes by a pipe.
+//! A temporary file for inputs that cannot be read by position: compressed files and pipes.
 
 use std::cell::Cell;
 use std::fs::File;
@@ -16,7 +16,7 @@ use crate::mutex::lock;
 use crate::progress::{Progress, Silent, Step};
 use crate::tar::{BLOCK, Header};
 
-/// One file without a name for any number of inputs, so that they take one open file, and nothing can be left behind.
+/// One unlinked file for any number of inputs, so that it uses one file descriptor and cannot be left behind.
 pub(crate) struct Spool<'a> {
     folder: PathBuf,
     open: Mutex<Option<Open>>,
@@ -30,14 +30,14 @@ struct Open {
     end: u64,
 }
 
-/// How much is decoded at a time.
+/// Number of bytes that are decoded at a time.
 pub(super) const BUFFER: usize = 1 << 20;
 
-/// Where the next archive may begin: at a whole block of any file system, so that its zeros are holes.
+/// Archives begin at multiples of this, which are block boundaries of any file system, so that zeros become holes.
 const ALIGNMENT: u64 = 64 << 10;
 
 impl<'a> Spool<'a> {
-    /// The file is made in `folder` when it is needed.
+    /// Creates the file in `folder` when it is first needed.
     pub fn new(folder: &Path) -> Spool<'a> {
         Spool {
             folder: folder.to_owned(),
@@ -61,7 +61,8 @@ impl<'a> Spool<'a> {
         })
     }
 
-    /// Decodes a stream of `length` bytes, if that is known. Where it is damaged, the archive has what comes before the damage, and the damage is returned too.
+    /// Decodes a stream of `length` bytes, if the length is known. If the stream is damaged, the archive ends at the damage,
+    /// which is returned too.
     pub fn decode(
         &self,
         codec: Codec,
@@ -88,7 +89,7 @@ impl<'a> Spool<'a> {
             },
         };
         let start = open.end;
-        // What an archive that was given up has left must not show through holes.
+        // Remains of an abandoned archive must not show through holes.
         open.file.set_len(start).map_err(not_written())?;
         let count = Cell::new(0);
         let reader = Counted {
@@ -117,7 +118,7 @@ impl<'a> Spool<'a> {
             if beginning.len() < BEGINNING {
                 let missing = (BEGINNING - beginning.len()).min(buffer.len());
                 beginning.extend_from_slice(&buffer[..missing]);
-                // Nothing of what follows would be looked at.
+                // The rest would not be read.
                 if beginning.len() == BEGINNING && !begins_with_member(&beginning) {
                     break None;
                 }
@@ -130,7 +131,7 @@ impl<'a> Spool<'a> {
     }
 }
 
-/// A tar without members is two blocks of zeros.
+/// The length of a tar without members: two blocks of zeros.
 const BEGINNING: usize = 2 * BLOCK;
 
 fn begins_with_member(beginning: &[u8]) -> bool {
@@ -138,7 +139,7 @@ fn begins_with_member(beginning: &[u8]) -> bool {
     block.is_some_and(|block| Header::new(block).checksum_matches())
 }
 
-/// Refuses an archive that is much larger when it is decoded.
+/// Refuses an archive whose decoded size is out of proportion.
 fn refuse_bomb(decoded: u64, compressed: u64) -> Result<()> {
     let limit = compressed.saturating_mul(limits::ARCHIVE_RATIO);
     let limit = limit.max(limits::ARCHIVE_BYTES);
@@ -148,7 +149,7 @@ fn refuse_bomb(decoded: u64, compressed: u64) -> Result<()> {
     Ok(())
 }
 
-/// Counts what is read.
+/// Counts the bytes that are read.
 struct Counted<'a, R> {
     reader: R,
     count: &'a Cell<u64>,

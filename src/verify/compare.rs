@@ -1,4 +1,4 @@
-//! Comparing the layers that were read with what the images say of them.
+//! Compares the layers that were read with the manifests and configs of the images.
 
 use std::collections::HashSet;
 
@@ -7,10 +7,10 @@ use crate::digest::DiffId;
 use crate::findings::{Code, Finding};
 use crate::image::media_type;
 
-/// Compares `diff_ids`, their order and media types.
+/// Compares `diff_ids`, their order, and media types.
 pub(super) fn layers(contents: &Contents, outcomes: &Outcomes) -> Vec<Finding> {
     let mut problems = Vec::new();
-    // A layer that many images have is reported once.
+    // A problem of a layer in many images is reported once.
     let mut reported = HashSet::new();
     for image in &contents.images {
         let swapped = swapped(image, outcomes);
@@ -49,7 +49,7 @@ fn found(layer: &LayerUse, outcomes: &Outcomes) -> Option<(DiffId, DiffId)> {
     Some((expected, outcomes.diff_id(layer.number, &expected)?))
 }
 
-/// Expected and found order, when the layers are the right ones in another order. All of them must have been read.
+/// The expected and the actual order, if they differ but the layers are the same. All layers must have been read.
 fn swapped(image: &Image, outcomes: &Outcomes) -> Option<(String, String)> {
     let pairs: Option<Vec<(DiffId, DiffId)>> = image
         .layers
@@ -75,10 +75,10 @@ fn diff_id(layer: &LayerUse, outcomes: &Outcomes) -> Option<Finding> {
 }
 
 fn media_type(layer: &LayerUse, outcomes: &Outcomes) -> Option<Finding> {
-    let said = layer.media_type.as_deref()?;
+    let listed = layer.media_type.as_deref()?;
     let found = outcomes.codec(layer.number)?;
-    let (code, message) = media_type::codec_mismatch(said, found)?;
-    let declared = media_type::layer_codec(said)?;
+    let (code, message) = media_type::codec_mismatch(listed, found)?;
+    let declared = media_type::layer_codec(listed)?;
     Some(Finding {
         message,
         ..Finding::mismatch(code, &layer.place, "", &declared, &found)

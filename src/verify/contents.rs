@@ -1,4 +1,4 @@
-//! The contents of an input that are to be read: each distinct one once, however many images have it.
+//! The contents of an input. Each distinct content is read once, however many images share it.
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::ops::Range;
@@ -17,7 +17,7 @@ use crate::limits;
 use crate::progress::Progress;
 use crate::source::{Content, ContentId};
 
-/// What is to be read, and which image has it as which layer.
+/// The contents to read, and the images that use them as layers.
 #[derive(Default)]
 pub(super) struct Contents {
     pub images: Vec<Image>,
@@ -25,7 +25,7 @@ pub(super) struct Contents {
     positions: HashMap<ContentId, usize>,
 }
 
-/// An image whose layers are to be compared with its config.
+/// An image whose layers are compared with its config.
 pub(super) struct Image {
     pub place: Place,
     pub layers: Vec<LayerUse>,
@@ -41,26 +41,26 @@ pub(super) struct LayerUse {
     pub number: ContentNumber,
 }
 
-/// A content among those to be read.
+/// The number of a content.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) struct ContentNumber(usize);
 
-/// A distinct content.
+/// A distinct content with everything that it must match.
 struct Wanted {
     content: Content,
-    /// Of its first use.
+    /// Place of its first use.
     place: Place,
     digests: BTreeSet<Digest>,
-    /// Whether nothing refers to it.
+    /// Whether no document refers to it.
     is_loose: bool,
     is_layer: bool,
     diff_ids: BTreeSet<DiffId>,
 }
 
-/// What the contents turned out to be.
+/// The results of reading the contents.
 pub(super) struct Outcomes {
     examined: Vec<Examined>,
-    /// Which of them are a content's.
+    /// The range of results of each content.
     contents: Vec<Range<usize>>,
 }
 
@@ -69,12 +69,12 @@ impl Outcomes {
         &self.examined[self.contents[number.0].clone()]
     }
 
-    /// Of a layer that could be read.
+    /// The codec of a layer, if the layer could be read.
     pub fn codec(&self, number: ContentNumber) -> Option<Codec> {
         self.of(number).iter().find_map(|examined| examined.codec)
     }
 
-    /// The digest of the decoded bytes, by the same algorithm.
+    /// The digest of the decoded bytes, by the algorithm of `like`.
     pub fn diff_id(&self, number: ContentNumber, like: &DiffId) -> Option<DiffId> {
         let mut found = self.of(number).iter().filter_map(|one| one.diff_id);
         found.find(|found| found.0.algorithm() == like.0.algorithm())
@@ -92,7 +92,7 @@ impl Outcomes {
 }
 
 impl Contents {
-    /// All contents that the images and artifacts of an input have.
+    /// The contents of all images and artifacts of an input.
     pub fn of(input: &Input) -> Contents {
         let mut contents = Contents::default();
         for (position, entry) in input.entries.iter().enumerate() {
@@ -137,7 +137,7 @@ impl Contents {
                 Layer::Absent { .. } => {}
             }
         }
-        // Whether they are in another order can be told only where all are there.
+        // The order can be checked only if no layer is missing.
         let place = place.clone();
         self.images.push(Image { place, layers });
     }
@@ -179,7 +179,7 @@ impl Contents {
         ContentNumber(position)
     }
 
-    /// How many distinct files are checked, those that were read as documents included.
+    /// Number of distinct files that are checked, including documents.
     pub fn count(&self, documents: &HashSet<ContentId>) -> usize {
         let read_twice = documents
             .iter()
@@ -215,7 +215,7 @@ impl Contents {
         })
     }
 
-    /// What is wrong with each content in itself.
+    /// The problems of each content, regardless of the images that use it.
     pub fn findings(&self, outcomes: &Outcomes) -> Vec<Finding> {
         let wanted = self.wanted.iter().enumerate();
         wanted
@@ -225,9 +225,9 @@ impl Contents {
 }
 
 impl Wanted {
-    /// One pass for each pair of algorithms that are expected, which is nearly always one.
+    /// One job for each pair of expected algorithms, which is nearly always a single one.
     fn jobs(&self) -> Vec<Job> {
-        // What cannot be read is found out when it is read.
+        // Errors are reported when the content is read.
         let codec = if self.is_layer {
             self.content.codec().unwrap_or(Codec::None)
         } else {
@@ -270,7 +270,7 @@ impl Wanted {
                 ..finding
             }));
         }
-        // diff_ids are compared for each image, whose layers may be in another order.
+        // diff_ids are compared for each image, because its layers may be in another order.
         let compared = [Code::BlobDigest, Code::LayerDiffId, Code::LayerEmptyFile];
         let others = examined.iter().flat_map(|one| &one.findings);
         findings.extend(others.filter(|one| !compared.contains(&one.code)).cloned());
@@ -278,7 +278,7 @@ impl Wanted {
     }
 }
 
-/// One digest of each algorithm, or `None` where there are none.
+/// One digest of each algorithm, or a single `None` if there are none.
 fn one_of_each<D: Copy>(
     digests: &BTreeSet<D>,
     algorithm: impl Fn(&D) -> &'static str,

@@ -1,4 +1,4 @@
-//! Verifying: everything in an input is read again, and all that is wrong is reported, not only the first of it.
+//! Verification: reads everything in an input and reports all problems, not only the first.
 
 mod compare;
 mod contents;
@@ -18,31 +18,31 @@ use crate::progress::Progress;
 use crate::source::Spool;
 use contents::Contents;
 
-/// How an input is verified.
+/// Options for verification.
 #[derive(Debug, Clone, Default)]
 pub struct VerifyOptions {
-    /// How many threads; `None` for as many as there are cores.
+    /// Number of threads. `None` for the number of cores.
     pub threads: Option<usize>,
 }
 
-/// What was found.
+/// The result of a verification.
 #[derive(Debug, Clone, Serialize)]
 #[non_exhaustive]
 pub struct Verification {
-    /// The input as it was named.
+    /// The input as the user named it.
     pub input: String,
-    /// `None` when it is nothing that is known.
+    /// The format. `None` if it is unknown.
     pub format: Option<Format>,
-    /// How many images are in it, each counted once whatever its number of names.
+    /// Number of images. An image with several names counts once.
     pub images: usize,
-    /// How many distinct documents and blobs were read.
+    /// Number of distinct documents and blobs that were read.
     pub blobs: usize,
-    /// The errors first, then warnings, then notes.
+    /// All problems: errors first, then warnings, then notes.
     pub problems: Vec<Finding>,
 }
 
 impl Verification {
-    /// How many problems there are of a severity.
+    /// Number of problems with a severity.
     #[must_use]
     pub fn count(&self, severity: Severity) -> usize {
         let problems = self.problems.iter();
@@ -58,11 +58,11 @@ impl Verification {
     }
 }
 
-/// Reads all of the input at `path` (`-` is standard input) and reports every problem.
+/// Reads the whole input at `path` (`-` is standard input) and reports every problem.
 ///
 /// # Errors
-/// Only what keeps it from looking: a file that cannot be opened, no temporary file for a compressed input,
-/// [`Error::Interrupted`](crate::Error::Interrupted). Whatever is wrong with the input itself is in the result.
+/// Only errors that prevent reading: a file that cannot be opened, no temporary file for a compressed input,
+/// [`Error::Interrupted`](crate::Error::Interrupted). Problems of the input are in the result.
 pub fn verify(
     path: &Path,
     options: &VerifyOptions,
@@ -89,7 +89,7 @@ pub fn verify(
     })
 }
 
-/// By severity, otherwise as they were found. What is wrong with a file that two images have is said once.
+/// Sorts by severity, otherwise in the order of reading. A problem of a file that several images share is listed once.
 fn in_order(findings: Vec<Finding>) -> Vec<Finding> {
     let mut known = HashSet::new();
     let mut findings: Vec<Finding> = findings

@@ -1,4 +1,4 @@
-//! What was converted is converted again: nothing changes any more.
+//! Converting an output again changes nothing.
 
 use std::fs;
 
@@ -10,7 +10,7 @@ use crate::support::layers::Layer;
 use crate::support::oci;
 use crate::support::sandbox::Sandbox;
 
-/// Converts into `first`, and that into `second`; both have the same files.
+/// Converts to `first`, and from there to `second`. Both must have the same files.
 fn twice(files: &Files, first: &str, second: &str) {
     let sandbox = Sandbox::with_archive(files);
     sandbox.convert(&["app.tar", "-o", first, "-q"]).succeeds();
@@ -33,7 +33,7 @@ fn an_output_is_converted_to_itself() {
 
 #[test]
 fn a_tar_in_which_docker_finds_nothing_is_still_a_layout() {
-    // manifest.json can list no image whose layer is not there.
+    // manifest.json cannot list an image with a missing layer.
     let foreign = json!({
         "mediaType": "application/vnd.oci.image.layer.nondistributable.v1.tar",
         "digest": Layer::new("foreign").diff_id(),
@@ -85,7 +85,7 @@ fn a_tar_is_overwritten_and_a_folder_is_added_to() {
         .is_wrong_usage("`--add` needs an output");
 }
 
-/// What it was before does not matter, but what nobody meant to lose is not lost.
+/// Overwriting works for any tar, but not for other files.
 #[test]
 fn what_is_overwritten_was_a_tar() {
     let sandbox = Sandbox::new();
@@ -109,7 +109,7 @@ fn what_is_overwritten_was_a_tar() {
         );
         assert_eq!(sandbox.read("out.tar"), bytes);
     }
-    // What is added to must be a layout.
+    // Only a layout can be added to.
     sandbox.write("out.tar", &tar);
     sandbox.convert(&["a.tar", "-o", "out.tar", "--add"]).fails(
         "ocify: out.tar: out.tar exists and is not an OCI layout\n\
@@ -149,7 +149,7 @@ fn a_folder_that_is_replaced_is_a_layout() {
          hint: choose another name for the output\n",
         );
     assert_eq!(sandbox.read("thesis/thesis.txt"), b"years of work");
-    // Nothing there, and nothing in it, are as good.
+    // A missing and an empty folder work too.
     fs::create_dir(sandbox.path("empty")).unwrap();
     for output in ["empty", "new"] {
         sandbox
@@ -159,8 +159,8 @@ fn a_folder_that_is_replaced_is_a_layout() {
     }
 }
 
-/// Some replace the layout while others add to it: all succeed, and what the last replacement did not know is there if it
-/// was added later. Nothing else stays.
+/// Some runs replace the layout while others add to it. All succeed, and images that were added after the last replacement are
+/// there. Nothing else is left.
 #[test]
 fn replacing_and_adding_at_the_same_time() {
     let sandbox = Sandbox::new();

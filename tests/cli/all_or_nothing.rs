@@ -1,4 +1,4 @@
-//! Whatever happens, an output is there whole or as it was before, and nothing else is left behind.
+//! Whatever happens, an output is complete or unchanged, and nothing else is left.
 
 use std::fs;
 use std::io::Write;
@@ -15,7 +15,7 @@ use crate::support::layers::Layer;
 use crate::support::sandbox::{Run, Sandbox};
 use crate::support::tar::{self, Body, Member, Sparse, SparseFormat};
 
-/// An archive as small as can be: manifest.json, a config and a layer of a header and a block.
+/// The smallest archive: manifest.json, a config, and a layer with one header and one block.
 fn smallest() -> Vec<u8> {
     let layers = [Layer {
         tar: tar::without_end(&[Member::file("a", "b")]),
@@ -43,10 +43,11 @@ fn every_truncation_is_an_error() {
     sandbox.write("app.tar", &archive);
     for length in (0..archive.len()).rev() {
         cut(&sandbox, length);
-        // Into a new folder, and into a tar that is there.
+        // To a new folder, and to an existing tar.
         let output = if length % 2 == 0 { "out" } else { "there.tar" };
         assert!(!converts(&sandbox, output), "{length}");
-        // To start the program takes much longer than its work; around each block's end is where it could go wrong.
+        // Starting the program takes much longer than its work, so only cuts near block ends are tested, where errors are
+        // likely.
         if matches!(length % 512, 0 | 1 | 200 | 511) {
             let run = sandbox.convert(&["app.tar", "-o", output]);
             assert_eq!(run.status.code(), Some(1), "{length}");
@@ -57,7 +58,7 @@ fn every_truncation_is_an_error() {
             assert_eq!(sandbox.snapshot().len(), before.len(), "{length}");
         }
     }
-    // The last cut leaves nothing of it, as it was before.
+    // The last cut only removes the end-of-archive marker.
     assert_eq!(sandbox.snapshot(), before);
 }
 
@@ -69,7 +70,7 @@ fn cut(sandbox: &Sandbox, length: usize) {
     file.unwrap().set_len(length as u64).unwrap();
 }
 
-/// What the program does, without starting it.
+/// Runs the same conversion in this process.
 fn converts(sandbox: &Sandbox, output: &str) -> bool {
     let mut options = ocify::Options::default();
     options.threads = Some(1);
@@ -109,7 +110,7 @@ fn an_error_leaves_an_existing_output_as_it_was() {
     let sandbox = Sandbox::with_archive(&save_one("app:1.0", &layers));
     sandbox.convert(&["app.tar", "-o", "out"]).succeeds();
     sandbox.convert(&["app.tar", "-o", "out.tar"]).succeeds();
-    // The other layers are good and large, so that there is something half-written.
+    // The other layers are valid and large, so that the output is half-written.
     let mut image = Image::new(
         &["app:1.0"],
         &[
@@ -135,8 +136,7 @@ fn an_error_leaves_an_existing_output_as_it_was() {
     }
 }
 
-/// With a layer so long that no test waits for its end: zeros, which take no room as a sparse member. As large as a
-/// layer may be.
+/// A sandbox with a layer of the maximum size, which never ends during a test: zeros, which take no space as a sparse member.
 fn endless() -> Files {
     long(120 << 30)
 }
@@ -151,7 +151,7 @@ fn long(size: u64) -> Files {
     save_one("app:1.0", std::slice::from_ref(&layer)).with_body(&layer_name(&layer), body)
 }
 
-/// Starts a conversion of `app.tar` and waits until something of it is staged: more than what was there before.
+/// Starts a conversion of `app.tar` and waits until it has staged something.
 fn start(sandbox: &Sandbox, output: &str) -> Child {
     let staged = || {
         let folder = output.split(' ').next().unwrap();
@@ -215,7 +215,7 @@ fn a_signal_while_standard_input_is_awaited_ends_the_program() {
     let mut command = sandbox.command(&["convert", "-", "-o", "out"]);
     let mut child = command.stdin(Stdio::piped()).spawn().unwrap();
     let mut stdin = child.stdin.take().unwrap();
-    // More than a pipe holds: when all is written, the program is reading.
+    // More than fits into a pipe: when everything is written, the program is reading.
     stdin.write_all(&vec![b'x'; 1 << 20]).unwrap();
     kill_process(pid(&child), Signal::TERM).unwrap();
     assert_eq!(Run::new(child).status.signal(), Some(Signal::TERM.as_raw()));
@@ -257,7 +257,7 @@ fn what_a_killed_run_left_is_removed_by_the_next() {
     }
 }
 
-/// `prune` removes what a killed run left too.
+/// `prune` also removes files of a killed run.
 #[test]
 fn what_a_killed_run_left_is_pruned() {
     let sandbox = Sandbox::with_archive(&save_one("old:1", &[Layer::new("old")]));
@@ -290,8 +290,7 @@ fn no_room_left() {
             .stdin(Stdio::piped())
             .spawn()
             .unwrap();
-        // A file that may not grow stands for a disk that has no room. The program has not written anything yet, since
-        // it waits for its input.
+        // A limit on file sizes simulates a full disk. The program has not written anything, because it waits for its input.
         let limit = Rlimit {
             current: Some(1 << 20),
             maximum: Some(1 << 20),
@@ -327,7 +326,7 @@ fn a_full_standard_output() {
     let run = Run::new(command.stdout(full()).spawn().unwrap());
     run.fails("ocify: standard output: cannot write standard output: No space left on device (os error 28)\n");
     assert_eq!(sandbox.snapshot(), before);
-    // The output is there, but not all that should have been said of it.
+    // The output is complete, but standard output could not be written.
     let mut command = sandbox.command(&["convert", "app.tar", "-o", "out"]);
     let run = Run::new(command.stdout(full()).spawn().unwrap());
     run.fails("ocify: cannot write to standard output: No space left on device (os error 28)\n");
@@ -366,7 +365,7 @@ fn no_more_files_can_be_opened() {
             let run = sandbox.run_after(&format!("ulimit -n {files}"), &args);
             if !run.status.success() {
                 let mut after = sandbox.snapshot();
-                // The cache has what was finished.
+                // The cache has the finished layers.
                 after.retain(|name, _| !name.starts_with("cache/gzip-"));
                 let names: Vec<&String> = after.keys().collect();
                 let message = &run.stderr;

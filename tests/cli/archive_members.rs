@@ -1,4 +1,4 @@
-//! The members of an archive: names, links, sizes and holes in every way that tar programs write them.
+//! The members of an archive: names, links, sizes and holes in all forms that tar programs write.
 
 use serde_json::{Value, json};
 
@@ -62,7 +62,7 @@ fn repeated_names_mean_the_last() {
     }
     let warning = |name: &str| {
         format!(
-            "ocify: warning: app.tar: {name}: the archive has two members of this name; the last is read \
+            "ocify: warning: app.tar: {name}: the archive has two members with this name; the last is read \
              (archive-duplicate-member)\n"
         )
     };
@@ -131,7 +131,7 @@ fn layers_behind_links() {
     ] {
         gives(&link(&base, target, &[("x/layer.tar", blob())]), &layers);
     }
-    // A chain, in an order in which no target is there yet.
+    // A chain in which each link precedes its target.
     let chain = [
         ("a", symlink("b/c")),
         ("b/c", symlink("../d")),
@@ -144,7 +144,7 @@ fn layers_behind_links() {
         &link(&base, &format!("../{podman}"), &[(&podman, blob())]),
         &layers,
     );
-    // An archive that was packed again has hard links.
+    // A repacked archive has hard links.
     let hard = files
         .clone()
         .with_body("x", blob())
@@ -152,7 +152,7 @@ fn layers_behind_links() {
     gives(&hard, &layers);
     let before = hard.reversed();
     gives(&before, &layers);
-    // A layer that links to the other one is the same layer.
+    // A link to another layer is the same layer.
     let same = [layers[1].clone(), layers[1].clone()];
     let mut image = Image::new(&["app:1.0"], &same);
     image.layers[0].0.clone_from(&base);
@@ -162,7 +162,7 @@ fn layers_behind_links() {
 
 #[test]
 fn sparse_members() {
-    // Headers of files that are nothing but holes.
+    // Files that consist of holes.
     let fragments: Vec<(u64, Vec<u8>)> = (0..30)
         .map(|number| {
             (
@@ -215,8 +215,8 @@ fn sparse_members() {
     }
 }
 
-/// A hard link has no data whatever its size says, as Go's `archive/tar` has it: what follows is the next member. skopeo copies
-/// the same image.
+/// As in Go's `archive/tar`, a hard link has no data, whatever its size. The next member follows its header. skopeo copies the
+/// same image.
 #[test]
 fn members_within_the_size_of_a_hard_link() {
     let seen = [Layer::new("seen")];
@@ -241,7 +241,7 @@ fn members_within_the_size_of_a_hard_link() {
     assert_eq!(layout.layers(&layout.only()), seen.map(|layer| layer.tar));
 }
 
-/// Go reads all of them as files, and so do container engines.
+/// Go, and therefore every engine, reads all of them as files.
 #[test]
 fn files_of_other_types() {
     let layers = two_layers();

@@ -1,4 +1,4 @@
-//! What is wrong with a `docker save` archive, and the whole message that says so.
+//! Damaged `docker save` archives, and the complete message for each.
 
 use serde_json::{Value, json};
 
@@ -37,7 +37,7 @@ fn archive() -> Files {
     save(&[image()])
 }
 
-/// It is an archive, so what is wrong with its first member is said.
+/// The file is recognised as a tar, so the message is about its first member.
 #[test]
 fn damage_to_the_first_member() {
     let archive = save_one("app:1.0", &[Layer::new("base")]).tar();
@@ -155,7 +155,7 @@ fn archives_that_are_cut_or_damaged() {
         length - 1024
     );
     refuses(&whole[..length - 1024], &last);
-    // In the middle of the first layer, which is the second member behind its folder.
+    // In the middle of the first layer, which is the second member after its folder.
     refuses(
         &whole[..2000],
         &format!(
@@ -235,7 +235,7 @@ fn manifest(edit: impl FnOnce(&mut Value)) -> Vec<u8> {
         .tar()
 }
 
-/// With a change to the config, under the name that fits it.
+/// With a changed config, named by its digest.
 fn config(edit: impl FnOnce(&mut Value)) -> (Vec<u8>, String) {
     let mut config: Value = serde_json::from_slice(&image().config).unwrap();
     edit(&mut config);
@@ -348,7 +348,7 @@ fn configs() {
     assert_eq!(*name, format!("{}.json", sha256_hex(&image.config)));
 }
 
-/// Engines refuse such a config, but it is copied as any other.
+/// Engines refuse such a config, but it is copied like any other.
 #[test]
 fn configs_without_readable_diff_ids() {
     let converts = |(archive, name): (Vec<u8>, String), message: &str| {

@@ -1,4 +1,4 @@
-//! What is wrong with an OCI layout, and the whole message that says so.
+//! Damaged OCI layouts, and the complete message for each.
 
 use serde_json::{Value, json};
 
@@ -83,7 +83,7 @@ fn blobs_that_are_missing_or_others() {
         );
         refuses(&layout.files_without(missing), &message);
     }
-    // A list of urls that has none tells of no other place.
+    // An empty list of urls is the same as none.
     let (files, _) = with_manifest(|manifest| manifest["layers"][1]["urls"] = json!([]));
     let path = blob_path(digest(&manifest["layers"][1]));
     refuses(
@@ -120,7 +120,7 @@ fn blobs_that_are_missing_or_others() {
             ),
         );
     }
-    // The same content, encoded otherwise to the same length: only the blob's digest tells.
+    // The same content in another encoding of the same length. Only the digest of the blob differs.
     let layer = &manifest["layers"][1];
     let path = blob_path(digest(layer));
     let mut bytes = layout.files().get(&path).to_vec();
@@ -154,7 +154,7 @@ fn layers_unlike_their_diff_ids() {
             wrong.diff_id()
         ),
     );
-    // Whoever asks for blobs alone to be checked gets just that.
+    // `--check blobs` checks only blobs.
     let sandbox = Sandbox::with_folder(&layout.files());
     sandbox
         .convert(&["app", "-o", "out", "--check", "blobs"])
@@ -260,7 +260,7 @@ fn embedded_data_unlike_the_digest() {
         );
     };
     let digest = sha256(b"{}");
-    // "[]" in base64; "{}" with something behind it; no base64.
+    // "[]" in base64; "{}" with trailing data; not base64.
     for (data, reason) in [
         (
             "W10=",
@@ -310,7 +310,7 @@ fn indexes_that_are_too_deep_or_lead_back() {
         ),
     );
 
-    // No index can have its own digest in it; one that has another's in its place can only be made with a false name.
+    // No index can contain its own digest, so a cycle needs an index with a wrong name.
     let mut layout = Layout::default();
     let claimed = json!({ "mediaType": oci::INDEX, "digest": sha256(b"itself"), "size": 0 });
     let mut itself = oci::index(std::slice::from_ref(&claimed));

@@ -1,4 +1,4 @@
-//! Inputs that are fine, and requests that cannot be met: the whole message of each.
+//! Valid inputs with requests that cannot be met, and the complete message for each.
 
 use std::fs;
 
@@ -143,7 +143,7 @@ fn outputs_that_cannot_be_written() {
     ] {
         refuses(&sandbox, &["app.tar", "-o", output], message);
     }
-    // A place that nobody can write to, not even root. The name of what is staged there is never the same.
+    // A folder that nobody can write to, not even root. The names of staged files differ in each run.
     for output in ["/proc/out", "/proc/out.tar"] {
         let before = sandbox.snapshot();
         let run = sandbox.convert(&["app.tar", "-o", output]);

@@ -1,4 +1,4 @@
-//! Bombs: small inputs that are large when decoded. They run with little memory, far less than they stand for.
+//! Bombs: small inputs that are large when decoded. The tests run with much less memory than the decoded size.
 
 use super::limits::{is_refused, too_many};
 use crate::support::docker::{Image, save};
@@ -81,7 +81,7 @@ fn a_layer_of_much_that_decodes_to_nothing() {
 
 #[test]
 fn an_archive_that_is_a_bomb() {
-    // Half a gibibyte of zeros, more than there is memory; as a file it must fit into what is free.
+    // Half a gibibyte of zeros, more than the memory. As a file it must fit into the free space.
     let sandbox = Sandbox::new();
     sandbox.write("app.tar", &zstd_zeros(GIB / 2));
     convert_within(&sandbox, 400 << 10, &["app.tar", "-o", "out"]).fails(
@@ -95,7 +95,7 @@ fn an_archive_that_is_a_bomb() {
     );
 }
 
-/// What is no archive is known from its first blocks; the rest is not written to a disk.
+/// The first blocks show that a stream is not an archive. The rest is not written to disk.
 #[test]
 fn what_is_no_archive_and_has_no_end() {
     let sandbox = Sandbox::new();
@@ -107,7 +107,7 @@ fn what_is_no_archive_and_has_no_end() {
         ("zeros", "it contains no files"),
         ("text", "the zstd data does not contain a tar archive"),
     ] {
-        // A file that may not grow stands for a disk.
+        // A limit on file sizes simulates a full disk.
         for command in ["inspect", "convert", "verify"] {
             let args = match command {
                 "convert" => vec![command, input, "-o", "out"],
@@ -141,7 +141,7 @@ fn an_archive_that_decodes_to_much_more() {
     assert_eq!(verify.status.code(), Some(1));
 }
 
-/// A file of 8 EiB less one byte, nothing of which is stored.
+/// A file of 8 EiB minus one byte that stores no data.
 fn hole() -> Body {
     Body::Sparse(Sparse {
         format: SparseFormat::Pax10,
@@ -216,7 +216,7 @@ fn names_that_fill_the_memory() {
 
 #[test]
 fn documents_that_are_much_larger_in_memory() {
-    // The shortest JSON values there are, in places where anything may stand.
+    // The shortest JSON values, in fields that may have any value.
     let empty = |element: &str| {
         format!(
             "[{}{element}]",

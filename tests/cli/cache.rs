@@ -11,7 +11,7 @@ use crate::support::layers::Layer;
 use crate::support::sandbox::{Run, Sandbox};
 use crate::support::{legacy, oci, sha512};
 
-/// Of several chunks, and of one.
+/// One layer with several chunks, and one with a single chunk.
 fn layers() -> [Layer; 3] {
     [
         Layer::noise(1, 1_500_000),
@@ -24,7 +24,7 @@ fn sandbox() -> Sandbox {
     Sandbox::with_archive(&save_one("app:1.0", &layers()))
 }
 
-/// All bytes of an output, which is removed.
+/// Reads all bytes of an output and removes it.
 fn take(sandbox: &Sandbox, output: &str) -> Vec<(String, Vec<u8>)> {
     let mut bytes: Vec<_> = sandbox.snapshot().into_iter().collect();
     bytes.retain(|(name, _)| name.starts_with(output));
@@ -65,7 +65,7 @@ fn the_output_is_the_same() {
             all_the_same(&sandbox, "app.tar", &args, 3);
         }
     }
-    // What is not encoded is not cached.
+    // Layers that are not encoded are not cached.
     all_the_same(&sandbox, "app.tar", &["--compression", "none"], 0);
 }
 
@@ -78,7 +78,7 @@ fn the_output_is_the_same_from_layers_in_any_codec() {
         all_the_same(&sandbox, "app.tar", &["--compression", "zstd"], layers);
         all_the_same(&sandbox, "app.tar", &["--compression", "gzip:1"], 3);
     }
-    // A blob that is known by another algorithm.
+    // A digest with another algorithm.
     let mut files = oci::one("app:1.0", &layers()).files();
     let index: Value = serde_json::from_slice(files.get("index.json")).unwrap();
     let path = oci::blob_path(oci::digest(&index["manifests"][0]));
@@ -117,7 +117,7 @@ fn images_share_what_is_cached() {
     let other = [layers()[0].clone(), Layer::new("other")];
     sandbox.write("other.tar", &save_one("other:1.0", &other).tar());
     assert_eq!(cached(&sandbox, "other.tar", "two", &[]), (1, 2));
-    // Before Docker 1.10 nothing told a layer's diff_id: its layers are stored, but cannot be found.
+    // Archives before Docker 1.10 have no diff_ids, so their layers are stored but not found.
     let old = [layers()[0].clone(), Layer::new("old")];
     sandbox.write("old.tar", &legacy::save("old", "1.0", &old).tar());
     for _ in 0..2 {
@@ -139,7 +139,7 @@ fn levels_and_codecs_do_not_mix() {
             assert_eq!(found, expected, "{encoding}");
         }
     }
-    // The levels that are used when none is given are the same as when they are.
+    // The default levels share entries with the same explicit levels.
     let args = ["--compression", "gzip:3"];
     assert_eq!(cached(&sandbox, "app.tar", "out", &args), (3, 3));
 }
@@ -201,7 +201,7 @@ fn what_was_not_used_for_longest_goes_first() {
             .map(|path| path.metadata().unwrap().len());
         sizes.sum()
     };
-    // With room for three entries, but not for four: the first was used last, so the second goes.
+    // The cache has space for three entries. The first was used most recently, so the second is removed.
     let most = (sum() + 1000).to_string();
     assert_eq!(convert(1, &most), (1, 1));
     assert_eq!(convert(4, &most), (0, 1));
@@ -210,7 +210,7 @@ fn what_was_not_used_for_longest_goes_first() {
     for number in [1, 3, 4] {
         entry(&sandbox, &layer(number).diff_id());
     }
-    // A level of its own counts too.
+    // Entries of other levels count too.
     let least = (entry(&sandbox, &layer(4).diff_id())
         .metadata()
         .unwrap()
@@ -266,7 +266,7 @@ fn many_at_once() {
     let sandbox = sandbox();
     sandbox.convert(&["app.tar", "-o", "expected"]).succeeds();
     let expected = sandbox.layout("expected");
-    // All hit, all miss, or both, and some make room while others read.
+    // Runs with hits, misses and both, some of which trim the cache while others read.
     for (round, size) in ["10G", "10G", "200K", "0"].iter().enumerate() {
         let start = |number: usize| {
             let output = format!("out-{round}-{number}");

@@ -1,4 +1,4 @@
-//! `--cache` where it, or what is converted, is not as it should be.
+//! `--cache` with a damaged cache or damaged inputs.
 
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, chown, symlink};
@@ -20,8 +20,8 @@ fn layers() -> [Layer; 3] {
     ]
 }
 
-/// With an archive, and a cache that is warm and that nobody else may write to, whatever the umask of the tests: what is
-/// said of an entry depends on it.
+/// A sandbox with an archive and a warm cache that only this user can write to, whatever the umask, because the checks of
+/// entries depend on it.
 fn sandbox() -> Sandbox {
     let sandbox = Sandbox::with_archive(&save_one("app:1.0", &layers()));
     let args = ["convert", "app.tar", "-o", "expected", "--cache", "cache"];
@@ -52,7 +52,7 @@ fn empty(path: &Path) {
     fs::write(path, b"").unwrap();
 }
 
-/// Even a link to the right bytes.
+/// A link to the correct bytes counts as damage too.
 fn link(path: &Path) {
     let elsewhere = path.with_file_name("elsewhere");
     fs::rename(path, &elsewhere).unwrap();
@@ -123,7 +123,7 @@ fn a_damaged_entry_is_replaced() {
             let mut found = sandbox.layout(&output);
             found.files.remove("manifest.json");
             assert!(found == expected, "{what}");
-            // As good as new.
+            // The entry is restored.
             assert_eq!(fs::read(&path).unwrap(), bytes, "{what}");
             assert!(fs::symlink_metadata(&path).unwrap().is_file(), "{what}");
             let run = sandbox.convert(&[&args[..2], &[&output, "-v"], &args[3..]].concat());
@@ -181,14 +181,14 @@ fn a_cache_hides_no_damage_of_the_input() {
             assert!(sandbox.snapshot() == before);
         }
     }
-    // Nor what is too large.
+    // An entry that is too large is not used either.
     let args = ["app.tar", "-o", "out", "--max-layer-size", "1M"];
     let without = sandbox.convert(&args);
     let with = sandbox.convert(&[&args[..], &["--cache", "cache"]].concat());
     with.fails(&without.stderr);
 }
 
-/// The name of an entry, sealed.
+/// The name of an entry with its seal.
 fn name(folder: &Path, diff_id: &str, digest: &str) -> String {
     let folder = folder.file_name().unwrap().to_str().unwrap();
     let name = format!("{diff_id}-{digest}");
@@ -196,7 +196,7 @@ fn name(folder: &Path, diff_id: &str, digest: &str) -> String {
     format!("{name}-{}", &seal[..32])
 }
 
-/// What is in a cache folder of one's own may come from another machine, and may have been moved about.
+/// Files in a private cache may come from another machine, and may have been renamed.
 #[test]
 fn an_entry_under_another_layers_name_is_not_used() {
     let other = Layer::new("other");
@@ -242,7 +242,7 @@ fn an_entry_under_another_layers_name_is_not_used() {
     }
 }
 
-/// Who may write to a cache cannot put another layer into an image.
+/// Other users who can write to a cache cannot put another layer into an image.
 #[test]
 fn what_others_could_have_put_there_is_decoded() {
     let sandbox = sandbox();
@@ -277,7 +277,7 @@ fn what_others_could_have_put_there_is_decoded() {
         );
         assert!(sandbox.layout("out") == sandbox.layout("expected"));
         assert!(!folder.join(&name).exists());
-        // What is right is used all the same.
+        // Correct entries are used.
         let args = ["app.tar", "-o", "out", "--cache", "cache", "-v"];
         assert_eq!(hits(&sandbox.convert(&args)), (3, 3));
         mode(folder, 0o755);

@@ -1,4 +1,4 @@
-//! The folder of `--cache`: who may do what with it, and what is left in it.
+//! The folder of `--cache`: permissions, and files that are left in it.
 
 use std::fs;
 use std::os::unix::fs::MetadataExt;
@@ -86,7 +86,7 @@ fn an_output_inside_of_the_cache_is_like_any_other() {
     }
 }
 
-/// The program without the rights that let root write where the mode says no.
+/// Runs the program without the capabilities that let root ignore modes.
 fn unprivileged(sandbox: &Sandbox, args: &[&str]) -> Run {
     if !geteuid().is_root() {
         return sandbox.convert(args);

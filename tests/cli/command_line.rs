@@ -153,7 +153,7 @@ fn verbose_is_on_standard_error_and_quiet_is_quiet() {
     }
 }
 
-/// The names, or short stand-ins, of what a selection converts.
+/// The names or short labels of the images that a selection converts.
 #[track_caller]
 fn selected(sandbox: &Sandbox, input: &str, args: &[&str]) -> Vec<Option<String>> {
     let folder = tempfile::tempdir_in(sandbox.path(".")).unwrap();
@@ -179,7 +179,7 @@ fn images_by_name_position_and_digest() {
     };
     let (id_1, id_2) = (images[0].id(), images[2].id());
     for (args, names) in [
-        // A name selects that name alone, also in its full form.
+        // A name selects only that name, also in its full form.
         (&["--image", "app:1.0"][..], some(&["app:1.0"])),
         (
             &["--image", "docker.io/library/app:latest"],
@@ -190,7 +190,7 @@ fn images_by_name_position_and_digest() {
         (&["--image", "@0"], some(&["app:1.0", "app:latest"])),
         (&["--image", &id_1], some(&["app:1.0", "app:latest"])),
         (&["--image", &id_2], vec![None]),
-        // Each adds to the others; the order is the input's.
+        // Selectors are combined. The order is that of the input.
         (
             &["--image", "@1", "--image", "app:1.0"],
             some(&["app:1.0", "app:2.0"]),
@@ -228,7 +228,7 @@ fn parts_of_an_index_by_digest_and_platform() {
     assert_eq!(run(&["--image", oci::digest(&amd64)]), nameless(&amd64));
     assert_eq!(run(&["--image", oci::digest(&arm64)]), nameless(&arm64));
     assert_eq!(run(&["--platform", "linux/amd64"]), named(&amd64));
-    // The inner index loses nothing, so it stays as it is.
+    // Nothing is removed from the inner index, so it stays unchanged.
     assert_eq!(run(&["--platform", "linux/arm64"]), named(&inner));
     let both = run(&["--platform", "linux/arm64", "--platform", "linux/amd64"]);
     assert_eq!(both, named(&index));
@@ -275,14 +275,14 @@ fn text_of_an_archive_reaches_no_terminal_raw() {
         assert_eq!(run.status.code(), Some(0));
         clean(run.stdout());
         clean(&run.stderr);
-        // A line for the image, or lines that the program itself has broken.
+        // One line for the image, or lines that the program has wrapped.
         assert!(
             !args.is_empty() || run.stdout().lines().count() == 1,
             "{}",
             run.stdout()
         );
     }
-    // In the layout the name is what it was.
+    // The layout has the original name.
     assert_eq!(sandbox.layout("out").names()[0].0.as_deref(), Some(harmful));
 
     let tag_in = |files: &crate::support::files::Files| Sandbox::with_archive(files);
@@ -303,7 +303,7 @@ fn text_of_an_archive_reaches_no_terminal_raw() {
         assert_eq!(run.status.code(), Some(1));
         clean(&run.stderr);
         assert!(run.stderr.starts_with("ocify: app.tar: "), "{}", run.stderr);
-        // The message and at most a hint.
+        // The message and at most one hint.
         assert!(run.stderr.lines().count() <= 2, "{}", run.stderr);
     }
 }

@@ -1,4 +1,4 @@
-//! Damage that a conversion copies byte for byte, since every digest is right, and of which it warns.
+//! Damage that a conversion copies byte for byte with a warning, because every digest is correct.
 
 use serde_json::{Value, json};
 
@@ -11,7 +11,7 @@ use crate::support::tar::{self, Member};
 use crate::support::{codec, oci, schema1};
 
 fn warning(place: &str, message: &str) -> String {
-    // Those that `verify` calls warnings.
+    // Warnings of `verify`.
     let slight = [
         "(layer-tar-after-end",
         "(layer-path",
@@ -26,7 +26,7 @@ fn of_top(message: &str) -> String {
     warning("app.tar: app:1.0: layer 2 of 2", message)
 }
 
-/// Layers whose `diff_id` is right, and what there is to say of them.
+/// Layers with a correct `diff_id`, and their warnings.
 fn damaged() -> Vec<(Layer, &'static str)> {
     let two = tar::tar(&[Member::file("a", "content"), Member::file("b", "content")]);
     let changed = |at: usize| {
@@ -81,7 +81,7 @@ fn tars_of_layers() {
                 let output: Vec<&str> = output.split(' ').collect();
                 let args = [&args[..], &output, &["--replace"]].concat();
                 let run = sandbox.convert(&args);
-                // Of a tar for Docker there is more to say.
+                // A tar for Docker has another warning.
                 if compression != "zstd" || output != ["out.tar"] {
                     run.warns(&of_top(message));
                 }
@@ -199,7 +199,7 @@ fn layers_without_a_manifest_of_their_own() {
     sandbox.convert(&["app", "-o", "out"]).warns(&expected);
 }
 
-/// What engines refuse; the rest is `verify`'s to say.
+/// Configs that engines refuse. Other problems are only reported by `verify`.
 #[test]
 fn configs() {
     let layers = [Layer::new("base")];

@@ -1,4 +1,4 @@
-//! What a run that died, or failed halfway, has left, and what becomes of it.
+//! Remains of a run that was killed or that failed, and what the next run does with them.
 
 use std::fs;
 use std::path::PathBuf;
@@ -16,7 +16,7 @@ fn layout_of_old() -> Sandbox {
     sandbox
 }
 
-/// A blob of the layout, the folder of a run that died, and the place in it that the blob was staged in.
+/// A blob of the layout, the staging folder of a killed run, and the path of the blob in it.
 fn published_and_staged(sandbox: &Sandbox) -> (PathBuf, PathBuf, PathBuf) {
     let mut blobs = fs::read_dir(sandbox.path("out/blobs/sha256")).unwrap();
     let blob = blobs.next().unwrap().unwrap();
@@ -26,7 +26,7 @@ fn published_and_staged(sandbox: &Sandbox) -> (PathBuf, PathBuf, PathBuf) {
     (blob.path(), staged, folder.join(blob.file_name()))
 }
 
-/// A run has put its blobs into the layout and died before it swapped index.json.
+/// A run was killed after it had linked its blobs and before it swapped index.json.
 #[test]
 fn blobs_without_an_index_are_removed_by_the_next_run() {
     let sandbox = layout_of_old();
@@ -45,7 +45,7 @@ fn blobs_without_an_index_are_removed_by_the_next_run() {
     sandbox.layout("out");
 }
 
-/// The same, but a later run has published the blob as a file of its own.
+/// The same, but a later run has published the blob as another file.
 #[test]
 fn blobs_that_another_run_has_published_stay() {
     let sandbox = layout_of_old();
@@ -58,7 +58,7 @@ fn blobs_that_another_run_has_published_stay() {
     sandbox.layout("out");
 }
 
-/// A run has published everything and died before it removed its staging folder.
+/// A run was killed after it had published everything and before it removed its staging folder.
 #[test]
 fn blobs_whose_index_followed_stay() {
     let sandbox = layout_of_old();
@@ -81,7 +81,7 @@ fn a_run_that_cannot_add_to_the_index_leaves_no_blobs() {
     assert_eq!(sandbox.snapshot(), before);
 }
 
-/// A run has died between making oci-layout and writing it.
+/// A run was killed after it had created oci-layout and before it wrote it.
 #[test]
 fn an_empty_marker_is_filled_in() {
     let sandbox = Sandbox::with_archive(&save_one("app:1.0", &[Layer::new("base")]));

@@ -9,7 +9,7 @@ use crate::support::layers::Layer;
 use crate::support::oci;
 use crate::support::sandbox::Sandbox;
 
-/// What make does for `out.tar` with the rules in `out.d`.
+/// Runs make for `out.tar` with the rules in `out.d`.
 fn make(sandbox: &Sandbox) -> String {
     let makefile = "out.tar:\n\t@:$(info made because of: $?)\n\ninclude out.d\n";
     sandbox.write("Makefile", makefile.as_bytes());

@@ -14,7 +14,7 @@ use crate::support::{expected, sha256, testdata};
 const HEADER: &str = "name,input,platform,old_schema1,old_schema2,old_oci,old_index,old_image_id,\
     new_manifest,new_index,new_image_id,v2s2_of_input,v2s2_of_output,layers";
 
-/// Converts with a map and gives it, with the lines that were printed.
+/// Converts with a map, and returns it with the printed lines.
 #[track_caller]
 fn convert(sandbox: &Sandbox, map: &str, args: &[&str]) -> (String, String) {
     let common = ["-o", "output", "--digest-map", map];
@@ -78,7 +78,7 @@ fn csv_has_a_line_for_each_name() {
         ] {
             assert_eq!(row[column], "", "{column}");
         }
-        // Archives have no digests of layers: they are known by their diff_ids.
+        // Archives have no digests of layers, so their diff_ids are used.
         let layers: Vec<&str> = row["layers"].split(' ').collect();
         let old: Vec<&str> = layers
             .iter()
@@ -102,7 +102,7 @@ fn schema_1_becomes_what_skopeo_makes_of_it() {
     assert_eq!(image["new"]["imageId"], expected["image_id"]);
     let schema2 = &expected["v2s2_manifest_digest_by_skopeo"];
     assert_eq!(&image["v2s2"]["ofInput"], schema2);
-    // The layers are gzip and stay.
+    // gzip layers are kept.
     assert_eq!(&image["v2s2"]["ofOutput"], schema2);
     let layers = image["layers"].as_array().unwrap();
     let diff_ids: Vec<&Value> = layers.iter().map(|layer| &layer["diffId"]).collect();
@@ -119,7 +119,7 @@ fn schema_1_becomes_what_skopeo_makes_of_it() {
         assert_eq!(layer["new"], layer["old"]);
     }
 
-    // With other layers, the output's digest is another, and the input's is not.
+    // With new layers the digest of the output changes, but not that of the input.
     let zstd = ["--compression", "zstd", &testdata("schema1")];
     let (map, _) = convert(&sandbox, "map.json", &zstd);
     let image = &json_map(&map)["images"][0];
@@ -131,8 +131,8 @@ fn schema_1_becomes_what_skopeo_makes_of_it() {
     );
 }
 
-/// Docker before 1.10 did not write `throwaway`, and skopeo takes what does not say so for a layer. The digest below is
-/// that of the manifest that skopeo 1.9.3 and 1.22 write for this very folder.
+/// Docker before 1.10 did not write `throwaway`, without which skopeo treats an empty layer as a layer. The digest below is
+/// that of the manifest that skopeo 1.9.3 and 1.22 write for this folder.
 #[test]
 fn empty_layers_that_do_not_say_so_are_layers_to_skopeo() {
     let sandbox = Sandbox::new();
@@ -203,7 +203,7 @@ fn indexes_are_followed() {
     assert_eq!(rows[0]["old_oci"], digest(&amd64));
     assert_eq!(rows[0]["platform"], "linux/amd64");
 
-    // One image of the index: it is in none any more, but was known by it.
+    // One image of the index, which is in no index any more. The old index is listed.
     for select in [["--image", digest(&amd64)], ["--platform", "linux/amd64"]] {
         let (map, _) = convert(&sandbox, "map.csv", &[&["app"], &select[..]].concat());
         let rows = self::rows(&map);
@@ -248,11 +248,11 @@ fn a_map_that_cannot_be_written_is_found_out_first() {
     assert_eq!(sandbox.snapshot(), before);
 }
 
-/// Everything that can be known before is checked before; what happens to the map's place meanwhile is not.
+/// Errors that can be detected before the conversion are. Here the path of the map is taken during the conversion.
 #[test]
 fn an_output_without_its_map_is_told_of() {
     let sandbox = Sandbox::new();
-    // Long enough for the map's place to be taken while it is converted.
+    // The conversion takes long enough to create a folder at the path of the map.
     let long = docker::save_one("long:1", &[Layer::noise(7, 8_000_000)]);
     sandbox.write("long.tar", &long.tar());
     let args = [
@@ -302,7 +302,7 @@ fn a_failed_conversion_leaves_the_old_map() {
         ));
     assert_eq!(sandbox.snapshot(), before);
 
-    // A successful one replaces it.
+    // A successful conversion replaces it.
     let other = oci::one("new:1", &[Layer::new("b")]);
     other.files().write(&sandbox.path("new"));
     let (new, _) = convert(&sandbox, "map.json", &["new"]);
@@ -334,7 +334,7 @@ fn a_map_in_the_place_of_an_input_or_in_the_output() {
         ));
         assert_eq!(sandbox.snapshot(), before, "{map}");
     }
-    // Beside an input's documents there is room, also for the next run's map.
+    // A map may be in the folder of an input, and the next run replaces it.
     for map in ["app/map.csv", "app/map.csv", "app/map.json"] {
         sandbox
             .convert(&["app", "-o", "there", "--digest-map", map])

@@ -18,7 +18,7 @@ fn an_oci_manifest_keeps_its_bytes() {
     let files = oci::dir(&layout, &image);
     let output = Sandbox::with_folder(&files).converted(&["app"]);
     assert_eq!(output.only(), on(&image, "linux", "amd64"));
-    // The media type may be missing from the manifest: it is what it looks like.
+    // Without a media type, the fields of the manifest decide.
     let files = files.edited("manifest.json", |manifest| {
         manifest.as_object_mut().unwrap().shift_remove("mediaType");
     });

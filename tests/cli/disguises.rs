@@ -1,4 +1,4 @@
-//! Layouts that some readers take for something else: they are refused, or converted as what engines run.
+//! Layouts that some readers interpret differently. They are refused, or converted as engines read them.
 
 use serde_json::{Value, json};
 
@@ -15,7 +15,7 @@ fn refuses(files: &Files, stderr: &str) {
     sandbox.convert(&["app", "-o", "out"]).fails(stderr);
 }
 
-/// Layers of an image are checked, whatever an annotation of its descriptor says that it is.
+/// The layers of an image are checked, whatever the annotations of its descriptor.
 #[test]
 fn an_image_that_calls_itself_an_attestation() {
     let (said, layer) = (Layer::new("said"), Layer::new("other"));
@@ -43,7 +43,7 @@ fn an_image_that_calls_itself_an_attestation() {
     );
 }
 
-/// Of two descriptors that disagree, one would decide for both: an image and its name would be lost.
+/// If two descriptors disagree, using one for both would lose an image and its name.
 #[test]
 fn a_manifest_that_is_listed_as_something_else() {
     let mut layout = Layout::default();
@@ -75,7 +75,7 @@ fn a_manifest_that_is_listed_as_something_else() {
     );
 }
 
-/// Engines take the last of two keys that differ in case alone, so that they would run other layers than are converted.
+/// Engines use the last of two keys that differ only in case, and would run other layers than those that are converted.
 #[test]
 fn keys_in_another_case() {
     let edited = |edit: fn(&mut Value)| {
@@ -111,7 +111,7 @@ fn keys_in_another_case() {
             ),
         );
     }
-    // What is the same to all readers is carried along, as is what none of them knows.
+    // Keys with the same value, and unknown keys, are copied.
     let (files, manifest) = edited(|manifest| {
         manifest["SchemaVersion"] = json!(2);
         manifest["layer"] = json!([]);
@@ -119,8 +119,8 @@ fn keys_in_another_case() {
     Sandbox::with_folder(&files)
         .convert(&["app", "-o", "out"])
         .warns(&format!(
-            "ocify: warning: app: app: {manifest}: some readers take the key \"SchemaVersion\" of the document for \
-             \"schemaVersion\" (json-key-case)\n"
+            "ocify: warning: app: app: {manifest}: the key \"SchemaVersion\" of the document differs from \
+             \"schemaVersion\" only in case (json-key-case)\n"
         ));
 }
 

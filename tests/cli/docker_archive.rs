@@ -11,7 +11,7 @@ use crate::support::sandbox::Sandbox;
 use crate::support::tar::{self, Member};
 use crate::support::{oci, sha256_hex};
 
-/// Converts the archive: the layers of its one image must be these.
+/// Converts the archive. Its only image must have these layers.
 #[track_caller]
 pub fn gives(files: &Files, layers: &[Layer]) -> Layout {
     let layout = Sandbox::with_archive(files).converted(&["app.tar"]);
@@ -156,7 +156,7 @@ fn gzip_of_many_members_is_read_to_its_end() {
     let sandbox = Sandbox::with_archive(&save(&[image]));
     let layout = sandbox.converted(&["app.tar", "--compression", "none"]);
     assert_eq!(layout.layers(&layout.only()), [layers[0].tar.clone()]);
-    // Written anew, it is one member: the reader of these tests checks that.
+    // The new layer is one gzip member, which the reader of these tests checks.
     sandbox
         .convert(&["app.tar", "--compression", "gzip:9", "-o", "again"])
         .succeeds();
@@ -171,7 +171,7 @@ fn outer_file_in_any_codec() {
     sandbox.write("app.tar", &archive);
     sandbox.convert(&["app.tar", "-o", "plain.tar"]).succeeds();
     for (codec, encode) in codec::ALL {
-        // The name says nothing.
+        // The name has no meaning.
         sandbox.write("app", &encode(&archive));
         sandbox.write("thirds", &codec::in_thirds(encode, &archive));
         for input in ["app", "thirds"] {
@@ -184,10 +184,10 @@ fn outer_file_in_any_codec() {
 
 #[test]
 fn layers_of_nothing() {
-    // The file has no bytes, and the config says so.
+    // The file is empty, as in the config.
     let zero = [Layer::new("base"), Layer::zero_bytes()];
     gives(&save_one("app:1.0", &zero), &zero);
-    // The file has no bytes where the config says that it is the tar of no files.
+    // The file is empty, but the config has the digest of an empty tar.
     let empty = [Layer::new("base"), Layer::empty()];
     let files = save_one("app:1.0", &empty);
     gives(&files, &empty);
@@ -250,7 +250,7 @@ fn a_foreign_layer_is_carried_by_its_urls_or_converted() {
 
     let layout = gives(&files, &layers);
     let foreign = "application/vnd.oci.image.layer.nondistributable.v1.tar+gzip";
-    // Encoded again, it is not what the urls lead to: an ordinary layer, which every tool pushes.
+    // The urls do not lead to the new bytes, so it becomes an ordinary layer, which every tool pushes.
     assert_eq!(
         layout.layer_types(&layout.only()),
         [oci::LAYER_GZIP, oci::LAYER_GZIP]

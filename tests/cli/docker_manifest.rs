@@ -92,7 +92,7 @@ fn names_are_the_same_by_way_of_a_tar() {
     let layout = oci::one("1.0", &[Layer::new("base")]).files();
     for files in [save(&images), layout] {
         let sandbox = Sandbox::with_archive(&files);
-        // Of names that `docker load` refuses there are warnings.
+        // Names that `docker load` refuses cause warnings.
         for args in [
             ["app.tar", "-o", "out"],
             ["out", "-o", "out.tar"],

@@ -1,4 +1,4 @@
-//! Inputs of other programs, and crafted ones, that were once converted to something else than they are, or refused.
+//! Inputs of other programs and crafted inputs that were once converted incorrectly, or refused.
 
 use serde_json::{Value, json};
 
@@ -19,7 +19,7 @@ pub(super) fn two() -> [Layer; 2] {
     [Layer::new("base"), Layer::new("top")]
 }
 
-/// What `verify` and `convert` say of an archive, about which they agree.
+/// The results of `verify` and `convert` for an archive, which must agree.
 #[track_caller]
 pub(super) fn said(sandbox: &Sandbox, input: &str) -> Said {
     let said = agreement::ask(sandbox, input, "out", &[]);
@@ -32,7 +32,7 @@ pub(super) fn said(sandbox: &Sandbox, input: &str) -> Said {
     said
 }
 
-/// The archive is converted, and `convert` warns with these codes alone.
+/// The archive is converted with exactly these warnings.
 #[track_caller]
 fn warns(files: &Files, codes: &[&str]) -> Sandbox {
     let sandbox = Sandbox::with_archive(files);
@@ -68,7 +68,7 @@ fn the_layer_of_an_old_image_is_missing() {
         &files.clone().without("repositories").without(&top),
         "missing-blob",
     );
-    // The base has a name, and its child has none.
+    // The base has a name, its child has none.
     let base = json!({ "base": { "1": v1_id(&layers[0]) } }).to_string();
     stops(
         &files.with("repositories", base).without(&top),
@@ -76,7 +76,7 @@ fn the_layer_of_an_old_image_is_missing() {
     );
 }
 
-/// Go's decoder takes keys in any case, and so Docker, podman and skopeo load what jib writes.
+/// Go's decoder accepts keys in any case, so Docker, podman and skopeo load the output of jib.
 #[test]
 fn manifest_json_with_keys_in_lower_case() {
     let image = Image::new(&["app:1.0"], &two());
@@ -89,7 +89,7 @@ fn manifest_json_with_keys_in_lower_case() {
     assert_eq!(layout.layers(&layout.named("app:1.0")), tars);
 }
 
-/// Go writes null for no layers.
+/// Go writes null for an empty list of layers.
 #[test]
 fn layers_that_are_null() {
     for config_type in [oci::CONFIG, oci::DOCKER_CONFIG] {
@@ -120,7 +120,7 @@ fn tar_file(sandbox: &Sandbox, name: &str) -> Vec<u8> {
     layout.file(name).to_vec()
 }
 
-/// Its config has the media type of an image's, and neither a system nor an architecture.
+/// Its config has the media type of an image config, but no platform.
 #[test]
 fn a_signature_of_cosign() {
     let mut layout = oci::one("app:1.0", &two());
@@ -156,7 +156,7 @@ fn a_config_without_a_platform() {
     }
 }
 
-/// One document of a Docker 25 archive says that a name is of one image, the other of another.
+/// The two documents of a Docker 25 archive give a name to different images.
 #[test]
 fn index_json_and_manifest_json_disagree_about_names() {
     let images = [
@@ -193,7 +193,7 @@ fn index_json_and_manifest_json_disagree_about_images() {
     warns(&index, &["docker-manifest-unindexed"]);
 }
 
-/// skopeo takes the first, Docker the last.
+/// skopeo reads the first, Docker the last.
 #[test]
 fn two_members_are_called_manifest_json() {
     let images = [
@@ -208,7 +208,7 @@ fn two_members_are_called_manifest_json() {
     warns(&files, &["archive-duplicate-member"]);
 }
 
-/// What standard readers take for damage must not get into a layout that they can read.
+/// A conversion must not add anything to a layout that standard readers refuse.
 #[test]
 fn what_is_added_to_a_layout_does_not_break_it() {
     let sound = oci::one("app:1.0", &two()).files();
@@ -251,7 +251,7 @@ fn the_digest_that_inspect_shows_selects_a_schema_1_image() {
     sandbox.layout("out").named("app:1.0");
 }
 
-/// A config that engines refuse is copied, and the images beside it are none the worse.
+/// A config that engines refuse is copied, and the other images are converted.
 #[test]
 fn one_config_has_no_rootfs() {
     let mut config: Value = serde_json::from_slice(&docker::config(&two())).unwrap();
@@ -275,7 +275,7 @@ fn one_config_has_no_rootfs() {
     written.named("app:1.0");
 }
 
-/// Both are valid JSON; a limit on them would have to be called one.
+/// Both are valid JSON, so they are refused with the code `limit`.
 #[test]
 fn json_that_few_decoders_take() {
     let deep = format!("{}1{}", "[".repeat(500), "]".repeat(500));
@@ -326,7 +326,7 @@ fn strings_and_keys_that_go_takes() {
     warns(&config(r#""os":"linux""#), &["json-repeated-key"]);
 }
 
-/// Engines find a file by its name, and believe the digest in it.
+/// Engines trust a digest in the name of a file.
 #[test]
 fn a_file_is_named_by_a_digest_that_is_not_its_own() {
     let mut image = docker::image_of_blobs(&["app:1.0"], &two());
@@ -390,7 +390,7 @@ fn an_index_json_that_skopeo_refuses() {
     }
 }
 
-/// The table of contents of an eStargz layer stands in a tar of its own, where readers of tars do not look.
+/// The table of contents of an eStargz layer is in a second tar, which readers ignore.
 #[test]
 fn a_layer_of_estargz() {
     let layer = two()[0].clone();

@@ -24,7 +24,7 @@ fn within(sandbox: &Sandbox, args: &[&str]) -> Run {
     run
 }
 
-/// All commands read the input; `verify` and `convert` end with these.
+/// Runs all commands. `verify` and `convert` must end with these exit statuses.
 #[track_caller]
 fn all_within(files: &Files, verify: i32, convert: i32) -> [Run; 2] {
     let sandbox = Sandbox::new();
@@ -68,7 +68,7 @@ fn indexes_that_fan_out() {
     }
 }
 
-/// Each image of some thousands is the next one's parent.
+/// A chain of thousands of images.
 #[test]
 fn long_chains_of_old_images() {
     const IMAGES: usize = 3000;
@@ -81,7 +81,7 @@ fn long_chains_of_old_images() {
         let parent = position.checked_sub(1).map(|parent| &layers[parent]);
         let id = v1_id(layer);
         let v1 = legacy::v1(layer, parent, "1.9.1").to_string();
-        // Names are put without a search for an earlier one.
+        // Added without checking for duplicate names, which would take long.
         let member = |name: &str, bytes: Vec<u8>| {
             crate::support::tar::Member::file(&format!("{id}/{name}"), bytes)
         };

@@ -1,4 +1,4 @@
-//! Names, and what is written anew, of inputs that other programs made.
+//! Names and rewritten documents of inputs from other programs.
 
 use std::collections::BTreeMap;
 
@@ -14,7 +14,7 @@ use crate::support::oci::{self, Layout, annotated, digest, named, on};
 use crate::support::sandbox::Sandbox;
 use crate::support::{codec, sha256};
 
-/// A layout of one image as buildx, ctr and Docker's containerd store name it: the tag, and the whole name.
+/// A layout of one image with names as from buildx, ctr and Docker's containerd store: the tag, and the full name.
 fn tagged(repository: &str, tag: &str, seed: &str) -> Files {
     let mut layout = Layout::default();
     let image = layout.image("amd64", &[Layer::new(seed)]);
@@ -56,14 +56,14 @@ fn images_whose_tags_are_the_same_keep_their_names() {
         .collect();
     let output = sandbox.converted(&["a.tar", "b.tar", "c.tar"]);
     assert_eq!(names(&output), expected);
-    // One after the other is the same.
+    // Separate runs have the same result.
     for input in ["a.tar", "b.tar", "c.tar"] {
         sandbox.convert(&[input, "-o", "added"]).succeeds();
     }
     assert_eq!(names(&sandbox.layout("added")), expected);
 }
 
-/// What moves a name is the whole name: `1` of one repository is not that of another.
+/// A name moves only to an image with the same full name: tag `1` of one repository is not that of another.
 #[test]
 fn an_image_is_added_beside_one_of_the_same_tag() {
     let sandbox = Sandbox::with_folder(&tagged("x/a", "1", "a"));
@@ -79,7 +79,7 @@ fn an_image_is_added_beside_one_of_the_same_tag() {
     assert_eq!(found, BTreeMap::from(expected));
 }
 
-/// index.json has the tag alone, manifest.json the whole name, as regctl exports them.
+/// index.json has only the tag, manifest.json the full name, as in exports of regctl.
 #[test]
 fn an_image_has_one_name_in_two_documents() {
     let image = docker::image_of_blobs(&["host.example/m:1"], &two());
@@ -92,7 +92,7 @@ fn an_image_has_one_name_in_two_documents() {
     assert_eq!(found, ["host.example/m:1"]);
 }
 
-/// A referrer is not an image that the name could be meant for.
+/// The name is for the image, not for the referrer.
 #[test]
 fn the_image_that_is_named_has_a_referrer() {
     let mut layout = oci::one("app:1.0", &two());
@@ -119,7 +119,7 @@ fn the_image_that_is_named_has_a_referrer() {
     }
 }
 
-/// oras lists the images of an index beside it.
+/// oras lists the images of an index also in index.json.
 #[test]
 fn images_of_an_index_that_are_listed_beside_it() {
     let mut layout = Layout::default();
@@ -201,7 +201,7 @@ fn the_digest_map_of_an_image_without_layers() {
     assert_eq!(row["v2s2_of_output"], sha256(manifest.as_bytes()));
 }
 
-/// A registry looks for a blob of this type at its `urls`, which a new blob has not.
+/// A registry expects a blob of this type at its `urls`, where the new blob is not.
 #[test]
 fn a_foreign_layer_that_is_encoded_again() {
     let mut layout = Layout::default();
@@ -221,7 +221,7 @@ fn a_foreign_layer_that_is_encoded_again() {
     }
 }
 
-/// They tell where in a blob each chunk is, and the blob is another.
+/// They describe the chunks of the old blob.
 #[test]
 fn annotations_of_a_layer_that_is_encoded_again() {
     let mut layout = Layout::default();

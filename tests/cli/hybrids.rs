@@ -58,7 +58,7 @@ fn images_that_the_index_forgets() {
                 index["manifests"] = Value::Null;
             }
         });
-        // An image with a name is missing from the index only where that is null.
+        // A named image is missing from the index only if that is null.
         let warning = format!(
             "ocify: warning: app.tar: app:1.0: manifest.json: index.json does not lead to image {}; the images of both \
              files are read (docker-manifest-unindexed)\n",
@@ -158,7 +158,7 @@ fn a_multi_platform_image_keeps_its_index() {
     expected[0]["RepoTags"] = json!(["docker.io/library/app:1.0"]);
     assert_eq!(sandbox.layout("out.tar").json("manifest.json"), expected);
 
-    // Without the other platform's manifest, and what only that leads to.
+    // Without the manifest of the other platform and its blobs.
     let here = files.without(&oci::blob_path(digest(&arm64)));
     let sandbox = Sandbox::with_archive(&here);
     let run = sandbox.convert(&["app.tar", "-o", "out"]);

@@ -10,14 +10,14 @@ use crate::support::oci::{self, Layout, digest, named, on};
 use crate::support::sandbox::{Run, Sandbox};
 use crate::support::{expected, sha256, testdata};
 
-/// What `--json` prints of an input.
+/// The output of `--json` for an input.
 #[track_caller]
 fn inspect(sandbox: &Sandbox, input: &str) -> Value {
     let run = sandbox.run(&["inspect", "--json", input]);
     serde_json::from_slice(&run.succeeds().stdout).unwrap()
 }
 
-/// What a run of `inspect` prints that must work.
+/// The output of a successful run of `inspect`.
 #[track_caller]
 fn printed(sandbox: &Sandbox, args: &[&str]) -> Vec<u8> {
     let run = sandbox.run(&[&["inspect"], args].concat());
@@ -74,7 +74,7 @@ fn every_input_holds_what_its_maker_says() {
                 architecture.as_str().unwrap()
             );
             assert_eq!(platform, image["platform"], "{input}");
-            // What is made only by a conversion is not claimed.
+            // Documents that only a conversion creates are not shown.
             let has_config = !matches!(format, "docker-archive before 1.10" | "schema 1");
             if has_config {
                 assert_eq!(found["imageId"], image["image_id"], "{input}");
@@ -276,7 +276,7 @@ fn text_fits_eighty_columns() {
         .filter(|line| line.chars().count() > 80)
         .collect();
     assert_eq!(long, [""; 0], "{text}");
-    // Digests that --image takes are whole.
+    // Digests for --image are not shortened.
     for descriptor in [&index, &amd64] {
         assert!(text.contains(digest(descriptor)), "{text}");
     }
@@ -346,7 +346,7 @@ fn detached_signatures_are_listed() {
     );
 }
 
-/// A layer as large as no test could read.
+/// A layer that is too large for a test to read.
 #[test]
 fn layers_are_not_read() {
     const TEBIBYTE: u64 = 1 << 40;

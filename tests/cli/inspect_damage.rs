@@ -1,4 +1,4 @@
-//! `ocify inspect` of damaged inputs: what is there is shown, and what is wrong is an error.
+//! `ocify inspect` of damaged inputs: shows the readable part, and reports errors.
 
 use serde_json::{Value, json};
 
@@ -70,12 +70,12 @@ fn what_is_there_of_a_damaged_input_is_shown() {
     ]);
     assert_eq!(document["errors"], errors);
 
-    // What is wrong with one image is not said of the other.
+    // Problems of one image are not reported for the other.
     let other = sandbox.run(&["inspect", "--json", "app", "--image", "sound:1"]);
     let other: Value = serde_json::from_slice(&other.succeeds().stdout).unwrap();
     assert_eq!(other["images"][0], document["images"][1]);
     assert_eq!(other["errors"], json!([]));
-    // A damaged manifest is not printed as if it were the image's.
+    // A damaged manifest is not printed.
     sandbox
         .run(&["inspect", "--raw", "app", "--image", "broken:1"])
         .fails(&format!(

@@ -1,4 +1,4 @@
-//! What is written can be read again: one limit for both.
+//! Reading and writing have the same limits.
 
 use crate::support::docker::{Image, save};
 use crate::support::files::Files;

@@ -23,7 +23,7 @@ fn convert(input: &Path, compression: &str, threads: usize) -> Result<Report, Er
     options.compression = compression.parse().unwrap();
     options.threads = Some(threads);
     options.output.fsync = false;
-    // Not of the layers: which engines take them.
+    // A note about engines, not about the layers.
     options.output.docker_manifest = false;
     let inputs = [input.to_owned()];
     ocify::convert(
@@ -61,7 +61,7 @@ fn mutants(blob: &[u8]) -> Vec<Vec<u8>> {
     mutants
 }
 
-/// What `verify` and `convert` both say of a finding.
+/// The text of a finding in both commands.
 fn told<'f>(findings: impl IntoIterator<Item = &'f Finding>) -> Vec<(&'f str, &'f str)> {
     let findings = findings.into_iter();
     let mut told: Vec<(&str, &str)> = findings

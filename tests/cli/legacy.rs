@@ -30,7 +30,7 @@ fn an_image_by_its_chain_of_parents() {
     assert_eq!(containerd_name(&image), Some("docker.io/team/app:1.0"));
     assert_eq!(layout.layers(&image), layers().map(|layer| layer.tar));
 
-    // By the rules of Docker's loader: keys sorted, the v1 fields gone, Go's escapes for "<", ">" and "&".
+    // As by Docker's loader: sorted keys, no v1 fields, and Go's escapes for "<", ">" and "&".
     let entry = "{\"created\":\"2015-06-01T12:00:00.5Z\",\"author\":\"someone\",\"created_by\":\"/bin/sh -c echo a \\u003e b\"}";
     let expected = config(entry, &layers());
     assert_eq!(String::from_utf8_lossy(layout.config(&image)), expected);
@@ -80,7 +80,7 @@ fn tags_of_one_and_of_many_images() {
         panic!("base:x has not one layer");
     };
     assert_eq!(*only, base.tar);
-    // What no tag leads to has no name.
+    // An image without a tag has no name.
     let nameless: Vec<Value> = layout
         .descriptors()
         .into_iter()

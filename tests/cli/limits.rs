@@ -1,4 +1,4 @@
-//! How much of what comes from outside is believed: each limit from both sides.
+//! Limits on inputs, each tested with a value at the limit and one above it.
 
 use std::io::Write;
 
@@ -11,7 +11,7 @@ use crate::support::sandbox::Sandbox;
 use crate::support::tar::{self, Body, Dialect, Member, Sparse, SparseFormat};
 use crate::support::{codec, oci};
 
-/// The input is looked at without an error.
+/// The input can be inspected.
 #[track_caller]
 fn is_read(files: &Files) {
     let sandbox = Sandbox::with_archive(files);
@@ -20,12 +20,12 @@ fn is_read(files: &Files) {
     assert!(!is_too_large(&sandbox));
 }
 
-/// Whether verifying says that something is more than it may be.
+/// Whether `verify` reports a limit.
 fn is_too_large(sandbox: &Sandbox) -> bool {
     let run = sandbox.run(&["verify", "--json", "app.tar"]);
     let verification: Value = serde_json::from_slice(&run.stdout).unwrap();
     let problems = verification["problems"].as_array().unwrap();
-    // Too many links in a row are said as those that lead in a circle.
+    // Too many links in a row have the same message as a cycle.
     let codes = [json!("limit"), json!("bad-link")];
     problems
         .iter()
@@ -66,7 +66,7 @@ fn size_of_a_document() {
 
 #[test]
 fn size_of_all_metadata() {
-    // One config of 4 MiB that many images have: it is read for each of them.
+    // Many images share a config of 4 MiB, which is read for each of them.
     let images = |count: usize| {
         let mut config = Image::new(&[], &[]).config;
         config.resize(4 << 20, b' ');
@@ -94,7 +94,7 @@ fn number_of_members() {
     // Empty members in front of an image, half a gibibyte of headers.
     let image = app();
     let message = too_many("the number of members", 1_048_577, 1_048_576);
-    let duplicates = "ocify: warning: app.tar.zst: empty: the archive has two members of this name; the last is read \
+    let duplicates = "ocify: warning: app.tar.zst: empty: the archive has two members with this name; the last is read \
                       (archive-duplicate-member)\n";
     for (count, fits) in [(1 << 20, true), ((1 << 20) + 1, false)] {
         let mut encoder = zstd::Encoder::new(Vec::new(), 1).unwrap();
@@ -136,7 +136,7 @@ fn length_of_a_member_name() {
     is_refused(&files((64 << 10) + 1), &too_many(what, 65_537, 65_536));
 }
 
-/// More is damage, as it is to Go's `archive/tar`.
+/// A larger header is damage, as in Go's `archive/tar`.
 #[test]
 fn size_of_an_extension_header() {
     let with = |size: usize| {
@@ -157,7 +157,7 @@ fn size_of_an_extension_header() {
 #[test]
 fn length_of_an_image_name() {
     let files = |length| save_one(&"n".repeat(length), &[Layer::new("base")]);
-    // No engine takes such a name.
+    // No engine accepts such a name.
     let run = Sandbox::with_archive(&files(4096)).run(&["inspect", "app.tar"]);
     assert_eq!(run.status.code(), Some(0), "{}", run.stderr);
     assert!(run.stderr.ends_with("(ref-name)\n"), "{}", run.stderr);
@@ -271,7 +271,7 @@ fn depth_of_indexes() {
 
 #[test]
 fn fragments_of_a_sparse_member() {
-    // Fragments of no bytes, so that their maps are short.
+    // Empty fragments, so that their maps are short.
     let files = |format, count: usize| {
         let body = Body::Sparse(Sparse {
             format,
@@ -284,7 +284,7 @@ fn fragments_of_a_sparse_member() {
     };
     let what = "the number of fragments of a sparse member";
     let message = too_many(what, (1 << 20) + 1, 1 << 20);
-    // Formats 0.0 and 0.1 reach the limit of extension headers before.
+    // Formats 0.0 and 0.1 exceed the limit of extension headers first.
     for format in [SparseFormat::Gnu, SparseFormat::Pax10] {
         is_read(&files(format, 1 << 20));
         is_refused(&files(format, (1 << 20) + 1), &message);
@@ -305,7 +305,7 @@ fn manifests_that_are_about_each_other() {
             about["subject"] = chain[chain.len() - 1].clone();
             chain.push(layout.document(&about));
         }
-        // The last one first, so that all others are found through it.
+        // The last one first, so that the others are reached through it.
         for descriptor in chain.iter().rev() {
             layout.add(descriptor.clone());
         }

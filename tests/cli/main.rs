@@ -1,4 +1,4 @@
-//! `ocify` as a user runs it, on inputs that code makes.
+//! Runs `ocify` like a user, on inputs from builders.
 
 mod across;
 mod again;
@@ -56,7 +56,7 @@ mod schema2;
 mod terminal;
 mod usage;
 
-// Made for the tests of the other commands too, which use what is not used here.
+// Shared with other test programs, which use the rest.
 #[allow(dead_code)]
 #[path = "../support/mod.rs"]
 mod support;

@@ -1,4 +1,4 @@
-//! Many inputs: found below folders, listed in files, divided among machines; and what becomes of the others when one fails.
+//! Many inputs: from folders and lists, divided into shards, and with failures.
 
 use std::fs;
 use std::os::unix::fs::symlink;
@@ -19,13 +19,13 @@ fn app(name: &str) -> Files {
     save_one(&format!("{name}:1"), &[base(), Layer::new(name)])
 }
 
-/// An archive whose base layer, which all share, is another one than its config says.
+/// An archive with a damaged copy of the shared base layer.
 fn damaged(name: &str) -> Files {
     let other = Layer::new("other");
     app(name).with(&layer_name(&base()), other.tar)
 }
 
-/// Archives and layouts in folders, and files that are none.
+/// Folders with archives, layouts and other files.
 fn folders() -> Sandbox {
     let sandbox = Sandbox::new();
     for folder in ["images/b/deep", "images/c"] {
@@ -167,7 +167,7 @@ fn the_shards_are_all_inputs_each_once() {
     }
 }
 
-/// Whatever is wrong with some inputs, the output is that of the others alone.
+/// Whatever the problems of some inputs, the output is that of only the others.
 #[test]
 fn the_other_inputs_are_converted_as_if_the_bad_ones_had_not_been_named() {
     let sandbox = Sandbox::new();
@@ -195,7 +195,7 @@ fn the_other_inputs_are_converted_as_if_the_bad_ones_had_not_been_named() {
             sandbox.convert(&good).succeeds();
             let expected = sandbox.layout(output);
             remove(&sandbox, output);
-            // The damaged copy of the layer that all share is the first.
+            // The first copy of the shared layer is the damaged one.
             let all = [&bad[..], &["good.tar", "fine.tar", "-k"], &options].concat();
             let run = sandbox.convert(&all);
             assert_eq!(run.status.code(), Some(1), "{}", run.stderr);
@@ -286,7 +286,7 @@ fn nothing_is_written_where_all_inputs_fail() {
     assert_eq!(sandbox.snapshot(), before);
 }
 
-/// An image that is not there may have been in an input that failed.
+/// A missing image may have been in an input that failed.
 #[test]
 fn what_failed_before_is_listed_with_the_error() {
     let sandbox = Sandbox::new();
@@ -342,7 +342,7 @@ fn many_inputs_are_verified() {
     let document = parsed(&run);
     assert_eq!(document["inputs"][0]["input"], "images/z.tar");
     assert_eq!(document["failed"][0]["input"], "missing.tar");
-    // A list of one is a list.
+    // A list with one input gives a list of results.
     let run = sandbox.run(&["verify", "-r", "images/b/deep", "--json"]);
     assert_eq!(parsed(&run)["inputs"].as_array().unwrap().len(), 1);
 }

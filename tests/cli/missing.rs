@@ -1,4 +1,4 @@
-//! `--missing`: an index names platforms that the input lacks, as where Docker saves what it pulled for one of them.
+//! `--missing`: an index lists platforms that the input lacks, as when Docker saves a pulled image.
 
 use serde_json::{Value, json};
 
@@ -61,7 +61,7 @@ impl Saved {
     }
 }
 
-/// It did its work, and gave one warning, of platforms that are missing.
+/// The run succeeded with exactly one warning, about missing platforms.
 #[track_caller]
 fn warns_once(run: &Run) {
     assert_eq!(run.status.code(), Some(0), "{}", run.stderr);
@@ -108,7 +108,7 @@ fn images_that_are_missing_are_left_out_with_their_attestations() {
 #[test]
 fn one_image_is_left() {
     let mut saved = Saved::new();
-    // Without its attestation, as then the index is of one manifest.
+    // Without its attestation, because the index then has one manifest.
     let manifests = [&saved.images[..], &saved.attestations[1..]].concat();
     saved.index = saved.layout.index(&manifests);
     saved.layout.manifests = vec![named(&saved.index, "app:1.0")];
@@ -183,7 +183,7 @@ fn a_manifest_that_is_here_lacks_a_blob() {
     }
 }
 
-/// It is no platform of an image: the whole image, with its name, is not there.
+/// It is not a platform of an image. The whole image with its name is missing.
 #[test]
 fn an_image_without_an_index_is_missing() {
     let mut layout = oci::one("app:1.0", &[Layer::new("base")]);

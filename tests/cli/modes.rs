@@ -1,4 +1,4 @@
-//! Who may read and write what is made, and outputs that somebody tries to redirect.
+//! Modes of outputs, and attempts to redirect outputs with links.
 
 use std::fs;
 use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
@@ -22,7 +22,7 @@ fn convert_with_umask(sandbox: &Sandbox, umask: u32, output: &str) {
         .succeeds();
 }
 
-/// Path and mode of all that is below a path.
+/// Path and mode of everything below a path.
 fn modes(path: &Path, found: &mut Vec<(String, bool, u32)>) {
     let metadata = fs::symlink_metadata(path).unwrap();
     found.push((
@@ -42,7 +42,7 @@ fn what_is_made_honours_umask() {
     let sandbox = sandbox();
     for umask in [0o022, 0o077, 0o027, 0o002] {
         for output in [format!("out-{umask:o}"), format!("out-{umask:o}.tar")] {
-            // Once for a new output, once for one that is there.
+            // Once for a new output, once for an existing one.
             for _ in 0..2 {
                 convert_with_umask(&sandbox, umask, &output);
                 let mut found = Vec::new();
@@ -93,7 +93,7 @@ fn kept_blobs_share_neither_modes_nor_later_changes_with_the_input() {
 
 #[test]
 fn members_with_privileges_stay_inside_their_layer() {
-    // A set-user-ID program, a device, a link out of the layout: none of it becomes a file.
+    // A set-user-ID program, a device, a link out of the layout: none of them is created.
     let mut bytes = Vec::new();
     for (name, kind, link) in [
         ("bin/su", b'0', ""),
@@ -121,7 +121,7 @@ fn members_with_privileges_stay_inside_their_layer() {
         .convert(&["app.tar", "-o", "deep/../out"])
         .fails("ocify: deep/../out: cannot open deep/..: No such file or directory (os error 2)\n");
     sandbox.convert(&["app.tar", "-o", "out"]).warns(
-        "ocify: warning: app.tar: escape: the archive has two members of this name; the last is read \
+        "ocify: warning: app.tar: escape: the archive has two members with this name; the last is read \
          (archive-duplicate-member)\n\
          ocify: warning: app.tar: app:1.0: layer 1 of 1: paths with \"..\": ../../escape (layer-path)\n",
     );
@@ -165,7 +165,7 @@ fn an_output_that_is_a_link_is_refused() {
 
 #[test]
 fn links_inside_a_layout_are_not_followed() {
-    // Somebody who may write into the layout has put links where blobs, documents or marks are written.
+    // Another user with write access to the layout has created links at the paths of blobs and documents.
     let target = |sandbox: &Sandbox| sandbox.path("precious");
     for place in ["blobs", "blobs/sha256", "index.json", "oci-layout"] {
         let sandbox = sandbox();

@@ -1,4 +1,4 @@
-//! OCI layouts as inputs: what needs no change keeps its bytes, what changes takes along what points to it.
+//! OCI layouts as inputs: unchanged documents keep their bytes, and references follow changed documents.
 
 use serde_json::{Value, json};
 
@@ -15,7 +15,7 @@ fn layers(seed: &str) -> [Layer; 2] {
     [Layer::new("base"), Layer::new(seed)]
 }
 
-/// Converts the layout; all of its blobs and descriptors must come out as they went in.
+/// Converts the layout. All blobs and descriptors must stay the same.
 #[track_caller]
 fn is_unchanged(input: &Layout) -> layout::Layout {
     let sandbox = Sandbox::with_folder(&input.files());
@@ -94,7 +94,7 @@ fn artifacts_and_unknown_things_are_carried_along() {
     manifest["artifactType"] = json!("application/spdx+json");
     manifest["subject"] = image.clone();
     let artifact = layout.document(&manifest);
-    // A subject that is not here is no error.
+    // A missing subject is not an error.
     manifest["subject"]["digest"] = json!(format!("sha256:{}", "1".repeat(64)));
     let orphan = layout.document(&manifest);
     let unknown = layout.blob("application/vnd.example.thing", b"thing");
@@ -142,7 +142,7 @@ fn attestations_and_referrers_follow_a_manifest_that_changes() {
         new_image["platform"],
         json!({ "architecture": "amd64", "os": "linux" })
     );
-    // The attestation itself is what it was, to the byte; only what points to the image has moved.
+    // The attestation itself keeps its bytes. Only the reference to the image changes.
     assert_eq!(digest(new_attestation), digest(&attestation));
     assert_eq!(
         new_attestation["annotations"][oci::REFERENCE_DIGEST],
@@ -176,7 +176,7 @@ fn docker_media_types_become_oci_ones() {
         output.layer_types(image),
         [oci::LAYER_GZIP, oci::LAYER_GZIP]
     );
-    // The layers are the blobs that they were.
+    // The layers keep their blobs.
     let manifest = output.document(image);
     let kept: Vec<&[u8]> = manifest["layers"]
         .as_array()
@@ -233,7 +233,7 @@ fn foreign_layers_here_and_away() {
     layout.add(named(&image, "app:1.0"));
     let media_type = "application/vnd.oci.image.layer.nondistributable.v1.tar+gzip";
 
-    // As long as it is the blob that the urls lead to, it is foreign.
+    // It stays foreign as long as it is the blob at the urls.
     let sandbox = Sandbox::with_folder(&layout.files());
     let output = sandbox.converted(&["app"]);
     let here = &output.document(&output.only())["layers"][0];
@@ -243,7 +243,7 @@ fn foreign_layers_here_and_away() {
         (&foreign["digest"], &foreign["urls"])
     );
 
-    // Encoded again, it is an ordinary layer, which every tool pushes.
+    // After encoding it is an ordinary layer, which every tool pushes.
     let sandbox = Sandbox::with_folder(&layout.files());
     let output = sandbox.converted(&["app", "--compression", "zstd"]);
     let here = &output.document(&output.only())["layers"][0];
@@ -265,7 +265,7 @@ fn foreign_layers_here_and_away() {
     );
 }
 
-/// A layout of an index with images for amd64, arm64 and s390x, each with an attestation; gives the descriptors in order.
+/// A layout with an index of images for amd64, arm64 and s390x, each with an attestation. Returns the descriptors in order.
 fn multi_platform() -> (Layout, Value, Vec<Value>) {
     let mut layout = Layout::default();
     let mut children = Vec::new();
@@ -306,7 +306,7 @@ fn platforms_that_are_missing_are_left_out() {
             "ocify: warning: app: app:1.0: missing from the input and left out: {what} (platform-absent)\n"
         )
     };
-    // An attestation goes with its image, whether it is there itself or not.
+    // An attestation is left out with its image, even if it is not missing itself.
     let sandbox = Sandbox::with_folder(&without(&layout, &[arm64, s390x, about_s390x]));
     for args in [
         &["app", "-o", "out"][..],
@@ -320,7 +320,7 @@ fn platforms_that_are_missing_are_left_out() {
         assert_eq!(new["manifests"], json!([amd64, about_amd64]));
     }
 
-    // An attestation that is missing alone is worth a word. One image that is left takes the place of its index.
+    // A missing attestation of an image causes a warning. A single remaining image replaces its index.
     let absent = [about_amd64, arm64, about_arm64, s390x, about_s390x];
     let sandbox = Sandbox::with_folder(&without(&layout, &absent));
     let what = format!("{}, linux/arm64, linux/s390x", digest(about_amd64));
@@ -332,7 +332,7 @@ fn platforms_that_are_missing_are_left_out() {
     assert_eq!(new["digest"], amd64["digest"]);
     assert_eq!(new["platform"], amd64["platform"]);
 
-    // Whoever asks for what is there needs no warning.
+    // A request for images that are not missing causes no warning.
     sandbox
         .convert(&["app", "-o", "one", "--platform", "linux/amd64"])
         .warns(&warning(digest(about_amd64)));
@@ -359,7 +359,7 @@ fn platforms_that_are_missing_are_kept_in_the_index() {
         }
     }
 
-    // Where an image changes, the index does, and the images that are missing are listed as they were.
+    // If an image changes, so does the index. Missing images stay listed.
     let args = [
         "app",
         "-o",
@@ -376,7 +376,7 @@ fn platforms_that_are_missing_are_kept_in_the_index() {
     assert_eq!(new["manifests"].as_array().unwrap()[2..4], children[2..4]);
     assert_ne!(new["manifests"][0]["digest"], children[0]["digest"]);
 
-    // A descriptor of index.json is kept too, with all that it says.
+    // A descriptor of index.json is kept too, with all fields.
     let mut layout = oci::one("app:1.0", &layers("top"));
     let absent = on(
         &oci::descriptor(oci::MANIFEST, b"not here"),
@@ -411,7 +411,7 @@ fn platforms_that_are_missing_are_an_error_on_demand() {
     assert_eq!(new["manifests"], json!(children[..2]));
     assert_eq!(new["manifests"][0], *amd64);
 
-    // A manifest that is here needs its config and layers, whatever is asked for.
+    // A manifest needs its config and layers, whatever the option.
     let manifest: Value = serde_json::from_slice(layout.files().get(&path)).unwrap();
     for missing in ["drop", "keep", "error"] {
         for (blob, place) in [
@@ -424,7 +424,7 @@ fn platforms_that_are_missing_are_an_error_on_demand() {
                 "ocify: app: app:1.0 linux/arm64: {place}{}: missing from the input\n",
                 oci::blob_path(digest(blob))
             ));
-            // Unless nobody wants it.
+            // Unless it is not selected.
             let wanted = [
                 "app",
                 "-o",
@@ -439,7 +439,7 @@ fn platforms_that_are_missing_are_an_error_on_demand() {
     }
 }
 
-/// What is damaged is not missing.
+/// A damaged image does not count as missing.
 #[test]
 fn a_manifest_that_cannot_be_read_is_an_error() {
     let mut layout = oci::one("app:1.0", &layers("top"));
@@ -475,7 +475,7 @@ fn an_output_of_nothing_is_refused() {
         .convert(&[&args[..], &["--platform", "linux/amd64"]].concat())
         .fails(&format!("{left_out}linux/amd64\n"));
     assert!(!sandbox.path("out").exists());
-    // What index.json itself lists is an image, and not a platform that nobody saved.
+    // An entry of index.json is an image, not a missing platform.
     let sandbox = Sandbox::with_folder(&layout.files_without(&index));
     let path = oci::blob_path(digest(&index));
     sandbox.convert(&args).fails(&format!(
@@ -483,7 +483,7 @@ fn an_output_of_nothing_is_refused() {
     ));
 }
 
-/// An output may be its own input: what is there stays, what is made anew is added.
+/// An output may be its own input: existing blobs stay, new ones are added.
 #[test]
 fn a_layout_in_another_codec_into_the_same_output() {
     let files = oci::one("app:1.0", &layers("top")).files();
@@ -535,7 +535,7 @@ fn an_embedded_copy_of_a_blob_is_kept_while_it_is_true() {
     is_unchanged(&layout);
 }
 
-/// Annotations of a layer's compressed bytes are stale when these change; others are still true.
+/// Annotations about the compressed bytes of a layer are removed when these change. Others are kept.
 #[test]
 fn stale_annotations_go() {
     let mut layout = Layout::default();
@@ -566,7 +566,7 @@ fn stale_annotations_go() {
     }
 }
 
-/// The specification asks for a `mediaType` only where there was one, or where it is another format's.
+/// `mediaType` is not added to a manifest without it, unless the manifest had another format.
 #[test]
 fn a_manifest_without_media_type_gets_none() {
     let mut layout = Layout::default();
@@ -585,7 +585,7 @@ fn a_manifest_without_media_type_gets_none() {
     assert_eq!(output.document(&image).get("mediaType"), None);
 }
 
-/// A digest may be in an index for two platforms.
+/// An index may list a digest for two platforms.
 #[test]
 fn one_image_for_two_platforms() {
     let mut layout = Layout::default();
@@ -602,7 +602,7 @@ fn one_image_for_two_platforms() {
     }
 }
 
-/// Go writes `null` for no layers. What is written again has a list.
+/// Go writes `null` for an empty list of layers. A rewritten manifest has an empty list.
 #[test]
 fn no_layers_are_an_empty_list() {
     let mut layout = Layout::default();
@@ -629,7 +629,7 @@ fn a_config_without_platform() {
     assert_eq!(output.only(), named(&image, "app:1.0"));
 }
 
-/// Go takes a key in another case for the known one. What is written again has one of them.
+/// Go treats a key in another case as the known one. A rewritten document has one of them.
 #[test]
 fn keys_in_another_case_are_written_as_they_are_read() {
     let mut layout = Layout::default();

@@ -1,4 +1,4 @@
-//! More inputs than files may be open at a time.
+//! More inputs than the limit on open files.
 
 use crate::support::codec;
 use crate::support::docker::save_one;
@@ -15,7 +15,7 @@ fn more_inputs_than_open_files() {
         let layers = [Layer::new("base"), Layer::new(&number.to_string())];
         let archive = save_one(&format!("app:{number}"), &layers).tar();
         let name = format!("app-{number}.tar");
-        // Every second one has to be decoded.
+        // Every second archive is compressed.
         let bytes = match number % 4 {
             1 => codec::gzip(&archive),
             3 => codec::zstd(&archive),

@@ -1,4 +1,4 @@
-//! What is written: folders, tars and streams, always the same bytes, and what is there already.
+//! Outputs: folders, tars and streams, always the same bytes, and existing outputs.
 
 use std::fs;
 
@@ -89,7 +89,7 @@ fn the_codec_that_was_asked_for() {
         assert_eq!(layout.layer_types(&layout.only()), types, "{compression}");
         let expected: Vec<Vec<u8>> = layers.iter().map(|layer| layer.tar.clone()).collect();
         assert_eq!(layout.layers(&layout.only()), expected, "{compression}");
-        // Without a level, what is in the codec already stays as it is.
+        // Without a level, layers that already have the codec are kept.
         let manifest = layout.document(&layout.only());
         let kept = layout.blob(&manifest["layers"][0]) == image.layers[0].1;
         assert_eq!(
@@ -258,7 +258,7 @@ fn an_existing_layout_is_added_to_and_names_move() {
         let (before, after) = added_to(output);
         let digest = |layout: &Layout, name: &str| oci::digest(&layout.named(name)).to_owned();
         assert_ne!(digest(&after, "app:1.0"), digest(&before, "app:1.0"));
-        // The old image has another name, which stays; the other old image has none, and is not listed.
+        // One old image keeps its other name. The other has no name left and is not listed.
         assert_eq!(digest(&after, "app:latest"), digest(&before, "app:latest"));
         let names: Vec<Option<String>> = after.names().into_iter().map(|(name, _)| name).collect();
         let expected = ["app:1.0", "app:2.0", "app:latest", "lone:1"];
@@ -274,7 +274,7 @@ fn an_existing_layout_is_added_to_and_names_move() {
                 }
             }
         } else {
-            // A tar has nothing that is not referred to.
+            // A tar has no unreferenced blobs.
             after.check();
             let docker = after.json("manifest.json");
             assert_eq!(docker.as_array().unwrap().len(), after.names().len());
@@ -321,7 +321,7 @@ fn an_empty_folder_becomes_a_layout() {
     assert_eq!(sandbox.layout("out").names().len(), 1);
 }
 
-/// Docker loads a tar, but not every Docker one with zstd.
+/// Not every version of Docker loads a tar with zstd layers.
 #[test]
 fn a_tar_with_zstd_layers_comes_with_a_note() {
     let sandbox = Sandbox::with_archive(&save(&[app("app:1.0", "top")]));
@@ -336,18 +336,18 @@ fn a_tar_with_zstd_layers_comes_with_a_note() {
         let args = [&["app.tar", "-o", output][..], &zstd].concat();
         sandbox.convert(&args).warns(&note(shown));
     }
-    // Layers that have been in it before are no better.
+    // Existing zstd layers cause the note too.
     sandbox
         .convert(&["out.tar", "-o", "kept.tar"])
         .warns(&note("kept.tar"));
-    // Nobody loads these with Docker.
+    // Docker does not load these outputs.
     for output in [&["out"][..], &["plain.tar", "--no-docker-manifest"]] {
         let args = [&["app.tar"][..], &zstd, &["-o"], output].concat();
         sandbox.convert(&args).succeeds();
     }
 }
 
-/// Writers in any order leave the same index.json, and without names that move the same layout.
+/// The order of runs does not change index.json. If no name moves, it does not change the layout either.
 #[test]
 fn the_order_of_runs_does_not_show() {
     let sandbox = Sandbox::new();

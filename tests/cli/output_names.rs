@@ -1,4 +1,4 @@
-//! Names of outputs: which are tars, and which are refused before any work is done.
+//! Names of outputs: tars, folders, and names that are refused.
 
 use std::fs;
 use std::os::unix::fs::symlink;
@@ -41,7 +41,7 @@ fn the_ending_says_how_a_tar_is_compressed() {
             convert(&output, threads);
             assert!(sandbox.read(&output) == bytes, "{output}");
         }
-        // It is an input like any other.
+        // The tar is a valid input.
         let back = format!("{ending}-back.tar");
         let args = [&first, "-o", &back];
         sandbox.convert(&[&args[..], &none].concat()).succeeds();
@@ -71,7 +71,7 @@ fn a_compressed_tar_is_added_to() {
             "{output}"
         );
     }
-    // One that is damaged stays as it is.
+    // A damaged tar is not changed.
     let half = sandbox.read("out.tar.gz")[..1000].to_vec();
     sandbox.write("out.tar.gz", &half);
     let run = sandbox.convert(&["new.tar", "-o", "out.tar.gz", "--add"]);
@@ -166,7 +166,7 @@ fn names_that_mean_something_else() {
         assert!(!run.stderr.contains("remove this"), "{}", run.stderr);
     }
     assert_eq!(sandbox.snapshot(), before);
-    // The path says that it is one.
+    // The path is that of a folder.
     sandbox.convert(&["app.tar", "-o", "./oci:out"]).succeeds();
     sandbox.layout("oci:out");
     sandbox.convert(&["app.tar", "-o", "v1.2/"]).succeeds();
@@ -220,7 +220,7 @@ fn an_output_is_not_among_the_inputs() {
         );
     }
     assert_eq!(sandbox.snapshot(), before);
-    // What is in a folder that is replaced would be gone.
+    // Replacing the folder would remove the input in it.
     sandbox.write("lay/inner.tar", &sandbox.read("app.tar"));
     let run = sandbox.convert(&["lay/inner.tar", "-o", "lay", "--replace"]);
     let expected = format!("ocify: lay/inner.tar is inside lay\n{hint}");
@@ -228,7 +228,7 @@ fn an_output_is_not_among_the_inputs() {
     sandbox.convert(&["lay/inner.tar", "-o", "lay"]).succeeds();
 }
 
-/// `script` runs a program on a terminal of its own.
+/// `script` runs a program on a terminal.
 #[test]
 fn a_terminal_is_neither_read_from_nor_written_to() {
     let sandbox = sandbox();

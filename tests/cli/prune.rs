@@ -1,4 +1,4 @@
-//! What nothing refers to is removed from a layout, and nothing else.
+//! Pruning removes blobs that nothing refers to, and nothing else.
 
 use std::fs;
 
@@ -15,7 +15,7 @@ fn archive(name: &str, text: &str) -> Vec<u8> {
     save(&[Image::new(&[name], &layers)]).tar()
 }
 
-/// A layout `out` in which `app:1` has moved, and a file for comparison of how it would be without the old one.
+/// A layout `out` in which `app:1` has moved, and a layout without the old image for comparison.
 fn moved(sandbox: &Sandbox) -> Layout {
     for (text, output) in [("one", "out"), ("two", "out"), ("two", "new")] {
         sandbox.write("app.tar", &archive("app:1", text));
@@ -24,7 +24,7 @@ fn moved(sandbox: &Sandbox) -> Layout {
     sandbox.layout("new")
 }
 
-/// How many bytes the blobs take.
+/// Size of the blobs in bytes.
 fn size(layout: &Layout) -> usize {
     let blobs = layout.files.iter();
     let blobs = blobs.filter(|(name, _)| name.starts_with("blobs/"));
@@ -77,7 +77,7 @@ fn a_conversion_prunes_in_the_end() {
         .succeeds();
 }
 
-/// A layout with all that can refer to something: indexes in indexes, artifacts, subjects, foreign layers, unknown documents.
+/// A layout with every kind of reference: nested indexes, artifacts, subjects, foreign layers, unknown documents.
 #[test]
 fn what_others_refer_to_stays() {
     let mut theirs = oci::Layout::default();
@@ -94,7 +94,7 @@ fn what_others_refer_to_stays() {
     referrer["artifactType"] = json!("application/vnd.example");
     let referrer = theirs.document(&referrer);
     theirs.add(referrer);
-    // What was copied only in part refers to what is not there.
+    // Documents of a partial copy refer to missing blobs.
     let mut absent = image;
     absent["digest"] = json!(sha256(b"absent"));
     let partial = theirs.index(&[absent]);
@@ -104,7 +104,7 @@ fn what_others_refer_to_stays() {
     sandbox.run(&["prune", "app"]).succeeds();
     assert_eq!(sandbox.snapshot(), before);
 
-    // What is not a blob is not ours.
+    // Files that are not blobs stay.
     sandbox.write("app/README", b"notes");
     sandbox.write("app/blobs/sha256/notes", b"notes");
     fs::create_dir(sandbox.path("app/blobs/md5")).unwrap();
@@ -117,7 +117,7 @@ fn what_others_refer_to_stays() {
     assert_eq!(sandbox.snapshot(), before);
 }
 
-/// `docker save` puts a manifest.json beside its layout, which may refer to more than index.json.
+/// The manifest.json of a `docker save` archive may refer to more blobs than index.json.
 #[test]
 fn what_docker_refers_to_stays() {
     let sandbox = Sandbox::new();
@@ -138,7 +138,7 @@ fn what_docker_refers_to_stays() {
     }
 }
 
-/// The `diff_ids` of a config are no blobs: a layer that was once stored plain is not kept by them.
+/// The `diff_ids` of a config are not references: they do not keep plain copies of layers.
 #[test]
 fn an_old_codec_is_removed() {
     let sandbox = Sandbox::new();
@@ -230,6 +230,6 @@ fn pruning_while_others_write() {
         Run::new(child).succeeds();
     }
     sandbox.run(&["prune", "out"]).succeeds();
-    // Every blob that is referred to is there.
+    // No referenced blob is missing.
     assert_eq!(sandbox.layout("out").names().len(), 7);
 }

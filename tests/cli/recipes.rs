@@ -1,6 +1,6 @@
-//! The recipes of the README and the guide, as they are printed there.
+//! Runs the recipes in the README and the guide.
 //!
-//! A block of `sh` or `make` is marked `<!-- run -->`, or `<!-- needs … -->` if it needs what is not here.
+//! A block of `sh` or `make` is marked `<!-- run -->`, or `<!-- needs … -->` if it needs something that the tests lack.
 
 use std::fs::{self, File};
 use std::path::Path;
@@ -109,7 +109,7 @@ fn commands_work() {
     }
 }
 
-/// Makes everything, or all but the archives, as old as this.
+/// Sets the time of everything, or of everything except the archives.
 fn age(sandbox: &Sandbox, seconds: u64, with_archives: bool) {
     let time = SystemTime::now() - Duration::from_secs(seconds);
     for entry in WalkDir::new(sandbox.path("")) {
@@ -124,7 +124,7 @@ fn age(sandbox: &Sandbox, seconds: u64, with_archives: bool) {
     }
 }
 
-/// Each Makefile builds, has nothing to do after that, and builds again when an archive is new.
+/// Each Makefile builds, has nothing to do the second time, and builds again after an archive has changed.
 #[test]
 fn makefiles_work() {
     for Recipe { place, text, .. } in to_be_run("make") {

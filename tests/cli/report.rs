@@ -1,4 +1,4 @@
-//! `--report`, `--dry-run`: what a run did, or would do, for machines.
+//! `--report` and `--dry-run`.
 
 use std::fs;
 
@@ -113,7 +113,7 @@ fn a_dry_run_says_what_would_be_done() {
         run.stdout(),
         "app.tar: app:1.0 linux/amd64: 2 layers, 4.00 KiB: 0 kept, 2 encoded with gzip\n"
     );
-    // What is a layout already is kept.
+    // The layers of a layout are kept.
     let run = dry_run(&sandbox, &["out", "-o", "out.tar"]);
     assert!(
         run.stdout().ends_with(": 2 kept, none encoded\n"),
@@ -158,7 +158,7 @@ fn a_dry_run_as_json() {
     );
 }
 
-/// What can be known without reading the layers fails in the same way.
+/// Errors that do not depend on the layers are the same in a dry run.
 #[test]
 fn a_dry_run_fails_as_the_run_would() {
     let sandbox = sandbox();

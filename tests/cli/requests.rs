@@ -1,4 +1,4 @@
-//! What is asked for by digest and name, and which names the output has.
+//! Selection by digest and name, and names in the output.
 
 use serde_json::{Value, json};
 
@@ -39,7 +39,7 @@ fn a_name_goes_to_the_image_and_not_to_its_referrer() {
             (None, digest(&referrer).to_owned()),
         ]
     );
-    // An artifact that is asked for gets the name.
+    // A selected artifact gets the name.
     let args = [
         "app",
         "-o",
@@ -54,7 +54,7 @@ fn a_name_goes_to_the_image_and_not_to_its_referrer() {
     assert_eq!(digest(&output.named("new:1")), digest(&referrer));
 }
 
-/// oras and others list what is in an index beside it.
+/// oras and others list the images of an index also in index.json.
 fn listed_twice() -> (Layout, Vec<Value>) {
     let mut layout = Layout::default();
     let images: Vec<Value> = ["amd64", "arm64", "s390x"]
@@ -111,7 +111,7 @@ fn a_schema_1_image_by_the_digest_that_inspect_shows() {
     output.named("team/app:1.0");
 }
 
-/// buildx, containerd and Docker with the containerd store name an image by its tag, and wholly in another annotation.
+/// buildx, containerd and Docker's containerd store write the tag as name, and the full name in another annotation.
 #[test]
 fn images_with_the_same_tag_keep_their_names() {
     let sandbox = Sandbox::new();

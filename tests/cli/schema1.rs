@@ -1,4 +1,4 @@
-//! Schema 1 manifests with their blobs beside them.
+//! Folders with a schema 1 manifest and its blobs.
 
 use serde_json::{Value, json};
 
@@ -70,7 +70,7 @@ fn signed_or_not_under_any_usual_name() {
         });
         gives(&files, &layers());
     }
-    // The manifest by a name of its own, and given as the input.
+    // The manifest with another name, as the input.
     let files = unsigned("team/app", "1.0", &layers())
         .renamed(|name| name.replace("manifest.json", "app-1.0.json"));
     gives(&files, &layers());
@@ -111,7 +111,7 @@ fn blobs_in_any_codec() {
 fn empty_layers_by_every_sign() {
     let [base, middle, top] = layers();
     let kept = [base.clone(), top.clone()];
-    // Docker 1.10 and later say so; the blob may be missing.
+    // Docker 1.10 and later mark empty layers. The blob may be missing.
     let throwaway = edited(|manifest| edit_v1(manifest, 1, |v1| v1["throwaway"] = json!(true)));
     gives(&throwaway, &kept);
     gives(&throwaway.clone().without(&blob(&middle)), &kept);
@@ -134,11 +134,11 @@ fn empty_layers_by_every_sign() {
     let size = edited(|manifest| edit_v1(manifest, 1, |v1| v1["Size"] = json!(0)));
     gives(&size.clone().without(&blob(&middle)), &kept);
     gives(&size, &layers());
-    // Nothing but zeros in it.
+    // Only zeros.
     let with_empty = [base.clone(), Layer::empty(), top.clone()];
     let manifest_json = manifest("team/app", "1.0", &with_empty);
     gives(&folder(&manifest_json.to_string(), &with_empty), &kept);
-    // Unless it is said not to be thrown away.
+    // Unless `throwaway` is false.
     let mut manifest_json = manifest_json;
     edit_v1(&mut manifest_json, 1, |v1| v1["throwaway"] = json!(false));
     gives(
@@ -294,7 +294,7 @@ fn blobs_that_are_missing_or_others() {
     );
 }
 
-/// What the metadata is for is only known when a config is created from it.
+/// Errors in the metadata are found when the config is created.
 #[test]
 fn metadata_that_does_not_give_a_config() {
     let layers = layers();

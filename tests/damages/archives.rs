@@ -1,4 +1,4 @@
-//! Damage to `docker save` archives, and to archives as such.
+//! Damage to `docker save` archives, and to archives in general.
 
 use serde_json::{Value, json};
 
@@ -246,7 +246,7 @@ fn archives_before_manifest_json() {
             spoiled(files.clone(), &layer_of(0), |bytes| bytes[3] ^= 1),
             &["error layer-not-tar: warns"],
         ),
-        // Nothing says what such a layer decodes to.
+        // There is no diff_id for such a layer.
         (
             "a layer cut short in its first header",
             spoiled(files.clone(), &layer_of(0), |bytes| bytes.truncate(241)),
@@ -312,7 +312,7 @@ fn archives_before_manifest_json() {
     ]);
 }
 
-/// What comes before the damage is checked.
+/// Everything before the damage is checked.
 #[test]
 fn damaged_archives_are_read_up_to_the_damage() {
     let mut files = Files::default();
@@ -373,7 +373,7 @@ fn what_is_no_image_is_one_error() {
     }
 }
 
-/// One copy is encoded for all images that have the layer; the others are checked.
+/// One copy is encoded for all images with the layer. The other copies are checked.
 #[test]
 fn copies_of_one_layer() {
     let layers = two();

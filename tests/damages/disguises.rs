@@ -1,4 +1,4 @@
-//! Images that look like something else to a part of their readers, so that nobody checks them.
+//! Images that some readers do not recognise as images, and do not check.
 
 use serde_json::{Value, json};
 
@@ -9,14 +9,14 @@ use crate::support::parts::{Parts, two};
 
 const NOT_HERE: &str = "sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
 
-/// An image whose second layer is not what its config says.
+/// An image whose second layer does not match its config.
 fn with_another_layer(layout: &mut Layout) -> Value {
     Parts::new()
         .config(|config| config["rootfs"]["diff_ids"][1] = json!(NOT_HERE))
         .add(layout)
 }
 
-/// Engines run what has file system layers, whatever an annotation calls it.
+/// Engines run any image with file system layers, whatever its annotations.
 #[test]
 fn an_image_that_calls_itself_an_attestation() {
     let mut layout = Layout::default();
@@ -46,7 +46,7 @@ fn an_image_that_calls_itself_an_attestation() {
     ]);
 }
 
-/// An attestation is read by fewer rules than an image, so that the same manifest is read twice.
+/// Fewer rules apply to attestations than to images, so the manifest is read as both.
 #[test]
 fn a_manifest_that_is_listed_as_an_attestation_and_as_an_image() {
     let mut layout = Layout::default();
@@ -78,7 +78,7 @@ fn a_manifest_that_is_listed_as_an_attestation_and_as_an_image() {
     ]);
 }
 
-/// What calls itself a manifest must be listed as one, or its config and layers belong to nobody.
+/// A manifest must be listed as a manifest, otherwise its config and layers are not checked.
 #[test]
 fn an_image_that_is_listed_as_something_else() {
     let mut layout = Layout::default();
@@ -105,7 +105,7 @@ fn an_image_that_is_listed_as_something_else() {
             &[
                 "error media-type-mismatch: stops",
                 "error media-type-mismatch: stops",
-                // The image is not read, so nothing leads to its config and layers.
+                // The image is not read, so its config and layers are unreferenced.
                 "note unreferenced-blob",
                 "note unreferenced-blob",
                 "note unreferenced-blob",
@@ -127,7 +127,7 @@ fn an_image_that_is_listed_as_something_else() {
     ]);
 }
 
-/// Go takes a key in another case for the one of the specification, and so engines see another image.
+/// Go treats a key in another case as the known one, so engines see another image.
 #[test]
 fn keys_in_another_case() {
     let found: &[&str] = &["error json-duplicate-key: stops"];

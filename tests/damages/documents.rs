@@ -1,4 +1,4 @@
-//! Damage to the documents of a layout, and to what they refer to.
+//! Damage to the documents of a layout, and to their blobs.
 
 use serde_json::{Value, json};
 
@@ -265,7 +265,7 @@ fn manifests() {
             &text.as_bytes()[at + from.len()..],
         ]
         .concat();
-        // Digest and size follow, so that nothing else is wrong.
+        // Digest and size are updated, so that there is no other damage.
         let digest = crate::support::sha256(&bytes);
         let size = bytes.len();
         files

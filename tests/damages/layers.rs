@@ -1,4 +1,4 @@
-//! Damage to layers: to their codec, their tar, and to what is said of them.
+//! Damage to layers: codec, tar, and metadata.
 
 use crate::support::layers::Layer;
 use crate::support::parts::{Parts, layer_path, spoiled, two};
@@ -364,7 +364,7 @@ fn tars() {
     ]);
 }
 
-/// What engines take: <https://github.com/golang/go/blob/go1.25.0/src/archive/tar/format.go>, `maxSpecialFileSize`.
+/// The limit of engines: <https://github.com/golang/go/blob/go1.25.0/src/archive/tar/format.go>, `maxSpecialFileSize`.
 #[test]
 fn extensions_of_a_mebibyte_and_more() {
     let layer = |kind: u8, size: usize| {

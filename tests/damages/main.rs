@@ -1,7 +1,7 @@
 //! Tables of damaged inputs. Each row runs through `verify` and `convert`, which must agree about it.
 //!
-//! A row says what `verify` finds and what `convert` does about it, as `error layer-order: corrects`: the severity, the code,
-//! and `stops`, `warns` or `corrects`, or nothing where `convert` is silent.
+//! A row has the findings of `verify` and the response of `convert`, such as `error layer-order: corrects`: the severity, the
+//! code, and `stops`, `warns` or `corrects`, or nothing if `convert` is silent.
 
 mod archives;
 mod disguises;
@@ -12,7 +12,7 @@ mod layers;
 mod mutants;
 mod tar_headers;
 
-// Made for the tests of the other commands too, which use what is not used here.
+// Shared with other test programs, which use the rest.
 #[allow(dead_code)]
 #[path = "../support/mod.rs"]
 mod support;
@@ -21,7 +21,7 @@ use support::agreement::{self, Converted};
 use support::files::Files;
 use support::sandbox::Sandbox;
 
-/// A kind of damage: its name, the input that has it, what is found in it and what becomes of that.
+/// A kind of damage: its name, an input with it, and the expected findings and responses.
 type Case = (&'static str, Files, &'static [&'static str]);
 
 /// Each case, as an archive, has exactly these problems.
@@ -48,14 +48,14 @@ fn all_have(cases: Vec<Case>, write: impl Fn(&Files) -> (Sandbox, &'static str))
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
-/// `verify` finds exactly these problems in an input, and `convert` does with each what is said of it.
+/// `verify` finds exactly these problems in an input, and `convert` responds as listed.
 #[track_caller]
 fn has(name: &str, sandbox: &Sandbox, input: &str, expected: &[&str]) {
     let wrong = differs(name, sandbox, input, expected);
     assert!(wrong.is_none(), "{}", wrong.unwrap_or_default());
 }
 
-/// What is other than expected, with all that was printed.
+/// The differences from the expected result, with the whole output.
 fn differs(name: &str, sandbox: &Sandbox, input: &str, expected: &[&str]) -> Option<String> {
     let said = agreement::ask(sandbox, input, "out", &[]);
     let rows = expected.iter();
@@ -83,7 +83,7 @@ fn differs(name: &str, sandbox: &Sandbox, input: &str, expected: &[&str]) -> Opt
     (!wrong.is_empty()).then(|| format!("=== {name}: {}\n{}", wrong.join("; "), said.transcript()))
 }
 
-/// The code and the end of the warning that `convert` gives of a finding.
+/// The code of a finding, and the end of its warning by `convert`.
 fn warning((finding, response): (&str, &str)) -> Option<(String, String)> {
     let (severity, code) = finding.split_once(' ').unwrap();
     let fate = match (response, severity) {

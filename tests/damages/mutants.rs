@@ -1,5 +1,4 @@
-//! Inputs on which the two commands once disagreed, found by `tests/mutants`. What is found matters less here than that both
-//! know of it.
+//! Inputs on which the two commands once disagreed, found by `tests/mutants`. The commands must agree, whatever they find.
 
 use serde_json::{Value, json};
 

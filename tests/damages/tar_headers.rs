@@ -1,5 +1,5 @@
-//! Headers in a layer's tar that engines refuse, and odd ones that they take. What is expected of each is what umoci 0.4.7 or
-//! podman 4.3 say, which unpack with Go's `archive/tar`. Then those of archives about which readers disagree.
+//! Headers in a layer's tar that engines refuse, and unusual ones that they accept. The expected results are those of umoci
+//! 0.4.7 and podman 4.3, which unpack with Go's `archive/tar`. Then headers of archives that readers interpret differently.
 
 use std::ops::Range;
 
@@ -147,11 +147,11 @@ fn records() {
         taken("mtime", "-1.5"),
         taken("uid", "4294967296"),
         taken("comment", "a\0b"),
-        // An empty value leaves what the header says.
+        // After an empty value the header is used.
         taken("size", ""),
         taken("path", ""),
         ("a global header", global("comment", "x"), &[]),
-        // Engines take nothing from it.
+        // Engines ignore it.
         ("a global time", global("mtime", "yesterday"), &[]),
         ("a global header of no records", no_record, DAMAGED),
         (
@@ -162,7 +162,7 @@ fn records() {
     ]);
 }
 
-/// In front of a sound image: GNU tar skips what Go and Python read, or calls it something else.
+/// Members before a valid image that GNU tar skips or interprets differently from Go and Python.
 #[test]
 fn archives_that_readers_take_for_different_things() {
     let archive = save_one("app:1", &[Layer::new("base")]).tar();

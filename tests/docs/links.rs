@@ -1,10 +1,10 @@
-//! Links from document to document.
+//! Links between documents.
 
 use std::collections::BTreeSet;
 
 use super::{documents, read, root};
 
-/// The places in a document that links can lead to, as GitHub names them.
+/// The anchors of a document, as GitHub creates them.
 fn anchors(document: &str) -> BTreeSet<String> {
     let mut anchors = BTreeSet::new();
     for heading in outside_code(document).filter(|line| line.starts_with('#')) {
@@ -22,7 +22,7 @@ fn anchors(document: &str) -> BTreeSet<String> {
     anchors
 }
 
-/// The lines that are no code.
+/// The lines outside code blocks.
 fn outside_code(document: &str) -> impl Iterator<Item = &str> {
     let mut inside = false;
     document.lines().filter(move |line| {
@@ -32,7 +32,7 @@ fn outside_code(document: &str) -> impl Iterator<Item = &str> {
     })
 }
 
-/// Where the links of a document lead: `[text](target)`, and `![text](target)` for pictures.
+/// The targets of the links of a document: `[text](target)`, and `![text](target)` for pictures.
 fn targets(document: &str) -> Vec<String> {
     let mut targets = Vec::new();
     for line in outside_code(document) {
@@ -77,7 +77,7 @@ fn anchors_are_named_as_github_names_them() {
     assert_eq!(anchors(document), BTreeSet::from(expected));
 }
 
-/// What no other document leads to is found by nobody.
+/// Every document is linked from another one.
 #[test]
 fn every_document_is_linked() {
     let names = documents();

@@ -1,5 +1,4 @@
-//! The documentation says what the program does: its options, codes, limits and exit statuses, and every link in it leads
-//! somewhere.
+//! The documentation matches the program: options, codes, limits and exit statuses. Every link has a target.
 
 mod links;
 
@@ -73,7 +72,7 @@ fn options_in(text: &str) -> Vec<String> {
         .collect()
 }
 
-/// Each option in `--help` of a command, with what is said of its default.
+/// Each option in `--help` of a command, with its default.
 fn options_of(command: &str) -> BTreeMap<String, Option<String>> {
     let output = Command::new(env!("CARGO_BIN_EXE_ocify"))
         .args([command, "--help"])
@@ -149,7 +148,7 @@ fn every_option_is_in_the_reference() {
     }
 }
 
-/// An option that is named anywhere is one that there is.
+/// Every option in the documentation exists.
 #[test]
 fn no_document_names_other_options() {
     let mut known: Vec<String> = ["-h", "--help", "-V", "--version", "--generate"]

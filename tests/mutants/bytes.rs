@@ -1,4 +1,4 @@
-//! What can be wrong with tars: with a layer, whose digests are put right, and with the archive that an input is.
+//! Damage to tars: to layers, whose digests are corrected, and to archives.
 
 use crate::repair;
 use crate::support::files::Files;
@@ -8,7 +8,7 @@ use crate::support::{codec, sha256_hex};
 
 const BLOCK: usize = 512;
 
-/// Changes the tar of one layer, and all that depends on it; gives what was done.
+/// Changes the tar of one layer and everything that depends on it. Returns a description of the change.
 pub fn mutate_layer(files: &mut Files, random: &mut Random) -> Option<(&'static str, String)> {
     let layers: Vec<usize> = (0..files.members.len())
         .filter(|position| uncompressed(files.members[*position].bytes()).is_some())
@@ -33,7 +33,7 @@ pub fn mutate_layer(files: &mut Files, random: &mut Random) -> Option<(&'static 
     } else {
         new.clone()
     };
-    // Not in one in four: then the damage is that digests do not fit.
+    // One in four keeps its digests, which then do not match.
     if random.once_in(4) {
         files.members[position].body = Body::File(new_blob);
         return Some((what, format!("{name}, digests not put right")));
@@ -45,7 +45,7 @@ pub fn mutate_layer(files: &mut Files, random: &mut Random) -> Option<(&'static 
     Some((what, name))
 }
 
-/// The tar in a layer, if it is one: plain or gzip.
+/// The tar of a layer, if it is a plain or gzip tar.
 fn uncompressed(blob: &[u8]) -> Option<Vec<u8>> {
     let tar = if blob.starts_with(&[0x1f, 0x8b]) {
         codec::decode(blob, "+gzip")
@@ -78,7 +78,7 @@ fn spoiled_stream(blob: &[u8], random: &mut Random) -> (&'static str, Vec<u8>) {
     }
 }
 
-/// Changes a tar; gives what was done.
+/// Changes a tar. Returns a description of the change.
 pub fn mutated_tar(tar: &[u8], random: &mut Random) -> (&'static str, Vec<u8>) {
     let headers = headers(tar);
     let header = *random.pick(&headers);
@@ -157,7 +157,7 @@ pub fn mutated_tar(tar: &[u8], random: &mut Random) -> (&'static str, Vec<u8>) {
     }
 }
 
-/// Where the headers are, in a tar that is sound.
+/// Offsets of the headers in a valid tar.
 fn headers(tar: &[u8]) -> Vec<usize> {
     let mut found = Vec::new();
     let mut at = 0;
@@ -171,7 +171,7 @@ fn headers(tar: &[u8]) -> Vec<usize> {
     found
 }
 
-/// Where the member ends that has its header here.
+/// End of the member with this header.
 fn next(tar: &[u8], header: usize) -> usize {
     let digits = &tar[header + 124..header + 135];
     let text = std::str::from_utf8(digits).unwrap_or("0");

@@ -1,4 +1,4 @@
-//! Sound inputs of every kind, small, to be changed.
+//! Small valid inputs of every kind, which are mutated.
 
 use std::fs;
 use std::io::Read;
@@ -12,14 +12,14 @@ use crate::support::oci::{self, Layout};
 use crate::support::tar::{Body, Member};
 use crate::support::{legacy, schema1, testdata};
 
-/// An input that nothing is wrong with.
+/// A valid input.
 pub struct Input {
     pub name: &'static str,
     pub files: Files,
     pub form: Form,
 }
 
-/// What an input is on the disk.
+/// The form of an input on disk.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Form {
     Tar,
@@ -77,7 +77,7 @@ fn hybrid() -> Files {
     docker::save_hybrid(&images, &[true, true])
 }
 
-/// What Docker 29 writes: one image's blobs are compressed, and both documents lead to it.
+/// As from Docker 29: compressed blobs, and both documents list the image.
 fn containerd() -> Files {
     let mut layout = Layout::default();
     let manifest = layout.image("amd64", &two());
@@ -137,7 +137,7 @@ fn multi_platform() -> Files {
     layout.listing(oci::named(&index, "app:1.0")).files()
 }
 
-/// An image, an artifact about it, and one about nothing.
+/// An image, an artifact about it, and one without a subject.
 fn artifacts() -> Files {
     let mut layout = Layout::default();
     let image = layout.image("amd64", &two());
@@ -160,7 +160,7 @@ fn dir_of_image() -> Files {
     let mut layout = Layout::default();
     let config = docker::config(&two());
     let image = layout.manifest(oci::DOCKER_CONFIG, &config, &oci::docker_layers(&two()));
-    // What it refers to is there under its digest, but not it.
+    // The blobs are there, but not the manifest.
     oci::dir(&layout, &image).without(&oci::digest(&image).replace("sha256:", ""))
 }
 

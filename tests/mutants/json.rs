@@ -1,4 +1,4 @@
-//! JSON that may have a key twice, and what can be wrong with it.
+//! JSON with repeated keys, and its mutations.
 
 use serde_json::Value;
 
@@ -7,7 +7,7 @@ use crate::support::random::Random;
 /// A document that keeps the order of its keys, and repeated keys.
 #[derive(Debug, Clone)]
 pub enum Json {
-    /// A string, number, boolean or null as it is written.
+    /// A string, number, boolean or null as text.
     Scalar(String),
     List(Vec<Json>),
     Object(Vec<(String, Json)>),
@@ -39,7 +39,7 @@ impl Json {
         }
     }
 
-    /// Whether there is something in it to be changed.
+    /// Whether it has parts that can be changed.
     pub fn has_parts(&self) -> bool {
         match self {
             Json::List(items) => !items.is_empty(),
@@ -48,7 +48,7 @@ impl Json {
         }
     }
 
-    /// The object without a field that it has.
+    /// The object without a field. `None` if it lacks the field.
     pub fn without(&self, key: &str) -> Option<Json> {
         let Json::Object(fields) = self else {
             return None;
@@ -65,7 +65,7 @@ impl Json {
         serde_json::from_str(text).ok()
     }
 
-    /// This value and all below it, each with the way there and its key.
+    /// This value and all values in it, each with its path and key.
     fn nodes<'a>(&'a self, way: &[usize], key: &'a str, found: &mut Vec<Node<'a>>) {
         found.push(Node {
             way: way.to_vec(),
@@ -131,7 +131,7 @@ struct Node<'a> {
     value: &'a Json,
 }
 
-/// Where a change is made, and what is known there.
+/// The place of a change, and its context.
 struct Target<'a> {
     parent: &'a mut Json,
     position: usize,
@@ -141,7 +141,7 @@ struct Target<'a> {
 
 type Change = fn(&mut Target, &mut Random) -> Option<()>;
 
-/// What can be done to a value, by a name. Common mistakes and attacks are more frequent.
+/// Mutations of a value by name. Common mistakes and attacks are more frequent.
 const CHANGES: &[(&str, Change)] = &[
     ("key twice, same value", key_twice),
     ("key twice, other value", key_twice_other_value),
@@ -168,7 +168,7 @@ const CHANGES: &[(&str, Change)] = &[
     ("unknown key", unknown_key),
 ];
 
-/// Changes one value of a document; gives what was done.
+/// Changes one value of a document. Returns a description of the change.
 pub fn mutate(json: &mut Json, digests: &[String], random: &mut Random) -> (&'static str, String) {
     loop {
         let (name, change) = random.pick(CHANGES);
@@ -194,7 +194,7 @@ pub fn mutate(json: &mut Json, digests: &[String], random: &mut Random) -> (&'st
     }
 }
 
-/// Spoils a document as text; gives what was done.
+/// Damages the text of a document. Returns a description of the change.
 pub fn spoil(text: &str, random: &mut Random) -> (&'static str, Vec<u8>) {
     let deep = format!("{}1{}", "[".repeat(200), "]".repeat(200));
     let first = |value: &str| {
@@ -269,7 +269,7 @@ fn any(random: &mut Random) -> Json {
     }
 }
 
-/// A value of the same type with another content, as far as there is one.
+/// Another value of the same type, if there is one.
 fn other(value: &Json, random: &mut Random) -> Json {
     match value {
         Json::List(items) if !items.is_empty() => {
@@ -319,7 +319,7 @@ fn key_in_another_case(target: &mut Target, random: &mut Random) -> Option<()> {
     Some(())
 }
 
-/// The letters of another case, one of them, or `ſ` and the Kelvin sign, which Go takes for `s` and `k`.
+/// Changes the case of all letters or of one, or uses `ſ` or the Kelvin sign, which Go treats as `s` and `k`.
 fn in_another_case(key: &str, random: &mut Random) -> Option<String> {
     let flip = |letter: char| {
         if letter.is_lowercase() {
@@ -354,7 +354,7 @@ fn dropped(target: &mut Target, _: &mut Random) -> Option<()> {
 fn another_type(target: &mut Target, random: &mut Random) -> Option<()> {
     let value = target.value();
     let new = match (&*value, random.below(4)) {
-        // What is often mistaken for it: a number in quotes, a list of one, its only element.
+        // Common mistakes: a number in quotes, a list with one element, the element itself.
         (Json::Scalar(text), 0) if !text.starts_with('"') => scalar(&format!("\"{text}\"")),
         (Json::Scalar(_) | Json::Object(_), 1) => Json::List(vec![value.clone()]),
         (Json::List(items), 0) => items.first()?.clone(),

@@ -1,13 +1,13 @@
-//! Small changes to sound inputs of every kind, by chance, hundreds of them: `verify` and `convert` must agree on each.
+//! Hundreds of small random changes to valid inputs of every kind. `verify` and `convert` must agree on each.
 //!
-//! `OCIFY_MUTANTS=N` is how many, `OCIFY_MUTANT_SEED=N` which. A mutant that fails is made again by its own seed alone:
-//! `OCIFY_MUTANTS=1 OCIFY_MUTANT_SEED=…`; its input is left in `target/tmp/mutants`.
+//! `OCIFY_MUTANTS=N` sets the number, `OCIFY_MUTANT_SEED=N` the first seed. A failing mutant is repeated by its own seed:
+//! `OCIFY_MUTANTS=1 OCIFY_MUTANT_SEED=…`. Its input stays in `target/tmp/mutants`.
 
 mod bytes;
 mod inputs;
 mod json;
 mod repair;
-// Made for the tests of the other commands too, which use what is not used here.
+// Shared with other test programs, which use the rest.
 #[allow(dead_code)]
 #[path = "../support/mod.rs"]
 mod support;
@@ -38,12 +38,12 @@ struct Mutant {
     input: &'static str,
     /// The kind of change.
     change: &'static str,
-    /// What was changed, and how.
+    /// The description of the change.
     what: String,
     content: Content,
 }
 
-/// What is written to the disk.
+/// The files or bytes of the input.
 enum Content {
     Tar(Vec<u8>),
     Folder(Files),
@@ -85,7 +85,7 @@ fn verify_and_convert_agree_on_mutants() {
     );
 }
 
-/// Nothing is wrong with what the mutants are made of.
+/// The inputs without mutations are valid.
 #[test]
 fn the_inputs_themselves_are_sound() {
     for input in inputs::all() {
@@ -183,7 +183,7 @@ impl Mutant {
         })
     }
 
-    /// Leaves the input where it can be looked at.
+    /// Keeps the input for debugging.
     fn keep(&self) -> PathBuf {
         let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("mutants");
         let path = folder.join(self.seed.to_string());
@@ -224,7 +224,7 @@ fn lost_file(files: &mut Files, random: &mut Random) -> (&'static str, String) {
     }
 }
 
-/// Changes one document and all that refers to it.
+/// Changes one document and all references to it.
 fn mutate_document(files: &mut Files, random: &mut Random) -> (&'static str, String) {
     let mut documents: Vec<usize> = Vec::new();
     let mut digests = Vec::new();
@@ -248,7 +248,7 @@ fn mutated(
     random: &mut Random,
 ) -> (&'static str, String, Vec<u8>) {
     let mut json = Json::parse(document).unwrap();
-    // A signature covers the rest: either that is changed and signed again, or the signature is changed.
+    // Either the payload is changed and signed again, or the signature is changed.
     let signed = json.without("signatures").filter(|_| !random.once_in(3));
     if let Some(payload) = &signed {
         json = payload.clone();

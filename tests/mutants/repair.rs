@@ -1,4 +1,4 @@
-//! Puts digests and sizes right again above what was changed, so that they do not hide the change.
+//! Corrects digests and sizes after a change, so that they do not hide it.
 
 use serde_json::Value;
 
@@ -6,13 +6,13 @@ use crate::support::files::Files;
 use crate::support::tar::Body;
 use crate::support::{schema1, sha256_hex};
 
-/// Content that another has taken the place of: by its digest in hex, and the size.
+/// Replaced content: its digest in hex, and its size.
 struct Replaced {
     old: (String, usize),
     new: (String, usize),
 }
 
-/// Replaces the bytes of a file; its name follows, if it is named by its digest, and so do all documents that refer to it.
+/// Replaces the bytes of a file. A name that is its digest, and all documents that refer to it, are updated.
 pub fn replace(files: &mut Files, position: usize, bytes: Vec<u8>) {
     let member = &mut files.members[position];
     let old = member.bytes().to_vec();
@@ -24,7 +24,7 @@ pub fn replace(files: &mut Files, position: usize, bytes: Vec<u8>) {
     follow(files, &replaced, Some(position));
 }
 
-/// Replaces a `diff_id`, the digest of bytes that are nowhere as they are.
+/// Replaces a `diff_id`.
 pub fn replace_diff_id(files: &mut Files, old: &[u8], new: &[u8]) {
     let replaced = Replaced {
         old: (sha256_hex(old), old.len()),

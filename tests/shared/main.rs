@@ -1,4 +1,4 @@
-//! What the program makes of archives that Docker and skopeo made. The folder that has them is given in `OCIFY_SHARED`.
+//! Tests on archives that Docker and skopeo wrote, in the folder `OCIFY_SHARED`.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -36,7 +36,7 @@ fn the_digest_map_has_what_skopeo_gives() {
         let schema2 = &image["v2s2_manifest_digest_by_skopeo"];
         assert_eq!(&found["v2s2"]["ofInput"], schema2, "{folder}");
         assert_eq!(found["new"]["imageId"], image["image_id"], "{folder}");
-        // What skopeo makes of the output is the same where its blobs are the same.
+        // skopeo's result for the output is the same if the blobs are the same.
         let same = folder != "dir-v2s1-uncompressed";
         assert_eq!(&found["v2s2"]["ofOutput"] == schema2, same, "{folder}");
     }

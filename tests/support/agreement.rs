@@ -1,9 +1,9 @@
-//! The rule that `verify` and `convert` agree: what one finds wrong, the other does not pass over in silence.
+//! The rules for the agreement of `verify` and `convert`:
 //!
-//! - Where `verify` has an error, `convert` stops, or warns with the error's code.
-//! - Where `convert` stops, `verify` found what stops it by the table of codes.
-//! - An error in the output is one that `convert` said it copied.
-//! - Neither ends but with 0 or 1.
+//! - If `verify` has an error, `convert` stops or warns with the same code.
+//! - If `convert` stops, `verify` has a finding whose code stops a conversion.
+//! - An error in the output has a warning of `convert` that it was copied.
+//! - Both exit with status 0 or 1.
 
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
@@ -13,31 +13,31 @@ use serde_json::Value;
 
 use super::sandbox::{Run, Sandbox};
 
-/// The end of a warning of something that the output has as the input has it.
+/// The end of a warning about a part that is copied unchanged.
 pub const COPIED: &str = "copied unchanged";
 
-/// What both commands said of one input.
+/// The results of both commands for an input.
 pub struct Said {
     /// `SEVERITY CODE` of each finding of `verify`, sorted.
     pub found: Vec<String>,
     pub converted: Converted,
     verify: Run,
     convert: Run,
-    /// `verify` of the output, where there is one.
+    /// `verify` of the output, if there is one.
     again: Option<Run>,
 }
 
-/// What `convert` did.
+/// The result of `convert`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Converted {
     /// It failed.
     Stopped,
-    /// It wrote an output, and warned of these: the code and what became of it, which is `copied unchanged`, `corrected in
-    /// the output`, or nothing.
+    /// It wrote an output with these warnings: the code and the effect, which is `copied unchanged`, `corrected in the output`,
+    /// or empty.
     Wrote(BTreeSet<(String, String)>),
 }
 
-/// Runs `verify` and `convert` over an input, and `verify` over the output.
+/// Runs `verify` and `convert` on an input, and `verify` on the output.
 pub fn ask(sandbox: &Sandbox, input: &str, output: &str, args: &[&str]) -> Said {
     let verify = sandbox.run(&["verify", "--json", "--threads", "1", input]);
     let always = ["--threads", "1", input, "-o", output];
@@ -73,7 +73,7 @@ pub fn findings(verify: &Run) -> Vec<String> {
     findings
 }
 
-/// The codes in the warnings of `convert`: each ends in `(CODE)` or `(CODE; WHAT BECAME OF IT)`.
+/// The codes in the warnings of `convert`, each of which ends with `(CODE)` or `(CODE; EFFECT)`.
 fn warnings(stderr: &str) -> BTreeSet<(String, String)> {
     let lines = stderr.lines();
     let warnings = lines.filter_map(|line| line.strip_prefix("ocify: warning: "));
@@ -94,7 +94,7 @@ fn errors(found: &[String]) -> BTreeSet<&str> {
         .collect()
 }
 
-/// Whether a finding is of a code that stops a conversion.
+/// Whether a finding has a code that stops a conversion.
 fn stops(finding: &str) -> bool {
     let (_, name) = finding.split_once(' ').unwrap_or_default();
     let mut codes = Code::ALL.iter().filter(|code| code.name() == name);
@@ -102,7 +102,7 @@ fn stops(finding: &str) -> bool {
 }
 
 impl Said {
-    /// The ways in which the rule is broken, each in a few words.
+    /// The broken rules, each in a few words.
     pub fn violations(&self) -> Vec<String> {
         let mut violations = Vec::new();
         let runs = [

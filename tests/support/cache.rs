@@ -1,4 +1,4 @@
-//! A cache's folder as a user sees it.
+//! The folder of a cache.
 
 use std::fs::{self, FileTimes};
 use std::path::{Path, PathBuf};
@@ -35,14 +35,14 @@ pub fn entry(sandbox: &Sandbox, diff_id: &str) -> PathBuf {
     found.remove(0)
 }
 
-/// Makes an entry look as if it had been used so many hours ago.
+/// Sets the time of last use of an entry to this many hours ago.
 pub fn age(entry: &Path, hours: u64) {
     let time = SystemTime::now() - Duration::from_secs(hours * 3600);
     let file = fs::File::open(entry).unwrap();
     file.set_times(FileTimes::new().set_modified(time)).unwrap();
 }
 
-/// What a run with `-v` and a cache says in the end: how many layers were from there, of how many.
+/// The message of a run with `-v` and a cache: the number of layers from the cache, and of all.
 #[track_caller]
 pub fn hits(run: &Run) -> (usize, usize) {
     assert_eq!(run.status.code(), Some(0), "{}", run.stderr);
@@ -52,7 +52,7 @@ pub fn hits(run: &Run) -> (usize, usize) {
     (hits.parse().unwrap(), layers.parse().unwrap())
 }
 
-/// Converts `input` with the cache, and tells what came from there.
+/// Converts `input` with the cache. Returns the message about the cache.
 #[track_caller]
 pub fn cached(sandbox: &Sandbox, input: &str, output: &str, args: &[&str]) -> (usize, usize) {
     let always = [input, "-o", output, "--cache", "cache", "-v"];

@@ -28,12 +28,12 @@ pub fn xz(bytes: &[u8]) -> Vec<u8> {
     encoder.finish().unwrap()
 }
 
-/// The bytes as they are.
+/// The bytes unchanged.
 pub fn plain(bytes: &[u8]) -> Vec<u8> {
     bytes.to_vec()
 }
 
-/// Each third of the bytes by itself: many members, frames or streams.
+/// Encodes each third of the bytes separately: several members, frames or streams.
 pub fn in_thirds(encode: fn(&[u8]) -> Vec<u8>, bytes: &[u8]) -> Vec<u8> {
     let third = bytes.len().div_ceil(3).max(1);
     bytes.chunks(third).flat_map(encode).collect()
@@ -51,7 +51,7 @@ pub const ALL: [Named; 5] = [
     ("xz", xz),
 ];
 
-/// Decodes a blob of an output. A gzip layer must be one member, since some readers stop behind the first.
+/// Decodes a blob of an output. A gzip layer must be one member, because some readers stop after the first.
 pub fn decode(blob: &[u8], media_type: &str) -> Vec<u8> {
     let mut decoded = Vec::new();
     if media_type.ends_with("+gzip") {

@@ -1,4 +1,4 @@
-//! `docker save` archives with a manifest.json, as Docker 1.10 and later and many other tools write them.
+//! `docker save` archives with a manifest.json, as from Docker 1.10 and later and many other tools.
 
 use serde_json::{Map, Value, json};
 
@@ -11,7 +11,7 @@ use super::{sha256, sha256_hex};
 /// An image to be saved.
 #[derive(Debug, Clone)]
 pub struct Image {
-    /// `RepoTags`; absent when `None`.
+    /// `RepoTags`. Left out if `None`.
     pub tags: Option<Value>,
     pub config: Vec<u8>,
     pub config_name: String,
@@ -22,7 +22,7 @@ pub struct Image {
 }
 
 impl Image {
-    /// An image as Docker 1.10 to 24 saves it: layers in folders of their own, uncompressed.
+    /// An image as saved by Docker 1.10 to 24: each uncompressed layer in a folder.
     pub fn new(tags: &[&str], layers: &[Layer]) -> Image {
         let config = config(layers);
         Image {
@@ -37,7 +37,7 @@ impl Image {
         }
     }
 
-    /// Its layers in another codec, under the same names.
+    /// The same with its layers in another codec, with the same names.
     #[must_use]
     pub fn encoded(mut self, encode: impl Fn(&[u8]) -> Vec<u8>) -> Image {
         for (_, blob) in &mut self.layers {
@@ -52,7 +52,7 @@ impl Image {
         self
     }
 
-    /// With another config under the name that fits it.
+    /// The same with another config, named by its digest.
     #[must_use]
     pub fn with_config(mut self, config: impl Into<Vec<u8>>) -> Image {
         self.config = config.into();
@@ -77,7 +77,7 @@ impl Image {
     }
 }
 
-/// `<v1 id>/layer.tar`; the same for the same layer, so that images share it.
+/// `<v1 id>/layer.tar`. It depends only on the layer, so that images share it.
 pub fn layer_name(layer: &Layer) -> String {
     format!("{}/layer.tar", v1_id(layer))
 }
@@ -86,8 +86,8 @@ pub fn v1_id(layer: &Layer) -> String {
     sha256_hex(format!("v1 {}", layer.diff_id()).as_bytes())
 }
 
-/// A config that would not survive being parsed and written again: odd spacing and order, fields that only Docker has,
-/// fields that nobody has, numbers and escapes in forms that encoders change.
+/// A config that would change if it were parsed and written again: unusual spacing and order, Docker's and unknown fields, and
+/// numbers and escapes that encoders change.
 pub fn config(layers: &[Layer]) -> Vec<u8> {
     config_for("amd64", layers)
 }
@@ -110,7 +110,7 @@ pub fn config_for(architecture: &str, layers: &[Layer]) -> Vec<u8> {
     .into_bytes()
 }
 
-/// The archive of these images; what two of them share is in it once. manifest.json is the last but one member.
+/// An archive of these images, with shared files only once. manifest.json is the last but one member.
 pub fn save(images: &[Image]) -> Files {
     let mut files = Files::default();
     for image in images {
@@ -136,7 +136,7 @@ pub fn save_one(name: &str, layers: &[Layer]) -> Files {
     save(&[Image::new(&[name], layers)])
 }
 
-/// An image as Docker 25 and later saves it: everything is a blob, layers are plain and named by their `diff_ids`.
+/// An image as saved by Docker 25 and later: all files are blobs, and layers are uncompressed.
 pub fn image_of_blobs(tags: &[&str], layers: &[Layer]) -> Image {
     let mut image = Image::new(tags, layers);
     image.config_name = format!("blobs/sha256/{}", sha256_hex(&image.config));
@@ -149,7 +149,7 @@ pub fn image_of_blobs(tags: &[&str], layers: &[Layer]) -> Image {
     image
 }
 
-/// A Docker 25 archive. `listed` tells which images index.json lists; Docker leaves some out.
+/// A Docker 25 archive. `listed` selects the images in index.json, because Docker leaves some out.
 pub fn save_hybrid(images: &[Image], listed: &[bool]) -> Files {
     let mut layout = Layout::default();
     for (image, listed) in images.iter().zip(listed) {

@@ -1,4 +1,4 @@
-//! The files of an input, in order: to be written as an archive or as a folder, and to be spoiled before.
+//! The files of an input in order, which can be changed and written as an archive or as a folder.
 
 use std::fs;
 use std::path::Path;
@@ -71,7 +71,7 @@ impl Files {
         self
     }
 
-    /// All names changed.
+    /// The same files with other names.
     #[must_use]
     pub fn renamed(mut self, rename: impl Fn(&str) -> String) -> Files {
         for member in &mut self.members {
@@ -80,7 +80,7 @@ impl Files {
         self
     }
 
-    /// The members in the opposite order.
+    /// The members in reverse order.
     #[must_use]
     pub fn reversed(mut self) -> Files {
         self.members.reverse();

@@ -3,14 +3,14 @@
 use super::tar::{self, Member};
 use super::{sha256, sha256_hex};
 
-/// A layer as the uncompressed tar that it is.
+/// An uncompressed layer.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Layer {
     pub tar: Vec<u8>,
 }
 
 impl Layer {
-    /// A layer of one small text file that is unlike any other seed's.
+    /// A layer with one small text file that depends on the seed.
     pub fn new(seed: &str) -> Layer {
         Layer::of(&[Member::file(
             &format!("etc/{seed}"),
@@ -24,19 +24,19 @@ impl Layer {
         }
     }
 
-    /// A layer with a file of `size` bytes that look random but are always the same, with runs that compress.
+    /// A layer with a file of `size` pseudorandom bytes, partly compressible.
     pub fn noise(seed: u64, size: usize) -> Layer {
         Layer::of(&[Member::file("var/noise", noise(seed, size))])
     }
 
-    /// The tar of no files.
+    /// An empty tar.
     pub fn empty() -> Layer {
         Layer {
             tar: tar::END.to_vec(),
         }
     }
 
-    /// The digest of no bytes at all is this layer's `diff_id`.
+    /// A layer without any bytes.
     pub fn zero_bytes() -> Layer {
         Layer { tar: Vec::new() }
     }
@@ -50,7 +50,7 @@ impl Layer {
     }
 }
 
-/// `size` bytes of a xorshift generator, every other KiB a run of one byte.
+/// `size` bytes from a xorshift generator. Every other KiB repeats one byte.
 pub fn noise(seed: u64, size: usize) -> Vec<u8> {
     let mut state = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
     let mut bytes = Vec::with_capacity(size + 8);

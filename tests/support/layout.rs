@@ -64,7 +64,7 @@ impl Layout {
             .unwrap_or_else(|| panic!("{name} is missing"))
     }
 
-    /// The bytes that a descriptor names, of the digest and size that it says.
+    /// The bytes of a descriptor, whose digest and size must match.
     pub fn blob(&self, descriptor: &Value) -> &[u8] {
         let bytes = self.file(&blob_path(digest(descriptor)));
         assert_eq!(
@@ -88,7 +88,7 @@ impl Layout {
             .clone()
     }
 
-    /// Each name with the digest that it leads to, and the digests without a name.
+    /// Each name with its digest, and the digests without a name.
     pub fn names(&self) -> Vec<(Option<String>, String)> {
         let name = |descriptor: &Value| annotation(descriptor, REF_NAME).map(str::to_owned);
         self.descriptors()
@@ -97,7 +97,7 @@ impl Layout {
             .collect()
     }
 
-    /// The one descriptor with this name.
+    /// The only descriptor with this name.
     pub fn named(&self, name: &str) -> Value {
         let fits = |descriptor: &Value| annotation(descriptor, REF_NAME) == Some(name);
         let found: Vec<Value> = self.descriptors().into_iter().filter(fits).collect();
@@ -105,19 +105,19 @@ impl Layout {
         found[0].clone()
     }
 
-    /// The one descriptor there is.
+    /// The only descriptor.
     pub fn only(&self) -> Value {
         let mut descriptors = self.descriptors();
         assert_eq!(descriptors.len(), 1);
         descriptors.remove(0)
     }
 
-    /// The config's bytes of the image that a descriptor names.
+    /// The bytes of the config of an image.
     pub fn config(&self, descriptor: &Value) -> &[u8] {
         self.blob(&self.document(descriptor)["config"])
     }
 
-    /// The uncompressed layers of the image that a descriptor names.
+    /// The uncompressed layers of an image.
     pub fn layers(&self, descriptor: &Value) -> Vec<Vec<u8>> {
         let manifest = self.document(descriptor);
         let layers = manifest["layers"].as_array().unwrap().iter();
@@ -126,7 +126,7 @@ impl Layout {
             .collect()
     }
 
-    /// The media types of the layers of the image that a descriptor names.
+    /// The media types of the layers of an image.
     pub fn layer_types(&self, descriptor: &Value) -> Vec<String> {
         let manifest = self.document(descriptor);
         let layers = manifest["layers"].as_array().unwrap().iter();
@@ -135,7 +135,7 @@ impl Layout {
             .collect()
     }
 
-    /// Checks all that the specification says of a layout, and that nothing in it is of no use.
+    /// Checks the rules of the specification, and that every blob is referenced.
     pub fn check(&self) {
         assert_eq!(
             self.file("oci-layout"),
@@ -159,7 +159,7 @@ impl Layout {
         }
     }
 
-    /// `listed` is for what index.json itself lists: there every image has its platform.
+    /// `listed` is true for entries of index.json, in which every image has its platform.
     fn check_node(&self, descriptor: &Value, listed: bool, used: &mut BTreeSet<String>) {
         used.insert(digest(descriptor).to_owned());
         let media_type = descriptor["mediaType"].as_str().unwrap();

@@ -6,7 +6,7 @@ use super::docker::v1_id;
 use super::files::Files;
 use super::layers::Layer;
 
-/// The `json` of a layer: the top one has all that an image has.
+/// The `json` file of a layer, with all fields of an image.
 pub fn v1(layer: &Layer, parent: Option<&Layer>, docker_version: &str) -> Value {
     let mut json = json!({
         "id": v1_id(layer),
@@ -39,7 +39,7 @@ pub fn add_chain(files: &mut Files, layers: &[Layer], docker_version: &str) {
     }
 }
 
-/// The archive of one image with this repository and tag.
+/// An archive of one image with this repository and tag.
 pub fn save(repository: &str, tag: &str, layers: &[Layer]) -> Files {
     let mut files = Files::default();
     add_chain(&mut files, layers, "1.9.1");

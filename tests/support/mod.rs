@@ -1,5 +1,5 @@
-//! What the tests are made of: inputs of every kind built in code, a folder of one's own to run the program in, and a
-//! reader of outputs that shares no code with the program.
+//! Support for tests: builders for inputs of every kind, a sandbox that runs the program, and a reader of outputs that shares
+//! no code with the program.
 
 pub mod agreement;
 pub mod cache;
@@ -44,7 +44,7 @@ pub fn sha512(bytes: &[u8]) -> String {
     format!("sha512:{}", hex(&Sha512::digest(bytes)))
 }
 
-/// The path of one of the archives that other programs made.
+/// The path of an archive that another program has written.
 pub fn testdata(name: &str) -> String {
     let path = Path::new(env!("CARGO_MANIFEST_DIR"))
         .join("testdata")
@@ -52,7 +52,7 @@ pub fn testdata(name: &str) -> String {
     path.to_str().unwrap().to_owned()
 }
 
-/// What those programs say is in each of them.
+/// The contents of these archives according to those programs.
 pub fn expected() -> Value {
     serde_json::from_slice(&std::fs::read(testdata("expected.json")).unwrap()).unwrap()
 }

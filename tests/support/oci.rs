@@ -22,7 +22,7 @@ pub const REF_NAME: &str = "org.opencontainers.image.ref.name";
 pub const CONTAINERD_NAME: &str = "io.containerd.image.name";
 pub const REFERENCE_DIGEST: &str = "vnd.docker.reference.digest";
 
-/// A layout in the making.
+/// A builder for layouts.
 #[derive(Debug, Clone, Default)]
 pub struct Layout {
     files: Files,
@@ -30,13 +30,13 @@ pub struct Layout {
 }
 
 impl Layout {
-    /// Adds a blob; gives its descriptor.
+    /// Adds a blob and returns its descriptor.
     pub fn blob(&mut self, media_type: &str, bytes: &[u8]) -> Value {
         self.files.put(&blob_path(&sha256(bytes)), bytes);
         descriptor(media_type, bytes)
     }
 
-    /// Adds a manifest with its config and layers; gives its descriptor.
+    /// Adds a manifest with its config and layers, and returns its descriptor.
     pub fn manifest(
         &mut self,
         config_type: &str,
@@ -51,9 +51,9 @@ impl Layout {
         self.document(&manifest(&config, &layers))
     }
 
-    /// Adds a manifest or index as it is; gives its descriptor.
+    /// Adds a manifest or index, and returns its descriptor.
     pub fn document(&mut self, document: &Value) -> Value {
-        // Spaces and line ends, so that writing it again would change it.
+        // Indented, so that writing it again would change it.
         let bytes = serde_json::to_vec_pretty(document).unwrap();
         self.blob(document["mediaType"].as_str().unwrap(), &bytes)
     }
@@ -141,7 +141,7 @@ pub fn manifest(config: &Value, layers: &[Value]) -> Value {
     })
 }
 
-/// The manifest of something that is not an image: with the empty config, it says itself what it is.
+/// The manifest of an artifact with the empty config and an `artifactType`.
 pub fn artifact(artifact_type: &str, empty: &Value, layers: &[Value]) -> Value {
     let mut manifest = manifest(empty, layers);
     manifest["artifactType"] = json!(artifact_type);
@@ -161,7 +161,7 @@ pub fn index(manifests: &[Value]) -> Value {
     json!({ "schemaVersion": 2, "mediaType": INDEX, "manifests": manifests })
 }
 
-/// The layers as a registry of Docker's keeps them.
+/// The layers with Docker's media types, as in a registry.
 pub fn docker_layers(layers: &[Layer]) -> Vec<(&'static str, Vec<u8>)> {
     let layers = layers.iter();
     layers

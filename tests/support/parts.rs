@@ -1,4 +1,4 @@
-//! Images whose documents are changed in one place, and where their parts are.
+//! Images with changed documents, and the paths of their parts.
 
 use serde_json::Value;
 
@@ -12,7 +12,7 @@ pub fn two() -> [Layer; 2] {
     [Layer::new("base"), Layer::new("top")]
 }
 
-/// An image: its documents can be changed, and what names them follows.
+/// An image whose documents can be changed. References to them are updated.
 pub struct Parts {
     pub config: Value,
     pub config_type: &'static str,
@@ -63,7 +63,7 @@ impl Parts {
         self
     }
 
-    /// Adds the image to a layout; gives its descriptor.
+    /// Adds the image to a layout, and returns its descriptor.
     pub fn add(&self, layout: &mut Layout) -> Value {
         let config = layout.blob(self.config_type, self.config.to_string().as_bytes());
         let layers: Vec<Value> = self
@@ -86,7 +86,7 @@ impl Parts {
     }
 }
 
-/// Where the blob is that a descriptor points to.
+/// The path of the blob of a descriptor.
 pub fn path(descriptor: &Value) -> String {
     oci::blob_path(oci::digest(descriptor))
 }

@@ -1,10 +1,10 @@
-//! Numbers that look random and are the same for the same seed.
+//! Pseudorandom numbers from a seed.
 
 /// A xorshift generator.
 pub struct Random(u64);
 
 impl Random {
-    /// Seeds that differ by one give sequences that have nothing in common.
+    /// Consecutive seeds give unrelated sequences.
     pub fn new(seed: u64) -> Random {
         let mut state = seed.wrapping_add(0x9e37_79b9_7f4a_7c15);
         state = (state ^ (state >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);

@@ -1,4 +1,4 @@
-//! A temporary folder, and the program run in it as a user runs it.
+//! A temporary folder in which the program runs.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -11,12 +11,12 @@ use tempfile::TempDir;
 use super::files::Files;
 use super::layout::Layout;
 
-/// A folder of one's own. The program's temporary files are in it too, so that none can be left behind unseen.
+/// A temporary folder. It also contains the temporary files of the program, so that tests notice files that are left.
 pub struct Sandbox {
     folder: TempDir,
 }
 
-/// What a run printed and how it ended.
+/// The output and exit status of a run.
 pub struct Run {
     pub status: ExitStatus,
     pub stdout: Vec<u8>,
@@ -59,7 +59,7 @@ impl Sandbox {
         fs::read(self.path(name)).unwrap_or_else(|error| panic!("{name}: {error}"))
     }
 
-    /// The program with these arguments, ready to be started here.
+    /// A command for the program with these arguments in this folder.
     pub fn command(&self, args: &[&str]) -> Command {
         self.command_of(env!("CARGO_BIN_EXE_ocify"), args)
     }
@@ -82,18 +82,18 @@ impl Sandbox {
         Run::new(self.command(args).spawn().unwrap())
     }
 
-    /// Another program, run here.
+    /// Runs another program in this folder.
     pub fn run_program(&self, args: &[&str]) -> Run {
         Run::new(self.command_of(args[0], &args[1..]).spawn().unwrap())
     }
 
-    /// The program started by another one, which gets it and its arguments behind its own.
+    /// Runs the program through another one, which gets its path and arguments after its own.
     pub fn run_by(&self, starter: &[&str], args: &[&str]) -> Run {
         let args = [&starter[1..], &[env!("CARGO_BIN_EXE_ocify")], args].concat();
         Run::new(self.command_of(starter[0], &args).spawn().unwrap())
     }
 
-    /// The program in a shell that has done something before: `umask 077`, `ulimit -v 4096`.
+    /// Runs the program in a shell after another command, such as `umask 077` or `ulimit -v 4096`.
     pub fn run_after(&self, before: &str, args: &[&str]) -> Run {
         let script = format!("{before} && exec \"$0\" \"$@\"");
         self.run_by(&["sh", "-c", &script], args)
@@ -114,13 +114,13 @@ impl Sandbox {
         Run::new(child)
     }
 
-    /// Converts into the folder `out`, which must work, and reads what came of it.
+    /// Converts to the folder `out` without warnings, and reads the output.
     pub fn converted(&self, args: &[&str]) -> Layout {
         self.convert(&[args, &["-o", "out"]].concat()).succeeds();
         self.layout("out")
     }
 
-    /// Converts into the folder `out`, which must work with these warnings, and reads what came of it.
+    /// Converts to the folder `out` with these warnings, and reads the output.
     #[track_caller]
     pub fn converted_with(&self, args: &[&str], warnings: &str) -> Layout {
         self.convert(&[args, &["-o", "out"]].concat())
@@ -135,14 +135,14 @@ impl Sandbox {
         layout
     }
 
-    /// The names of all files and folders in here.
+    /// The names of all files and folders.
     pub fn snapshot_without_content(&self) -> Vec<String> {
         let mut found = BTreeMap::new();
         collect(self.folder.path(), self.folder.path(), &mut found);
         found.into_keys().collect()
     }
 
-    /// Every file and folder in here with its bytes.
+    /// Every file and folder with its bytes.
     pub fn snapshot(&self) -> BTreeMap<String, Vec<u8>> {
         let mut found = BTreeMap::new();
         collect(self.folder.path(), self.folder.path(), &mut found);
@@ -193,14 +193,14 @@ impl Run {
         std::str::from_utf8(&self.stdout).unwrap()
     }
 
-    /// The run did its work and had nothing to say.
+    /// The run succeeded without messages.
     #[track_caller]
     pub fn succeeds(&self) -> &Run {
         assert_eq!((self.status.code(), self.stderr.as_str()), (Some(0), ""));
         self
     }
 
-    /// The run did its work and warned.
+    /// The run succeeded with these warnings.
     #[track_caller]
     pub fn warns(&self, stderr: &str) -> &Run {
         assert_eq!(
@@ -210,7 +210,7 @@ impl Run {
         self
     }
 
-    /// The run printed nothing but this message.
+    /// The run failed and printed only this message.
     #[track_caller]
     pub fn fails(&self, stderr: &str) -> &Run {
         assert_eq!(
@@ -221,7 +221,7 @@ impl Run {
         self
     }
 
-    /// The command line was wrong; the message has `part` in it.
+    /// The command line was refused with a message that contains `part`.
     #[track_caller]
     pub fn is_wrong_usage(&self, part: &str) -> &Run {
         assert_eq!(self.status.code(), Some(2), "{}", self.stderr);

@@ -55,7 +55,7 @@ pub fn edit_v1(manifest: &mut Value, position: usize, edit: impl FnOnce(&mut Val
     *entry = json!(v1.to_string());
 }
 
-/// What a registry puts around a manifest: the payload with a signature before its last brace.
+/// Signs a manifest like a registry: the signature is inserted before the last brace of the payload.
 ///
 /// libtrust's form: <https://github.com/distribution/distribution/blob/v2.8.3/manifest/schema1/sign.go>.
 pub fn sign(payload: &str) -> String {

@@ -1,17 +1,17 @@
-//! tar archives written header by header, in each dialect that producers use.
+//! Writes tars header by header, in each dialect that tools use.
 
 /// A member of an archive.
 #[derive(Debug, Clone)]
 pub struct Member {
-    /// Its name as the header has it.
+    /// The name in the header.
     pub name: String,
-    /// What it is.
+    /// The kind of member.
     pub body: Body,
-    /// How its header says so.
+    /// The dialect of the header.
     pub dialect: Dialect,
 }
 
-/// What a member is.
+/// The kinds of members.
 #[derive(Debug, Clone)]
 pub enum Body {
     File(Vec<u8>),
@@ -26,13 +26,13 @@ pub enum Body {
 #[derive(Debug, Clone)]
 pub struct Sparse {
     pub format: SparseFormat,
-    /// Position and bytes of what is stored.
+    /// Position and bytes of each stored fragment.
     pub fragments: Vec<(u64, Vec<u8>)>,
-    /// With the holes.
+    /// Size including holes.
     pub size: u64,
 }
 
-/// GNU tar's ways to write sparse members.
+/// GNU tar's formats of sparse members.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum SparseFormat {
     Gnu,
@@ -41,14 +41,14 @@ pub enum SparseFormat {
     Pax10,
 }
 
-/// How long names and sizes are written.
+/// The encodings of long names and sizes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Dialect {
     /// Names up to 100 bytes.
     Plain,
     /// GNU's long names, even for short ones.
     GnuLong,
-    /// PAX records for name, link and size, even where the header has room.
+    /// PAX records for name, link and size, even if they fit into the header.
     Pax,
 }
 
@@ -65,7 +65,7 @@ impl Member {
         Member::new(name, Body::File(bytes.into()))
     }
 
-    /// The bytes of a file; nothing for others.
+    /// The bytes of a file. Empty for other members.
     pub fn bytes(&self) -> &[u8] {
         match &self.body {
             Body::File(bytes) => bytes,
@@ -84,7 +84,7 @@ pub fn tar(members: &[Member]) -> Vec<u8> {
     bytes
 }
 
-/// An archive whose writer forgot the end.
+/// An archive without the end-of-archive marker.
 pub fn without_end(members: &[Member]) -> Vec<u8> {
     members.iter().flat_map(member).collect()
 }
@@ -123,7 +123,7 @@ fn member(member: &Member) -> Vec<u8> {
             }
             records.push(("size", data.len().to_string()));
             bytes.extend(pax(&records));
-            // What does not fit into the header is zero there.
+            // The size in the header is zero.
             bytes.extend(header("cut short", kind, 0, "cut short"));
         }
     }
@@ -221,7 +221,7 @@ pub fn pax(records: &[(&str, String)]) -> Vec<u8> {
     bytes
 }
 
-/// The length of a record counts its own digits.
+/// The length of a record includes its own digits.
 fn record(key: &str, value: &str) -> String {
     let rest = format!(" {key}={value}\n");
     let mut length = rest.len() + 1;
@@ -250,7 +250,7 @@ pub fn header(name: &str, kind: u8, size: u64, link: &str) -> [u8; 512] {
     checksummed(header)
 }
 
-/// The header with the checksum that it must have.
+/// The header with a correct checksum.
 pub fn checksummed(mut header: [u8; 512]) -> [u8; 512] {
     header[148..156].fill(b' ');
     let sum: u32 = header.iter().map(|byte| u32::from(*byte)).sum();

@@ -1,4 +1,4 @@
-//! The command as a user runs it: text, JSON, exit status, and the table of codes.
+//! The command line: text, JSON, exit status, and the table of codes.
 
 use serde_json::{Value, json};
 

@@ -1,10 +1,10 @@
-//! `ocify verify` alone: its command line and its reports, and that it finds nothing in sound inputs.
+//! `ocify verify`: its command line and reports, and valid inputs.
 
 mod command_line;
 mod places;
 mod sound;
 
-// Made for the tests of the other commands too, which use what is not used here.
+// Shared with other test programs, which use the rest.
 #[allow(dead_code)]
 #[path = "../support/mod.rs"]
 mod support;

@@ -1,4 +1,4 @@
-//! Where each problem is.
+//! The place of each problem.
 
 use serde_json::json;
 
@@ -59,7 +59,7 @@ fn several_damages_in_several_images_are_all_found_each_in_its_place() {
     assert_eq!((verification.images, verification.blobs), (2, 9));
 }
 
-/// A file that is there when the folder is listed, and gone when it is read.
+/// A file that is removed after the folder was listed and before it is read.
 struct RemovesBlob(std::path::PathBuf);
 
 impl ocify::Progress for RemovesBlob {

@@ -1,4 +1,4 @@
-//! Nothing is found in what engines and `ocify convert` write.
+//! Outputs of engines and of `ocify convert` have no findings.
 
 use crate::support::docker::{self, Image};
 use crate::support::layers::Layer;

@@ -1,4 +1,4 @@
-//! Lines that fit the width that there is.
+//! Lines that fit into the width of the screen.
 
 use std::time::Duration;
 
@@ -13,22 +13,22 @@ pub struct Amount {
     pub of: Option<u64>,
 }
 
-/// What a line is made of. What does not fit is left out, the last things first.
+/// The parts of a line. Parts that do not fit are left out, the last first.
 #[derive(Debug, Clone)]
 pub struct Parts {
-    /// What it is about.
+    /// The subject.
     pub label: String,
-    /// The same where there is hardly any room.
+    /// A shorter form for narrow screens.
     pub short: String,
     pub amount: Amount,
     pub rate: Option<f64>,
     pub left: Option<Duration>,
 }
 
-/// No bar is shorter than this, and none needs to be longer.
+/// Minimum and maximum width of a bar.
 const BAR: std::ops::RangeInclusive<usize> = 8..=30;
 
-/// The line that says most of what fits into `width` columns.
+/// The longest line that fits into `width` columns.
 pub fn fit(parts: &Parts, width: usize) -> String {
     let amount = amount(parts.amount);
     let percent = percent(parts.amount);
@@ -46,7 +46,7 @@ pub fn fit(parts: &Parts, width: usize) -> String {
     });
     let label = columns(&parts.label);
     let room = |text: &str| width.checked_sub(label + "  ".len() + text.len());
-    // With a bar, if some of the rest has to give way for it at most.
+    // With a bar, unless too many parts would be left out for it.
     for text in &texts[..2] {
         if let Some(space) = room(text).and_then(|room| room.checked_sub("[]  ".len()))
             && let (Some(of), true) = (parts.amount.of, space >= *BAR.start())
@@ -63,7 +63,7 @@ pub fn fit(parts: &Parts, width: usize) -> String {
     line.chars().take(width).collect()
 }
 
-/// All of it in a sentence, for logs.
+/// All parts as a sentence, for logs.
 pub fn sentence(parts: &Parts) -> String {
     let mut line = format!("{}, {}", parts.label, amount(parts.amount));
     if let Some(rate) = parts.rate {
@@ -103,13 +103,13 @@ pub fn bytes(bytes: u64) -> String {
 }
 
 fn speed(rate: f64) -> String {
-    // Nobody is as fast as would be cut off, and no rate is negative.
+    // No rate is negative, or large enough to be cut off.
     #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
     let whole = rate as u64;
     format!("{}/s", bytes(whole))
 }
 
-/// A duration in the two largest units that it has.
+/// A duration in its two largest units.
 pub fn duration(duration: Duration) -> String {
     let seconds = duration.as_secs();
     let (hours, minutes) = (seconds / 3600, seconds % 3600 / 60);
@@ -122,7 +122,7 @@ pub fn duration(duration: Duration) -> String {
     }
 }
 
-/// A verb and a name that takes no more than `width` columns: of a long one, the end tells it from others.
+/// A verb and a name in at most `width` columns. A long name is cut at its start, because names differ at their end.
 pub fn labelled(verb: &str, name: &str, width: usize) -> String {
     let room = width.saturating_sub(verb.len() + 1);
     format!("{verb} {}", cut_front(&escape(name), room))
@@ -144,7 +144,7 @@ fn cut_front(text: &str, width: usize) -> String {
     format!("…{}", &text[start..])
 }
 
-/// How many columns a text takes, at most.
+/// Maximum number of columns of a text.
 pub fn columns(text: &str) -> usize {
     text.chars().map(column).sum()
 }

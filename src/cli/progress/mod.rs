@@ -1,4 +1,4 @@
-//! How far a run is: bars on a terminal, a line from time to time elsewhere.
+//! Progress of a run: bars on a terminal, otherwise a line every few seconds.
 
 mod lines;
 mod rate;
@@ -16,7 +16,7 @@ pub use lines::{bytes, duration};
 pub use screen::{close as close_screen, size_of as terminal_size};
 pub use tracker::Tracker;
 
-/// What `--progress` takes.
+/// The values of `--progress`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
 pub enum Show {
     /// Bars on a terminal, lines elsewhere.
@@ -28,10 +28,10 @@ pub enum Show {
     None,
 }
 
-/// How often bars are drawn.
+/// Interval of drawing bars.
 const FRAME: Duration = Duration::from_millis(100);
 
-/// How often a line is printed. Logs of CI systems give up on commands that print nothing for minutes.
+/// Interval of printing lines. CI systems stop commands that print nothing for minutes.
 const LINE: Duration = Duration::from_secs(10);
 
 /// Shows progress until it is dropped.
@@ -42,7 +42,7 @@ pub struct Display {
 }
 
 impl Display {
-    /// Shows nothing where that is asked for.
+    /// Shows nothing if no progress was requested.
     pub fn new(show: Show, quiet: bool) -> Display {
         let tracker = Arc::new(Tracker::new());
         let stop = Arc::new((Mutex::new(false), Condvar::new()));
@@ -58,7 +58,7 @@ impl Display {
                 }
             };
             let builder = thread::Builder::new().name("progress".to_owned());
-            // Without a thread there is no progress to be seen, which is no reason to fail.
+            // Without a thread, no progress is shown, and the run continues.
             builder.stack_size(STACK).spawn(show).ok()
         });
         Display {
@@ -69,7 +69,7 @@ impl Display {
     }
 }
 
-/// Enough for what is formatted here, and little enough for a process that may have little memory.
+/// Stack size: enough for formatting, and small for processes with little memory.
 const STACK: usize = 256 << 10;
 
 fn print(tracker: &Tracker) {
@@ -79,7 +79,7 @@ fn print(tracker: &Tracker) {
     }
 }
 
-/// Does something again and again until it is to stop.
+/// Calls a function repeatedly until it is stopped.
 fn every(period: Duration, (stop, changed): &(Mutex<bool>, Condvar), mut act: impl FnMut()) {
     let mut stopped = stop.lock().unwrap_or_else(PoisonError::into_inner);
     loop {
@@ -98,7 +98,7 @@ impl Drop for Display {
         *stop.lock().unwrap_or_else(PoisonError::into_inner) = true;
         changed.notify_all();
         if let Some(thread) = self.thread.take() {
-            // It does not panic; if it did, the run is not to fail for it.
+            // It does not panic. If it did, the run would continue.
             let _ = thread.join();
         }
     }

@@ -1,30 +1,30 @@
-//! How fast something is at the moment, and how long the rest of it takes at this rate.
+//! The current rate, and the remaining time at this rate.
 
 use std::collections::VecDeque;
 use std::time::Duration;
 
-/// How far back it looks. Layers differ, so what was long ago says little about now.
+/// Period of measurement. Layers differ, so older steps say little about the current rate.
 const SPAN: Duration = Duration::from_secs(20);
 
-/// How many steps it looks back at least: with slow levels, one takes seconds.
+/// Minimum number of steps of a measurement. With slow levels, a step takes seconds.
 const STEPS: usize = 8;
 
-/// How long it takes until a rate is more than a guess.
+/// Time until the rate is reliable.
 const GUESS: Duration = Duration::from_secs(2);
 
-/// What was done when, as it is told.
+/// A step: the time since the start, and the number of bytes done.
 #[derive(Debug, Default)]
 pub struct Rate {
-    /// Since the start, and how many bytes were done in all.
+    /// Time since the start, and number of bytes done.
     samples: VecDeque<(Duration, u64)>,
 }
 
 impl Rate {
-    /// Notes how many bytes are done `now`.
+    /// Records the number of bytes done at `now`.
     pub fn note(&mut self, now: Duration, done: u64) {
         match self.samples.back() {
             Some(&(_, last)) if last == done => {}
-            // Not more often than it is drawn.
+            // At most once for each drawing.
             Some(&(time, _))
                 if self.samples.len() > 1 && now < time + Duration::from_millis(50) =>
             {
@@ -38,18 +38,18 @@ impl Rate {
         }
     }
 
-    /// Bytes per second; `None` while nobody can tell.
+    /// Bytes per second. `None` if it is not known yet.
     pub fn per_second(&self, now: Duration) -> Option<f64> {
         let &(start, before) = self.samples.front()?;
         let &(_, done) = self.samples.back()?;
         let elapsed = now.saturating_sub(start);
-        // A number this large need not be exact.
+        // A large number need not be exact.
         #[allow(clippy::cast_precision_loss)]
         let bytes = (done - before) as f64;
         (elapsed >= GUESS && bytes > 0.0).then(|| bytes / elapsed.as_secs_f64())
     }
 
-    /// How long `left` bytes take.
+    /// Time for `left` bytes.
     pub fn time_left(&self, now: Duration, left: u64) -> Option<Duration> {
         #[allow(clippy::cast_precision_loss)]
         let seconds = left as f64 / self.per_second(now)?;
@@ -75,7 +75,7 @@ mod tests {
         assert_eq!(rate.time_left(seconds(2), 5000), Some(seconds(5)));
     }
 
-    /// Chunks of a slow level come every few seconds: the time since the last one counts, too.
+    /// Slow levels finish a chunk every few seconds, so the time since the last chunk counts too.
     #[test]
     fn what_stalls_takes_longer() {
         let mut rate = Rate::default();

@@ -1,4 +1,4 @@
-//! Lines at the end of a terminal that change in place. There is one terminal, so this is the process's.
+//! Lines at the end of a terminal that change in place. There is one screen for the whole process.
 
 use std::fmt::Write as _;
 use std::io::{self, Write as _};
@@ -13,18 +13,18 @@ pub struct Size {
     pub rows: usize,
 }
 
-/// Where nobody can tell.
+/// The size if it is unknown.
 const USUAL: Size = Size {
     columns: 80,
     rows: 24,
 };
 
-/// What is on the screen of ours.
+/// The lines on the screen.
 #[derive(Default)]
 struct Drawn {
-    /// How many columns each line takes.
+    /// Number of columns of each line.
     lines: Vec<usize>,
-    /// Nothing may be drawn any more.
+    /// Whether drawing has ended.
     closed: bool,
 }
 
@@ -42,7 +42,7 @@ pub fn is_capable() -> bool {
     std::env::var_os("TERM").is_some_and(|term| term != "dumb")
 }
 
-/// The size of the terminal behind a stream.
+/// The size of the terminal of a stream.
 pub fn size_of(stream: impl std::os::fd::AsFd) -> Option<Size> {
     let size = rustix::termios::tcgetwinsize(stream).ok()?;
     let size = Size {
@@ -52,7 +52,7 @@ pub fn size_of(stream: impl std::os::fd::AsFd) -> Option<Size> {
     (size.columns > 0 && size.rows > 0).then_some(size)
 }
 
-/// Draws lines in the place of those before.
+/// Replaces the lines on the screen.
 pub fn draw(lines: impl FnOnce(Size) -> Vec<String>) {
     let mut drawn = drawn();
     if drawn.closed {
@@ -75,7 +75,7 @@ pub fn erase() {
     erase_drawn(&mut drawn());
 }
 
-/// Removes what was drawn; nothing is drawn any more.
+/// Removes the lines and ends drawing.
 pub fn close() {
     let mut drawn = drawn();
     erase_drawn(&mut drawn);
@@ -90,7 +90,7 @@ fn erase_drawn(drawn: &mut Drawn) {
     }
 }
 
-/// To the beginning of what was drawn. On a screen that has become narrower, a line may take several.
+/// Moves to the start of the lines. On a screen that has become narrower, a line may take several rows.
 fn go_back(drawn: &Drawn, size: Size) -> String {
     let rows = drawn.lines.iter();
     let rows: usize = rows
@@ -104,7 +104,7 @@ fn go_back(drawn: &Drawn, size: Size) -> String {
 
 fn show(text: &str) {
     let mut stderr = io::stderr().lock();
-    // The screen may be gone.
+    // The terminal may be closed.
     let _ = stderr
         .write_all(text.as_bytes())
         .and_then(|()| stderr.flush());

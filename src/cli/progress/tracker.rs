@@ -1,4 +1,4 @@
-//! What a run has told of itself so far.
+//! The state of a run, from its progress calls.
 
 use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -10,7 +10,7 @@ use super::lines::{Amount, Parts, fit, labelled, sentence};
 use super::rate::Rate;
 use super::screen::Size;
 
-/// Keeps what is told, and makes lines of it.
+/// Keeps the state and formats it as lines.
 pub struct Tracker {
     start: Instant,
     state: Mutex<State>,
@@ -18,7 +18,7 @@ pub struct Tracker {
 
 #[derive(Default)]
 struct State {
-    /// What is done besides layers. `None` when it is layers.
+    /// The current step, if it is not layers.
     step: Option<Shown>,
     layers: Counted,
     running: BTreeMap<usize, Counted>,
@@ -49,7 +49,7 @@ impl Counted {
     }
 }
 
-/// How many layers have a line of their own.
+/// Maximum number of layers with a line of their own.
 const MAX_LAYERS: usize = 4;
 
 impl Tracker {
@@ -60,7 +60,7 @@ impl Tracker {
         }
     }
 
-    /// How long the run has taken so far.
+    /// Time since the start of the run.
     pub fn elapsed(&self) -> Duration {
         self.start.elapsed()
     }
@@ -69,11 +69,11 @@ impl Tracker {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The lines for a screen of some size, the one about the whole last.
+    /// The lines for a screen of this size. The last line is about the whole run.
     pub fn lines(&self, size: Size) -> Vec<String> {
         let now = self.elapsed();
         let state = self.state();
-        // A line as wide as the screen may take two.
+        // A line as wide as the screen may take two rows.
         let width = size.columns.saturating_sub(1);
         let Some(whole) = state.whole(now, width / 2) else {
             return Vec::new();
@@ -96,7 +96,7 @@ impl Tracker {
         lines
     }
 
-    /// The line for a log; `None` before there is anything to tell.
+    /// The line for a log. `None` before anything has started.
     pub fn line(&self) -> Option<String> {
         let now = self.elapsed();
         let whole = self.state().whole(now, usize::MAX)?;

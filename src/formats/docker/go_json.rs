@@ -1,8 +1,8 @@
-//! JSON as Go's [encoding/json](https://pkg.go.dev/encoding/json) reads and writes it.
+//! JSON as Go's [encoding/json](https://pkg.go.dev/encoding/json) parses and writes it.
 //!
-//! A converted config is hashed, so its bytes have to be those of the Go programs that people took
-//! the image ID from. Strings are encoded as Go does up to 1.21, the versions that Docker 20.10 and
-//! skopeo 1.9 are built with; Go 1.22 shortened `\u0008` and `\u000c` to `\b` and `\f`.
+//! The image ID is the digest of the config, so a created config must have the bytes that Docker or skopeo would write. Strings
+//! are encoded as by Go up to 1.21, with which Docker 20.10 and skopeo 1.9 are built. Go 1.22 shortened `\u0008` and `\u000c`
+//! to `\b` and `\f`.
 use std::fmt::{self, Write as _};
 
 use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
@@ -26,7 +26,7 @@ pub enum Kind {
 }
 
 impl Kind {
-    /// The kind of `value`, told by its first byte.
+    /// The kind of `value`, from its first byte.
     #[must_use]
     pub fn of(value: &RawValue) -> Self {
         match value.get().as_bytes().first() {
@@ -59,10 +59,10 @@ pub enum GoJsonError {
     /// Not valid JSON, or not UTF-8.
     #[error("not valid JSON")]
     Syntax(#[source] serde_json::Error),
-    /// The document is something else than an object.
+    /// The document is not an object.
     #[error("the document is {found}, expected an object")]
     NotAnObject {
-        /// What it is.
+        /// The kind of the document.
         found: Kind,
     },
     /// A field has a value of the wrong kind.
@@ -70,9 +70,9 @@ pub enum GoJsonError {
     Type {
         /// Names from the outermost object inwards, joined by dots.
         field: String,
-        /// What the field takes.
+        /// The expected kind.
         expected: &'static str,
-        /// What is there.
+        /// The kind that was found.
         found: Kind,
     },
     /// A number that is not an integer of 64 bits.
@@ -83,7 +83,7 @@ pub enum GoJsonError {
         /// The number as written.
         value: String,
     },
-    /// A time that RFC 3339 does not know.
+    /// A time that is not in the form of RFC 3339.
     #[error("{field} is {value}, expected an RFC 3339 time")]
     Time {
         /// Names from the outermost object inwards, joined by dots.
@@ -94,7 +94,7 @@ pub enum GoJsonError {
 }
 
 impl GoJsonError {
-    /// The same error, seen from the object that has `name` as a member.
+    /// The same error in the member `name` of an object.
     #[must_use]
     pub fn within(mut self, name: &str) -> Self {
         if let Self::Type { field, .. } | Self::Integer { field, .. } | Self::Time { field, .. } =
@@ -110,12 +110,12 @@ impl GoJsonError {
 /// The document in `bytes`, checked but not decoded.
 ///
 /// # Errors
-/// [`GoJsonError::Syntax`]; also for bytes that are not UTF-8, which Go lets pass in strings.
+/// [`GoJsonError::Syntax`], also for bytes that are not UTF-8, which Go accepts in strings.
 pub fn document(bytes: &[u8]) -> Result<&RawValue, GoJsonError> {
     serde_json::from_slice(bytes).map_err(GoJsonError::Syntax)
 }
 
-/// The members of an object, in their order, duplicates included.
+/// The members of an object in order, including duplicates.
 ///
 /// # Errors
 /// [`GoJsonError::NotAnObject`]; [`GoJsonError::Syntax`] for a name with half a surrogate pair.
@@ -154,8 +154,8 @@ impl<'de> Visitor<'de> for MembersVisitor {
     }
 }
 
-/// Whether Go takes the member `name` for the struct field `field`: it ignores case, by Unicode's
-/// simple folding, in which two letters outside ASCII equal one inside.
+/// Whether Go stores the member `name` in the struct field `field`. Go ignores case with Unicode's simple folding, in which two
+/// letters outside ASCII equal letters in it.
 #[must_use]
 pub fn same_name(field: &str, name: &str) -> bool {
     let fold = |c: char| match c {
@@ -166,8 +166,7 @@ pub fn same_name(field: &str, name: &str) -> bool {
     field.chars().map(fold).eq(name.chars().map(fold))
 }
 
-/// The text of a JSON string. Half of a surrogate pair becomes U+FFFD, as in Go. None if `value` is
-/// no string.
+/// The text of a JSON string. Half of a surrogate pair becomes U+FFFD, as in Go. `None` if `value` is not a string.
 #[must_use]
 pub fn string(value: &RawValue) -> Option<String> {
     let mut rest = value.get().strip_prefix('"')?.strip_suffix('"')?;
@@ -211,8 +210,8 @@ fn code_unit(escape: &str) -> Option<u16> {
     u16::from_str_radix(escape.strip_prefix('u')?.get(..4)?, 16).ok()
 }
 
-/// Appends `value` as Go's `json.Marshal` writes a `json.RawMessage`: without white space, with the
-/// characters that mean something to HTML or JavaScript escaped, all else as it was.
+/// Appends `value` as Go's `json.Marshal` writes a `json.RawMessage`: without white space, with characters that are special in
+/// HTML or JavaScript escaped, and otherwise unchanged.
 pub fn compact(value: &RawValue, out: &mut String) {
     let mut in_string = false;
     let mut after_backslash = false;
@@ -227,7 +226,7 @@ pub fn compact(value: &RawValue, out: &mut String) {
     }
 }
 
-/// Appends `text` as the JSON string that Go's `json.Marshal` makes of it.
+/// Appends `text` as a JSON string, as Go's `json.Marshal` writes it.
 pub fn quote(text: &str, out: &mut String) {
     out.push('"');
     for c in text.chars() {
@@ -244,7 +243,7 @@ pub fn quote(text: &str, out: &mut String) {
     out.push('"');
 }
 
-/// Appends an object. `members` are names and encoded values, in the order they shall have.
+/// Appends an object. `members` are names and encoded values, in order.
 pub fn object<'a>(members: impl IntoIterator<Item = (&'a str, &'a str)>, out: &mut String) {
     let mut separator = '{';
     for (name, value) in members {

@@ -1,6 +1,6 @@
-//! JSON decoded into a Go struct and encoded again: unknown fields go, order and `omitempty` apply.
+//! Decodes JSON into a Go struct and encodes it again: unknown fields are dropped, and order and `omitempty` apply.
 //!
-//! A struct is a table of its fields, so that it reads like the Go source that it stands for.
+//! A struct is a table of its fields, which resembles the Go source.
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::value::RawValue;
@@ -98,10 +98,10 @@ pub struct Struct {
 }
 
 impl Struct {
-    /// The struct that Go's `json.Unmarshal` makes of `object`.
+    /// Decodes `object` into a struct as Go's `json.Unmarshal` does.
     ///
     /// # Errors
-    /// [`GoJsonError`] for what is no object, or a field of the wrong type.
+    /// [`GoJsonError`] if it is not an object, or if a field has the wrong type.
     pub fn decode(fields: &'static [Field], object: &RawValue) -> Result<Self, GoJsonError> {
         let mut decoded = Self::zero(fields);
         decoded.set(object)?;
@@ -115,7 +115,7 @@ impl Struct {
         }
     }
 
-    /// A member may come twice: what it names is then set twice, so structs and maps are merged.
+    /// A repeated member is set twice, which merges structs and maps.
     fn set(&mut self, object: &RawValue) -> Result<(), GoJsonError> {
         for (name, value) in go_json::members(object)? {
             let exact = self.fields.iter().position(|field| field.name == name);
@@ -141,7 +141,7 @@ impl Struct {
         index.map_or(&Value::Nil, |index| &self.values[index])
     }
 
-    /// The text of a field that is a string or a time; of any other the empty text.
+    /// The text of a field that is a string or a time. Empty for other fields.
     #[must_use]
     pub fn text(&self, name: &str) -> &str {
         match self.get(name) {
@@ -150,7 +150,7 @@ impl Struct {
         }
     }
 
-    /// The fields that are not left out, in the struct's order, with their encoded values.
+    /// The fields that are not left out, in the order of the struct, with their encoded values.
     #[must_use]
     pub fn encoded_fields(&self) -> Vec<(&'static str, String)> {
         let both = self.fields.iter().zip(&self.values);
@@ -190,8 +190,7 @@ impl Type {
         }
     }
 
-    /// Whether `omitempty` leaves `value` out: never a struct, a time, which is one, or what a
-    /// pointer points to.
+    /// Whether `omitempty` leaves `value` out. It never leaves out structs (including times) and the targets of pointers.
     fn is_empty(self, value: &Value) -> bool {
         match value {
             Value::Nil => true,
@@ -245,7 +244,7 @@ impl Value {
     }
 }
 
-/// Sets `target` to `value`. `null` makes a pointer, slice or map nil, and leaves all else alone.
+/// Sets `target` to `value`. `null` makes a pointer, slice or map nil, and is ignored otherwise.
 fn set(of: Type, target: &mut Value, value: &RawValue) -> Result<(), GoJsonError> {
     let found = Kind::of(value);
     if found == Kind::Null {
@@ -330,7 +329,7 @@ fn set(of: Type, target: &mut Value, value: &RawValue) -> Result<(), GoJsonError
     Ok(())
 }
 
-/// `target`, which is made `empty` before if it is nil.
+/// Returns `target`, after setting it to `empty` if it is nil.
 fn or_empty(target: &mut Value, empty: Value) -> &mut Value {
     if matches!(target, Value::Nil) {
         *target = empty;
@@ -338,7 +337,7 @@ fn or_empty(target: &mut Value, empty: Value) -> &mut Value {
     target
 }
 
-/// A string in a list or map, where `null` is the empty string.
+/// A string in a list or map, in which `null` is the empty string.
 fn item(value: &RawValue) -> Option<String> {
     if Kind::of(value) == Kind::Null {
         Some(String::new())
@@ -355,7 +354,7 @@ fn integer(value: &RawValue) -> Result<i64, GoJsonError> {
     })
 }
 
-/// Go's `time.Time` looks at the string as it is written, escapes and all.
+/// Go's `time.Time` parses the string with its escapes.
 fn time(value: &RawValue) -> Result<String, GoJsonError> {
     let text = value.get();
     let inner = text

@@ -1,13 +1,12 @@
-//! Times as Go's `time.Time` reads them from JSON and writes them back.
+//! Times as Go's `time.Time` parses and formats them in JSON.
 
-/// What Go writes for a time that was never set.
+/// The zero value of Go's `time.Time`.
 pub const ZERO: &str = "0001-01-01T00:00:00Z";
 
-/// The time in `text` as Go writes it again: RFC 3339 with as many digits of the fraction as are
-/// needed, at most nine, and `Z` for an offset of zero. None where Go finds no time.
+/// Formats the time in `text` as Go does: RFC 3339 with the necessary digits of the fraction, at most nine, and `Z` for an
+/// offset of zero. `None` if Go refuses the time.
 ///
-/// Go is more lenient than RFC 3339 in two places, and so is this: an hour may have one digit, and a
-/// comma may stand for the dot.
+/// Like Go, this accepts more than RFC 3339: an hour with one digit, and a comma in place of the dot.
 #[must_use]
 pub fn normalized(text: &str) -> Option<String> {
     let (date, time) = text.split_once('T')?;
@@ -49,7 +48,7 @@ fn number(text: &str, digits: usize) -> Option<u32> {
     all_digits.then(|| text.parse().ok())?
 }
 
-/// The days that a month has; none if there is no such month.
+/// Number of days in a month. 0 if there is no such month.
 fn days(year: u32, month: u32) -> u32 {
     let leap = year.is_multiple_of(4) && (!year.is_multiple_of(100) || year.is_multiple_of(400));
     match month {

@@ -1,8 +1,8 @@
-//! Archives that are an OCI layout and have a manifest.json too: Docker 25 and later.
+//! Archives that are an OCI layout and also have a manifest.json: Docker 25 and later.
 //!
-//! index.json takes precedence where it reaches what manifest.json lists: there are the original manifests. But its names are only
-//! tags, so names come from manifest.json, and so do images that the index leaves out (Docker 25.0 to 29 forget untagged
-//! ones: <https://github.com/moby/moby/issues/47065>).
+//! index.json takes precedence for images that both list, because it has the original manifests. Its names are only tags, so
+//! names come from manifest.json, and so do images that the index leaves out (Docker 25.0 to 29 leave out untagged
+//! images: <https://github.com/moby/moby/issues/47065>).
 
 use std::collections::{HashMap, HashSet};
 
@@ -55,7 +55,7 @@ pub(crate) fn read(reading: &mut Reading) -> Vec<Entry> {
     entries
 }
 
-/// Which entry each item is: one of the index, or one that is added after them.
+/// The position of each item among the entries: that of an entry of the index, or one after them.
 fn positions(entries: &[Entry], items: &[Item]) -> Vec<usize> {
     let mut ids: HashMap<Digest, usize> = HashMap::new();
     let mut wholes: HashMap<Whole, usize> = HashMap::new();
@@ -81,7 +81,7 @@ fn positions(entries: &[Entry], items: &[Item]) -> Vec<usize> {
     positions.collect()
 }
 
-/// An image's config and layers. One image may be there twice, with layers in two codecs.
+/// The config and layers of an image. An image may be listed twice with layers in two codecs.
 type Whole = (Digest, Vec<Digest>);
 
 fn whole(manifest: &Manifest) -> Option<Whole> {
@@ -107,17 +107,17 @@ fn full_name(reference: &Reference) -> Option<String> {
     name.or(reference.name.as_deref()).map(fully_qualified)
 }
 
-/// Gives an entry of the index the names of manifest.json, and keeps those that only the index has.
+/// Gives an entry of the index the names in manifest.json, and keeps names that only the index has.
 fn rename(entry: &mut Entry, item: &Item) {
     if item.tags.is_empty() {
         return;
     }
     let named = save::references(&item.tags);
     let old = std::mem::take(&mut entry.references);
-    // A layout that is not Docker's own has no containerd names; its names are the whole ones.
+    // Layouts of other tools have no containerd names. Their names are full names.
     let is_same = |old: &Reference, new: &Reference| match &old.containerd_name {
         Some(full) => new.containerd_name.as_ref() == Some(full),
-        // regctl writes the tag alone.
+        // regctl writes only the tag.
         None => old
             .name
             .as_deref()
@@ -149,8 +149,8 @@ fn is_or_has_tag(reference: &Reference, name: &str) -> bool {
     before.is_some_and(|before| before.is_empty() || before.ends_with(':'))
 }
 
-/// Whether ref.name is a whole name of its own, as in our tars and those of other tools. In Docker's it is the tag, whose
-/// place the fully qualified name has taken; regctl's is the tag and nothing else.
+/// Whether ref.name is a full name in its own spelling, as in our tars and those of other tools. In Docker's tars it is the
+/// tag, which the fully qualified name has replaced, and in regctl's only the tag.
 fn has_name_of_its_own(reference: &Reference, new: &Reference) -> bool {
     let Some(full) = &reference.containerd_name else {
         return reference.name == new.name;
@@ -185,7 +185,7 @@ fn compare(reading: &mut Reading, entries: &[Entry], items: &[Item], positions: 
         reading.entry = Some(position);
         let indexed = whole(&item.manifest).and_then(|whole| wholes.get(&whole));
         let Some(indexed) = indexed.or_else(|| manifests.get(&id)) else {
-            // Docker forgets images without a name, in every version so far.
+            // Docker leaves out images without a name, in every version so far.
             let code = if item.tags.is_empty() {
                 Code::DockerManifestUnnamed
             } else {
@@ -227,7 +227,7 @@ fn compare(reading: &mut Reading, entries: &[Entry], items: &[Item], positions: 
     reading.entry = None;
 }
 
-/// Notes where the layers of an item are not those of the manifest that the index leads to.
+/// Notes if the layers of an item differ from those of the manifest in the index.
 fn layers(reading: &mut Reading, item: &Item, indexed: &Manifest) {
     if let (Some(here), Some(there)) = (layer_digests(&item.manifest), layer_digests(indexed))
         && here != there

@@ -1,8 +1,8 @@
-//! The signatures of a schema 1 manifest: [JWS](https://www.rfc-editor.org/rfc/rfc7515) in the form
-//! that Docker's libtrust gave it, with the key inside and the signed bytes around it.
+//! The signatures of a schema 1 manifest: [JWS](https://www.rfc-editor.org/rfc/rfc7515) in the form of Docker's libtrust, which
+//! contains the key and is embedded in the signed document.
 //!
-//! The key proves nothing about who signed, but a signature that does not match tells that the
-//! manifest was changed after it was signed.
+//! The key does not prove who signed, but a signature that does not verify shows that the manifest was changed after it was
+//! signed.
 use base64::{
     Engine as _,
     alphabet::URL_SAFE,
@@ -39,7 +39,7 @@ struct Format {
     tail: Option<String>,
 }
 
-/// Why the signed bytes cannot be told.
+/// Why the signed bytes cannot be determined.
 #[derive(Debug, thiserror::Error)]
 pub enum PayloadError {
     /// The protected header is not base64url.
@@ -65,39 +65,39 @@ pub enum PayloadError {
     /// `formatTail` is not base64url.
     #[error("formatTail is not base64url")]
     TailBase64,
-    /// A later signature is over other bytes than the first.
+    /// A later signature signs other bytes than the first.
     #[error("signs other bytes than signature 1")]
     Unequal,
 }
 
-/// What the check of a signature says.
+/// The result of checking a signature.
 #[derive(Debug)]
 pub enum Verdict {
-    /// It is over the payload, by the key with this libtrust key ID.
+    /// The signature verifies. The key has this libtrust key ID.
     Valid {
-        /// Twelve groups of four characters, joined by colons; computed from the key.
+        /// Twelve groups of four characters, joined by colons, computed from the key.
         #[cfg_attr(
             not(test),
             expect(dead_code, reason = "tests compare it with the IDs in real signatures")
         )]
         key_id: String,
     },
-    /// It is not over the payload.
+    /// The signature does not verify.
     Invalid(InvalidSignature),
-    /// It cannot be checked.
+    /// The signature cannot be checked.
     Unsupported(UnsupportedSignature),
 }
 
 /// Why a signature is not valid.
 #[derive(Debug, thiserror::Error)]
 pub enum InvalidSignature {
-    /// The signature is over something else, or by another key.
+    /// The signature signs other bytes, or was made with another key.
     #[error("the {algorithm} signature does not match the payload")]
     Mismatch {
         /// The JWS name of the algorithm.
         algorithm: String,
     },
-    /// The key ID in the header is another key's.
+    /// The key ID in the header is that of another key.
     #[error("the key ID is {found}, expected {expected}")]
     KeyId {
         /// Computed from the key.
@@ -105,7 +105,7 @@ pub enum InvalidSignature {
         /// In the header.
         found: String,
     },
-    /// The key is broken.
+    /// The key is not valid.
     #[error("the key is not valid")]
     Key(#[source] KeyError),
     /// The signature itself is not base64url.
@@ -122,7 +122,7 @@ pub enum UnsupportedSignature {
     /// There is no key.
     #[error("the key is missing")]
     NoKey,
-    /// The algorithm is unknown, or does not fit the key.
+    /// The algorithm is unknown, or is not one for this key.
     #[error("algorithm {algorithm:?} with {key} is not supported")]
     Algorithm {
         /// The JWS name of the algorithm.
@@ -136,8 +136,7 @@ pub enum UnsupportedSignature {
 }
 
 impl Signature {
-    /// The bytes that are signed: the first `formatLength` bytes of `file`, the manifest as it is on
-    /// disk, and `formatTail`.
+    /// The signed bytes: the first `formatLength` bytes of `file`, which is the whole manifest, and `formatTail`.
     ///
     /// # Errors
     /// [`PayloadError`], but never [`PayloadError::Unequal`].
@@ -169,7 +168,7 @@ impl Signature {
         Ok((head, tail))
     }
 
-    /// Whether this is a signature over `payload`.
+    /// Checks whether this is a signature of `payload`.
     ///
     /// Algorithm and key may be in the header or, as JWS allows, in the protected header.
     #[must_use]
@@ -222,7 +221,7 @@ impl Signature {
     }
 }
 
-/// Base64url, padded or not. Like Go, this does not mind bits that are left over.
+/// Decodes base64url with or without padding. Like Go, this ignores trailing bits.
 pub(crate) fn base64_url(text: &str) -> Option<Vec<u8>> {
     const LENIENT: GeneralPurposeConfig = GeneralPurposeConfig::new()
         .with_decode_padding_mode(DecodePaddingMode::Indifferent)

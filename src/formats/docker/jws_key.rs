@@ -1,5 +1,4 @@
-//! The public keys of JWS signatures: as a [JWK](https://www.rfc-editor.org/rfc/rfc7517), or in a
-//! certificate.
+//! The public keys of JWS signatures, from a [JWK](https://www.rfc-editor.org/rfc/rfc7517) or a certificate.
 use std::fmt;
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
@@ -26,13 +25,13 @@ pub(crate) struct Jwk {
 }
 
 impl Jwk {
-    /// The ID that the header gives the key.
+    /// The key ID in the header.
     pub(crate) fn key_id(&self) -> Option<&str> {
         self.kid.as_deref()
     }
 }
 
-/// Why there is no key.
+/// Why a key cannot be read.
 #[derive(Debug, thiserror::Error)]
 pub enum KeyError {
     /// A field of the JWK is missing.
@@ -77,7 +76,7 @@ pub enum KeyError {
 }
 
 impl KeyError {
-    /// Whether the key may be good, but is of an unknown kind.
+    /// Whether the key may be valid, but has an unknown type.
     pub(crate) fn is_unsupported(&self) -> bool {
         matches!(
             self,
@@ -90,7 +89,7 @@ impl KeyError {
 #[derive(Debug)]
 pub(crate) struct PublicKey {
     kind: KeyKind,
-    /// What a certificate has in its bit string: a point, or RSA's two numbers in DER.
+    /// The bit string of a certificate: a point, or RSA's two numbers in DER.
     key: Vec<u8>,
 }
 
@@ -119,7 +118,7 @@ impl PublicKey {
                     Some("P-384") => (KeyKind::P384, "P-384", 48),
                     other => return Err(KeyError::Curve(other.unwrap_or_default().to_owned())),
                 };
-                // SEC 1, 2.3.3: 4 is for a point that is not compressed.
+                // SEC 1, 2.3.3: 4 marks an uncompressed point.
                 let mut key = vec![4];
                 for (name, text) in [("x", &jwk.x), ("y", &jwk.y)] {
                     let coordinate = field(name, text.as_deref())?;
@@ -151,7 +150,7 @@ impl PublicKey {
         }
     }
 
-    /// The key of a certificate, given as base64 of its DER. The certificate itself is not checked.
+    /// The key of a certificate in base64 of DER. The certificate itself is not checked.
     pub(crate) fn from_certificate(base64: &str) -> Result<Self, KeyError> {
         let certificate = STANDARD
             .decode(base64)
@@ -187,7 +186,7 @@ impl PublicKey {
         let key = der(BIT_STRING, &[&[0], self.key.as_slice()].concat());
         let hash = Sha256::digest(der(SEQUENCE, &[der(SEQUENCE, algorithm), key].concat()));
         let mut id = String::with_capacity(59);
-        // Five bytes are eight characters.
+        // Five bytes become eight characters.
         for (position, bytes) in hash[..30].chunks(5).enumerate() {
             let bits = bytes
                 .iter()
@@ -203,13 +202,13 @@ impl PublicKey {
         id
     }
 
-    /// Whether `signature` is this key's over `message`. None if the algorithm is unknown or not for
-    /// this key.
+    /// Whether `signature` is a signature of `message` with this key. `None` if the algorithm is unknown, or not one for this
+    /// key.
     pub(crate) fn verify(&self, algorithm: &str, message: &[u8], signature: &[u8]) -> Option<bool> {
         let algorithm: &dyn VerificationAlgorithm = match (algorithm, self.kind) {
             ("ES256", KeyKind::P256) => &ECDSA_P256_SHA256_FIXED,
             ("ES384", KeyKind::P384) => &ECDSA_P384_SHA384_FIXED,
-            // The key comes with the signature, so a short one takes nothing away.
+            // The key comes with the signature, so refusing short keys would not add security.
             ("RS256", KeyKind::Rsa { bits: 1024..=8192 }) => {
                 &RSA_PKCS1_1024_8192_SHA256_FOR_LEGACY_USE_ONLY
             }
@@ -265,11 +264,11 @@ fn subject_public_key(certificate: &[u8]) -> Option<(&[u8], &[u8])> {
     let (key_info, _) = take(fields, SEQUENCE)?;
     let (algorithm, rest) = take(key_info, SEQUENCE)?;
     let (key, _) = take(rest, BIT_STRING)?;
-    // The first byte counts the unused bits, of which a key has none.
+    // The first byte is the number of unused bits, which is 0 for keys.
     Some((algorithm, key.strip_prefix(&[0])?))
 }
 
-/// The content of the DER element with `tag` that `input` begins with, and what follows it.
+/// The content of the DER element with `tag` at the start of `input`, and the rest.
 fn take(input: &[u8], tag: u8) -> Option<(&[u8], &[u8])> {
     let (&first, rest) = input.strip_prefix(&[tag])?.split_first()?;
     let (length, rest) = match first {
@@ -305,7 +304,7 @@ fn der(tag: u8, content: &[u8]) -> Vec<u8> {
     element
 }
 
-/// A number that is not negative as a DER INTEGER.
+/// A non-negative number as a DER INTEGER.
 fn unsigned(big_endian: &[u8]) -> Vec<u8> {
     let digits = without_zeros(big_endian);
     let sign = if digits.first().is_none_or(|first| *first > 0x7f) {

@@ -19,12 +19,12 @@ use crate::source::Files;
 
 /// The v1 metadata of a layer.
 struct Metadata {
-    /// Empty where it cannot be read, which is noted.
+    /// Empty if it cannot be read, which is noted.
     json: Arc<[u8]>,
     parent: Option<String>,
 }
 
-/// Whether there is `repositories` or a folder with v1 metadata and a layer.
+/// Whether the input has `repositories`, or a folder with v1 metadata and a layer.
 pub(crate) fn is_legacy(files: &Files) -> bool {
     let is_layer = |id: &str| files.has(&format!("{id}/layer.tar"));
     files.has(REPOSITORIES) || ids(files).any(is_layer)
@@ -36,7 +36,7 @@ fn ids(files: &Files) -> impl Iterator<Item = &str> {
     ids.filter(|id| !id.contains('/'))
 }
 
-/// Reads the images that `repositories` names, and those that nothing names.
+/// Reads the images in `repositories`, and those without a name.
 pub(crate) fn read(reading: &mut Reading) -> Vec<Entry> {
     let tags = repositories::read(reading);
     let names = tags.iter().map(|(name, _)| name.as_str());
@@ -73,7 +73,7 @@ pub(crate) fn read(reading: &mut Reading) -> Vec<Entry> {
     let mut entries = Vec::with_capacity(tops.len());
     for (id, references) in tops {
         if reading.is_over_limit() {
-            // What there is takes memory, and is of no use: an input over a limit is refused.
+            // Entries would only take memory, because an input over a limit is refused.
             return Vec::new();
         }
         reading.entry = Some(entries.len());
@@ -123,7 +123,7 @@ fn metadata(reading: &mut Reading) -> BTreeMap<String, Metadata> {
     layers
 }
 
-/// The image whose newest layer is `top`. `reached` gets all of its layers.
+/// The image whose newest layer is `top`. Its layers are added to `reached`.
 fn image(
     reading: &mut Reading,
     all: &BTreeMap<String, Metadata>,
@@ -160,7 +160,7 @@ fn image(
             empty: false,
         });
     }
-    // Metadata that is not JSON has been noted.
+    // Metadata that is not JSON was noted.
     let is_readable = is_whole && metadata.iter().all(|layer| !layer.json.is_empty());
     let metadata = V1Config::Docker(metadata);
     let view = if is_readable {
@@ -179,7 +179,7 @@ fn image(
     }))
 }
 
-/// The layers of an image, the newest first, and whether they are all: one may be missing, or lead back, which is noted.
+/// The layers of an image, the newest first, and whether the chain is complete. A missing parent and a cycle are noted.
 fn chain<'a>(
     reading: &mut Reading,
     all: &'a BTreeMap<String, Metadata>,

@@ -1,7 +1,7 @@
-//! Docker's metadata from before schema 2, and the configs and manifests that are made of it.
+//! Docker's formats, and the configs and manifests that are created from v1 metadata.
 //!
-//! Docker and skopeo make these documents with Go's JSON encoder, so an image keeps the ID that they give it only if
-//! every byte is what Go would write.
+//! Docker and skopeo create these documents with Go's JSON encoder. An image gets the same ID only if every byte is as Go
+//! writes it.
 
 pub(crate) mod hybrid;
 pub(crate) mod legacy;

@@ -1,11 +1,11 @@
-//! `repositories`: the names of images in archives of Docker before 1.10, and beside manifest.json in later ones.
+//! `repositories`: the names of images in archives of Docker before 1.10, and next to manifest.json in later ones.
 
 use crate::findings::{Code, Place};
 use crate::formats::reading::{Found, Reading};
 
 pub(crate) const REPOSITORIES: &str = "repositories";
 
-/// `repository:tag` and the newest layer of each, in the order of the file.
+/// Each `repository:tag` with its newest layer, in the order of the file.
 pub(crate) fn read(reading: &mut Reading) -> Vec<(String, String)> {
     let place = Place::file(REPOSITORIES);
     let Found::Here(content) = reading.find(REPOSITORIES, &place) else {
@@ -42,8 +42,7 @@ pub(crate) fn read(reading: &mut Reading) -> Vec<(String, String)> {
     tags
 }
 
-/// Checks the file beside a manifest.json, which engines of Docker 1.10 and later read in its place: whatever is wrong
-/// with it is a warning.
+/// Checks the file next to a manifest.json. Its problems are warnings, because Docker 1.10 and later reads manifest.json.
 pub(crate) fn beside_manifest(reading: &mut Reading) {
     let before = reading.findings.len();
     read(reading);

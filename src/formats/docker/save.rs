@@ -1,4 +1,4 @@
-//! `docker save` archives with a manifest.json: Docker 1.10 and later, and the many tools that write the same.
+//! `docker save` archives with a manifest.json: Docker 1.10 and later, and many other tools.
 //!
 //! Written by <https://github.com/moby/moby/blob/v28.5.2/image/tarexport/save.go>.
 
@@ -33,7 +33,7 @@ pub(crate) struct Item {
 }
 
 impl Item {
-    /// The digest of its config, if that can be read.
+    /// The digest of its config, if it can be read.
     pub fn id(&self) -> Option<Digest> {
         self.manifest.image_id()
     }
@@ -80,7 +80,7 @@ pub(crate) fn items(
         begin(reading, items.len());
         match item(reading, number, value) {
             Some(item) => items.push(item),
-            // It is no entry, so that nobody can leave it out by selecting others.
+            // Without an entry, the finding must not disappear when other images are selected.
             None => reading.concerns_all(before),
         }
     }
@@ -175,7 +175,7 @@ fn texts(
     })
 }
 
-/// A reference for each tag; a nameless one when there is none.
+/// A reference for each tag, or one without a name if there are no tags.
 pub(crate) fn references(tags: &[String]) -> Vec<Reference> {
     if tags.is_empty() {
         return vec![Reference::default()];
@@ -188,7 +188,7 @@ pub(crate) fn references(tags: &[String]) -> Vec<Reference> {
     named.collect()
 }
 
-/// The config. Most tools name it by its digest; then it must be that.
+/// The config. If its name is a digest, as from most tools, the digest must match.
 fn read_config(reading: &mut Reading, name: &str, image: &Place) -> Option<ImageConfig> {
     let place = image.in_file(name);
     let content = reading.required(name, &place)?;
@@ -208,8 +208,8 @@ pub(crate) fn digest_in_name(name: &str) -> Option<Digest> {
     Digest::from_sha256_hex(hex)
 }
 
-/// The descriptors of `LayerSources`, by `diff_id`; before Docker 25 of foreign layers alone. The blobs of their digests
-/// that are here must be of their sizes.
+/// The descriptors of `LayerSources`, by `diff_id`. Before Docker 25 they describe only foreign layers. Blobs with their
+/// digests must have their sizes.
 fn sources(
     reading: &mut Reading,
     number: usize,
@@ -275,7 +275,7 @@ fn layer(
             fill: None,
         }),
         found => {
-            // Docker leaves out what its licence forbids to distribute, but tells where it may be had.
+            // Docker leaves out layers that must not be distributed, but lists their URLs.
             let elsewhere = foreign.filter(|descriptor| descriptor.has_urls());
             match (&found, elsewhere) {
                 (Found::Absent, Some(_)) => {
@@ -298,7 +298,7 @@ fn blob_of(name: &str) -> Option<Digest> {
     Digest::from_sha256_hex(hex.strip_prefix("blobs/sha256/")?)
 }
 
-/// A tag leads to one image.
+/// Checks that no two images have the same tag.
 pub(crate) fn names_lead_to_one(reading: &mut Reading, items: &[Item]) {
     let mut known: HashMap<String, Option<Digest>> = HashMap::new();
     for (position, item) in items.iter().enumerate() {
@@ -313,7 +313,7 @@ pub(crate) fn names_lead_to_one(reading: &mut Reading, items: &[Item]) {
     reading.entry = None;
 }
 
-/// Notes layers and configs that no image has.
+/// Notes layers and configs that no image uses.
 fn unused_files(reading: &mut Reading) {
     let files = reading.files;
     for name in files.names() {

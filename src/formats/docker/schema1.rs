@@ -14,18 +14,18 @@ pub(crate) mod write;
 pub use error::Schema1Error;
 pub(crate) use read::{Origin, read};
 
-/// A manifest that was checked.
+/// A parsed and checked manifest.
 #[derive(Debug)]
 pub struct Schema1 {
-    /// The repository; may be empty.
+    /// The repository. May be empty.
     pub name: String,
     /// The tag, if there is one.
     pub tag: Option<String>,
-    /// The digest of the signed payload; of the file, if it is not signed.
+    /// Digest of the signed payload, or of the file if it is not signed.
     pub digest: Digest,
-    /// What each signature's check says, in the order of the file.
+    /// The result of checking each signature, in the order of the file.
     pub signatures: Vec<Verdict>,
-    /// The layers, base first; never empty.
+    /// The layers, the base first. Never empty.
     pub layers: Vec<Schema1Layer>,
 }
 
@@ -38,34 +38,33 @@ pub struct Schema1Layer {
     pub blob: Digest,
     /// The JSON in `v1Compatibility`.
     pub v1: String,
-    /// Whether the layer is empty, if the metadata says.
+    /// Whether the layer is empty, if the metadata says so.
     pub throwaway: Option<bool>,
-    /// The size of the layer's files in bytes, if the metadata says.
+    /// The size of the files in the layer in bytes, if the metadata has it.
     pub size: Option<i64>,
 }
 
-/// Whether a layer is empty, by what the manifest says about it.
+/// Whether a layer is empty according to the manifest.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Emptiness {
-    /// It is; the blob is not needed.
+    /// It is empty. The blob is not needed.
     Yes,
-    /// It is not.
+    /// It is not empty.
     No,
-    /// It is if its content is only zeros, or if there is no blob.
+    /// It is empty if its content is only zeros, or if the blob is missing.
     ///
-    /// Docker up to 1.9 gave it `Size` 0, which is the size of the files in it: a layer that only
-    /// deletes files, or makes directories, has that too.
+    /// Docker up to 1.9 wrote `Size` 0, the size of the files. Layers that only delete files or create folders have the same.
     IfZerosOrMissing,
-    /// It is if its content is only zeros.
+    /// It is empty if its content is only zeros.
     IfZeros,
 }
 
 /// A tar without entries, two blocks of zeros, compressed by Go's gzip.
 const EMPTY_GZIP: &str = "sha256:a3ed95caeb02ffe68cdd9fd84406680ae93d633cb16422d00e8a7c22955b46d4";
-/// The same, plain: what Docker up to 1.8 has in its manifests.
+/// The same uncompressed, as in manifests of Docker up to 1.8.
 const EMPTY_PLAIN: &str = "sha256:5f70bf18a086007016e948b04aed3b82103a36bea41755b6cddfaf10ace3c6ef";
 
-/// The size in bytes and the `diff_id` of one of the two well-known empty blobs, which need not be there to be known.
+/// The size in bytes and the `diff_id` of one of the two well-known empty blobs, even if the blob is missing.
 #[must_use]
 pub fn empty_blob(blob: &Digest) -> Option<(u64, DiffId)> {
     let size = match blob.to_string().as_str() {
@@ -77,7 +76,7 @@ pub fn empty_blob(blob: &Digest) -> Option<(u64, DiffId)> {
 }
 
 impl Schema1Layer {
-    /// Whether the layer is empty. Docker 1.10 and later say so; before, the content has to tell.
+    /// Whether the layer is empty. Docker 1.10 and later mark empty layers. For earlier versions the content decides.
     #[must_use]
     pub fn emptiness(&self) -> Emptiness {
         let blob = self.blob.to_string();
@@ -125,10 +124,10 @@ struct Envelope {
     signatures: Option<Vec<Signature>>,
 }
 
-/// Reads and checks a manifest. What each signature's check says is in the result; but all must sign the same payload, for its
-/// digest is the manifest's.
+/// Parses and checks a manifest. The result contains the result of checking each signature. All signatures must sign the same
+/// payload, because its digest is that of the manifest.
 ///
-/// Of a signed manifest the payload is read, so that nothing counts that is not signed.
+/// Only the payload of a signed manifest is parsed, so that unsigned content is ignored.
 ///
 /// # Errors
 /// [`Schema1Error`]
@@ -170,7 +169,7 @@ fn check_version(found: i64) -> Result<(), Schema1Error> {
     }
 }
 
-/// The payload that all signatures agree on; None if there are no signatures.
+/// The payload that all signatures sign. `None` if there are no signatures.
 fn payload(file: &[u8], signatures: &[Signature]) -> Result<Option<Vec<u8>>, Schema1Error> {
     let mut agreed = None;
     for (signature, position) in signatures.iter().zip(1..) {
@@ -187,7 +186,7 @@ fn payload(file: &[u8], signatures: &[Signature]) -> Result<Option<Vec<u8>>, Sch
     Ok(agreed)
 }
 
-/// What the manifest needs to know of the metadata.
+/// The fields of the metadata that are used.
 const V1: &[Field] = &[
     Field::new("id", Type::String),
     Field::new("parent", Type::String),
@@ -195,7 +194,7 @@ const V1: &[Field] = &[
     Field::new("Size", Type::IntegerPointer),
 ];
 
-/// The layers, base first, consecutive ones with the same ID made one. Of those the oldest counts.
+/// The layers, the base first. Of consecutive layers with the same ID, only the oldest is kept.
 fn layers(
     fs_layers: Vec<FsLayer>,
     history: Vec<History>,

@@ -1,4 +1,4 @@
-//! Configs that are made of v1 metadata once the layers' `diff_ids` are known.
+//! Configs that are created from v1 metadata when the `diff_ids` of the layers are known.
 
 use super::v1_config::{HistoryEntry, V1Error, docker_load_config, schema2_config};
 use crate::digest::{DiffId, Digest};
@@ -8,10 +8,10 @@ use crate::formats::reading::Reading;
 use crate::formats::{config, json};
 use crate::image::{ConfigView, V1Config};
 
-/// The config's bytes. `diff_ids` has one for each layer that is not empty.
+/// The bytes of the config. `diff_ids` has one for each layer that is not empty.
 ///
 /// # Errors
-/// The metadata is not what a config can be made of.
+/// No config can be created from the metadata.
 pub fn config_of_v1(v1: &V1Config, diff_ids: &[DiffId]) -> Result<Vec<u8>, V1Error> {
     match v1 {
         V1Config::Schema1(layers) => {
@@ -28,7 +28,7 @@ pub fn config_of_v1(v1: &V1Config, diff_ids: &[DiffId]) -> Result<Vec<u8>, V1Err
     }
 }
 
-/// That no config can be made.
+/// The finding that no config can be created.
 pub(crate) fn not_made(error: &V1Error, place: &Place) -> Finding {
     let message = format!(
         "cannot create a config from the v1 metadata: {}",
@@ -37,8 +37,8 @@ pub(crate) fn not_made(error: &V1Error, place: &Place) -> Finding {
     Finding::new(Code::V1Config, place, message)
 }
 
-/// What the config will say, but for the `diff_ids`; `None` where none can be made, which is noted. History and time come
-/// from the metadata alone, so any `diff_ids` will do.
+/// The fields of the config except the `diff_ids`. `None` if no config can be created, which is noted. The other fields do not
+/// depend on the `diff_ids`, so any values will do.
 pub(crate) fn view_of_v1(
     reading: &mut Reading,
     v1: &V1Config,

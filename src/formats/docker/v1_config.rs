@@ -1,8 +1,8 @@
-//! The image config that is made of v1 metadata: the JSON of each layer of an archive before Docker
-//! 1.10, or of each history entry of a schema 1 manifest.
+//! Creates an image config from v1 metadata: the JSON document of each layer of an archive before Docker 1.10, or of each
+//! history entry of a schema 1 manifest.
 //!
-//! The bytes are those of [Docker 20.10] and of [c/image], so that the image ID is the one they give.
-//! Docker 25 and later write an author after `created_by` and leave out a time that is absent.
+//! The bytes are those of [Docker 20.10] and of [c/image], so that the image ID is the same. Docker 25 and later write the
+//! author after `created_by` and leave out a missing time.
 //!
 //! [Docker 20.10]: https://github.com/moby/moby/blob/v20.10.24/image/v1/imagev1.go
 //! [c/image]: https://github.com/containers/image/blob/v5.22.1/manifest/docker_schema1.go
@@ -14,7 +14,7 @@ use crate::digest::DiffId;
 use crate::formats::docker::go_json::{self, GoJsonError};
 use crate::formats::docker::go_struct::{Field, Struct, Type, Value};
 
-/// Why no config can be made.
+/// Why no config can be created.
 #[derive(Debug, thiserror::Error)]
 pub enum V1Error {
     /// There is no metadata.
@@ -23,19 +23,19 @@ pub enum V1Error {
     /// The layers and their `diff_ids` do not match in number.
     #[error("{layers} layers, but {diff_ids} diff_ids")]
     DiffIds {
-        /// Layers that are not empty.
+        /// Number of layers that are not empty.
         layers: usize,
-        /// How many of `diff_ids` are given.
+        /// Number of `diff_ids`.
         diff_ids: usize,
     },
     /// The metadata of a layer cannot be decoded.
     #[error("v1 metadata of layer {layer} of {layers}")]
     Metadata {
-        /// The layer, the base being 1.
+        /// Number of the layer. The base is 1.
         layer: usize,
-        /// How many there are.
+        /// Number of layers.
         layers: usize,
-        /// What is wrong.
+        /// The problem.
         #[source]
         source: GoJsonError,
     },
@@ -50,26 +50,25 @@ pub struct HistoryEntry<'a> {
     pub empty: bool,
 }
 
-/// The config that Docker's `load` makes of an archive before 1.10. `chain` has the `json` file of
-/// each layer, the base first, `diff_ids` as many.
+/// The config that `docker load` creates for an archive before 1.10. `chain` has the `json` file of each layer, the base first,
+/// and `diff_ids` one for each layer.
 ///
 /// # Errors
-/// [`V1Error`]; where Docker refuses the metadata of the top layer, this does too.
+/// [`V1Error`]. Like Docker, this refuses invalid metadata of the top layer.
 pub fn docker_load_config(chain: &[&[u8]], diff_ids: &[DiffId]) -> Result<Vec<u8>, V1Error> {
     let entries: Vec<_> = chain
         .iter()
         .map(|v1| HistoryEntry { v1, empty: false })
         .collect();
-    // Without a version, Docker compares the empty text, which is below any.
+    // Without a version, Docker compares the empty string, which is less than any version.
     config(&entries, diff_ids, DOCKER_IMAGE, before_1_8_3)
 }
 
-/// The config that c/image (skopeo, podman) makes of a schema 1 manifest when it converts it to
-/// schema 2. `history` is given with the base first, `diff_ids` are those of the layers that are not
-/// empty.
+/// The config that c/image (skopeo, podman) creates when it converts a schema 1 manifest to schema 2. `history` has the base
+/// first, and `diff_ids` one for each layer that is not empty.
 ///
 /// # Errors
-/// [`V1Error`]; where c/image refuses the metadata of the top layer, this does too.
+/// [`V1Error`]. Like c/image, this refuses invalid metadata of the top layer.
 pub fn schema2_config(history: &[HistoryEntry], diff_ids: &[DiffId]) -> Result<Vec<u8>, V1Error> {
     config(history, diff_ids, SCHEMA2_IMAGE, |version| {
         !version.is_empty() && before_1_8_3(version)
@@ -122,7 +121,7 @@ fn config(
     Ok(out.into_bytes())
 }
 
-/// The top layer's members by name, encoded. Of members with the same name the last one counts.
+/// The encoded members of the top layer by name. The last of several members with the same name is used.
 fn top_level(
     v1: &[u8],
     image: &'static [Field],
@@ -196,8 +195,8 @@ fn rootfs(diff_ids: &[DiffId]) -> String {
     out
 }
 
-/// Docker's comparison of versions: numbers between dots, and 0 for what is no number, so that
-/// `1.8.3-rc1` is below 1.8.3.
+/// Compares versions as Docker does: numbers between dots, and 0 for a part that is not a number, so that `1.8.3-rc1` is less
+/// than 1.8.3.
 fn before_1_8_3(version: &str) -> bool {
     let numbers: Vec<_> = version.split('.').map(number).collect();
     let length = numbers.len().max(3);
@@ -208,7 +207,7 @@ fn before_1_8_3(version: &str) -> bool {
     padded(numbers) < padded(vec![1, 8, 3])
 }
 
-/// Go's `strconv.Atoi` with its error ignored: the nearest number if out of range, 0 if none.
+/// Go's `strconv.Atoi` without its error: the nearest number if out of range, and 0 if it is not a number.
 fn number(text: &str) -> i64 {
     use std::num::IntErrorKind::{NegOverflow, PosOverflow};
     text.parse()
@@ -219,7 +218,7 @@ fn number(text: &str) -> i64 {
         })
 }
 
-/// What a history item takes from v1 metadata.
+/// The fields of v1 metadata for a history entry.
 const HISTORY: &[Field] = &[
     Field::new("comment", Type::String),
     Field::new("created", Type::Time),

@@ -8,25 +8,25 @@ use crate::formats::docker::go_json;
 /// A blob in a schema 2 manifest.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Schema2Descriptor {
-    /// What it says it is.
+    /// The media type.
     pub media_type: Schema2MediaType,
-    /// Its size in bytes.
+    /// Size in bytes.
     pub size: u64,
     /// Its digest.
     pub digest: Digest,
-    /// Where a foreign layer can be had; empty for all others.
+    /// Locations of a foreign layer. Empty for other blobs.
     pub urls: Vec<String>,
 }
 
 /// The [media types](https://distribution.github.io/distribution/spec/manifest-v2-2/) of blobs.
 ///
-/// skopeo gives every layer of a schema 1 manifest, and of a `docker save` archive, the type of a
-/// gzip layer, compressed or not. From an OCI layout it keeps them apart; zstd it refuses.
+/// skopeo gives every layer of a schema 1 manifest and of a `docker save` archive the media type of a gzip layer, even if it
+/// is plain. For layers of an OCI layout it distinguishes gzip and plain layers, and refuses zstd.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Schema2MediaType {
     /// The image config.
     Config,
-    /// A layer, gzip, or not known to be plain.
+    /// A gzip layer, or one that may be plain.
     LayerGzip,
     /// A plain layer.
     Layer,
@@ -37,7 +37,7 @@ pub enum Schema2MediaType {
 }
 
 impl Schema2MediaType {
-    /// What skopeo makes of the media type of a layer in an OCI manifest; `None` where it refuses.
+    /// Converts the media type of a layer in an OCI manifest as skopeo does. `None` if skopeo refuses it.
     #[must_use]
     pub fn of_oci(media_type: &str) -> Option<Schema2MediaType> {
         Some(match media_type {
@@ -51,7 +51,7 @@ impl Schema2MediaType {
         })
     }
 
-    /// The media type as it is written.
+    /// The media type as a string.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
@@ -64,13 +64,13 @@ impl Schema2MediaType {
     }
 }
 
-/// The bytes of the manifest; its digest is theirs. `layers` has the base first.
+/// The bytes of the manifest. `layers` has the base first.
 #[must_use]
 pub fn schema2_manifest(config: &Schema2Descriptor, layers: &[Schema2Descriptor]) -> Vec<u8> {
     encoded_manifest(config, layers, "[]")
 }
 
-/// The same for an image of schema 1, where skopeo's list of no layers is Go's `nil`.
+/// The same for an image of schema 1, for which skopeo writes an empty list of layers as `null`.
 #[must_use]
 pub fn schema2_manifest_of_schema1(
     config: &Schema2Descriptor,

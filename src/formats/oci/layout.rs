@@ -1,4 +1,4 @@
-//! OCI image layouts: `oci-layout`, index.json, the names in it, and the blobs that nothing refers to.
+//! OCI image layouts: `oci-layout`, index.json, names, and unreferenced blobs.
 //!
 //! <https://github.com/opencontainers/image-spec/blob/v1.1.1/image-layout.md>
 
@@ -22,7 +22,7 @@ use crate::limits;
 const INDEX: &str = "index.json";
 const LAYOUT: &str = "oci-layout";
 
-/// What may be in a layout besides the layout.
+/// Whether the input contains another format besides the layout.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Beside {
     Nothing,
@@ -93,7 +93,7 @@ fn index(reading: &mut Reading, value: &Value, beside: Beside, place: &Place) ->
     tree.max_count = tree.max_count.max(links.len() * limits::ENTRY_IMAGES);
     tree.attestations(&links, place);
     let mut entries: Vec<Entry> = Vec::new();
-    // An attestation is read otherwise than an image.
+    // Attestations are read differently from images.
     let mut positions: HashMap<(Digest, bool), usize> = HashMap::new();
     // What says the same of the same image counts once. An image may have a hundred thousand names.
     let mut said: HashSet<(usize, String)> = HashSet::new();
@@ -138,7 +138,7 @@ pub(crate) fn check_entries(reading: &mut Reading, entries: &mut [Entry], place:
     subject_chains(reading, entries, place);
 }
 
-/// Checks how many manifests are about each other in a chain: each of them follows when the last one changes.
+/// Checks the lengths of chains of subjects. If the last manifest of a chain changes, all others change too.
 fn subject_chains(reading: &mut Reading, entries: &[Entry], place: &Place) {
     let mut subjects: HashMap<Digest, Digest> = HashMap::new();
     for entry in entries {
@@ -187,11 +187,11 @@ pub(crate) fn entry_node(
         descriptor: link.descriptor.clone(),
         missing: tree.places.document(&link.descriptor.digest),
     };
-    // Why it cannot be read has been noted.
+    // The reason was noted.
     node.unwrap_or_else(unreadable)
 }
 
-/// Names: their grammar, and whether each leads to one image.
+/// Checks the grammar of names, and that no two images have the same name.
 fn names_lead_to_one(reading: &mut Reading, entries: &mut [Entry], place: &Place) {
     let mut known: HashMap<String, usize> = HashMap::new();
     for (position, entry) in entries.iter().enumerate() {
@@ -227,10 +227,10 @@ fn words(descriptor: &Descriptor) -> String {
     format!("{annotations} {artifact_type}")
 }
 
-/// The name of a descriptor of index.json.
+/// The names of a descriptor of index.json.
 ///
-/// buildx, `ctr` and Docker's containerd store write the tag alone as ref.name, and the whole name beside it, so that
-/// `latest` may stand for several images. The whole name then takes its place.
+/// buildx, `ctr` and Docker's containerd store write only the tag as ref.name, and the full name in another annotation, so that
+/// several images may be named `latest`. The full name then replaces the tag.
 fn reference(descriptor: &Descriptor) -> Reference {
     let mut annotations = descriptor.annotations.clone().unwrap_or_default();
     let mut take = |key| match annotations.shift_remove(key) {
@@ -254,7 +254,7 @@ fn reference(descriptor: &Descriptor) -> Reference {
     }
 }
 
-/// Files below `blobs` that nothing has referred to: their names are digests nevertheless.
+/// Files in `blobs` that no document refers to. Their names are digests too.
 pub(crate) fn loose_blobs(reading: &mut Reading) -> Vec<Loose> {
     let mut loose = Vec::new();
     let files = reading.files;

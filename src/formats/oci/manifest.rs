@@ -1,4 +1,4 @@
-//! Image manifests: config, layers and subject, and the blobs that they name.
+//! Image manifests: config, layers and subject.
 
 use serde_json::Value;
 
@@ -16,7 +16,7 @@ use crate::image::{
 use crate::limits;
 use crate::source::Content;
 
-/// Reads a manifest; `None` where nothing can be made of it, which is noted.
+/// Reads a manifest. `None` if it cannot be read, which is noted.
 pub(crate) fn read(
     tree: &mut Tree,
     value: &Value,
@@ -66,7 +66,7 @@ pub(crate) fn read(
     Some(manifest)
 }
 
-/// The descriptors of the layers, and how many are listed; `None` when there is no list.
+/// The readable descriptors of the layers, and the number of all. `None` if there is no list.
 fn layers(tree: &mut Tree, value: &Value, place: &Place) -> Option<(Vec<Link>, usize)> {
     if value.get("layers").is_some_and(Value::is_null) {
         let message = "layers is null, expected a list";
@@ -85,8 +85,8 @@ fn layers(tree: &mut Tree, value: &Value, place: &Place) -> Option<(Vec<Link>, u
     Some((links, listed))
 }
 
-/// Whether engines run what a manifest describes. Its config says so; but attestations and signatures have an image's
-/// config too, and no layer that is, or encrypts, a file system.
+/// Whether a manifest is that of an image. Its config has the media type of an image config. Attestations and signatures may
+/// have one too, but no layer that is, or encrypts, a file system.
 fn is_image(config: &Link, link: Option<&Link>, layers: &[Link]) -> bool {
     if !media_type::is_image_config(&config.descriptor.media_type) {
         return false;
@@ -101,7 +101,7 @@ fn is_image(config: &Link, link: Option<&Link>, layers: &[Link]) -> bool {
     !attestation && !signature
 }
 
-/// The layers of what is not an image: blobs that are carried along.
+/// The layers of an artifact, which are copied unchanged.
 fn artifact_layers(tree: &mut Tree, links: &[Link], place: &Place) -> Vec<Layer> {
     let of = links.len();
     let layers = links.iter().enumerate().map(|(position, link)| {
@@ -147,7 +147,7 @@ fn image(
     if let (Some(diff_ids), false, true) = (&diff_ids, same_count, all_tar) {
         tree.reading.layer_count(diff_ids.len(), listed, place);
     }
-    // Where a descriptor could not be read, or some layers are not file systems, nothing says which diff_id is whose.
+    // If a descriptor is unreadable, or some layers are not file systems, the diff_ids cannot be assigned to layers.
     let diff_ids = diff_ids
         .filter(|_| same_count && links.len() == listed)
         .unwrap_or_default();
@@ -181,7 +181,7 @@ fn read_config(tree: &mut Tree, link: &Link, place: &Place) -> Option<ImageConfi
 }
 
 /// Docker 25.0.0 wrote uncompressed layers, which are named by their `diff_ids`, in random order
-/// (<https://github.com/moby/moby/issues/47065>). The config has the right one. Tells whether the order changed.
+/// (<https://github.com/moby/moby/issues/47065>). The order of the config is correct. Returns whether the order changed.
 fn in_order(
     tree: &mut Tree,
     links: Vec<Link>,
@@ -236,7 +236,7 @@ fn layer(tree: &mut Tree, link: &Link, diff_id: Option<DiffId>, place: &Place) -
     let content = match tree.reading.find(&name, &place) {
         Found::Here(content) => content,
         Found::Absent => {
-            // Engines fetch nothing but file system layers from `urls`.
+            // Engines download only file system layers from `urls`.
             if descriptor.has_urls() {
                 tree.reading
                     .note(Code::ForeignLayerAbsent, &place, FOREIGN_ABSENT);
@@ -261,7 +261,7 @@ fn layer(tree: &mut Tree, link: &Link, diff_id: Option<DiffId>, place: &Place) -
     })
 }
 
-/// What is said of a foreign layer that is not there.
+/// The message about a missing foreign layer.
 pub(crate) const FOREIGN_ABSENT: &str =
     "a foreign layer that is missing from the input: only its urls are kept";
 

@@ -15,7 +15,7 @@ use crate::image::media_type::{self, Kind};
 use crate::limits;
 use crate::source::Content;
 
-/// The media type that a blob gives itself, if it is a manifest's or an index's.
+/// The media type in the blob itself, if it is that of a manifest or an index.
 fn own_media_type(content: &Content) -> Option<String> {
     #[derive(Deserialize)]
     #[serde(rename_all = "camelCase")]

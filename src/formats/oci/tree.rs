@@ -1,4 +1,4 @@
-//! The tree of indexes and manifests below a descriptor, read so that one damaged branch does not hide the others.
+//! Reads the tree of indexes and manifests below a descriptor. A damaged branch does not hide the others.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
@@ -39,12 +39,12 @@ impl Places for Blobs {
 pub(crate) struct Tree<'r, 'f> {
     pub reading: &'r mut Reading<'f>,
     pub places: &'r dyn Places,
-    /// How many nodes the tree has so far, each counted as often as it is listed.
+    /// Number of nodes so far, each counted as often as it is listed.
     count: usize,
     pub max_count: usize,
-    /// What has been read already. An attestation is read otherwise than an image.
+    /// The nodes that were read. Attestations are read differently from images.
     seen: HashMap<(Digest, bool), Option<Node>>,
-    /// What descriptors say of each manifest, index or blob that they list.
+    /// The media type of each manifest, index or blob in its descriptors.
     media_types: HashMap<Digest, String>,
 }
 
@@ -96,7 +96,7 @@ impl<'r, 'f> Tree<'r, 'f> {
         }
         let key = (descriptor.digest, link.is_about_another());
         if let Some(node) = self.seen.get(&key) {
-            // What is listed again costs memory again.
+            // A repeated node takes memory again.
             let (count, bytes) = node.as_ref().map_or((1, 0), extent);
             if !self.counted(count, &place) || !self.reading.charge(bytes, &place) {
                 return None;
@@ -106,7 +106,7 @@ impl<'r, 'f> Tree<'r, 'f> {
         if !self.counted(1, &place) {
             return None;
         }
-        // Before reading, since a damaged document may lead back to itself.
+        // Before reading, because a damaged document may lead back to itself.
         self.seen.insert(key, None);
         let document = self
             .reading
@@ -121,7 +121,7 @@ impl<'r, 'f> Tree<'r, 'f> {
         node
     }
 
-    /// Compares one more descriptor of a node with the node. `index` is the document that lists it.
+    /// Compares another descriptor of a node with the node. `index` is the document that lists it.
     pub fn again(&mut self, link: &Link, node: &Node, image: &Place, index: &Place) {
         let name = self.places.document(&link.descriptor.digest);
         let place = image.in_file(&name);
@@ -132,12 +132,12 @@ impl<'r, 'f> Tree<'r, 'f> {
         self.compare_platform(link, node, &image.in_file_of(index));
     }
 
-    /// Counts nodes. Whether there may be as many.
+    /// Counts nodes. Returns whether they are within the limit.
     fn counted(&mut self, count: usize, place: &Place) -> bool {
         let before = self.count;
         self.count += count;
         if before > self.max_count {
-            // That was noted.
+            // The limit was noted.
             return false;
         }
         let what = "the number of manifests";
@@ -223,7 +223,7 @@ impl<'r, 'f> Tree<'r, 'f> {
         self.reading.note(code, place, message);
     }
 
-    /// Checks a document's own media type. What it is by its descriptor or else by itself.
+    /// Checks the media type in a document. Returns the kind by the descriptor or, if that has none, by the document.
     fn kind(&mut self, value: &Value, given: &str, place: &Place) -> Option<Kind> {
         match field(value, "mediaType") {
             None => {
@@ -252,8 +252,8 @@ impl<'r, 'f> Tree<'r, 'f> {
         self.reading.add(finding);
     }
 
-    /// Whether the descriptors of one digest agree about what it is: else one reader would see an image, another none.
-    /// Tells whether this is the first of them.
+    /// Checks that all descriptors of a digest have the same media type. Otherwise one reader could see an image where another
+    /// sees none. Returns whether this is the first descriptor.
     fn one_media_type(&mut self, link: &Link, place: &Place) -> bool {
         let (digest, said) = (link.descriptor.digest, &link.descriptor.media_type);
         let is_first = !self.media_types.contains_key(&digest);
@@ -300,7 +300,7 @@ impl<'r, 'f> Tree<'r, 'f> {
             }
             let child_place = place.below(&link.descriptor.label());
             let Some(node) = self.node(&link, &child_place, depth + 1) else {
-                // Why it cannot be read has been noted. It is not absent, but there is nothing more to say of it.
+                // The reason was noted. The child is not missing, but nothing else is known about it.
                 is_present |= !link.is_about_another();
                 let missing = self.places.document(&link.descriptor.digest);
                 let descriptor = link.descriptor;
@@ -332,7 +332,7 @@ impl<'r, 'f> Tree<'r, 'f> {
         Some(Index { document, children })
     }
 
-    /// The descriptors of a list, as far as they can be read; `None` when it is not one, or has more than `limit`.
+    /// The readable descriptors of a list. `None` if it is not a list, or has more than `limit` entries.
     pub fn links(
         &mut self,
         value: &Value,
@@ -359,7 +359,7 @@ impl<'r, 'f> Tree<'r, 'f> {
         Some(links.collect())
     }
 
-    /// A subject is weak: it may be missing. What it is checked for is checked where it is listed.
+    /// Reads the subject, which may be missing. The subject itself is checked where an index lists it.
     pub fn subject(&mut self, value: &Value, place: &Place) -> Option<Digest> {
         let subject = field(value, "subject")?;
         let link = descriptor::read(self.reading, subject, "subject", place)?;
@@ -413,20 +413,21 @@ impl<'r, 'f> Tree<'r, 'f> {
     }
 }
 
-/// The media type of a document: that of its descriptor, else its own, else what it looks like.
+/// The media type of a document: that of its descriptor, that in the document, or that of its kind.
 fn document_media_type(value: &Value, kind: Kind, given: &str) -> String {
     let own = text(value, "mediaType").unwrap_or_default();
     let guess = match kind {
         Kind::Index => media_type::INDEX,
         _ => media_type::MANIFEST,
     };
-    let mut said = [given, own].into_iter();
-    said.find(|said| known(said) == Some(kind))
+    let mut listed = [given, own].into_iter();
+    listed
+        .find(|listed| known(listed) == Some(kind))
         .unwrap_or(guess)
         .to_owned()
 }
 
-/// How many nodes a tree has, and how many bytes of documents.
+/// Number of nodes in a tree, and memory of their documents in bytes.
 fn extent(node: &Node) -> (usize, u64) {
     let (mut count, mut bytes) = (0, 0);
     node.walk(&mut |node| {

@@ -54,7 +54,7 @@ fn layer_descriptor(layer: &ResolvedLayer) -> Result<Descriptor> {
     Ok(Descriptor::new(media_type, layer.digest, layer.size))
 }
 
-/// A manifest for an image that had none.
+/// A new manifest, for an image without one.
 fn composed(image: &ResolvedImage, config: &Descriptor, layers: &[Descriptor]) -> Result<Document> {
     let layers = image.layers.iter().zip(layers);
     let layers: Vec<Value> = layers
@@ -83,7 +83,7 @@ fn value(descriptor: &Descriptor) -> Value {
     })
 }
 
-/// The manifest with new descriptors in place of the old; the same bytes if they are the same.
+/// The manifest with its descriptors replaced. The same bytes if nothing changes.
 fn edited(
     original: &Document,
     image: &ResolvedImage,
@@ -115,7 +115,7 @@ fn edited(
     })
 }
 
-/// The values of a manifest's layers in the order of `layers`.
+/// The layers of a manifest in the order of `layers`.
 fn in_order(values: &[Value], layers: &[ResolvedLayer]) -> Option<Vec<Value>> {
     let by_digest: HashMap<&str, &Value> = values
         .iter()
@@ -128,7 +128,7 @@ fn in_order(values: &[Value], layers: &[ResolvedLayer]) -> Option<Vec<Value>> {
     layers.iter().map(value).collect()
 }
 
-/// Says of a layer with other bytes what is still true.
+/// Keeps the fields of a layer that are still valid for its new bytes.
 fn replace_details(fields: &mut Map<String, Value>, layer: &ResolvedLayer) {
     if layer.urls.is_empty() {
         fields.shift_remove("urls");
@@ -207,24 +207,24 @@ pub(crate) fn merged(children: &[MergedChild]) -> Result<Document> {
     Ok(Document::new(media_type::INDEX, to_bytes(&index)?))
 }
 
-/// Whether an entry of an index is the one with this descriptor. One digest may be listed for several platforms.
+/// Whether an entry of an index has this descriptor. An index may list one digest for several platforms.
 fn is_listed_as(value: &Value, descriptor: &Descriptor) -> bool {
     let digest = value.get("digest").and_then(Value::as_str);
     let platform = value.get("platform");
     let platform: Option<Platform> =
         platform.and_then(|platform| serde::Deserialize::deserialize(platform).ok());
-    // One that is incomplete was not read either.
+    // The reader ignores incomplete platforms too.
     let platform = platform.filter(Platform::is_complete);
     platform == descriptor.platform && digest == Some(&descriptor.digest.to_string())
 }
 
-/// Edits a document; gives the same bytes where nothing changes. A media type of Docker's becomes OCI's.
+/// Edits a document. Returns the same bytes if nothing changes. Docker's media types become OCI's.
 fn edit(
     name: &str,
     document: &Document,
     change: impl FnOnce(&mut Map<String, Value>) -> Result<()>,
 ) -> Result<Document> {
-    // Read as it was read before: whatever is wrong with its form has been told.
+    // Parsed as by the reader, which has reported problems of the syntax.
     let original = json::read(&document.bytes).value;
     let original = original.ok_or_else(|| Error::document(name, "not valid JSON"))?;
     let original = keys::spelt_as_specified(original);
@@ -232,7 +232,7 @@ fn edit(
     let fields = edited.as_object_mut();
     let fields = fields.ok_or_else(|| Error::document(name, "it is not an object"))?;
     let media_type = media_type::to_oci(&document.media_type);
-    // Where the original has none, the specification does not ask for one.
+    // The field is optional, so it is not added.
     if fields.contains_key("mediaType") || media_type != document.media_type {
         fields.insert("mediaType".to_owned(), json!(media_type));
     }
@@ -247,11 +247,11 @@ fn edit(
     Ok(Document::new(media_type, to_bytes(&edited)?))
 }
 
-/// Changes what names a blob, and nothing else.
+/// Sets media type, digest and size of a descriptor, and nothing else.
 fn set_descriptor(fields: &mut Map<String, Value>, descriptor: &Descriptor) {
     let digest = json!(descriptor.digest.to_string());
     if fields.get("digest") != Some(&digest) {
-        // Content that is embedded would be the old one.
+        // Embedded data is that of the old blob.
         fields.shift_remove("data");
     }
     fields.insert("mediaType".to_owned(), json!(descriptor.media_type));

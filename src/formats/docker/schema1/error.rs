@@ -1,10 +1,10 @@
-//! What can be wrong with a schema 1 manifest.
+//! Errors of schema 1 manifests.
 use crate::digest::DigestError;
 use crate::formats::docker::go_json::GoJsonError;
 use crate::formats::docker::jws::PayloadError;
 
-/// What is wrong with a schema 1 manifest. Positions are those in the file, the newest layer being 0;
-/// signatures are counted from 1.
+/// A problem of a schema 1 manifest. Positions are those in the file, where the newest layer is 0. Signatures are counted from
+/// 1.
 #[derive(Debug, thiserror::Error)]
 pub enum Schema1Error {
     /// Not JSON, or a field of the wrong type.
@@ -16,13 +16,13 @@ pub enum Schema1Error {
         /// The version.
         found: i64,
     },
-    /// The document is another kind of manifest too, so that programs could differ on what it is.
+    /// The document is also another kind of manifest, so that readers could disagree about it.
     #[error("has {field}, which schema 1 manifests do not have")]
     Ambiguous {
         /// The field.
         field: &'static str,
     },
-    /// A signature does not tell what it signs.
+    /// The signed bytes of a signature cannot be determined.
     #[error("signature {position} of {signatures}")]
     Payload {
         /// The signature.
