@@ -7,6 +7,7 @@ mod merged;
 mod names;
 mod remaining;
 mod signatures;
+mod stale;
 
 pub use dry_run::{DryEntry, DryImage, DryLayer, DryRun, dry_run};
 
@@ -63,6 +64,8 @@ pub struct Options {
     pub prune: bool,
     /// Whether an input that fails is left out, and the others are converted.
     pub keep_going: bool,
+    /// Whether to fail rather than change a manifest or index of an input.
+    pub keep_digests: bool,
     /// What the other side has, which is left out: inputs, or lists of digests and `diff_ids`.
     pub have: Vec<PathBuf>,
     /// Where blobs are taken from that the inputs leave out.
@@ -198,6 +201,10 @@ impl Work<'_> {
         let in_place = plan.jobs.iter().filter(|job| job.is_in_place());
         additions.in_place = in_place.filter_map(|job| job.digest).collect();
         names::refuse_shared(inputs, &names::claims(&origins, &entries))?;
+        if options.keep_digests {
+            stale::refuse_changes(inputs, &origins, &entries)?;
+        }
+        warnings.extend(stale::signatures(inputs, &entries));
 
         if let (OutputKind::Dir, [one], [entry]) = (self.target.kind(), &*selected, &*entries) {
             let input = &inputs[one.input];

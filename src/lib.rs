@@ -82,6 +82,6 @@ pub use prune::{PruneOptions, Pruned, prune};
 pub use report::{
     CacheReport, EntryReport, Failure, ImageReport, IndexReport, LayerCounts, LayerReport, Report,
 };
-pub use select::{ImageSelector, Missing, Selection};
+pub use select::{ImageSelector, Missing, Rename, RenameError, Selection};
 pub use side_document::SideDocument;
 pub use verify::{Verification, VerifyOptions, verify};

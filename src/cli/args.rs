@@ -9,8 +9,8 @@ use super::progress::Show;
 use super::size;
 use clap::builder::TypedValueParser;
 use clap::{Parser, Subcommand, ValueEnum};
-use ocify::Platform;
 use ocify::{Compression, DigestMap, ImageSelector};
+use ocify::{Platform, Rename};
 
 /// Convert container images on disk to an OCI image layout, offline.
 #[derive(Debug, Parser)]
@@ -132,9 +132,19 @@ pub struct Convert {
     #[arg(long, value_name = "PLATFORM", value_parser = |text: &str| text.parse::<Platform>())]
     pub platform: Vec<Platform>,
 
-    /// The name for the selected image; exactly one must be selected
+    /// The name for the selected image; exactly one must be selected. One
+    /// without a tag gets `:latest`
     #[arg(long, value_parser = clap::builder::NonEmptyStringValueParser::new())]
     pub name: Option<String>,
+
+    /// Replace a leading part of names, whole components only (repeatable; the
+    /// longest FROM wins)
+    #[arg(long, value_name = "FROM=TO", value_parser = |text: &str| text.parse::<Rename>())]
+    pub rename: Vec<Rename>,
+
+    /// Fail rather than change any manifest
+    #[arg(long)]
+    pub keep_digests: bool,
 
     /// Create one multi-platform image with this name from all selected images
     ///

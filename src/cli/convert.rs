@@ -97,6 +97,7 @@ fn options(args: &Convert) -> Options {
     options.prune = args.existing.prune;
     options.digest_map.clone_from(&args.digest_map);
     options.keep_going = args.inputs.keep_going;
+    options.keep_digests = args.keep_digests;
     options.have.clone_from(&args.gap.have);
     options.fill_from.clone_from(&args.gap.fill_from);
     let folder = args.cache.as_ref().filter(|folder| !folder.is_empty());
@@ -113,6 +114,7 @@ fn selection(args: &Convert) -> Selection {
     selection.platforms.clone_from(&args.platform);
     selection.name.clone_from(&args.name);
     selection.index.clone_from(&args.index);
+    selection.renames.clone_from(&args.rename);
     selection.missing = match args.missing {
         Missing::Drop => ocify::Missing::Drop,
         Missing::Keep => ocify::Missing::Keep,

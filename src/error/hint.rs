@@ -57,6 +57,12 @@ impl Error {
             Error::NoSuchImage { .. } => {
                 Some("select by name, by position such as `@0`, or by digest")
             }
+            Error::DigestChanges { .. } => Some(
+                "use the input's format and `--compression keep`, and `--missing keep` where images are missing; or convert without `--keep-digests`",
+            ),
+            Error::ImageName { .. } => Some(
+                "use lower-case letters, digits, `.`, `_` and `-` in each part, and a tag of at most 128 letters, digits, `.`, `_` and `-`",
+            ),
             Error::AmbiguousDigest { .. } => Some("give more digits of the digest"),
             Error::SeveralImages { .. } => {
                 Some("select one with `--image`: by name, by position such as `@0`, or by digest")

@@ -311,6 +311,14 @@ pub enum Error {
         /// The number of selected images.
         count: usize,
     },
+    /// A manifest or index would be another, which was not to be.
+    #[error("{old} {}", becomes(new.as_ref()))]
+    DigestChanges {
+        /// In the input.
+        old: Digest,
+        /// In the output; `None` for an index of which not all would be there.
+        new: Option<Digest>,
+    },
     /// Something that this version cannot convert.
     #[error("{what} cannot be converted yet")]
     Unsupported {
@@ -370,9 +378,9 @@ pub enum Error {
         /// What is there.
         found: String,
     },
-    /// `--index` names what no engine takes.
+    /// An option names what no engine takes.
     #[error("`{name}` is not an image name, expected one such as registry.local/app:1.0")]
-    IndexName {
+    ImageName {
         /// As it was given.
         name: String,
     },
@@ -487,6 +495,13 @@ fn missing(blobs: &[String]) -> String {
     )
 }
 
+fn becomes(new: Option<&Digest>) -> String {
+    match new {
+        Some(new) => format!("would become {new}"),
+        None => "would not be in the output".to_owned(),
+    }
+}
+
 fn did_you_mean(near: Option<&str>) -> String {
     near.map_or_else(|| ";".to_owned(), |near| format!(", did you mean {near}?"))
 }
@@ -506,7 +521,7 @@ impl Error {
             self.fact(),
             Error::OutputIsInput { .. }
                 | Error::OutputAndInputOverlap { .. }
-                | Error::IndexName { .. }
+                | Error::ImageName { .. }
                 | Error::Conflict { .. }
         )
     }

@@ -175,6 +175,8 @@ codes! {
     Warning Silent LegacyId "legacy-id" "The `id` in the v1 metadata of a layer differs from the name of its folder."
     Warning Stops Schema1Unverified "schema1-unverified" "A signature of a schema 1 manifest uses an algorithm or key that cannot be checked."
     Warning Silent RegistryRevision "registry-revision" "A tag in a registry's storage tree leads to a manifest that its repository has no link to, so a registry does not serve it."
+    Warning Warns SignatureStale "signature-stale" "Only `convert`: the digest of an image changes, and a signature, attestation or bill of materials names the old one."
+    Warning Silent SignatureOrphaned "signature-orphaned" "A signature, attestation or bill of materials names an image that the input lacks."
 
     Warning Warns Cache "cache" "The cache cannot be used, or one of its entries is damaged; the layers are encoded again."
 

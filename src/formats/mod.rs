@@ -14,6 +14,7 @@ mod reading;
 mod registry;
 #[cfg(all(test, feature = "shared-tests"))]
 mod shared_tests;
+mod signing;
 
 use std::collections::{BTreeMap, HashSet};
 use std::path::{Path, PathBuf};
@@ -23,6 +24,7 @@ pub use format::Format;
 pub(crate) use json::{parse, to_bytes};
 pub(crate) use reading::{Noted, UNLISTED};
 pub(crate) use registry::find_loose_blobs;
+pub(crate) use signing::Signing;
 
 use crate::digest::Digest;
 use crate::error::{Error, Result, ResultExt};
@@ -48,6 +50,8 @@ pub struct Input {
     pub(crate) entries: Vec<Entry>,
     /// Files with detached signatures, which have no place in a layout.
     pub signatures: Vec<String>,
+    /// The signatures among its images, and what they name.
+    pub(crate) signings: Vec<Signing>,
     pub(crate) noted: Vec<Noted>,
     ignore_signatures: bool,
     /// Unreferenced blobs, which are checked by their digests.
@@ -148,6 +152,7 @@ impl Input {
             format: None,
             entries: Vec::new(),
             signatures: Vec::new(),
+            signings: Vec::new(),
             noted: Vec::new(),
             ignore_signatures: false,
             loose: Vec::new(),
@@ -318,6 +323,8 @@ fn read(name: String, opened: Opened, options: &ReadOptions) -> Input {
         let place = listed_in(read.format).map_or_else(Place::default, Place::file);
         reading.note(Code::NoImages, &place, "no images are listed");
     }
+    let signings = signing::find(&reading, &read.entries);
+    signing::note_orphans(&mut reading, &read.entries, &signings);
     let signatures = read.signatures;
     for name in &signatures {
         let message = "a detached signature, which has no place in an OCI layout";
@@ -335,6 +342,7 @@ fn read(name: String, opened: Opened, options: &ReadOptions) -> Input {
         format: read.format,
         entries: read.entries,
         signatures,
+        signings,
         ignore_signatures: options.ignore_signatures,
         loose: read.loose,
         noted: found.noted,

@@ -2,37 +2,16 @@
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
-use super::Selected;
+use super::{Selected, rename};
 use crate::digest::Digest;
 use crate::error::{Error, Result};
 use crate::formats::Input;
-use crate::image::{
-    Descriptor, Entry, Node, Platform, REFERENCE_DIGEST, Reference, fully_qualified,
-    tagged_reference,
-};
+use crate::image::{Descriptor, Entry, Node, Platform, REFERENCE_DIGEST};
 
 /// What a part of a merged image was in the index that it comes from; a part that was an image of its own has no index.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Part {
     pub descriptor: Option<Descriptor>,
-}
-
-/// The reference of the merged image. One without a tag gets `latest`.
-pub(super) fn reference(name: &str) -> Result<Reference> {
-    let full = fully_qualified(name);
-    let is_tagged = tagged_reference(name).is_some();
-    let name = match full.strip_suffix(":latest") {
-        Some(_) if !is_tagged => format!("{name}:latest"),
-        _ => name.to_owned(),
-    };
-    if tagged_reference(&name).is_none() {
-        return Err(Error::IndexName { name });
-    }
-    Ok(Reference {
-        containerd_name: Some(full),
-        name: Some(name),
-        ..Reference::default()
-    })
 }
 
 /// Makes one image of all that are selected. An index that has all of them stays as it is, with the new name; otherwise
@@ -42,7 +21,7 @@ pub(super) fn merge(
     name: &str,
     inputs: &[Input],
 ) -> Result<Vec<Selected>> {
-    let reference = reference(name)?;
+    let reference = rename::given(name)?;
     let (mut images, others): (Vec<_>, Vec<_>) = selected
         .into_iter()
         .partition(|one| one.entry.node.has_image());

@@ -6,6 +6,7 @@ mod merge;
 mod near;
 mod parts;
 mod prefix;
+mod rename;
 mod wanted;
 
 use std::collections::HashSet;
@@ -16,12 +17,13 @@ use crate::digest::Digest;
 use crate::error::{Error, Result};
 use crate::findings::{Finding, Place};
 use crate::formats::Input;
-use crate::image::{Entry, Node, Platform, Reference, fully_qualified, tagged_reference};
+use crate::image::{Entry, Node, Platform, Reference};
 
 pub(crate) use fit::fit;
 pub(crate) use merge::Part;
 pub use parts::Missing;
 use parts::Parts;
+pub use rename::{Rename, RenameError};
 use wanted::Wanted;
 
 /// What `--image` takes.
@@ -69,6 +71,8 @@ pub struct Selection {
     pub platforms: Vec<Platform>,
     /// The name for the one image selected.
     pub name: Option<String>,
+    /// Leading parts of names that are replaced.
+    pub renames: Vec<Rename>,
     /// The name of the one multi-platform image that all selected images become.
     pub index: Option<String>,
     /// What to do about images that an index names and the input lacks.
@@ -145,6 +149,7 @@ impl Selection {
             return Err(self.no_such_platform(inputs));
         }
         self.rename(&mut kept)?;
+        rename::rename(&mut kept, &self.renames)?;
         if let Some(name) = &self.index {
             kept = merge::merge(kept, name, inputs)?;
         }
@@ -236,9 +241,10 @@ impl Selection {
             return Err(Error::NameForMany { count });
         };
         let first = one.entry.references.first().cloned().unwrap_or_default();
+        let given = rename::given(name)?;
         one.entry.references = vec![Reference {
-            name: Some(name.clone()),
-            containerd_name: tagged_reference(name).map(fully_qualified),
+            name: given.name,
+            containerd_name: given.containerd_name,
             ..first
         }];
         Ok(())

@@ -196,7 +196,7 @@ fn images_by_name_position_and_digest() {
             some(&["app:1.0", "app:2.0"]),
         ),
         (&["--image", "@0", "--name", "x/y:z"], some(&["x/y:z"])),
-        (&["--image", "@2", "--name", "v1"], some(&["v1"])),
+        (&["--image", "@2", "--name", "v1"], some(&["v1:latest"])),
     ] {
         assert_eq!(selected(&sandbox, "app.tar", args), names, "{args:?}");
     }

@@ -27,6 +27,7 @@ mod findings;
 mod findings_memory;
 mod findings_names;
 mod generate;
+mod given_names;
 mod have;
 mod hybrids;
 mod inspect;
@@ -53,6 +54,7 @@ mod requests;
 mod schema1;
 mod schema1_output;
 mod schema2;
+mod signatures;
 mod terminal;
 mod usage;
 

@@ -1,0 +1,97 @@
+//! Digests that change, and signatures that are left without what they name.
+
+use std::collections::{HashMap, HashSet};
+
+use super::remaining::Failed;
+use crate::digest::Digest;
+use crate::error::Error;
+use crate::findings::{Code, Finding, Place};
+use crate::formats::Input;
+use crate::report::EntryReport;
+
+/// A manifest or index that is another in the output.
+struct Change {
+    old: Digest,
+    /// `None` for an index of which not all is there.
+    new: Option<Digest>,
+}
+
+fn changes(entry: &EntryReport) -> Vec<Change> {
+    let mut changes = Vec::new();
+    for image in &entry.images {
+        for index in &image.indexes {
+            changes.push(Change {
+                old: index.old,
+                new: index.new,
+            });
+        }
+        for old in image.old_manifest.into_iter().chain(image.schema1) {
+            changes.push(Change {
+                old,
+                new: Some(image.manifest),
+            });
+        }
+    }
+    changes.retain(|change| change.new != Some(change.old));
+    changes
+}
+
+fn label(entry: &EntryReport) -> String {
+    let name = entry.names.first().cloned();
+    name.unwrap_or_else(|| entry.digest.to_string())
+}
+
+/// What is to be said of signatures that name digests which have changed.
+pub(super) fn signatures(inputs: &[Input], entries: &[EntryReport]) -> Vec<Finding> {
+    let signings = inputs.iter().flat_map(|input| &input.signings);
+    let mut of_digest: HashMap<Digest, Vec<&str>> = HashMap::new();
+    for signing in signings {
+        let labels = of_digest.entry(signing.signed).or_default();
+        labels.push(&signing.label);
+    }
+    if of_digest.is_empty() {
+        return Vec::new();
+    }
+    let mut told = HashSet::new();
+    let mut findings = Vec::new();
+    for entry in entries {
+        for Change { old, new } in changes(entry) {
+            for signature in of_digest.get(&old).into_iter().flatten() {
+                if !told.insert((old, *signature)) {
+                    continue;
+                }
+                let place = Place::input(&entry.input).enclosing(&Place::image(label(entry)));
+                let done = match new {
+                    Some(new) => format!("becomes {new}"),
+                    None => "is not in the output".to_owned(),
+                };
+                let message = format!("{old} {done}, so {signature} no longer matches it");
+                let mut finding = Finding::new(Code::SignatureStale, &place, message);
+                finding.expected = Some(old.to_string());
+                finding.found = new.map(|new| new.to_string());
+                findings.push(finding);
+            }
+        }
+    }
+    findings
+}
+
+/// Refuses to change a manifest or index. `origins` are the numbers of the entries' inputs.
+pub(super) fn refuse_changes(
+    inputs: &[Input],
+    origins: &[usize],
+    entries: &[EntryReport],
+) -> Result<(), Failed> {
+    let mut errors = Vec::new();
+    for (entry, &origin) in entries.iter().zip(origins) {
+        if let Some(Change { old, new }) = changes(entry).into_iter().next() {
+            let error = Error::DigestChanges { old, new };
+            let place = Place::input(&inputs[origin].name).enclosing(&Place::image(label(entry)));
+            errors.push((origin, error.at(place)));
+        }
+    }
+    if errors.is_empty() {
+        return Ok(());
+    }
+    Err(Failed::of_inputs(errors))
+}
