@@ -201,10 +201,8 @@ impl Work<'_> {
         let in_place = plan.jobs.iter().filter(|job| job.is_in_place());
         additions.in_place = in_place.filter_map(|job| job.digest).collect();
         names::refuse_shared(inputs, &names::claims(&origins, &entries))?;
-        if options.keep_digests {
-            stale::refuse_changes(inputs, &origins, &entries)?;
-        }
-        warnings.extend(stale::signatures(inputs, &entries));
+        let keep = options.keep_digests;
+        warnings.extend(stale::check(inputs, &origins, &entries, keep)?);
 
         if let (OutputKind::Dir, [one], [entry]) = (self.target.kind(), &*selected, &*entries) {
             let input = &inputs[one.input];

@@ -28,7 +28,7 @@ fn changes(entry: &EntryReport) -> Vec<Change> {
         for old in image.old_manifest.into_iter().chain(image.schema1) {
             changes.push(Change {
                 old,
-                new: Some(image.manifest),
+                new: image.manifest,
             });
         }
     }
@@ -41,8 +41,24 @@ fn label(entry: &EntryReport) -> String {
     name.unwrap_or_else(|| entry.digest.to_string())
 }
 
-/// What is to be said of signatures that name digests which have changed.
-pub(super) fn signatures(inputs: &[Input], entries: &[EntryReport]) -> Vec<Finding> {
+/// What is to be said of digests that change. `origins` are the numbers of the entries' inputs.
+///
+/// # Errors
+/// Any change, where digests are to be kept.
+pub(super) fn check(
+    inputs: &[Input],
+    origins: &[usize],
+    entries: &[EntryReport],
+    keep_digests: bool,
+) -> Result<Vec<Finding>, Failed> {
+    if keep_digests {
+        refuse_changes(inputs, origins, entries)?;
+    }
+    Ok(signatures(inputs, entries))
+}
+
+/// Tells of signatures that name digests which have changed.
+fn signatures(inputs: &[Input], entries: &[EntryReport]) -> Vec<Finding> {
     let signings = inputs.iter().flat_map(|input| &input.signings);
     let mut of_digest: HashMap<Digest, Vec<&str>> = HashMap::new();
     for signing in signings {
@@ -76,8 +92,7 @@ pub(super) fn signatures(inputs: &[Input], entries: &[EntryReport]) -> Vec<Findi
     findings
 }
 
-/// Refuses to change a manifest or index. `origins` are the numbers of the entries' inputs.
-pub(super) fn refuse_changes(
+fn refuse_changes(
     inputs: &[Input],
     origins: &[usize],
     entries: &[EntryReport],

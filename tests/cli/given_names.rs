@@ -64,7 +64,7 @@ fn names_that_engines_do_not_accept_are_refused() {
         let rename_option = format!("--rename=base={name}");
         for option in [&name_option, &rename_option] {
             let run = sandbox.convert(&["app.tar", "--image", "base:1", option, "-o", "out"]);
-            run.is_wrong_usage(&format!("{label}: `{name}"));
+            run.is_wrong_usage(&format!("ocify: `{name}"));
             run.is_wrong_usage(
                 "is not an image name, expected one such as registry.local/app:1.0\n",
             );

@@ -53,7 +53,7 @@ fn a_name_that_is_too_long() {
     let before = sandbox.snapshot();
     let run = sandbox.convert(&["app.tar", "-o", "out", "-q"]);
     run.fails(
-        "ocify: the length of an image's name in bytes is 4097, more than the limit of 4096\n",
+        "ocify: app.tar: manifest.json: the length of an image's name in bytes is 4097, more than the limit of 4096\n",
     );
     assert_eq!(sandbox.snapshot(), before);
 }
