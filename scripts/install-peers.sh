@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Installs the programs that the acceptance, torture, instruction and peer scripts call, if they are missing.
+# Installs the programs that the acceptance, torture, instruction, peer and release scripts call, if they are missing.
 # For Debian 12 and later and for Ubuntu; needs root.
 set -euo pipefail
 
@@ -11,6 +11,7 @@ programs=(
     mkfs.ext2=e2fsprogs filefrag=e2fsprogs mount=mount ntfs-3g=ntfs-3g
     bindfs=bindfs sshfs=sshfs /usr/lib/openssh/sftp-server=openssh-sftp-server
     zstd=zstd xz=xz-utils bzip2=bzip2 jq=jq strace=strace valgrind=valgrind python3=python3 nm=binutils
+    busybox=busybox-static man=man-db col=bsdextrautils zsh=zsh fish=fish pip3=python3-pip shellcheck=shellcheck parallel=parallel make=make
 )
 # libFuzzer is C++.
 command -v cargo-fuzz >/dev/null && programs+=("c++=g++")
@@ -47,6 +48,12 @@ if ! python3 -c 'import jsonschema' 2>/dev/null; then
     python3 -m pip install --quiet --disable-pip-version-check --break-system-packages jsonschema ||
         again install python3-jsonschema
     python3 -c 'import jsonschema'
+fi
+
+if ! python3 -c 'import kubernetes_validate' 2>/dev/null; then
+    # Debian has no package of it. scripts/check-examples.sh says so if it is missing.
+    python3 -m pip install --quiet --disable-pip-version-check --break-system-packages kubernetes-validate ||
+        echo "$0: kubernetes-validate cannot be installed" >&2
 fi
 
 skopeo --version

@@ -85,7 +85,8 @@ build() {
 
 # share FOLDER: the manual, completions and documents in the places below FOLDER where Debian looks for them.
 share() {
-    local share=$1/share generator=$work/$(uname -m)-unknown-linux-gnu/ocify
+    local share=$1/share generator
+    generator=$work/$(uname -m)-unknown-linux-gnu/ocify
     mkdir -p "$share"/{man/man1,bash-completion/completions,zsh/vendor-completions,fish/vendor_completions.d,doc/ocify/docs}
     "$generator" --generate man | gzip -9n >"$share/man/man1/ocify.1.gz"
     "$generator" --generate complete-bash >"$share/bash-completion/completions/ocify"
