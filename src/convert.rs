@@ -173,6 +173,7 @@ impl Work<'_> {
             &listed,
             with_schema2,
         );
+        resolver.describes_all = options.output.volume_size.is_some();
         let mut additions = Additions::default();
         let mut entries = Vec::with_capacity(selected.len());
         let mut origins = Vec::with_capacity(selected.len());
@@ -197,9 +198,7 @@ impl Work<'_> {
             origins.push(merged.input);
         }
         additions.is_part = !options.have.is_empty();
-        additions.absent = std::mem::take(&mut resolver.absent);
-        let in_place = plan.jobs.iter().filter(|job| job.is_in_place());
-        additions.in_place = in_place.filter_map(|job| job.digest).collect();
+        completion::note_blobs(&mut additions, &mut resolver, &plan, &done.outcomes);
         names::refuse_shared(inputs, &names::claims(&origins, &entries))?;
         let keep = options.keep_digests;
         warnings.extend(stale::check(inputs, &origins, &entries, keep)?);

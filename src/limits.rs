@@ -114,6 +114,9 @@ pub const XZ_MEMORY: u64 = 256 << 20;
 /// Maximum number of manifests in a chain of `subject`s and indexes.
 pub const SUBJECT_DEPTH: usize = 64;
 
+/// Maximum number of volumes of one output.
+pub const VOLUMES: usize = 999;
+
 /// Returns [`Error::Limit`] if `found` exceeds `limit`.
 pub(crate) fn at_most<T>(what: impl Into<String>, found: T, limit: T) -> Result<()>
 where

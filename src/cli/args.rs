@@ -231,7 +231,7 @@ pub struct Existing {
     #[arg(long)]
     pub add: bool,
 
-    /// Replace an existing folder, which is otherwise added to
+    /// Replace an existing folder, which is otherwise added to, or volumes
     #[arg(long, conflicts_with = "add")]
     pub replace: bool,
 
@@ -251,6 +251,12 @@ pub struct Gap {
     /// Take blobs that the inputs leave out from X: any input (repeatable)
     #[arg(long, value_name = "X")]
     pub fill_from: Vec<PathBuf>,
+
+    /// Write several tars, each at most this large: app.001.tar and so on for
+    /// -o app.tar. Each is a layout of its own with the same index.json
+    #[arg(long, value_name = "SIZE", value_parser = size::parse,
+          allow_negative_numbers = true)]
+    pub volume_size: Option<u64>,
 }
 
 /// Dry runs and records of the run.

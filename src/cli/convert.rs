@@ -93,6 +93,7 @@ fn options(args: &Convert) -> Options {
             args::Existing { replace: true, .. } => Existing::Replace,
             args::Existing { .. } => Existing::ByKind,
         },
+        volume_size: args.gap.volume_size,
     };
     options.prune = args.existing.prune;
     options.digest_map.clone_from(&args.digest_map);

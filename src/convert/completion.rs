@@ -11,7 +11,10 @@ use crate::findings::{Code, Finding, Place};
 use crate::formats::Input;
 use crate::gap::{self, Lacking, Sources};
 use crate::image::{Layer, Reference};
-use crate::output::{Existing, Target};
+use crate::layer::{Job, Outcome};
+use crate::output::{Additions, Existing, Target};
+use crate::plan::Plan;
+use crate::resolve::Resolver;
 use crate::select::Selected;
 
 /// What inputs can be completed from, besides each other.
@@ -162,4 +165,22 @@ fn refuse_different_builds(
         }
     }
     Ok(())
+}
+
+/// What the output needs to know of the blobs.
+pub(super) fn note_blobs(
+    additions: &mut Additions,
+    resolver: &mut Resolver,
+    plan: &Plan,
+    outcomes: &[Outcome],
+) {
+    additions.absent = std::mem::take(&mut resolver.absent);
+    additions.blobs = std::mem::take(&mut resolver.layers);
+    additions.order = outcomes.iter().map(|outcome| outcome.digest).collect();
+    let digests = |is_wanted: fn(&Job) -> bool| {
+        let jobs = plan.jobs.iter().filter(move |job| is_wanted(job));
+        jobs.filter_map(|job| job.digest).collect()
+    };
+    additions.required = digests(Job::is_required);
+    additions.in_place = digests(Job::is_in_place);
 }

@@ -24,6 +24,18 @@ impl Options {
                 return conflict("--index", "--format v2s1", hint);
             }
         }
+        if self.output.volume_size.is_some() {
+            let is_tar =
+                matches!(target, Target::Tar(path) if path.extension() == Some("tar".as_ref()));
+            if !is_tar {
+                let hint = "write volumes with `-o NAME.tar`";
+                return conflict("--volume-size", "this output", hint);
+            }
+            if self.output.existing == Existing::Add {
+                let hint = "write the volumes to another name";
+                return conflict("--volume-size", "--add", hint);
+            }
+        }
         if target.kind() != OutputKind::Layout && !self.have.is_empty() {
             let hint = "write a layout: only a layout can leave out blobs";
             return conflict("--have", "--to", hint);

@@ -51,6 +51,12 @@ impl Error {
             Error::NotADigest { .. } => Some(
                 "list one digest or diff_id per line, as `ocify inspect --digests` prints them",
             ),
+            Error::BlobLargerThanVolume { .. } | Error::VolumeSize { .. } => {
+                Some("choose a larger `--volume-size`")
+            }
+            Error::VolumeExists { .. } => {
+                Some("remove the old volumes, choose another name, or use `--replace`")
+            }
             Error::NotRemade { .. } => {
                 Some("use the version of ocify that made the part, or fill from a copy of the blob")
             }

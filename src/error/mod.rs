@@ -397,6 +397,34 @@ pub enum Error {
     },
 
     // Outputs.
+    /// A blob that no volume could hold.
+    #[error("blob {digest} has {blob} bytes, too many for a volume of {size} bytes")]
+    BlobLargerThanVolume {
+        /// The blob.
+        digest: Digest,
+        /// Its size in bytes.
+        blob: u64,
+        /// The size of a volume.
+        size: u64,
+        /// The size of a volume that could hold it.
+        needed: u64,
+    },
+    /// Each volume has all documents, which alone are larger.
+    #[error(
+        "a volume of {size} bytes is too small: index.json, manifests and configs, which every volume has, take {needed} bytes"
+    )]
+    VolumeSize {
+        /// The size of a volume.
+        size: u64,
+        /// How much there must be at least.
+        needed: u64,
+    },
+    /// A file in the place of a volume.
+    #[error("{} exists", .path.display())]
+    VolumeExists {
+        /// The file.
+        path: PathBuf,
+    },
     /// The output is a symbolic link, which is not followed.
     #[error("{} is a symbolic link", .path.display())]
     OutputIsLink {

@@ -93,6 +93,11 @@ pub(crate) struct Remade {
 }
 
 impl Job {
+    /// Whether every part of the output must have the blob.
+    pub fn is_required(&self) -> bool {
+        self.destination == Destination::Always
+    }
+
     /// Whether the output has the blob already.
     pub fn is_in_place(&self) -> bool {
         self.destination == Destination::InPlace

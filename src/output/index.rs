@@ -22,6 +22,12 @@ pub(crate) struct Additions {
     pub is_part: bool,
     /// Blobs that the output may lack.
     pub absent: BTreeMap<Digest, AbsentBlob>,
+    /// All blobs but documents, in the order of the images.
+    pub order: Vec<Digest>,
+    /// Blobs that no part may lack.
+    pub required: BTreeSet<Digest>,
+    /// What is said of a blob that a part lacks, for all layers.
+    pub blobs: BTreeMap<Digest, AbsentBlob>,
     /// Blobs that the output had already, and that were not written again.
     pub in_place: BTreeSet<Digest>,
 }

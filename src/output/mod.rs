@@ -17,6 +17,7 @@ mod stdout;
 mod tar_file;
 mod tar_writer;
 mod target;
+mod volumes;
 
 use std::fs::File;
 use std::path::Path;
@@ -32,6 +33,7 @@ use staged_blob::StagedBlob;
 use tar_file::TarOutput;
 use tar_writer::TarBlob;
 pub use target::{OutputKind, Target, TargetError};
+use volumes::VolumesOutput;
 
 use crate::digest::Digest;
 use crate::error::{Error, Result, ResultExt};
@@ -50,6 +52,8 @@ pub struct OutputOptions {
     pub docker_manifest: bool,
     /// What happens to an output that is there already.
     pub existing: Existing,
+    /// The most bytes of a tar, where there may be several.
+    pub volume_size: Option<u64>,
 }
 
 /// What happens to an output that is there already.
@@ -71,6 +75,7 @@ impl Default for OutputOptions {
             fsync: true,
             docker_manifest: true,
             existing: Existing::ByKind,
+            volume_size: None,
         }
     }
 }
@@ -87,20 +92,28 @@ enum Kind {
     Tar(TarOutput),
     Dir(DirOutput),
     DockerArchive(DockerArchiveOutput),
+    Volumes(VolumesOutput),
 }
 
 impl Output {
     pub fn open(target: &Target, options: &OutputOptions, interrupt: &Interrupt) -> Result<Output> {
         let open = || {
-            Ok(match target {
-                Target::Folder(path) => Kind::Folder(FolderOutput::open(path, options, interrupt)?),
-                Target::Tar(path) => Kind::Tar(TarOutput::open(path, options.clone(), interrupt)?),
-                Target::Stdout => Kind::Tar(TarOutput::stdout(options.clone(), interrupt)?),
-                Target::Dir(path) => Kind::Dir(DirOutput::open(path, options, interrupt)?),
-                Target::DockerArchive(path) => {
+            Ok(match (target, options.volume_size) {
+                (Target::Folder(path), _) => {
+                    Kind::Folder(FolderOutput::open(path, options, interrupt)?)
+                }
+                (Target::Tar(path), Some(size)) => {
+                    Kind::Volumes(VolumesOutput::open(path, size, options, interrupt)?)
+                }
+                (Target::Tar(path), None) => {
+                    Kind::Tar(TarOutput::open(path, options.clone(), interrupt)?)
+                }
+                (Target::Stdout, _) => Kind::Tar(TarOutput::stdout(options.clone(), interrupt)?),
+                (Target::Dir(path), _) => Kind::Dir(DirOutput::open(path, options, interrupt)?),
+                (Target::DockerArchive(path), _) => {
                     Kind::DockerArchive(DockerArchiveOutput::open(path, options, interrupt)?)
                 }
-                Target::DockerArchiveStdout => {
+                (Target::DockerArchiveStdout, _) => {
                     Kind::DockerArchive(DockerArchiveOutput::stdout(interrupt)?)
                 }
             })
@@ -125,6 +138,7 @@ impl Output {
                 Kind::Tar(tar) => Blob::Tar(tar.begin_blob(expected)),
                 Kind::Dir(dir) => Blob::Staged(dir.begin_blob()?),
                 Kind::DockerArchive(tar) => Blob::Tar(tar.begin_blob(expected)),
+                Kind::Volumes(volumes) => Blob::Staged(volumes.begin_blob()?),
             },
             free_space: &self.free_space,
             stored,
@@ -152,6 +166,10 @@ impl Output {
                 tar.put(document);
                 Ok(())
             }
+            Kind::Volumes(volumes) => {
+                volumes.put(document);
+                Ok(())
+            }
         }
         .at(|| self.target.place())
     }
@@ -164,6 +182,7 @@ impl Output {
             Kind::Tar(tar) => tar.commit(additions, progress),
             Kind::Dir(dir) => dir.commit(additions).map(|()| Vec::new()),
             Kind::DockerArchive(tar) => tar.commit(additions, progress).map(|()| Vec::new()),
+            Kind::Volumes(volumes) => volumes.commit(additions, progress).map(|()| Vec::new()),
         }
         .at(|| self.target.place())
     }

@@ -139,6 +139,27 @@ impl TarOutput {
         }
     }
 
+    /// Completes a volume, which lacks what `absent` lists. Gives its length.
+    pub fn seal(&self, index: &[u8], absent: &BTreeMap<Digest, AbsentBlob>) -> Result<u64> {
+        lock(&self.absent).clone_from(absent);
+        let index = Merged {
+            bytes: index.to_vec(),
+            moved: Vec::new(),
+        };
+        self.list(&index, true)?;
+        self.tar.close()
+    }
+
+    /// Puts a volume in its place; `false` if that is taken and it does not replace anything.
+    pub fn publish_volume(
+        &mut self,
+        length: u64,
+        replaces: bool,
+        progress: &dyn Progress,
+    ) -> Result<bool> {
+        self.tar.publish(length, replaces, progress)
+    }
+
     /// The layout that is there, if it is added to.
     fn read_existing(&self, existing: &Existing) -> Result<Option<Input>> {
         let Existing { parent, name, .. } = *existing;

@@ -1,6 +1,6 @@
 //! The blobs of an image that are left out.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
 use serde::Deserialize;
 
@@ -13,23 +13,36 @@ use crate::image::{
 use crate::layer::Action;
 use crate::plan::{PlannedLayer, PlannedManifest};
 
-/// The layers of an image that another side has, and those that the input leaves out. `document` is the image's manifest
-/// in the output.
+/// The layers of an image.
+pub(super) struct Layers {
+    /// What is said of those that are left out, for all of them.
+    pub layers: Vec<AbsentBlob>,
+    /// Those that another side has, and those that the input leaves out.
+    pub absent: BTreeSet<Digest>,
+}
+
+/// `document` is the image's manifest in the output.
 pub(super) fn of(
     resolver: &Resolver,
     planned: &PlannedManifest,
     resolved: &ResolvedImage,
     document: &Document,
-) -> Vec<(Digest, AbsentBlob)> {
-    let mut absent = Vec::new();
+) -> Layers {
+    let mut layers = Vec::new();
+    let mut absent = BTreeSet::new();
     let mut media_types = None;
     for (planned, layer) in planned.layers.iter().zip(&resolved.layers) {
         let digest = layer.digest;
         let listed = resolver.listed.get(&digest);
         match *planned {
-            PlannedLayer::Absent(..) => absent.extend(listed.cloned()),
+            PlannedLayer::Absent(..) => {
+                layers.extend(listed.cloned());
+                absent.insert(digest);
+            }
             PlannedLayer::Tar { job, .. } | PlannedLayer::Other { job, .. } => {
-                if !resolver.outcomes[job].left_out {
+                if resolver.outcomes[job].left_out {
+                    absent.insert(digest);
+                } else if !resolver.describes_all {
                     continue;
                 }
                 let recipe = match resolver.plan.jobs[job].action {
@@ -41,7 +54,7 @@ pub(super) fn of(
                 };
                 let media_types = media_types.get_or_insert_with(|| listed_as(document));
                 let media_type = media_types.get(&digest).cloned();
-                absent.push(AbsentBlob {
+                layers.push(AbsentBlob {
                     digest,
                     size: layer.size,
                     media_type: media_type.unwrap_or_else(|| own_media_type(layer)),
@@ -52,7 +65,7 @@ pub(super) fn of(
             }
         }
     }
-    absent.into_iter().map(|blob| (blob.digest, blob)).collect()
+    Layers { layers, absent }
 }
 
 /// The media types that a manifest gives its layers.

@@ -7,6 +7,8 @@ mod image;
 use std::collections::{BTreeMap, HashMap};
 use std::rc::Rc;
 
+use absent::Layers;
+
 use crate::digest::Digest;
 use crate::error::{Error, Result};
 use crate::formats::docker::{schema1, v2s2};
@@ -38,6 +40,10 @@ pub(crate) struct Resolver<'a> {
     listed: &'a BTreeMap<Digest, AbsentBlob>,
     /// What the documents that are written so far refer to and is left out.
     pub absent: BTreeMap<Digest, AbsentBlob>,
+    /// Whether `layers` has all layers.
+    pub describes_all: bool,
+    /// What is to be said of a layer that a part of the output lacks.
+    pub layers: BTreeMap<Digest, AbsentBlob>,
 }
 
 /// A manifest or index of the output.
@@ -82,6 +88,8 @@ impl<'a> Resolver<'a> {
             written: vec![None; plan.nodes.len()],
             listed,
             absent: BTreeMap::new(),
+            describes_all: false,
+            layers: BTreeMap::new(),
         }
     }
 
@@ -174,8 +182,7 @@ impl<'a> Resolver<'a> {
         };
         let resolved = image::resolve(planned, self.outcomes, subject)?;
         let (document, image_id) = self.documents(&resolved)?;
-        let absent = absent::of(self, planned, &resolved, &document);
-        self.absent.extend(absent);
+        self.note_layers(absent::of(self, planned, &resolved, &document));
         let ResolvedConfig::Image {
             document: config,
             platform,
@@ -198,6 +205,15 @@ impl<'a> Resolver<'a> {
             },
             images: vec![image],
         })
+    }
+
+    fn note_layers(&mut self, Layers { layers, absent }: Layers) {
+        for layer in layers {
+            if absent.contains(&layer.digest) {
+                self.absent.insert(layer.digest, layer.clone());
+            }
+            self.layers.insert(layer.digest, layer);
+        }
     }
 
     /// Writes the manifest and what it is about, but for layers. Gives it with the image ID, if that is not the config's

@@ -57,6 +57,7 @@ mod schema2;
 mod signatures;
 mod terminal;
 mod usage;
+mod volumes;
 
 // Shared with other test programs, which use the rest.
 #[allow(dead_code)]
