@@ -160,6 +160,12 @@ fn lists_of_digests() {
             .succeeds();
         lacks(&sandbox, &out, known);
     }
+    sandbox.write("old.tar", &docker::save_one("app:0", known).tar());
+    let list = sandbox.run(&["inspect", "--digests", "old.tar"]);
+    sandbox.write("ocify", list.succeeds().stdout().as_bytes());
+    let args = ["app.tar", "--have", "ocify", "-o", "ocify-out"];
+    sandbox.convert(&args).succeeds();
+    lacks(&sandbox, "ocify-out", known);
     sandbox.write("empty", b"");
     sandbox
         .convert(&["app.tar", "--have", "empty", "-o", "out"])
