@@ -68,7 +68,7 @@ pub enum Error {
         found: String,
     },
     /// A file ends before the end of its content.
-    #[error("{what} is cut short: it ends at byte {found}, expected {needed}")]
+    #[error("{what} is truncated: it ends at byte {found}, expected {needed}")]
     Truncated {
         /// The file or member.
         what: String,
@@ -78,7 +78,7 @@ pub enum Error {
         found: u64,
     },
     /// The archive ends without the two zero blocks that end a tar.
-    #[error("the archive is cut short: it ends at byte {found} without an end-of-archive marker")]
+    #[error("the archive is truncated: it ends at byte {found} without an end-of-archive marker")]
     NoEndOfArchive {
         /// Length of the archive in bytes.
         found: u64,

@@ -94,7 +94,7 @@ macro_rules! codes {
 }
 
 codes! {
-    Error Stops ArchiveDamaged "archive-damaged" "The archive cannot be read to its end: it is cut short, a tar header is damaged, or a compressed stream is damaged. Everything before the damage is checked."
+    Error Stops ArchiveDamaged "archive-damaged" "The archive cannot be read to its end: it is truncated, a tar header is damaged, or a compressed stream is damaged. Everything before the damage is checked."
     Error Warns ArchiveAmbiguous "archive-ambiguous" "Known readers of tar disagree about the archive: Go (and so engines), GNU tar and Python do not see the same members or content."
     Error Stops NotAnImage "not-an-image" "The input does not contain a container image."
     Error Stops Unreadable "unreadable" "The operating system cannot read a file of the input."

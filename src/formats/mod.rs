@@ -304,6 +304,8 @@ fn read(name: String, opened: Opened, options: &ReadOptions) -> Input {
     }
     let mut read = Read::default();
     match detect(&files, manifest) {
+        // Without its end, an archive of any Docker looks like one of an old Docker.
+        Ok(Detected::DockerLegacy) if is_damaged && !files.has("repositories") => {}
         Ok(detected) => read = read_format(&mut reading, detected, options),
         // Many archives have their metadata at the end, which may be cut off.
         Err(_) if is_damaged => {}

@@ -151,7 +151,7 @@ fn archives_that_are_cut_or_damaged() {
     let whole = archive().tar();
     let length = whole.len();
     let last = format!(
-        "ocify: app.tar: the archive is cut short: it ends at byte {} without an end-of-archive marker\n{CUT}",
+        "ocify: app.tar: the archive is truncated: it ends at byte {} without an end-of-archive marker\n{CUT}",
         length - 1024
     );
     refuses(&whole[..length - 1024], &last);
@@ -159,7 +159,7 @@ fn archives_that_are_cut_or_damaged() {
     refuses(
         &whole[..2000],
         &format!(
-            "ocify: app.tar: {} is cut short: it ends at byte 2000, expected {}\n{CUT}",
+            "ocify: app.tar: {} is truncated: it ends at byte 2000, expected {}\n{CUT}",
             layer_name(&layers()[0]),
             1024 + layers()[0].tar.len(),
         ),

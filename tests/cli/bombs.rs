@@ -186,7 +186,7 @@ fn a_size_of_exbibytes_in_a_pax_record() {
     sandbox.write("app.tar", &bytes);
     let run = convert_within(&sandbox, 400 << 10, &["app.tar", "-o", "out"]);
     assert!(
-        run.stderr.contains("manifest.json is cut short"),
+        run.stderr.contains("manifest.json is truncated"),
         "{}",
         run.stderr
     );

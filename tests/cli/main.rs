@@ -56,6 +56,7 @@ mod schema1_output;
 mod schema2;
 mod signatures;
 mod terminal;
+mod truncated;
 mod usage;
 mod volumes;
 
