@@ -23,6 +23,7 @@ pub enum Digest {
 
 /// Why a string is not a [`Digest`].
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
 pub enum DigestError {
     /// There is no `algorithm:` in front.
     #[error("digest {0:?} lacks an algorithm")]

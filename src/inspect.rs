@@ -24,6 +24,7 @@ pub use runtime::RuntimeConfig;
 
 /// What [`inspect`] gives back.
 #[derive(Debug, Clone)]
+#[non_exhaustive]
 pub struct Inspection {
     /// The input as it was named.
     pub input: String,
@@ -43,6 +44,7 @@ pub struct Inspection {
 
 /// An image, index or artifact with its names.
 #[derive(Debug, Clone)]
+#[non_exhaustive]
 pub struct InspectedEntry {
     /// Its place in the input, from 0: what `@N` selects.
     pub position: usize,
@@ -74,6 +76,7 @@ pub enum InspectedNode {
 
 /// An image.
 #[derive(Debug, Clone)]
+#[non_exhaustive]
 pub struct InspectedImage {
     /// The manifest's media type, digest (of a schema 1 manifest that of its payload) and size; `None` when the input's
     /// format has none.
@@ -98,6 +101,7 @@ pub struct InspectedImage {
 
 /// An index.
 #[derive(Debug, Clone)]
+#[non_exhaustive]
 pub struct InspectedIndex {
     /// Its media type, digest and size.
     pub manifest: Descriptor,
@@ -107,6 +111,7 @@ pub struct InspectedIndex {
 
 /// A manifest that is no image's.
 #[derive(Debug, Clone)]
+#[non_exhaustive]
 pub struct InspectedArtifact {
     /// Its media type, digest and size.
     pub manifest: Descriptor,
@@ -124,6 +129,7 @@ pub struct InspectedArtifact {
 
 /// A layer of an image, or a blob of an artifact.
 #[derive(Debug, Clone)]
+#[non_exhaustive]
 pub struct InspectedLayer {
     /// Its media type; `None` when the input's format has no descriptors.
     pub media_type: Option<String>,

@@ -86,8 +86,8 @@ impl Default for Scratch {
 }
 
 fn read_options() -> ReadOptions {
-    ReadOptions {
-        ignore_signatures: true,
-        layer_bytes: LAYER_BYTES,
-    }
+    let mut options = ReadOptions::default();
+    options.ignore_signatures = true;
+    options.layer_bytes = LAYER_BYTES;
+    options
 }

@@ -3,8 +3,8 @@
 use std::io::{self, Write};
 
 use ocify::{
-    CacheOptions, Existing, Interrupt, ManifestFormat, Options, OutputKind, OutputOptions,
-    ReadOptions, Report, Selection, Target,
+    CacheOptions, Existing, Interrupt, ManifestFormat, Options, OutputKind, Report, Selection,
+    Target,
 };
 
 use super::args::{self, Check, Convert, Format, Missing, To};
@@ -81,20 +81,16 @@ fn options(args: &Convert) -> Options {
         Check::Blobs => ocify::Check::Blobs,
     };
     options.threads = args.threads.map(usize::from);
-    options.read = ReadOptions {
-        ignore_signatures: args.ignore_signatures,
-        layer_bytes: args.max_layer_size,
+    options.read.ignore_signatures = args.ignore_signatures;
+    options.read.layer_bytes = args.max_layer_size;
+    options.output.fsync = !args.no_fsync;
+    options.output.docker_manifest = !args.no_docker_manifest;
+    options.output.existing = match args.existing {
+        args::Existing { add: true, .. } => Existing::Add,
+        args::Existing { replace: true, .. } => Existing::Replace,
+        args::Existing { .. } => Existing::ByKind,
     };
-    options.output = OutputOptions {
-        fsync: !args.no_fsync,
-        docker_manifest: !args.no_docker_manifest,
-        existing: match args.existing {
-            args::Existing { add: true, .. } => Existing::Add,
-            args::Existing { replace: true, .. } => Existing::Replace,
-            args::Existing { .. } => Existing::ByKind,
-        },
-        volume_size: args.gap.volume_size,
-    };
+    options.output.volume_size = args.gap.volume_size;
     options.prune = args.existing.prune;
     options.digest_map.clone_from(&args.digest_map);
     options.keep_going = args.inputs.keep_going;

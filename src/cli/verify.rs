@@ -14,9 +14,8 @@ use super::report::{Many, finish};
 use super::{Failure, json};
 
 pub fn run(args: &Verify, interrupt: &Interrupt) -> Result<(), Failure> {
-    let options = VerifyOptions {
-        threads: args.threads.map(usize::from),
-    };
+    let mut options = VerifyOptions::default();
+    options.threads = args.threads.map(usize::from);
     let verify = |input: &PathBuf| {
         let display = Display::new(args.common.progress, args.common.quiet);
         ocify::verify(input, &options, &*display.tracker, interrupt)

@@ -15,6 +15,7 @@ pub(crate) use version::encoder_version;
 
 /// The compression of a stream of bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub enum Codec {
     /// Uncompressed.
     None,
@@ -74,6 +75,7 @@ impl fmt::Display for Codec {
 
 /// A codec for encoding layers, with its level.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub enum Encoding {
     /// Plain tar.
     None,
@@ -102,6 +104,7 @@ impl Encoding {
 
 /// How layers are compressed in the output.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
 pub enum Compression {
     /// gzip and zstd layers are kept, all others become gzip.
     #[default]
@@ -137,6 +140,7 @@ impl Compression {
 
 /// Why a string is not a [`Compression`].
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
 pub enum CompressionError {
     /// The word before the colon is not a codec.
     #[error("unknown compression {0:?}, expected keep, gzip, zstd or none")]

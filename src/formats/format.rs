@@ -6,6 +6,7 @@ use serde::{Serialize, Serializer};
 
 /// The formats of inputs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Format {
     /// `docker save` of 1.10 and later: manifest.json.
     DockerArchive,

@@ -79,6 +79,7 @@ pub(crate) struct Loose {
 
 /// Options for reading inputs.
 #[derive(Debug, Clone)]
+#[non_exhaustive]
 pub struct ReadOptions {
     /// Accept schema 1 manifests whose signatures do not verify.
     pub ignore_signatures: bool,

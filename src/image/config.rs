@@ -28,6 +28,7 @@ pub struct ConfigView {
 
 /// An entry of a config's history.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct HistoryEntry {
     /// The command.
     pub created_by: Option<String>,

@@ -14,6 +14,7 @@ use crate::digest::Digest;
 /// lost, so documents are copied as bytes or edited as JSON, never rebuilt from this type.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
+#[non_exhaustive]
 pub struct Descriptor {
     /// The media type of the blob. Empty where Docker leaves it out.
     #[serde(default)]

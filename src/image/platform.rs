@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 /// The platform of an image. <https://github.com/opencontainers/image-spec/blob/v1.1.1/image-index.md>
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub struct Platform {
     /// `amd64`, `arm64`, …, as Go names them.
     #[serde(default)]

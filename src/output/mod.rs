@@ -45,6 +45,7 @@ use crate::source::Content;
 
 /// How an output is made.
 #[derive(Debug, Clone)]
+#[non_exhaustive]
 pub struct OutputOptions {
     /// Whether all is on disk before it is published, so that a power failure cannot leave a damaged output.
     pub fsync: bool,

@@ -50,6 +50,7 @@ pub enum Target {
 /// Why a name is not one for an output.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{message}")]
+#[non_exhaustive]
 pub struct TargetError {
     message: String,
     /// What to do about it.

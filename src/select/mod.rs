@@ -28,6 +28,7 @@ use wanted::Wanted;
 
 /// What `--image` takes.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum ImageSelector {
     /// A name, as the input has it or fully qualified.
     Name(String),

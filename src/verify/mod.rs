@@ -20,6 +20,7 @@ use contents::Contents;
 
 /// Options for verification.
 #[derive(Debug, Clone, Default)]
+#[non_exhaustive]
 pub struct VerifyOptions {
     /// Number of threads. `None` for the number of cores.
     pub threads: Option<usize>,

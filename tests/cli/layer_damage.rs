@@ -10,9 +10,8 @@ use crate::support::layers::Layer;
 use crate::support::sandbox::Sandbox;
 
 fn verify(input: &Path, threads: usize) -> Vec<Finding> {
-    let options = VerifyOptions {
-        threads: Some(threads),
-    };
+    let mut options = VerifyOptions::default();
+    options.threads = Some(threads);
     let verification = ocify::verify(input, &options, &Silent, &Interrupt::new()).unwrap();
     verification.problems
 }

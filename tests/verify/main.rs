@@ -15,7 +15,8 @@ use ocify::{Interrupt, Silent, Verification, VerifyOptions};
 
 /// Verifies the input at `path`.
 fn verify(path: &Path) -> Verification {
-    let options = VerifyOptions { threads: Some(2) };
+    let mut options = VerifyOptions::default();
+    options.threads = Some(2);
     ocify::verify(path, &options, &Silent, &Interrupt::new()).unwrap()
 }
 

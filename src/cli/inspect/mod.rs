@@ -25,10 +25,8 @@ const WIDTH: usize = 80;
 const MIN_WIDTH: usize = 60;
 
 pub fn run(args: &Inspect, interrupt: &Interrupt) -> Result<(), Failure> {
-    let options = ReadOptions {
-        ignore_signatures: args.ignore_signatures,
-        ..ReadOptions::default()
-    };
+    let mut options = ReadOptions::default();
+    options.ignore_signatures = args.ignore_signatures;
     let open = |path: &PathBuf| {
         let display = Display::new(args.common.progress, args.common.quiet);
         let progress = &*display.tracker;
