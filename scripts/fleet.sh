@@ -1,0 +1,172 @@
+#!/usr/bin/env bash
+# Converts many archives with examples/slurm on a Slurm cluster of three nodes on this machine, kills a node in the middle, and
+# checks the layout.
+#
+# usage: scripts/fleet.sh [--short] [PROGRAM]
+#
+# 10,000 archives of 200 bases, 20 of them damaged; --short: 120 archives of 6 bases, 4 of them damaged. PROGRAM is
+# target/release/ocify by default. Needs root, and slurm-wlm and munge, which it installs. Runs daemons of its own on ports of its own.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+count=10000 bases=200 damaged=20 tasks=48
+if [ "${1:-}" = --short ]; then
+    shift
+    count=120 bases=6 damaged=4 tasks=6
+fi
+program=$(realpath "${1:-target/release/ocify}")
+fail() { echo "FAIL: $*" >&2; exit 1; }
+
+if ! command -v slurmctld >/dev/null || ! command -v munged >/dev/null || ! command -v jq >/dev/null; then
+    apt-get update -qq
+    DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends -o DPkg::Lock::Timeout=600 \
+        slurm-wlm munge jq </dev/null >/dev/null
+fi
+
+work=$(mktemp -d)
+chmod 755 "$work"
+daemons=()
+stop() {
+    for pid in "${daemons[@]}"; do kill -9 "$pid" 2>/dev/null || true; done
+    wait 2>/dev/null || true
+    if [ -n "${KEEP:-}" ]; then echo "kept: $work"; else rm -rf "$work"; fi
+}
+trap stop EXIT
+
+# until_true SECONDS COMMAND...
+until_true() {
+    local end=$((SECONDS + $1))
+    shift
+    until "$@" >/dev/null 2>&1; do
+        [ $SECONDS -lt $end ] || return 1
+        sleep 0.2
+    done
+}
+
+mkdir -p "$work"/{bin,munge,state,spool,log,shared}
+ln -s "$program" "$work/bin/ocify"
+export PATH=$work/bin:$PATH:/usr/sbin:/sbin SLURM_CONF=$work/slurm.conf OCIFY_CACHE=''
+host=$(hostname -s)
+head -c 1024 /dev/urandom >"$work/munge/key"
+chmod 600 "$work/munge/key"
+munged --foreground --force --key-file="$work/munge/key" --socket="$work/munge/socket" --pid-file="$work/munge/pid" \
+    --log-file="$work/munge/log" --seed-file="$work/munge/seed" 2>"$work/log/munged" &
+daemons+=($!)
+until_true 20 test -S "$work/munge/socket" || fail "munged: $(cat "$work/log/munged" "$work/munge/log")"
+
+cat >"$work/slurm.conf" <<CONF
+ClusterName=fleet
+SlurmctldHost=$host(127.0.0.1)
+SlurmctldPort=16817
+AuthType=auth/munge
+AuthInfo=socket=$work/munge/socket
+CryptoType=crypto/munge
+SlurmUser=root
+SlurmdUser=root
+StateSaveLocation=$work/state
+SlurmdSpoolDir=$work/spool/%n
+SlurmctldPidFile=$work/slurmctld.pid
+SlurmdPidFile=$work/slurmd-%n.pid
+SlurmctldLogFile=$work/log/slurmctld
+SlurmdLogFile=$work/log/slurmd-%n
+ProctrackType=proctrack/linuxproc
+TaskPlugin=task/none
+JobAcctGatherType=jobacct_gather/none
+SelectType=select/cons_tres
+SelectTypeParameters=CR_Core
+SlurmdParameters=config_overrides
+ReturnToService=2
+SlurmdTimeout=300
+SchedulerParameters=batch_sched_delay=0,sched_interval=2
+JobRequeue=1
+KillWait=2
+NodeName=n1 NodeHostname=$host NodeAddr=127.0.0.1 Port=17001 CPUs=1
+NodeName=n2 NodeHostname=$host NodeAddr=127.0.0.1 Port=17002 CPUs=1
+NodeName=n3 NodeHostname=$host NodeAddr=127.0.0.1 Port=17003 CPUs=1
+PartitionName=all Nodes=n[1-3] Default=YES MaxTime=INFINITE State=UP
+CONF
+start_node() {
+    mkdir -p "$work/spool/$1"
+    slurmd -D -N "$1" 2>>"$work/log/stderr-$1" &
+    node_pid=$!
+    daemons+=("$node_pid")
+    disown "$node_pid"
+}
+slurmctld -D 2>"$work/log/stderr-slurmctld" &
+daemons+=($!)
+for node in n1 n2 n3; do
+    start_node $node
+    [ $node != n2 ] || n2=$node_pid
+done
+all_idle() { [ "$(sinfo --noheader --Node --format=%t | grep -c idle)" -eq 3 ]; }
+until_true 60 all_idle || fail "the nodes do not start: $(sinfo 2>&1; tail -n 5 "$work"/log/*)"
+echo "ok: three nodes"
+
+python3 scripts/fleet_archives.py "$work/in" $count $bases $damaged
+archives=$(wc -l <"$work/in/list")
+bytes=$(du -sb "$work/in/archives" | cut -f 1)
+echo "ok: $archives archives, $((bytes >> 20)) MiB"
+
+layout=$work/shared/layout results=$work/shared/results
+begin=$(date +%s%N)
+last=$(examples/slurm/submit.sh "$work/in/list" "$layout" "$results" $tasks)
+
+# The first task that runs on n2 is stopped in its middle; then its node dies, and the task with it.
+victim=
+find_victim() {
+    local pid
+    for pid in $(pgrep -x ocify); do
+        if tr '\0' '\n' 2>/dev/null <"/proc/$pid/environ" | grep -qx 'SLURMD_NODENAME=n2' &&
+            grep -qz -- "^$layout\$" "/proc/$pid/cmdline" && kill -STOP "$pid" 2>/dev/null; then
+            victim=$pid
+            return
+        fi
+    done
+    return 1
+}
+end=$((SECONDS + 120))
+until find_victim; do [ $SECONDS -lt $end ] || fail "no task runs on n2: $(squeue 2>&1; tail -n 3 "$results"/*.log)"; done
+shard=$(tr '\0' '\n' <"/proc/$victim/cmdline" | grep -A 1 -x -- --shard | tail -n 1)
+mapfile -t steps < <(pgrep -f 'slurmstepd' | while read -r pid; do
+    tr '\0' '\n' 2>/dev/null <"/proc/$pid/environ" | grep -qx 'SLURMD_NODENAME=n2' && echo "$pid"; done || true)
+parent=$(ps -o ppid= -p "$victim" | tr -d ' ')
+kill -9 "$n2" "$victim" "$parent" "${steps[@]}" 2>/dev/null || true
+scontrol update nodename=n2 state=down reason=killed
+echo "ok: killed node n2 with its task $shard"
+start_node n2
+until_true 60 scontrol update nodename=n2 state=resume || true
+
+# Slurm lets a task wait for two minutes before it runs again, in case the node is not well.
+hurry() {
+    squeue --noheader --states=PENDING --array --format='%i %r' | awk '$2 == "BeginTime" { print $1 }' |
+        while read -r job; do scontrol update "jobid=$job" starttime=now; done
+}
+finished() {
+    hurry || true
+    [ -z "$(squeue --noheader --jobs="$last" 2>/dev/null)" ]
+}
+until_true 7200 finished || fail "the jobs do not end: $(squeue)"
+nanoseconds=$(($(date +%s%N) - begin))
+
+[ -s "$results/finish.log" ] || fail "the last job has not run"
+[ "$(ls "$results"/report-*.json | wc -l)" -eq $tasks ] || fail "a task has not ended: $(ls "$results")"
+"$program" verify "$layout" >"$work/verify" || fail "verify: $(cat "$work/verify")"
+left=$(find "$layout" -name '.ocify-*' -o -name '*.new' | head)
+[ -z "$left" ] || fail "staged files are left: $left"
+
+grep -vxFf "$work/in/damaged" "$work/in/list" >"$work/in/good"
+"$program" convert -T "$work/in/good" -o "$work/one" --digest-map "$work/one.csv" -q
+cmp "$work/one/index.json" "$layout/index.json" || fail "index.json is not that of one run"
+diff -r "$work/one/blobs" "$layout/blobs" >/dev/null || fail "the blobs are not those of one run"
+echo "ok: the layout is byte for byte that of one run, and verify is clean"
+names() { tail -n +2 "$1" | cut -d , -f 1 | sort -u; }
+[ "$(names "$results/map.csv")" = "$(names "$work/one.csv")" ] || fail "the joined digest map has other names"
+[ "$(wc -l <"$results/failed.txt")" -eq $damaged ] || fail "expected $damaged failures: $(cat "$results/failed.txt")"
+while read -r path; do
+    grep -qF "$path: " "$results/failed.txt" || fail "$path is damaged and not named"
+done <"$work/in/damaged"
+echo "ok: the digest map has $(names "$results/map.csv" | wc -l) names, and the $damaged damaged archives are named with their reasons"
+python3 -c '
+import sys
+archives, size, time = map(int, sys.argv[1:])
+print(f"{archives} archives, {size / 1e6:.0f} MB in {time / 1e9:.1f} s: {archives * 1e9 / time:.1f} archives/s, {size * 1e3 / time:.1f} MB/s")
+' "$archives" "$bytes" "$nanoseconds"
