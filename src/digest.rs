@@ -25,13 +25,13 @@ pub enum Digest {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum DigestError {
-    /// There is no `algorithm:` in front.
+    /// The algorithm is missing.
     #[error("digest {0:?} lacks an algorithm")]
     NoAlgorithm(String),
     /// The algorithm is neither sha256 nor sha512.
     #[error("the algorithm of digest {0:?} is not supported, expected sha256 or sha512")]
     UnknownAlgorithm(String),
-    /// The part behind the colon is not lower-case hex of the right length.
+    /// The part after the colon is not lower-case hex of the right length.
     #[error("digest {digest:?} is malformed, expected {expected} lower-case hex digits")]
     BadHex {
         /// The whole string.
@@ -48,7 +48,7 @@ impl Digest {
         Digest::Sha256(Sha256::digest(bytes).into())
     }
 
-    /// The digest of `bytes` by the algorithm of `self`, to compare with `self`.
+    /// The digest of `bytes` by the algorithm of `self`.
     #[must_use]
     pub fn same_algorithm(&self, bytes: &[u8]) -> Digest {
         let mut hasher = self.hasher();
@@ -88,19 +88,19 @@ impl Digest {
             .collect()
     }
 
-    /// Where a layout keeps the blob: `blobs/<algorithm>/<hex>`.
+    /// The path of the blob in a layout: `blobs/<algorithm>/<hex>`.
     #[must_use]
     pub fn blob_path(&self) -> String {
         format!("blobs/{}/{}", self.algorithm(), self.hex())
     }
 
-    /// The first twelve hex digits, to name an image that has no name.
+    /// The first twelve hex digits.
     #[must_use]
     pub fn short(&self) -> String {
         self.hex()[..12].to_owned()
     }
 
-    /// A digest from 64 lower-case hex digits without an algorithm, as file names have it.
+    /// A digest from 64 lower-case hex digits without an algorithm, as in file names.
     #[must_use]
     pub fn from_sha256_hex(hex: &str) -> Option<Digest> {
         Some(Digest::Sha256(decode_hex::<32>(hex)?))
@@ -179,7 +179,7 @@ impl fmt::Display for DiffId {
     }
 }
 
-/// A digest in the making.
+/// Computes a digest.
 pub enum Hasher {
     /// SHA-256.
     Sha256(Sha256),

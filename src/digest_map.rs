@@ -1,4 +1,4 @@
-//! The digest map: what each image's digests were and what they became, for those who pinned them.
+//! The digest map: the old and new digests of each image, for users who pin digests.
 
 use std::path::PathBuf;
 
@@ -12,10 +12,10 @@ use crate::output::Target;
 use crate::report::{EntryReport, ImageReport, LayerReport};
 use crate::side_document::{self, SideDocument};
 
-/// What it is called in messages.
+/// Its name in messages.
 const WHAT: &str = "digest map";
 
-/// The columns of the CSV form. Their order stays; new ones are added at the end.
+/// The columns of the CSV form. Their order never changes. New columns are added at the end.
 const COLUMNS: [&str; 14] = [
     "name",
     "input",
@@ -33,7 +33,7 @@ const COLUMNS: [&str; 14] = [
     "layers",
 ];
 
-/// Where the digest map is written, and in which form.
+/// Path and form of a digest map.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DigestMap {
     path: PathBuf,
@@ -46,7 +46,7 @@ enum Form {
     Json,
 }
 
-/// Why a path is no place for a digest map.
+/// Why a path is refused for a digest map.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{} does not end with .csv or .json", .0.display())]
 pub struct DigestMapError(PathBuf);
@@ -57,7 +57,7 @@ impl DigestMap {
     /// # Errors
     /// Any other ending.
     pub fn new(path: PathBuf) -> Result<DigestMap, DigestMapError> {
-        // What cannot be spelt has no ending either.
+        // A name that is not UTF-8 has no extension.
         let extension = path.to_str().and_then(|_| path.extension());
         let form = match extension.and_then(|extension| extension.to_str()) {
             Some("csv") => Form::Csv,
@@ -67,7 +67,7 @@ impl DigestMap {
         Ok(DigestMap { path, form })
     }
 
-    /// Refuses a map that would replace an input or a document of one, or that would be put into the output.
+    /// Refuses a map that would replace an input or a document of one, or that would be inside the output.
     pub(crate) fn refuse_inside(&self, inputs: &[PathBuf], target: &Target) -> Result<()> {
         side_document::refuse_inside(WHAT, &self.path, inputs, target)
     }
@@ -87,7 +87,7 @@ pub(crate) struct StagedMap<'a> {
 }
 
 impl<'a> StagedMap<'a> {
-    /// Fails where the map could not be written in the end.
+    /// Stages the map. Fails if it cannot be written.
     pub fn new(map: &'a DigestMap, fsync: bool, interrupt: &Interrupt) -> Result<StagedMap<'a>> {
         let file = SideDocument::stage(WHAT, &map.path, fsync, interrupt)?;
         Ok(StagedMap { map, file })
@@ -97,20 +97,20 @@ impl<'a> StagedMap<'a> {
         self.file.write(self.map.content(entries).as_bytes())
     }
 
-    /// Puts the map in its place once the output is in its own.
+    /// Publishes the map after the output.
     pub fn publish(self) -> Result<()> {
         self.file.publish()
     }
 }
 
-/// What an image's manifest was: the digest if it was of this media type.
+/// The digest of the manifest in the input, if it had this media type.
 fn old_manifest(image: &ImageReport, wanted: &str) -> Option<Digest> {
     let fits = image.old_media_type.as_deref() == Some(wanted);
     image.old_manifest.filter(|_| fits)
 }
 
-/// A line for each name of each image; an image without a name has one too. As in RFC 4180, but with plain line feeds,
-/// since all that reads CSV takes them and a carriage return would stick to the last column in a shell's hands.
+/// One line for each name of each image, and one for an image without a name. As in RFC 4180, but with plain line feeds, which
+/// all readers of CSV accept, and which do not leave carriage returns in shell scripts.
 fn csv(entries: &[EntryReport]) -> String {
     let mut lines = vec![COLUMNS.join(",")];
     for entry in entries {
@@ -153,7 +153,7 @@ fn row(name: &str, input: &str, image: &ImageReport) -> String {
     fields.join(",")
 }
 
-/// `old=new`. A layer that had no digest of its own, as in most archives, is known by its `diff_id`.
+/// `old=new`. For a layer without a digest, as in most archives, `old` is its `diff_id`.
 fn pair(layer: &LayerReport) -> String {
     let old = layer.old_digest.or(layer.diff_id.map(|diff_id| diff_id.0));
     let digest =
@@ -161,8 +161,8 @@ fn pair(layer: &LayerReport) -> String {
     format!("{}={}", digest(old), digest(layer.digest))
 }
 
-/// A field that the input has a say in. No name of an image begins like a formula, but nothing keeps an annotation from
-/// it, and a spreadsheet would compute it (<https://owasp.org/www-community/attacks/CSV_Injection>).
+/// A field with text from the input. An annotation may begin like a formula, which a spreadsheet would compute
+/// (<https://owasp.org/www-community/attacks/CSV_Injection>).
 fn text(text: &str) -> String {
     let guard = if text.starts_with(['=', '+', '-', '@', '\t', '\r']) {
         "'"
@@ -214,7 +214,7 @@ fn json_layer(layer: &LayerReport) -> Value {
     json!({
         "diffId": layer.diff_id,
         "old": { "digest": layer.old_digest, "size": layer.old_size },
-        // Absent for a foreign layer that is not here.
+        // Null for a missing foreign layer.
         "new": layer.digest.map(|digest| json!({ "digest": digest, "size": layer.size })),
     })
 }

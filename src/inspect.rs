@@ -1,4 +1,4 @@
-//! What an input holds, told from its metadata. Of a layer nothing is read but the bytes that tell its codec.
+//! Inspection: shows the content of an input from its metadata. Only the first bytes of layers are read, to detect the codec.
 
 mod digests;
 mod raw;
@@ -22,23 +22,23 @@ pub use digests::digests;
 pub use raw::{raw_config, raw_manifest};
 pub use runtime::RuntimeConfig;
 
-/// What [`inspect`] gives back.
+/// The result of [`inspect`].
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct Inspection {
-    /// The input as it was named.
+    /// The input as the user named it.
     pub input: String,
     /// What it is.
     pub format: Option<Format>,
-    /// How many images are selected. One that several names or indexes lead to counts once.
+    /// The number of selected images, without duplicates.
     pub images: usize,
-    /// The selected images, indexes and artifacts, in its own order.
+    /// The selected images, indexes and artifacts, in the order of the input.
     pub entries: Vec<InspectedEntry>,
     /// Files with detached signatures.
     pub signatures: Vec<String>,
-    /// What is wrong with the metadata, and stops a conversion.
+    /// Problems of the metadata that stop a conversion.
     pub errors: Vec<Finding>,
-    /// What else is worth knowing of it.
+    /// Other problems of the metadata.
     pub warnings: Vec<Finding>,
 }
 
@@ -46,30 +46,30 @@ pub struct Inspection {
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct InspectedEntry {
-    /// Its place in the input, from 0: what `@N` selects.
+    /// Position in the input, from 0, which `@N` selects.
     pub position: usize,
     /// Empty for an image without a name.
     pub names: Vec<String>,
-    /// The thing itself.
+    /// The image, index or artifact.
     pub node: InspectedNode,
 }
 
-/// What a descriptor points to.
+/// The node that a descriptor refers to.
 #[derive(Debug, Clone)]
 pub enum InspectedNode {
     /// An image.
     Image(Box<InspectedImage>),
-    /// Several, for platforms or with attestations.
+    /// Several images for different platforms, or with attestations.
     Index(InspectedIndex),
-    /// A manifest of something else.
+    /// The manifest of an artifact.
     Artifact(Box<InspectedArtifact>),
-    /// A blob of an unknown media type.
+    /// A blob with an unknown media type.
     Blob(Descriptor),
-    /// Not in the input, or not all of it.
+    /// Missing from the input, or incomplete.
     Absent {
         /// As it was read.
         descriptor: Descriptor,
-        /// The first blob that is not there.
+        /// The first missing blob.
         missing: String,
     },
 }
@@ -78,14 +78,14 @@ pub enum InspectedNode {
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct InspectedImage {
-    /// The manifest's media type, digest (of a schema 1 manifest that of its payload) and size; `None` when the input's
-    /// format has none.
+    /// Media type, digest and size of the manifest. The digest of a schema 1 manifest is that of its payload. `None` if the
+    /// format of the input has no manifests.
     pub manifest: Option<Descriptor>,
-    /// The digest of the config; `None` when the config is made only by a conversion.
+    /// The digest of the config. `None` if only a conversion creates the config.
     pub image_id: Option<Digest>,
     /// From the config.
     pub platform: Option<Platform>,
-    /// When the image was made, RFC 3339.
+    /// The creation time (RFC 3339).
     pub created: Option<String>,
     /// What a container of it runs.
     pub runtime: RuntimeConfig,
@@ -95,7 +95,7 @@ pub struct InspectedImage {
     pub own_size: u64,
     /// The size of the other layers.
     pub shared_size: u64,
-    /// The manifest that it is about.
+    /// The subject.
     pub subject: Option<Digest>,
 }
 
@@ -103,27 +103,27 @@ pub struct InspectedImage {
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct InspectedIndex {
-    /// Its media type, digest and size.
+    /// Media type, digest and size.
     pub manifest: Descriptor,
-    /// Its descriptors, each with what it points to.
+    /// The descriptors, each with its node.
     pub children: Vec<(Descriptor, InspectedNode)>,
 }
 
-/// A manifest that is no image's.
+/// An artifact.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct InspectedArtifact {
-    /// Its media type, digest and size.
+    /// Media type, digest and size.
     pub manifest: Descriptor,
-    /// What kind of artifact it is: `artifactType`, else its config's media type.
+    /// The type of the artifact: `artifactType`, or the media type of its config.
     pub artifact_type: String,
-    /// Whether it is a signature, an attestation or a bill of materials as cosign stores them.
+    /// Whether it is a signature.
     pub is_signature: bool,
-    /// Of an attestation: the digest of the manifest that it is about, as its descriptor has it.
+    /// The digest of the subject of an attestation, from its descriptor.
     pub attests: Option<String>,
-    /// The manifest that it is about.
+    /// The subject.
     pub subject: Option<Digest>,
-    /// What it holds.
+    /// The blobs of the artifact.
     pub layers: Vec<InspectedLayer>,
 }
 
@@ -131,26 +131,26 @@ pub struct InspectedArtifact {
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct InspectedLayer {
-    /// Its media type; `None` when the input's format has no descriptors.
+    /// The media type. `None` if the format of the input has no descriptors.
     pub media_type: Option<String>,
-    /// The digest of the blob, where the input names it by one.
+    /// The digest of the blob, if the input has it.
     pub digest: Option<Digest>,
     /// Of the blob, in bytes.
     pub size: u64,
-    /// By the first bytes; `None` when it is not here or no file system.
+    /// The codec, detected from the first bytes. `None` if the blob is missing or not a file system layer.
     pub codec: Option<Codec>,
-    /// Whether it is in the input.
+    /// Whether the input has the blob.
     pub present: bool,
-    /// The digest of the uncompressed layer; `None` until a conversion when there is no config yet.
+    /// The digest of the uncompressed layer. `None` if there is no config.
     pub diff_id: Option<DiffId>,
-    /// The command that made it.
+    /// The command that created the layer.
     pub created_by: Option<String>,
 }
 
 /// What is in an input, as far as it is selected.
 ///
 /// # Errors
-/// [`Error::NoSuchImage`]; an I/O error; what is wrong with an input in which nothing could be found.
+/// [`Error::NoSuchImage`]; I/O errors; the problem of an input without readable images.
 pub fn inspect(input: &Input, selection: &Selection) -> Result<Inspection> {
     if input.entries.is_empty() {
         input.warnings(|_, _| true)?;
@@ -194,7 +194,7 @@ pub fn inspect(input: &Input, selection: &Selection) -> Result<Inspection> {
     })
 }
 
-/// Whether an inspection shows it anyway.
+/// Whether the result shows the finding in another way.
 fn is_shown(code: Code) -> bool {
     matches!(
         code,
@@ -213,7 +213,7 @@ fn place(input: &Input) -> Place {
     Place::input(input.name.clone())
 }
 
-/// `descriptor` is the one that led here.
+/// `descriptor` refers to the node.
 fn node(node: &Node, descriptor: Option<&Descriptor>) -> Result<InspectedNode> {
     Ok(match node {
         Node::Manifest(manifest) => self::manifest(manifest, descriptor)?,
@@ -267,7 +267,7 @@ fn image(manifest: &Manifest, view: &ConfigView) -> Result<InspectedImage> {
     let document = manifest.document.as_ref().map(Document::descriptor);
     let history = view.history.as_slice();
     let made: Vec<&HistoryEntry> = history.iter().filter(|entry| !entry.empty_layer).collect();
-    // Otherwise nothing says which line is whose.
+    // Otherwise the entries cannot be assigned to layers.
     let fits = made.len() == manifest.layers.len();
     let layers = manifest.layers.iter().enumerate().map(|(number, layer)| {
         let line = made.get(number).filter(|_| fits);
@@ -336,7 +336,7 @@ fn inspected_layer(layer: &Layer, created_by: Option<String>) -> Result<Inspecte
     })
 }
 
-/// Whether a layer is a signature. Attestations and bills of materials are artifacts like others.
+/// Whether a layer is a signature. Attestations and bills of materials are not.
 fn is_signature(layer: &Layer) -> bool {
     let prefixes = [
         "application/vnd.dev.cosign.",

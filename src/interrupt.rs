@@ -7,14 +7,14 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use crate::error::{Error, Result};
 use crate::mutex::lock;
 
-/// A request to stop, shared between a conversion and whoever may want to stop it.
+/// A request to stop, shared between a conversion and its caller.
 #[derive(Debug, Clone, Default)]
 pub struct Interrupt {
     requested: Arc<AtomicBool>,
     staged: Arc<Mutex<AllStaged>>,
-    /// Whether stopping at once, without the conversion's help, would leave nothing behind.
+    /// Whether the process can end at once without leaving staged files.
     nothing_staged: Arc<AtomicBool>,
-    /// Held while an output is put in its place.
+    /// Held while an output is published.
     publishing: Arc<Mutex<()>>,
 }
 
@@ -22,7 +22,7 @@ pub struct Interrupt {
 #[derive(Default)]
 struct AllStaged {
     next: u64,
-    /// How each of it is removed, where it is there already.
+    /// How to remove each staged file that already exists.
     removals: BTreeMap<u64, Option<Removal>>,
 }
 
@@ -43,7 +43,7 @@ impl Interrupt {
         interrupt
     }
 
-    /// Asks the conversion to stop: it removes what it has staged and fails with [`Error::Interrupted`].
+    /// Asks the conversion to stop. It removes staged files and fails with [`Error::Interrupted`].
     pub fn request(&self) {
         self.requested.store(true, Ordering::SeqCst);
     }
@@ -54,17 +54,17 @@ impl Interrupt {
         self.requested.clone()
     }
 
-    /// True while the process can be ended at once: there is nothing staged that would stay behind.
+    /// True while the process can end at once, because nothing is staged.
     #[must_use]
     pub fn nothing_staged(&self) -> Arc<AtomicBool> {
         self.nothing_staged.clone()
     }
 
-    /// Removes all that is staged in the conversion's place, which may be in the middle of something that takes long, and
-    /// then calls `end`, which ends the process. An output that is being put in its place gets there first.
+    /// Removes everything staged on behalf of the conversion, which may be busy, and then calls `end`, which ends the process.
+    /// An output that is being published is completed first.
     pub fn abandon(&self, end: impl FnOnce()) {
         let publishing = lock(&self.publishing);
-        // Nothing is staged any more from here on, nor given up by those that staged it.
+        // From here on nothing is staged, and nothing staged is dropped.
         let staged = lock(&self.staged);
         for remove in staged.removals.values().flatten() {
             remove();
@@ -73,7 +73,7 @@ impl Interrupt {
         drop((staged, publishing));
     }
 
-    /// For as long as what this gives lives, several steps belong together, all of which are to be done.
+    /// Until the result is dropped, several steps are completed together.
     ///
     /// # Errors
     /// After a request to stop.
@@ -83,13 +83,13 @@ impl Interrupt {
         Ok(publishing)
     }
 
-    /// Something is about to be staged, and is for as long as what this gives lives.
+    /// Counts something that is about to be staged, until the result is dropped.
     pub(crate) fn count_staged(&self) -> StagedCount {
         let mut staged = lock(&self.staged);
         let number = staged.next;
         staged.next += 1;
         staged.removals.insert(number, None);
-        // Under the lock, or a thread that comes late would overwrite what another has found since.
+        // Under the lock, so that a late thread does not overwrite a newer value.
         self.nothing_staged.store(false, Ordering::SeqCst);
         StagedCount {
             interrupt: self.clone(),
@@ -109,14 +109,14 @@ impl Interrupt {
     }
 }
 
-/// Something is staged for as long as this lives.
+/// Counts something staged until it is dropped.
 pub(crate) struct StagedCount {
     interrupt: Interrupt,
     number: u64,
 }
 
 impl StagedCount {
-    /// Tells how it is removed, now that it is there. The removal may be called while other threads use what is staged.
+    /// Sets the function that removes it. The function may be called while other threads use the staged file.
     pub fn remove_with(&self, removal: impl Fn() + Send + 'static) {
         let mut staged = lock(&self.interrupt.staged);
         staged.removals.insert(self.number, Some(Box::new(removal)));
@@ -142,7 +142,7 @@ mod tests {
 
     use super::*;
 
-    /// One thread unstages what it has while another stages something.
+    /// One thread removes its staged file while another stages one.
     #[test]
     fn what_is_staged_is_never_taken_for_nothing() {
         const ROUNDS: usize = 20_000;

@@ -1,8 +1,8 @@
 //! Container images on disk (`docker save` archives, OCI image layouts, schema 1 folders) to an OCI image layout, without a
 //! network.
 //!
-//! [`convert()`] reads inputs, checks and recompresses their layers, and writes a layout, folder or tar, that appears whole or
-//! not at all. [`inspect()`] says what an input contains, [`verify()`] reads all of it and reports each problem, [`prune()`]
+//! [`convert()`] reads inputs, checks and recompresses their layers, and writes a layout, folder or tar, that appears complete
+//! or not at all. [`inspect()`] says what an input contains, [`verify()`] reads all of it and reports each problem, [`prune()`]
 //! removes the blobs of a layout that nothing refers to. What is wrong with an input is a [`Finding`] with a stable [`Code`].
 //!
 //! ```

@@ -1,50 +1,50 @@
-//! How far a run is, for whoever wants to show it.
+//! The progress of a run.
 
-/// Is told how far the layers are. Called from several threads.
+/// Receives progress. Its functions are called from several threads.
 pub trait Progress: Sync {
-    /// Something begins that is not about layers. It lasts until the next call of this or of [`Progress::total`].
+    /// A step other than layers starts. It lasts until the next call of this function or of [`Progress::total`].
     fn step(&self, _step: &Step<'_>) {}
-    /// How many bytes of the step are done in all.
+    /// The step has processed this many bytes in total.
     fn reached(&self, _bytes: u64) {}
-    /// The layers to come: how many, and how many bytes of input they are in all. Told again when all begins anew,
-    /// because something was wrong with the cache or with an input.
+    /// The number of layers and their total number of input bytes. Called again if the run restarts because of a damaged cache
+    /// or input.
     fn total(&self, _layers: usize, _bytes: u64) {}
-    /// Layer `number` of `bytes` is begun.
+    /// Layer `number` with `bytes` bytes starts.
     fn start(&self, _number: usize, _bytes: u64) {}
-    /// `bytes` more of it are done: decoded and, where that is asked for, encoded.
+    /// `bytes` more bytes of layer `number` have been decoded and, if required, encoded.
     fn advance(&self, _number: usize, _bytes: u64) {}
-    /// It is done.
+    /// Layer `number` is finished.
     fn finish(&self, _number: usize) {}
 }
 
-/// What may take long besides layers.
+/// A step that may take long.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Step<'a> {
-    /// A compressed input, or one that comes by a pipe, is read to its end.
+    /// A compressed input, or one from a pipe, is read completely.
     Read {
-        /// The input as it was named.
+        /// The input as the user named it.
         input: &'a str,
-        /// How many bytes there are to be read, where that is known.
+        /// The number of bytes to read, if known.
         bytes: Option<u64>,
     },
     /// The headers of an archive are read.
     Index {
-        /// The input as it was named.
+        /// The input as the user named it.
         input: &'a str,
-        /// How long the archive is.
+        /// The length of the archive.
         bytes: u64,
     },
-    /// The finished tar of this many bytes is compressed.
+    /// The finished tar is compressed.
     Compress {
-        /// How many bytes it has.
+        /// The size of the tar in bytes.
         bytes: u64,
     },
-    /// The output is completed and put in its place.
+    /// The output is completed and published.
     Publish,
 }
 
-/// Shows nothing.
+/// Ignores progress.
 pub struct Silent;
 
 impl Progress for Silent {}

@@ -1,4 +1,4 @@
-//! The whole story of removing from a layout what nothing refers to.
+//! Pruning: removes unreferenced blobs from a layout.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -16,7 +16,7 @@ use crate::interrupt::Interrupt;
 use crate::limits;
 use crate::output;
 
-/// How a layout is pruned.
+/// Options for pruning.
 #[derive(Debug, Clone, Copy, Default)]
 #[non_exhaustive]
 pub struct PruneOptions {
@@ -24,29 +24,28 @@ pub struct PruneOptions {
     pub dry_run: bool,
 }
 
-/// What was removed, or would be.
+/// The removed blobs, or those that would be removed.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Pruned {
-    /// How many blobs.
+    /// Number of blobs.
     pub blobs: usize,
-    /// Size of these in bytes.
+    /// Size of the blobs in bytes.
     pub size: u64,
 }
 
 const INDEX: &str = "index.json";
 const BLOBS: &str = "blobs";
-/// What `docker save` puts beside a layout refers to blobs too.
+/// Files of `docker save` next to a layout, which refer to blobs too.
 const DOCKER_MANIFEST: &str = "manifest.json";
 
-/// Removes the blobs of a layout that neither index.json nor anything below it refers to, and what runs that were killed
-/// left behind.
+/// Removes the blobs of a layout that neither index.json nor the documents below it refer to, and the remains of killed runs.
 ///
-/// Conversions into the same layout may run meanwhile: they put blobs in their places only while they hold the layout's
-/// lock. Other programs do not, and must not write to it.
+/// Conversions into the same layout may run at the same time, because they publish blobs under the lock of the layout. Other
+/// programs do not lock it, and must not write to it.
 ///
 /// # Errors
-/// [`Error::CannotPrune`] where something cannot be read that may refer to other blobs. Nothing is removed then.
+/// [`Error::CannotPrune`] if a document that may refer to other blobs cannot be read. Nothing is removed then.
 pub fn prune(path: &Path, options: PruneOptions, interrupt: &Interrupt) -> Result<Pruned> {
     pruned(path, options, interrupt).at(|| Place::input(path.display().to_string()))
 }
@@ -118,7 +117,7 @@ fn remove_others(
         };
         for (name, kind) in folder.names()? {
             interrupt.check()?;
-            // What is not a blob is somebody else's.
+            // Other files do not belong to the layout.
             let digest = format!("{algorithm}:{name}").parse::<Digest>();
             if kind != FileType::RegularFile || digest.map_or(true, |digest| kept.contains(&digest))
             {
@@ -136,18 +135,18 @@ fn remove_others(
     Ok(pruned)
 }
 
-/// What the documents of a layout refer to. Every digest in a document counts, whatever the field: too much is kept
-/// rather than too little.
+/// The blobs that the documents of a layout refer to. Digests in any field count, so that rather too much is kept than too
+/// little.
 struct References<'a> {
     blobs: &'a Dir,
     found: BTreeSet<Digest>,
-    /// What has been found but not looked into, and whether it must be a manifest or index.
+    /// Blobs that were found but not read, and whether they must be manifests or indexes.
     unread: Vec<(Digest, bool)>,
 }
 
 impl References<'_> {
     fn follow(&mut self, interrupt: &Interrupt) -> Result<()> {
-        // By its descriptor, a blob may be a manifest in one place only.
+        // Only one of several descriptors may have the media type of a manifest.
         let mut required = BTreeSet::new();
         let mut seen = BTreeSet::new();
         while let Some((digest, is_required)) = self.unread.pop() {
@@ -160,7 +159,7 @@ impl References<'_> {
         Ok(())
     }
 
-    /// Reads a blob if it is a manifest or index. One that is missing refers to nothing.
+    /// Reads a blob if it is a manifest or index. A missing blob has no references.
     fn look_into(&mut self, digest: &Digest, is_required: bool) -> Result<()> {
         let file = digest.blob_path();
         let cannot = |reason: &str| Error::CannotPrune {
@@ -206,7 +205,7 @@ impl References<'_> {
             reason: error.to_string(),
         })?;
         self.search(&value);
-        // Of a key that is there twice, the value has the last one only.
+        // The parsed value has only the last of repeated keys.
         for (start, _) in bytes.iter().enumerate().filter(|(_, byte)| **byte == b's') {
             for length in ["sha256:".len() + 64, "sha512:".len() + 128] {
                 let text = bytes.get(start..start + length);
@@ -219,7 +218,7 @@ impl References<'_> {
         Ok(())
     }
 
-    /// The depth is at most [`limits::JSON_DEPTH`], since the parser refuses more.
+    /// The depth is at most [`limits::JSON_DEPTH`], because the parser refuses more.
     fn search(&mut self, value: &Value) {
         match value {
             Value::String(text) => {
@@ -252,8 +251,8 @@ impl References<'_> {
     }
 }
 
-/// Whether a document looks like a manifest or index, whatever its media type. A config does not: the `diff_ids` in it are
-/// digests too, but of no blobs.
+/// Whether a document looks like a manifest or index, whatever its media type. A config does not, because its `diff_ids` are
+/// not digests of blobs.
 fn is_manifest(bytes: &[u8]) -> bool {
     let Ok(Value::Object(fields)) = serde_json::from_slice(bytes) else {
         return false;

@@ -1,7 +1,7 @@
 //! The digests that images have in schema 2 after `skopeo copy --format v2s2`.
 //!
-//! skopeo copies blobs as they are into a folder, and gzip blobs into a registry; plain ones it compresses on the way
-//! into a registry, which changes the digest to one that only skopeo can tell.
+//! skopeo copies blobs unchanged to a folder, and gzip blobs to a registry. It compresses plain blobs for a registry, with a
+//! digest that cannot be predicted.
 
 use serde::Deserialize;
 
@@ -17,8 +17,7 @@ use crate::image::{
 };
 use crate::report::LayerReport;
 
-/// Of an image as it was read: from its own manifest, not from the manifest of the output. `layers` are those of
-/// `manifest`.
+/// The digest for an image of the input, computed from its own manifest. `layers` are those of `manifest`.
 pub(crate) fn of_input(manifest: &Manifest, layers: &[LayerReport]) -> Option<Digest> {
     if let Some(schema1) = &manifest.known_as.schema1 {
         let Config::V1 {
@@ -38,7 +37,7 @@ pub(crate) fn of_input(manifest: &Manifest, layers: &[LayerReport]) -> Option<Di
     }
 }
 
-/// Of an image in the output.
+/// The digest for an image of the output.
 pub(crate) fn of_output(image: &ResolvedImage) -> Option<Digest> {
     let ResolvedConfig::Image { document, .. } = &image.config else {
         return None;
@@ -81,7 +80,7 @@ fn oci_layer(descriptor: Descriptor) -> Option<Schema2Descriptor> {
     })
 }
 
-/// skopeo goes by `throwaway` alone: what is empty and does not say so becomes a layer.
+/// skopeo only looks at `throwaway`: an empty layer without it becomes a layer.
 fn of_schema1(
     document: &Schema1Document,
     metadata: &[V1Layer],

@@ -9,7 +9,7 @@ use crate::fs::StagedDocument;
 use crate::interrupt::Interrupt;
 use crate::output::Target;
 
-/// A document about an output. It is staged next to its place from the start, and published after the output.
+/// A document about an output. It is staged in its folder from the start, and published after the output.
 pub struct SideDocument {
     what: &'static str,
     path: PathBuf,
@@ -20,7 +20,8 @@ impl SideDocument {
     /// Stages a document: `what` is its name in messages, such as "report".
     ///
     /// # Errors
-    /// A path inside the output, or one that would replace an input or a document of one; a folder that cannot be written.
+    /// A path inside the output, a path that would replace an input or a document of one, or a folder that cannot be written
+    /// to.
     pub fn new(
         what: &'static str,
         path: &Path,
@@ -33,7 +34,7 @@ impl SideDocument {
         SideDocument::stage(what, path, fsync, interrupt)
     }
 
-    /// Stages a document in a place that is known not to be inside anything.
+    /// Stages a document without checking its path.
     pub(crate) fn stage(
         what: &'static str,
         path: &Path,
@@ -48,15 +49,15 @@ impl SideDocument {
         })
     }
 
-    /// Writes the content, all of it, before the output is published.
+    /// Writes the whole content before the output is published.
     ///
     /// # Errors
-    /// Where it cannot be written.
+    /// The document cannot be written.
     pub fn write(&mut self, content: &[u8]) -> Result<()> {
         self.file.write(content).at(|| place(&self.path))
     }
 
-    /// Puts the document in its place once the output is in its own.
+    /// Publishes the document after the output.
     ///
     /// # Errors
     /// [`Error::DocumentMissing`].
@@ -73,7 +74,7 @@ fn place(path: &Path) -> Place {
     Place::input(path.display().to_string())
 }
 
-/// Refuses a document that would replace an input or a document of one, or that would be put into the output.
+/// Refuses a document that would replace an input or a document of one, or that would be inside the output.
 pub(crate) fn refuse_inside(
     what: &'static str,
     path: &Path,
@@ -87,7 +88,7 @@ pub(crate) fn refuse_inside(
             of: of.to_owned(),
         })
     };
-    // Where there is no such folder, staging the document says so.
+    // If the folder does not exist, staging reports it.
     let folder = match path.parent() {
         Some(parent) if parent != Path::new("") => parent,
         _ => Path::new("."),
@@ -106,7 +107,7 @@ pub(crate) fn refuse_inside(
     let Ok(replaced) = std::fs::metadata(path) else {
         return Ok(());
     };
-    // No input has documents in CSV or depfiles: what is replaced there is that of the run before.
+    // Inputs contain no CSV documents or depfiles, so an existing one is from an earlier run.
     let extension = path.extension().and_then(|extension| extension.to_str());
     let may_be_document = !matches!(extension, Some("csv" | "d"));
     for input in inputs {

@@ -284,7 +284,7 @@ mod tests {
                 let cut = decode(codec, &two[..length]);
                 match length.checked_sub(first.len()) {
                     Some(0) => assert_eq!(cut.unwrap(), b"first, "),
-                    // Of so few bytes nobody can tell what they are.
+                    // Too few bytes to detect a codec.
                     Some(1..=5) => assert!(cut.is_err(), "{codec}: cut to {length} bytes"),
                     _ => {
                         let error = cut.unwrap_err();

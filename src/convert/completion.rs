@@ -78,7 +78,7 @@ fn lacks_layers(input: &Input) -> bool {
 /// Completes what is selected. Gives warnings of what stays absent.
 ///
 /// # Errors
-/// What is nowhere, unless the output may lack it.
+/// Blobs that no input has, unless the output may lack them.
 pub(super) fn complete(
     selected: &mut Vec<Selected>,
     inputs: &[Input],

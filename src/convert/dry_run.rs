@@ -1,4 +1,4 @@
-//! What a conversion would do, as far as the metadata of the inputs tell.
+//! Dry runs: the result of a conversion as far as it follows from the metadata of the inputs.
 
 use std::path::{Path, PathBuf};
 
@@ -20,63 +20,63 @@ use crate::report::Failure;
 use crate::select::Selected;
 use crate::source::Spool;
 
-/// What [`dry_run`] gives back.
+/// The result of [`dry_run`].
 #[derive(Debug, Clone, Default)]
 #[non_exhaustive]
 pub struct DryRun {
-    /// What would be converted, in the order of the inputs.
+    /// The images that would be converted, in the order of the inputs.
     pub entries: Vec<DryEntry>,
-    /// What the user should know.
+    /// The warnings.
     pub warnings: Vec<Finding>,
-    /// What would fail, where the run goes on without it.
+    /// The inputs that would fail, if the run continues without them.
     pub failed: Vec<Failure>,
 }
 
-/// One entry of index.json, whatever its number of names.
+/// An image, index or artifact with all its names.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct DryEntry {
-    /// The input as it was named.
+    /// The input as the user named it.
     pub input: String,
-    /// The names it would have in the output.
+    /// The names in the output.
     pub names: Vec<String>,
-    /// The images in it: one, or those of an index. None for artifacts.
+    /// The image, or the images of an index. Empty for artifacts.
     pub images: Vec<DryImage>,
 }
 
-/// One image.
+/// An image.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct DryImage {
     /// From the config.
     pub platform: Option<Platform>,
-    /// Of the config in the input; `None` when it would have to be made.
+    /// The digest of the config in the input. `None` if a config would be created.
     pub image_id: Option<Digest>,
     /// The base first.
     pub layers: Vec<DryLayer>,
 }
 
-/// One layer that is in the input.
+/// A layer in the input.
 #[derive(Debug, Clone, Copy)]
 #[non_exhaustive]
 pub struct DryLayer {
-    /// Of the blob in the input, where it is known.
+    /// Digest of the blob in the input, if it is known.
     pub digest: Option<Digest>,
-    /// Of the uncompressed layer, where it is known.
+    /// Digest of the uncompressed layer, if it is known.
     pub diff_id: Option<DiffId>,
-    /// Of the blob in the input, in bytes.
+    /// Size of the blob in the input, in bytes.
     pub size: u64,
     /// Of the blob in the input.
     pub codec: Codec,
-    /// What it would be encoded with; `None` where its bytes would be kept.
+    /// The codec that it would be encoded with. `None` if its bytes would be kept.
     pub encoded: Option<Codec>,
 }
 
-/// Says what a conversion would do. Nothing is written, but for a temporary file without a name where an input is compressed
-/// or a pipe; layers are not read.
+/// Returns what a conversion would do. Nothing is written, except an unlinked temporary file for compressed inputs and pipes.
+/// Layers are not read.
 ///
 /// # Errors
-/// Those of [`crate::convert()`] that can be known without reading the layers.
+/// The errors of [`crate::convert()`] that do not depend on the layers.
 pub fn dry_run(
     inputs: &[PathBuf],
     target: &Target,
@@ -162,7 +162,7 @@ fn entry(inputs: &[Input], selected: &Selected, plan: &Plan, root: usize) -> Dry
     }
 }
 
-/// The images of a node of the plan.
+/// Adds the images of a node of the plan.
 fn collect(plan: &Plan, node: usize, images: &mut Vec<DryImage>) {
     match &plan.nodes[node] {
         PlannedNode::Manifest(planned) => images.extend(image(plan, planned)),
@@ -205,7 +205,7 @@ fn dry_layer(job: &Job) -> DryLayer {
     }
 }
 
-/// The image IDs tell images of one name apart.
+/// Images with the same name are distinguished by their image IDs.
 fn claim<'a>((&input, entry): (&usize, &'a DryEntry)) -> Claim<'a> {
     let images = entry.images.iter();
     let id = match &*entry.images {
@@ -221,7 +221,7 @@ fn claim<'a>((&input, entry): (&usize, &'a DryEntry)) -> Claim<'a> {
     }
 }
 
-/// Refuses an output that could not be written, as far as can be seen from outside.
+/// Refuses an output that obviously cannot be written.
 fn check_target(target: &Target) -> Result<()> {
     let Some(path) = target.path() else {
         return Ok(());

@@ -1,4 +1,4 @@
-//! One multi-platform image of all that is selected.
+//! Merges all selected images into one multi-platform image.
 
 use super::descriptor;
 use crate::error::Result;
@@ -9,14 +9,14 @@ use crate::resolve::Resolver;
 use crate::select::Selected;
 
 pub(super) struct Merged {
-    /// As index.json lists it.
+    /// The descriptor in index.json.
     pub descriptor: Descriptor,
     pub report: EntryReport,
-    /// The number of the first input that a part is from.
+    /// Number of the first input with a part.
     pub input: usize,
 }
 
-/// Writes the index of the parts; `None` where there are none. The first has its name.
+/// Writes the index of the parts. `None` if there are none. The first part has its name.
 pub(super) fn write(
     resolver: &mut Resolver,
     inputs: &[Input],
@@ -52,13 +52,13 @@ fn names(reference: &Reference) -> Vec<String> {
     name.into_iter().collect()
 }
 
-/// The number of the first input that a part is from.
+/// Number of the first input with a part.
 pub(super) fn first_input(selected: &[Selected]) -> Option<usize> {
     let parts = selected.iter().filter(|one| one.part.is_some());
     parts.map(|one| one.input).min()
 }
 
-/// The inputs that the parts are from, in the order of the command line.
+/// The inputs with parts, in the order of the command line.
 pub(super) fn sources(inputs: &[Input], selected: &[Selected]) -> String {
     let parts = selected.iter().filter(|one| one.part.is_some());
     let mut numbers: Vec<usize> = parts.map(|one| one.input).collect();

@@ -1,4 +1,4 @@
-//! Names that lead to more than one image.
+//! Names of more than one image.
 
 use std::collections::HashMap;
 
@@ -9,14 +9,14 @@ use crate::formats::{Format, Input};
 use crate::image::Platform;
 use crate::report::EntryReport;
 
-/// An image that wants names.
+/// An image with its names.
 pub(super) struct Claim<'a> {
     /// The number of its input.
     pub input: usize,
     pub names: &'a [String],
-    /// The input or inputs that it is from.
+    /// The input or inputs of the image.
     pub source: &'a str,
-    /// What it is told apart by, where that is known.
+    /// The digest that identifies the image, if it is known.
     pub id: Option<Digest>,
     pub platforms: Vec<&'a Platform>,
 }
@@ -38,7 +38,7 @@ pub(super) fn claims<'a>(origins: &[usize], entries: &'a [EntryReport]) -> Vec<C
     entries.map(claim).collect()
 }
 
-/// A name can lead to one image only. A layout may have it otherwise; its reader has warned of that.
+/// Refuses a name of two images, unless both are in one layout, whose reader has warned about it.
 pub(super) fn refuse_shared(inputs: &[Input], claims: &[Claim]) -> Result<(), Failed> {
     let mut seen: HashMap<&str, usize> = HashMap::new();
     for (position, claim) in claims.iter().enumerate() {

@@ -1,4 +1,4 @@
-//! Detached signatures of a `dir:` folder, which go on with the manifests that they sign.
+//! Detached signatures of `dir:` folders, which are copied with their manifests.
 
 use crate::digest::Digest;
 use crate::error::Result;
@@ -8,8 +8,8 @@ use crate::image::Node;
 use crate::report::EntryReport;
 use crate::select::Selected;
 
-/// The signatures of an image's input that sign a manifest of the output, by their names in the output. What is said about
-/// the others in `warnings` is that they are left out.
+/// The signatures of the input that sign a manifest of the output, by their names in the output. The warnings about the others
+/// say that they are left out.
 pub(super) fn signatures(
     input: &Input,
     selected: &Selected,
@@ -36,7 +36,7 @@ pub(super) fn signatures(
     Ok(signatures)
 }
 
-/// The manifest that the signature in a file is about, and the rest of the file's name: `signature-1`.
+/// The manifest of a signature, and the rest of the name of its file: `signature-1`.
 fn signed<'a>(file: &'a str, input: &Input) -> (Option<Digest>, &'a str) {
     match file.split_once('.') {
         Some((hex, number)) => (Digest::from_sha256_hex(hex), number),
@@ -55,7 +55,7 @@ fn digest(node: &Node) -> Option<Digest> {
     node.digest().or(schema1.map(|schema1| schema1.digest))
 }
 
-/// What its file's name begins with in the output; `None` if the manifest is not there.
+/// The prefix of the name of its file in the output. `None` if the output lacks the manifest.
 fn prefix(signed: Digest, written: &EntryReport) -> Option<String> {
     if signed == written.digest {
         return Some(String::new());

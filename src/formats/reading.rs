@@ -347,7 +347,7 @@ pub(crate) fn cause(error: &Error) -> String {
     format!("cannot be read: {}", cause.unwrap_or_default())
 }
 
-/// What is said of a blob that nobody needs.
+/// The finding for an unreferenced blob.
 pub(crate) const UNREFERENCED: &str = "no readable document refers to this blob";
 
 /// The message about a missing file.

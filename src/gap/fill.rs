@@ -1,4 +1,4 @@
-//! Blobs that an input lacks, taken from what has them.
+//! Takes blobs that an input lacks from other inputs.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -11,13 +11,13 @@ use crate::image::{
     media_type::{LayerKind, layer_kind},
 };
 
-/// A blob that is nowhere.
+/// A blob that no input has.
 #[derive(Debug, Clone)]
 pub(crate) struct Lacking {
     pub digest: Digest,
     size: u64,
     volume: Option<String>,
-    /// The layer that it could be made of.
+    /// A layer with this `diff_id` could replace it.
     diff_id: Option<DiffId>,
 }
 
@@ -35,8 +35,8 @@ impl Lacking {
     }
 }
 
-/// Puts copies in the place of the layers of an image, or of all of an index, that are absent. `listed` is what the inputs
-/// leave out on purpose. Gives what is nowhere.
+/// Replaces the absent layers of an image, or of the images of an index, by copies. `listed` are the blobs that the inputs
+/// leave out on purpose. Returns the blobs that no input has.
 pub(crate) fn fill(
     node: &mut Node,
     sources: &Sources,
@@ -122,7 +122,7 @@ impl Absent<'_> {
         Some(self.layer(copy, copy.digest, Some(encoding)))
     }
 
-    /// How the blob is made of its layer. A plain layer is its own blob.
+    /// The encoding that turns the layer into the blob. An uncompressed layer is its own blob.
     fn encoding(&self) -> Option<Encoding> {
         if self.diff_id?.0 == self.descriptor.digest {
             return Some(Encoding::None);

@@ -1,4 +1,4 @@
-//! What the other side has, as `--have` names it.
+//! Blobs that the other side has, as named by `--have`.
 
 use std::collections::{HashMap, HashSet};
 use std::path::PathBuf;
@@ -13,11 +13,11 @@ use crate::image::{Blob, Layer, TarLayer};
 use crate::layer::{Action, Destination, Job, Known, Pipeline};
 use crate::source::{Content, ContentId};
 
-/// What the other side has.
+/// Blobs and layers that the other side has.
 pub(crate) struct Have {
-    /// Lists are taken at their word.
+    /// Lists are trusted.
     listed: HashSet<Digest>,
-    /// Of images, only what is read and found to be right counts.
+    /// Blobs of images count only if they have been read and are intact.
     inputs: Vec<Input>,
 }
 
@@ -30,7 +30,7 @@ impl Have {
         };
         for path in paths {
             let list = list::read(path).map_err(|error| match error {
-                // It has the path.
+                // The message contains the path.
                 Error::Io { .. } => error,
                 error => error.at(Place::input(path.display().to_string())),
             });
@@ -42,7 +42,7 @@ impl Have {
         Ok(have)
     }
 
-    /// What of it the jobs need not write, and what is wrong with copies that therefore do not count.
+    /// The blobs that the jobs need not write, and the problems of copies that are damaged and therefore do not count.
     pub fn known(&self, jobs: &[Job], pipeline: &Pipeline) -> Result<(Known, Vec<Finding>)> {
         let mut known = Known {
             digests: self.listed.clone(),
@@ -75,7 +75,7 @@ impl Have {
     }
 }
 
-/// An input of which something can be used. That it has no images is not wrong: then nothing is left out.
+/// An input with usable blobs. An input without images is no error: nothing is left out then.
 pub(crate) fn usable(mut input: Input) -> Result<Input> {
     find_loose_blobs(&mut input).map_err(|error| error.at(Place::input(&input.name)))?;
     if input.entries.is_empty() && input.loose.is_empty() {
@@ -91,7 +91,7 @@ pub(crate) fn usable(mut input: Input) -> Result<Input> {
     Ok(input)
 }
 
-/// What would be written.
+/// The blobs to be written.
 struct Wanted {
     digests: HashSet<Digest>,
     diff_ids: HashSet<DiffId>,
@@ -116,7 +116,7 @@ impl Wanted {
     }
 }
 
-/// The copies to be checked, each once.
+/// The copies to be checked, without duplicates.
 #[derive(Default)]
 struct Checks {
     jobs: Vec<Job>,
@@ -177,7 +177,7 @@ impl Checks {
         if *known < next {
             return;
         }
-        // What cannot be read is found out when it is read.
+        // Errors are reported when it is read.
         let codec = content.codec().unwrap_or(Codec::None);
         let decode = diff_id.is_some();
         self.jobs.push(Job {

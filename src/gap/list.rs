@@ -1,4 +1,4 @@
-//! Files that list digests and `diff_ids`: text with one a line, or JSON as engines print it.
+//! Files that list digests and `diff_ids`: text with one per line, or JSON as printed by engines.
 
 use std::collections::HashSet;
 use std::fs::File;
@@ -13,7 +13,7 @@ use crate::error::{Error, Result};
 use crate::limits;
 use crate::tar::{BLOCK, Header};
 
-/// The digests that a file lists; `None` if it is not a list but a container image.
+/// The digests that a file lists, or `None` if it is a container image.
 pub(super) fn read(path: &Path) -> Result<Option<HashSet<Digest>>> {
     let metadata = std::fs::metadata(path).map_err(Error::io("open", path))?;
     if !metadata.is_file() {
@@ -47,7 +47,7 @@ fn is_archive(beginning: &[u8]) -> bool {
     is_tar || Codec::sniff(beginning) != Codec::None || beginning.contains(&0)
 }
 
-/// The first word of each line. What follows it may be a name.
+/// The first word of each line. A name may follow it.
 fn in_lines(text: &str) -> Result<HashSet<Digest>> {
     let lines = text.lines().enumerate();
     let words = lines.filter_map(|(number, line)| Some((number, line.split_whitespace().next()?)));
@@ -56,8 +56,8 @@ fn in_lines(text: &str) -> Result<HashSet<Digest>> {
         .collect()
 }
 
-/// One document or several: lists of digests, as `docker image inspect -f '{{json .RootFS.Layers}}'` prints, or objects with
-/// digests somewhere in them, as `skopeo inspect` does. A manifest is an image, not a list.
+/// One or several documents: lists of digests, as printed by `docker image inspect -f '{{json .RootFS.Layers}}'`, or objects
+/// that contain digests, as printed by `skopeo inspect`. A manifest is an image, not a list.
 fn in_json(text: &str) -> Result<Option<HashSet<Digest>>> {
     let mut digests = HashSet::new();
     for (number, document) in Deserializer::from_str(text).into_iter().enumerate() {
@@ -79,7 +79,7 @@ fn in_json(text: &str) -> Result<Option<HashSet<Digest>>> {
     Ok(Some(digests))
 }
 
-/// The depth is at most [`limits::JSON_DEPTH`], since the parser refuses more.
+/// The depth is at most [`limits::JSON_DEPTH`], because the parser refuses more.
 fn search(value: &Value, digests: &mut HashSet<Digest>) {
     match value {
         Value::String(text) => digests.extend(text.parse::<Digest>()),

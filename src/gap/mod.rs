@@ -1,4 +1,4 @@
-//! Images that cross a gap in parts: what the other side has is left out, and taken from there again.
+//! Images that are carried across an air gap in parts: blobs that the other side has are left out, and added there again.
 
 mod fill;
 mod have;
@@ -15,7 +15,7 @@ use crate::digest::Digest;
 use crate::formats::Input;
 use crate::image::AbsentBlob;
 
-/// What the inputs leave out, all together.
+/// The blobs that the inputs leave out, of all inputs together.
 pub(crate) fn listed(inputs: &[Input]) -> BTreeMap<Digest, AbsentBlob> {
     let mut listed = BTreeMap::new();
     for input in inputs {

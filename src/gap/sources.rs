@@ -1,4 +1,4 @@
-//! Where blobs and layers can be taken from that an input lacks.
+//! Sources of blobs and layers that an input lacks.
 
 use std::collections::HashMap;
 
@@ -20,17 +20,17 @@ pub(super) struct Copy<'a> {
     pub source: &'a str,
     pub content: &'a Content,
     pub file: &'a str,
-    /// The digest that its bytes must have, where that is known.
+    /// The digest that its bytes must have, if known.
     pub digest: Option<Digest>,
-    /// Whether the output has it.
+    /// Whether the output contains it.
     pub in_output: bool,
 }
 
 impl<'a> Sources<'a> {
-    /// What comes first is preferred. `output` is what is added to, if anything is.
+    /// Earlier inputs are preferred. `output` is the existing output, if images are added to one.
     pub fn new(inputs: impl Iterator<Item = &'a Input>, output: Option<&'a Input>) -> Sources<'a> {
         let mut sources = Sources::default();
-        // What the output has need not be copied.
+        // Blobs of the output need not be copied.
         if let Some(output) = output {
             sources.add(output, true);
         }
@@ -80,7 +80,7 @@ impl<'a> Sources<'a> {
         }
     }
 
-    /// A copy of a blob. One of another size is damaged.
+    /// A copy of a blob. A copy with another size is damaged.
     pub(super) fn blob(&self, digest: &Digest, size: u64) -> Option<&Copy<'a>> {
         let copy = self.by_digest.get(digest);
         copy.filter(|copy| copy.content.size() == size)
@@ -91,7 +91,7 @@ impl<'a> Sources<'a> {
         self.by_diff_id.get(diff_id)
     }
 
-    /// Whether there is a copy of the blob that a file of this name is in an input.
+    /// Whether an input has a copy of the blob with this file name.
     pub fn has_file(&self, name: &str) -> bool {
         // A registry has blobs in folders of their own.
         let mut digests = name.split('/').filter_map(Digest::from_sha256_hex);

@@ -9,7 +9,7 @@ use crate::digest::{DiffId, Digest};
 pub struct AbsentBlob {
     /// Of the blob.
     pub digest: Digest,
-    /// Of the blob in bytes.
+    /// Size of the blob in bytes.
     pub size: u64,
     /// Of the blob, as its manifest has it.
     pub media_type: String,

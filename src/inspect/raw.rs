@@ -1,4 +1,4 @@
-//! Documents of an input as they are.
+//! Prints documents of an input byte for byte.
 
 use super::{place, select};
 use crate::error::{Error, Result, ResultExt};
@@ -33,7 +33,7 @@ pub fn raw_manifest(input: &Input, selection: &Selection) -> Result<Vec<u8>> {
 /// The config of the one image that is selected, byte for byte.
 ///
 /// # Errors
-/// As [`raw_manifest`]; [`Error::NoConfig`] where the config is made only by a conversion.
+/// As [`raw_manifest`]; [`Error::NoConfig`] if only a conversion creates the config.
 pub fn raw_config(input: &Input, selection: &Selection) -> Result<Vec<u8>> {
     let bytes = |node: &Node| match node {
         Node::Manifest(manifest) => match &manifest.config {
@@ -89,7 +89,7 @@ fn one<T>(
         .at(|| place(input))
 }
 
-/// The digest, which selects it, and the platform.
+/// The digest, which can be passed to `--image`, and the platform.
 fn child_label((descriptor, _): &(Descriptor, Node)) -> String {
     match &descriptor.platform {
         Some(platform) => format!("{} ({platform})", descriptor.digest),
@@ -97,7 +97,7 @@ fn child_label((descriptor, _): &(Descriptor, Node)) -> String {
     }
 }
 
-/// The bytes of a small blob that nobody has looked at yet.
+/// The bytes of a small blob, whose digest is checked.
 fn verified(blob: &Blob) -> Result<Vec<u8>> {
     let expected = blob.descriptor.digest;
     let what = format!("blob {expected}");

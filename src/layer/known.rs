@@ -1,4 +1,4 @@
-//! What another side has, and an output need not have.
+//! Blobs that the other side has and an output may leave out.
 
 use std::collections::HashSet;
 
@@ -9,12 +9,12 @@ use crate::digest::{DiffId, Digest};
 #[derive(Debug, Default)]
 pub(crate) struct Known {
     pub digests: HashSet<Digest>,
-    /// Of layers in whatever encoding.
+    /// Of layers in any encoding.
     pub diff_ids: HashSet<DiffId>,
 }
 
 impl Known {
-    /// Whether what a job would write is known, as far as that can be told beforehand.
+    /// Whether the blob of a job is known, as far as this can be determined before the job has run.
     pub fn has(&self, job: &Job) -> bool {
         let has_digest = job
             .digest
@@ -22,7 +22,7 @@ impl Known {
         has_digest || self.has_layer(job, job.diff_id)
     }
 
-    /// The same when it is done.
+    /// Whether the blob of a job is known, after the job has run.
     pub(super) fn has_outcome(&self, job: &Job, outcome: &Outcome) -> bool {
         [outcome.source_digest, outcome.digest]
             .iter()
@@ -30,10 +30,10 @@ impl Known {
             || self.has_layer(job, outcome.diff_id.or(job.diff_id))
     }
 
-    /// Only a blob that can be made again can be replaced by a copy of its layer in another encoding.
+    /// Only a blob that can be reproduced can be replaced by a copy of its layer in another encoding.
     fn has_layer(&self, job: &Job, diff_id: Option<DiffId>) -> bool {
         let is_plain = diff_id.map(|diff_id| diff_id.0) == job.expected();
-        // What the cache has was encoded by this program.
+        // Cached blobs were encoded by this program.
         let is_encoded = matches!(job.action, Action::Encode(_)) || job.entry.is_some();
         let can_be_made = is_encoded || is_plain;
         can_be_made && diff_id.is_some_and(|diff_id| self.diff_ids.contains(&diff_id))

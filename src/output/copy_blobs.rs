@@ -1,4 +1,4 @@
-//! The blobs of a layout that is added to, where they must be copied.
+//! Copies the blobs of an existing tar that is added to.
 
 use std::io::Read;
 
@@ -9,7 +9,7 @@ use crate::image::{AbsentBlob, Config, Document, Layer, Node};
 use crate::interrupt::Interrupt;
 use crate::source::Content;
 
-/// All that is below `node`: manifests, indexes and configs as documents, the rest as blobs.
+/// Collects everything in `node`: manifests, indexes and configs as documents, the rest as blobs.
 pub(super) fn collect(
     node: &Node,
     documents: &mut Vec<Document>,

@@ -1,4 +1,4 @@
-//! skopeo's `dir:` folder of one image or index: staged next to its place, and renamed.
+//! Writes skopeo's `dir:` folder of one image or index. It is staged next to its final path and renamed.
 //!
 //! <https://github.com/containers/image/blob/main/docs/containers-transports.5.md>
 
@@ -18,7 +18,7 @@ use crate::fs::{Dir, StagedDir, dir, staging};
 use crate::image::{Document, media_type};
 use crate::interrupt::Interrupt;
 
-/// What makes a folder a `dir:` folder.
+/// The file that marks a `dir:` folder.
 const VERSION: &str = "version";
 const VERSION_CONTENT: &[u8] = b"Directory Transport Version: 1.1\n";
 const MANIFEST: &str = "manifest.json";
@@ -91,7 +91,7 @@ impl DirOutput {
         for (name, bytes) in &additions.signatures {
             self.write(name, bytes)?;
         }
-        // The folder's own lock goes on telling others that it is in use.
+        // The lock of the folder itself still shows that it is in use.
         staged.remove_file(staging::LOCK)?;
         if self.fsync {
             staged.sync()?;
@@ -109,12 +109,12 @@ impl DirOutput {
     }
 }
 
-/// What the manifest of an index's image is called.
+/// The name of the manifest of an image in an index.
 fn manifest_name(digest: &Digest) -> String {
     format!("{}.manifest.json", digest.hex())
 }
 
-/// A folder that may be replaced: a `dir:` folder, or an empty one.
+/// Checks that a folder may be replaced: a `dir:` folder, or an empty one.
 fn check(folder: Option<&Dir>, path: &Path) -> Result<()> {
     let Some(folder) = folder else { return Ok(()) };
     let is_ours = match folder.read(VERSION)? {
@@ -130,7 +130,7 @@ fn not_ours(path: &Path) -> Error {
     }
 }
 
-/// Opens and locks the folder that is replaced; `None` where there is none any more.
+/// Opens and locks the folder that is replaced. `None` if it was removed.
 fn lock(
     parent: &Dir,
     name: &str,
@@ -145,7 +145,7 @@ fn lock(
         let file = file.map_err(Error::io("open", path))?;
         dir::lock(&file, path, interrupt)?;
         let checked = check(Some(&folder), path);
-        // What fails on a folder that somebody is removing does not matter.
+        // Errors do not matter if another run is removing the folder.
         if parent.identity(name)? == Some(folder.own_identity()?) {
             return checked.map(|()| Some((folder, file)));
         }

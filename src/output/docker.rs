@@ -1,6 +1,6 @@
-//! `manifest.json` over the blobs of a layout, so that one tar is an OCI archive and a `docker save` archive.
+//! Writes `manifest.json` for the blobs of a layout, so that a tar is both an OCI archive and a `docker save` archive.
 //!
-//! As Docker 25 and later write it: <https://github.com/moby/moby/blob/v28.5.2/image/tarexport/save.go>.
+//! As in Docker 25 and later: <https://github.com/moby/moby/blob/v28.5.2/image/tarexport/save.go>.
 
 use std::collections::{HashMap, HashSet};
 
@@ -30,7 +30,7 @@ struct IndexView {
 #[derive(Deserialize)]
 struct ManifestView {
     config: Descriptor,
-    /// `null` where there are none, as Go writes it.
+    /// Go writes `null` for an empty list.
     #[serde(default)]
     layers: Option<Vec<Descriptor>>,
 }
@@ -39,17 +39,16 @@ struct ManifestView {
 pub(super) trait Blobs {
     /// The bytes of a manifest or index.
     fn document(&self, digest: &Digest) -> Option<&[u8]>;
-    /// Whether the blob is there.
+    /// Whether the layout has the blob.
     fn has(&self, digest: &Digest) -> bool;
 }
 
-/// The bytes of manifest.json for the images of an index; `None` where there are no images, since Docker refuses an empty
-/// list.
+/// The bytes of manifest.json for the images of an index. `None` if there are no images, because Docker refuses an empty list.
 pub(super) fn manifest(index: &[u8], blobs: &dyn Blobs) -> Result<Option<Vec<u8>>> {
     let index: IndexView = crate::formats::parse("index.json", index)?;
     let mut items: Vec<Item> = Vec::new();
     let mut positions: HashMap<Digest, Option<usize>> = HashMap::new();
-    // By the manifest: an index may be listed, and what is in it too.
+    // By manifest, because an index and its images may both be listed.
     let mut of_manifests: HashMap<Digest, usize> = HashMap::new();
     let mut tagged: HashSet<(usize, String)> = HashSet::new();
     for descriptor in &index.manifests {
@@ -81,15 +80,15 @@ pub(super) fn manifest(index: &[u8], blobs: &dyn Blobs) -> Result<Option<Vec<u8>
     Ok(Some(bytes))
 }
 
-/// The name when it is one that Docker takes: fully qualified where that is known, as podman writes it. Docker shortens
-/// it again; podman would take a short name for one of `localhost`, though not where it finds the image by index.json.
+/// The name, if Docker accepts it: the fully qualified name if it is known, as from podman. Docker shortens it again. podman
+/// would treat a short name as one of `localhost`, except for images in index.json.
 pub(super) fn tag(descriptor: &Descriptor) -> Option<String> {
     let names = [CONTAINERD_NAME, REF_NAME].into_iter();
     let mut tags = names.filter_map(|key| tagged_reference(descriptor.annotation(key)?));
     tags.next().map(str::to_owned)
 }
 
-/// Digest, config and layers of a manifest, or of the one image of an index that stands for it.
+/// Digest, config and layers of a manifest, or of the image that represents an index.
 fn image(
     descriptor: &Descriptor,
     blobs: &dyn Blobs,
@@ -100,7 +99,7 @@ fn image(
         Kind::Manifest => {
             let view: ManifestView = serde_json::from_slice(bytes).ok()?;
             let layers = view.layers.unwrap_or_default();
-            // Signatures and attestations may have an image's config, but their layers are no file systems.
+            // Signatures and attestations may have an image config, but their layers are not file systems.
             let is_image = media_type::is_image_config(&view.config.media_type)
                 && layers
                     .iter()
@@ -112,8 +111,8 @@ fn image(
                 (descriptor.digest, config, paths.collect())
             })
         }
-        // Docker names the image that fits the machine it runs on. The same input must give the same bytes on any
-        // machine, so here it is linux/amd64 if that is there, else the first.
+        // Docker lists the image for the machine that it runs on. The same input must give the same bytes on any
+        // machine, so this lists linux/amd64, otherwise the first image.
         Kind::Index if depth < crate::limits::INDEX_DEPTH => {
             let view: IndexView = serde_json::from_slice(bytes).ok()?;
             let common = |child: &Descriptor| {

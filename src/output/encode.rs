@@ -1,4 +1,4 @@
-//! A finished tar, compressed: chunks in parallel, joined in order, so that the bytes do not depend on the threads.
+//! Compresses a complete tar: chunks are encoded in parallel and joined in order, so that the bytes do not depend on threads.
 
 use std::fs::File;
 use std::io;
@@ -12,13 +12,13 @@ use crate::error::Result;
 use crate::interrupt::Interrupt;
 use crate::progress::Progress;
 
-/// How much of what comes before a chunk gzip may refer to.
+/// Number of bytes before a chunk that gzip may refer to.
 const WINDOW: usize = 32 << 10;
 
-/// How many chunks are in memory at a time.
+/// Maximum number of chunks in memory.
 const MAX_CHUNKS: usize = 32;
 
-/// Who may end it, and who is told how far it is.
+/// Interrupt and progress.
 pub(super) struct Work<'a> {
     pub interrupt: &'a Interrupt,
     pub progress: &'a dyn Progress,
@@ -34,11 +34,11 @@ pub(super) fn encode(
 ) -> Result<()> {
     let failed = || Error::io("compress", "the tar");
     let size = encoding.chunk_size();
-    // Two for each thread, so that none waits long for the others; no more than fit into 256 MiB with what they become.
+    // Two for each thread, so that no thread waits long for others, but only as many as fit into 256 MiB with their results.
     let batch = size * (2 * rayon::current_num_threads()).min(MAX_CHUNKS);
     let mut framing = Framing::new(encoding);
     write(framing.header())?;
-    // The end of the batch before, then the batch.
+    // The end of the previous batch, then the batch.
     let mut buffer = vec![0; WINDOW + batch];
     let mut before = 0;
     let mut position = 0;

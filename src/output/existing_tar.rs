@@ -1,4 +1,4 @@
-//! A tar that is in the output's place: added to if it is a layout, overwritten if it is a tar at all.
+//! An existing tar at the path of the output, which is added to or overwritten.
 
 use std::fs::File;
 use std::io::{self, BufReader, Read};
@@ -13,7 +13,7 @@ use crate::interrupt::Interrupt;
 use crate::source::{Archive, Files, Spool};
 use crate::tar::{BLOCK, Header};
 
-/// Reads the tar that is there as a layout.
+/// Reads an existing tar as a layout.
 pub(super) fn open(parent: &Dir, name: &str, path: &Path, interrupt: &Interrupt) -> Result<Input> {
     let not_a_layout = || Error::NotALayout {
         path: path.to_owned(),
@@ -37,7 +37,7 @@ pub(super) fn open(parent: &Dir, name: &str, path: &Path, interrupt: &Interrupt)
     Input::read_layout(path.display().to_string(), files)
 }
 
-/// Refuses to overwrite what was never a tar: the name may be a slip.
+/// Refuses to overwrite a file that is not a tar, because the name may be a mistake.
 pub(super) fn refuse_other_file(parent: &Dir, name: &str, path: &Path) -> Result<()> {
     let Some(file) = parent.open_file(name)? else {
         return Ok(());
@@ -53,7 +53,7 @@ pub(super) fn refuse_other_file(parent: &Dir, name: &str, path: &Path) -> Result
     Err(Error::NotATar)
 }
 
-/// The first block of a file, or what there is of it.
+/// The first block of a file, or less if the file is shorter.
 fn beginning(file: &File, path: &Path) -> Result<Vec<u8>> {
     let mut beginning = Vec::new();
     let mut reader = file.take(BLOCK as u64);

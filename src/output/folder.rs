@@ -1,4 +1,5 @@
-//! A layout as a folder: staged next to its place and renamed, or added to with index.json swapped last.
+//! Writes a layout as a folder. A new folder is staged next to its final path and renamed. An existing layout is added to, and
+//! its index.json is replaced last.
 
 use std::fs::File;
 use std::io::{self, Write};
@@ -19,16 +20,16 @@ use crate::image::Document;
 use crate::interrupt::Interrupt;
 
 const INDEX: &str = "index.json";
-/// What makes a folder a layout. Whoever adds to it locks it; in a staged folder its maker does.
+/// The file that marks a layout. Runs that add to a layout lock it. In a staged folder it is locked by its run.
 const LAYOUT: &str = staging::LOCK;
 
-/// What staging folders inside a layout begin with.
+/// The prefix of staging folders in a layout.
 pub(super) const INSIDE: &str = ".ocify-";
 
 pub(super) struct FolderOutput {
     /// The folders that blobs are staged in.
     blobs: Dir,
-    /// In the layout itself when it exists, so that they are on one file system; else in its parent.
+    /// In an existing layout itself, so that both are on one file system, otherwise in its parent.
     staged: StagedDir,
     parent: Arc<Dir>,
     name: String,
@@ -38,7 +39,7 @@ pub(super) struct FolderOutput {
     interrupt: Interrupt,
 }
 
-/// What is in the output's place.
+/// What exists at the path of the output.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Place {
     /// Nothing yet.
@@ -85,8 +86,8 @@ impl FolderOutput {
                 let staged = checked.and_then(|()| StagedDir::new(&layout, INSIDE, interrupt));
                 (Place::Added, staged)
             };
-            // Another run may have replaced the layout meanwhile: what fails on one that is being removed does not
-            // matter, and what was staged in it is gone.
+            // Another run may have replaced the layout in between. Errors then do not matter, and the staging folder in it is
+            // removed.
             if parent.identity(&name)? == Some(layout.own_identity()?) {
                 break (place, staged?);
             }
@@ -160,7 +161,7 @@ impl FolderOutput {
                 self.sync(&self.parent)?;
                 return Ok(index.moved);
             }
-            // Somebody else has made the layout meanwhile: add to theirs.
+            // Another run has created the layout in between, so this run adds to it.
             if self.staged.dir.kind(ABSENT)?.is_some() {
                 self.staged.dir.remove_file(ABSENT)?;
             }
@@ -168,13 +169,13 @@ impl FolderOutput {
         let (layout, mut lock) = lock_layout(&self.parent, &self.name, &self.interrupt)?;
         let result = self.add_to(&layout, &mut lock, additions);
         if result.is_err() {
-            // What cannot be taken back now, the next run takes back.
+            // If this fails, the next run does it.
             let _: Result<()> = link_blobs::take_back(&self.staged.dir, &layout);
         }
         result
     }
 
-    /// Adds all to a layout that is there and locked.
+    /// Adds everything to an existing, locked layout.
     fn add_to(
         &self,
         layout: &Dir,
@@ -184,7 +185,7 @@ impl FolderOutput {
         let marker = lock.metadata();
         let marker = marker.map_err(Error::io("examine", layout.path(LAYOUT)))?;
         if marker.len() == 0 {
-            // The folder was empty, or a run died that was about to make a layout of it.
+            // The folder was empty, or a killed run had created only the file.
             write_marker(lock, self.fsync).map_err(Error::io("write", layout.path(LAYOUT)))?;
         }
         for digest in &additions.in_place {
@@ -216,7 +217,7 @@ impl FolderOutput {
     fn add_blobs(&self, layout: &Dir, additions: &Additions) -> Result<Vec<MovedName>> {
         let index = additions.merge(layout.read_layout_index(INDEX)?.as_deref())?;
         let staged = &self.staged.dir;
-        // Who may read the index stays as it was, from the first byte on.
+        // The new index has the mode of the old one before anything is written.
         let mut file = staged.write(link_blobs::NEXT_INDEX, &[], false)?;
         layout.copy_mode(INDEX, &file)?;
         file.write_all(&index.bytes)
@@ -242,7 +243,7 @@ impl FolderOutput {
     }
 }
 
-/// Another run may have replaced the layout that it was staged in, and moved what is staged to the new one.
+/// Another run may have replaced the layout, and moved the staging folder to the new one.
 impl Drop for FolderOutput {
     fn drop(&mut self) {
         if self.place == Place::Added
@@ -258,14 +259,14 @@ fn write_marker(marker: &mut File, fsync: bool) -> io::Result<()> {
     if fsync { marker.sync_all() } else { Ok(()) }
 }
 
-/// Opens and locks the layout `name`. One that was replaced while we waited for its lock is let go again.
+/// Opens and locks the layout `name`. Tries again if it was replaced while waiting for the lock.
 pub(crate) fn lock_layout(parent: &Dir, name: &str, interrupt: &Interrupt) -> Result<(Dir, File)> {
     let path = parent.path(name);
     loop {
         let layout = parent.folder(name)?;
         let layout = layout.ok_or_else(|| Error::NotALayout { path: path.clone() })?;
         let locked = check_layout(&layout, &path).and_then(|()| take_lock(&layout, interrupt));
-        // What fails on a layout that somebody is removing does not matter.
+        // Errors do not matter if another run is removing the layout.
         if parent.identity(name)? == Some(layout.own_identity()?) {
             return Ok((layout, locked?));
         }
@@ -273,7 +274,7 @@ pub(crate) fn lock_layout(parent: &Dir, name: &str, interrupt: &Interrupt) -> Re
     }
 }
 
-/// Locks a layout, or what is about to become one.
+/// Locks a layout, or a folder that becomes one.
 fn take_lock(layout: &Dir, interrupt: &Interrupt) -> Result<File> {
     let lock = match layout.create(LAYOUT)? {
         Some(new) => new,
@@ -285,7 +286,7 @@ fn take_lock(layout: &Dir, interrupt: &Interrupt) -> Result<File> {
     Ok(lock)
 }
 
-/// Removes from a layout what runs that died were about to put there.
+/// Removes the staging folders of killed runs from a layout.
 pub(crate) fn remove_stale(layout: &Dir, interrupt: &Interrupt) {
     staging::remove_stale(layout, INSIDE, |staged| {
         let lock = layout.open_file(LAYOUT)?;
@@ -296,13 +297,13 @@ pub(crate) fn remove_stale(layout: &Dir, interrupt: &Interrupt) {
     });
 }
 
-/// A folder that may be added to: a layout, or nothing yet.
+/// Checks that a folder may be added to: a layout, or an empty folder.
 fn check_layout(folder: &Dir, path: &Path) -> Result<()> {
     let not_a_layout = || Error::NotALayout {
         path: path.to_owned(),
     };
     match folder.read(LAYOUT)? {
-        // Another run may be just about to write the marker of a folder that was empty.
+        // Another run may be writing the marker of an empty folder.
         Some(bytes) if bytes.is_empty() => Ok(()),
         Some(bytes) => {
             let document: serde_json::Value =
@@ -332,7 +333,7 @@ mod tests {
     use super::*;
     use crate::digest::Digest;
 
-    /// Whether files can be cloned here or not, a blob is either the whole file or as if nothing had been tried.
+    /// Whether or not files can be cloned here, a blob is either the whole file or empty.
     #[test]
     fn a_blob_is_a_clone_or_is_written() {
         let scratch = tempfile::tempdir().unwrap();
@@ -344,7 +345,7 @@ mod tests {
         let output = FolderOutput::open(&path, &options, &Interrupt::new()).unwrap();
         fs::write(scratch.path().join("input"), "bytes").unwrap();
         let input = File::open(scratch.path().join("input")).unwrap();
-        // One that is as expected, one that has become longer, one of another file system.
+        // An unchanged file, one that has become longer, one on another file system.
         let other = File::open("/proc/version").unwrap();
         for (file, size) in [(&input, 5), (&input, 3), (&other, 0), (&other, 5)] {
             let mut blob = output.begin_blob().unwrap();

@@ -1,4 +1,4 @@
-//! index.json: what a conversion adds to it, and how that joins what is there.
+//! Merges the images of a conversion into index.json.
 
 mod listed;
 
@@ -11,12 +11,12 @@ use crate::error::{Error, Result};
 use crate::image::{AbsentBlob, CONTAINERD_NAME, Descriptor, REF_NAME};
 use crate::limits;
 
-/// What a conversion adds to an output besides blobs and documents.
+/// Additions to an output besides blobs and documents.
 #[derive(Debug, Default)]
 pub(crate) struct Additions {
     /// The descriptors for index.json, each with at most one name.
     pub descriptors: Vec<Descriptor>,
-    /// Detached signatures, by the name of the file that a `dir:` folder has them in.
+    /// Detached signatures, by the name of their file in a `dir:` folder.
     pub signatures: Vec<(String, Vec<u8>)>,
     /// Whether the output is a part, which may lack blobs. A new one then says what it lacks even if that is nothing.
     pub is_part: bool,
@@ -33,13 +33,13 @@ pub(crate) struct Additions {
 }
 
 impl Additions {
-    /// The index with the additions in it, sorted. `existing` is index.json as it is.
+    /// The sorted index with the additions. `existing` is the existing index.json.
     ///
-    /// A name that is there already moves to the new image. An image that has no name left leaves the index: skopeo keeps
-    /// it without a name, and then refuses to read the layout without being told which image.
+    /// An existing name moves to the new image. An image without a remaining name is removed from the index, because skopeo
+    /// refuses to read a layout with several images unless one is selected.
     ///
     /// # Errors
-    /// An index that could not be read again, by this program or others.
+    /// The index exceeds the limits of this program or others.
     pub fn merge(&self, existing: Option<&[u8]>) -> Result<Merged> {
         let mut index = IndexParts::read(existing)?;
         let moved = self.add_to(&mut index.manifests)?;
@@ -55,7 +55,7 @@ impl Additions {
         Ok(Merged { bytes, moved })
     }
 
-    /// Gives the names that have moved.
+    /// Returns the names that have moved.
     fn add_to(&self, manifests: &mut Vec<Listed<'_>>) -> Result<Vec<MovedName>> {
         let additions = self.descriptors.iter().map(listed);
         let additions: Vec<Listed<'static>> = additions.collect::<Result<_>>()?;
@@ -110,22 +110,22 @@ impl Additions {
     }
 }
 
-/// An index.json with the additions in it.
+/// An index.json with the additions.
 #[derive(Debug)]
 pub(crate) struct Merged {
     pub bytes: Vec<u8>,
     pub moved: Vec<MovedName>,
 }
 
-/// A name that an output had already, and that leads to another image now.
+/// A name in an existing output that has moved to another image.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct MovedName {
     /// The name.
     pub name: String,
-    /// Digest of the image that had it.
+    /// Digest of the old image.
     pub from: String,
-    /// Digest of the image that has it now.
+    /// Digest of the new image.
     pub to: String,
 }
 
@@ -139,7 +139,7 @@ impl MovedName {
     }
 }
 
-/// Sorts by name and digest, what has no name last, so that the order of the runs does not show.
+/// Sorts by name and digest, with unnamed images last, so that the result does not depend on the order of runs.
 fn sort(manifests: &mut [Listed]) {
     fn key<'k>(listed: &'k Listed<'_>) -> (bool, Option<&'k str>, Option<&'k str>, &'k str) {
         let name = listed.name();
@@ -149,17 +149,17 @@ fn sort(manifests: &mut [Listed]) {
     manifests.sort_by(|one, other| key(one).cmp(&key(other)));
 }
 
-/// By what two descriptors have the same name: the whole name, or ref.name where at least one of them has nothing else.
-/// With a whole name in both, ref.name may be just the tag and says nothing.
+/// Decides whether two descriptors have the same name: by the full name, or by ref.name if one of them has no full name. If
+/// both have a full name, ref.name may be only the tag.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 enum Key<'a> {
     Whole(&'a str),
     RefName(&'a str),
-    /// That of a descriptor without a whole name.
+    /// The ref.name of a descriptor without a full name.
     LoneRefName(&'a str),
 }
 
-/// The keys that a new descriptor takes names away by.
+/// The keys by which a new descriptor takes a name.
 fn offered<'a>(listed: &'a Listed<'_>) -> impl Iterator<Item = Key<'a>> {
     let whole = listed.containerd_name.as_deref();
     let ref_name = listed.ref_name.as_deref();
@@ -173,11 +173,11 @@ fn offered<'a>(listed: &'a Listed<'_>) -> impl Iterator<Item = Key<'a>> {
     .flatten()
 }
 
-/// The keys by which a descriptor that is there loses its name.
+/// The keys by which an existing descriptor loses its name.
 fn wanted<'a>(listed: &'a Listed<'_>) -> impl Iterator<Item = Key<'a>> {
     let ref_name = listed.ref_name.as_deref();
     let keys = match listed.containerd_name.as_deref() {
-        // A tag is no name: an image that is called by it alone is another one.
+        // A tag is not a name: an image with only this tag as its name is another one.
         Some(whole) if ref_name.is_some_and(|name| is_tag_of(name, whole)) => {
             [Some(Key::Whole(whole)), None]
         }
@@ -187,21 +187,21 @@ fn wanted<'a>(listed: &'a Listed<'_>) -> impl Iterator<Item = Key<'a>> {
     keys.into_iter().flatten()
 }
 
-/// What happens to a descriptor that is there.
+/// The change of an existing descriptor.
 enum Change {
-    /// It is the new one at this position.
+    /// It becomes the new descriptor at this position.
     Become(usize),
-    /// The new one at this position has its name.
+    /// The new descriptor at this position takes its name.
     LoseNameTo(usize),
-    /// The new one says all that it said.
+    /// It is removed, because the new descriptor has all its fields.
     Leave,
     Stay,
 }
 
-/// New descriptors by their names and digests.
+/// New descriptors by name and digest.
 type ByName<'a> = HashMap<(Key<'a>, Option<&'a str>), VecDeque<usize>>;
 
-/// The first new descriptor of the same name and image that has no place yet.
+/// The first unplaced new descriptor with the same name and image.
 fn same_name<'k>(listed: &'k Listed<'_>, new: &mut ByName<'k>, placed: &[bool]) -> Option<usize> {
     for key in wanted(listed) {
         let Some(positions) = new.get_mut(&(key, listed.digest.as_deref())) else {
@@ -216,7 +216,7 @@ fn same_name<'k>(listed: &'k Listed<'_>, new: &mut ByName<'k>, placed: &[bool]) 
     None
 }
 
-/// An image without a name need not be listed next to itself.
+/// Removes unnamed entries of images that are listed with a name.
 fn remove_repeated(manifests: &mut Vec<Listed<'_>>) {
     if manifests.iter().all(|listed| listed.name().is_some()) {
         return;
@@ -234,14 +234,14 @@ fn digest(listed: &Listed) -> Option<String> {
     listed.digest.as_deref().map(str::to_owned)
 }
 
-/// The digests of the descriptors of an index.json that we made.
+/// The digests of the descriptors in a new index.json.
 pub(super) fn digests(index: &[u8]) -> Result<HashSet<Digest>> {
     let index = IndexParts::read(Some(index))?;
     let digests = index.manifests.iter().filter_map(digest);
     Ok(digests.filter_map(|digest| digest.parse().ok()).collect())
 }
 
-/// Refuses names that no command would read again.
+/// Refuses names that exceed the limits for reading.
 pub(crate) fn check_names<'a>(names: impl Iterator<Item = &'a str>) -> Result<()> {
     let (count, longest) = names.fold((0, 0), |(count, longest), name| {
         (count + 1, longest.max(name.len() as u64))
@@ -254,20 +254,20 @@ pub(crate) fn check_names<'a>(names: impl Iterator<Item = &'a str>) -> Result<()
     )
 }
 
-/// Refuses a document that no command would read again.
+/// Refuses a document that exceeds the limit for reading.
 pub(super) fn check_size(name: &str, bytes: &[u8], limit: u64) -> Result<()> {
     let what = format!("the size of the new {name} in bytes");
     limits::at_most(what, bytes.len() as u64, limit)
 }
 
-/// A descriptor's longest name.
+/// The longest name of a descriptor.
 fn name(descriptor: &Descriptor) -> Option<&str> {
     let names = [REF_NAME, CONTAINERD_NAME].into_iter();
     let names = names.filter_map(|key| descriptor.annotation(key));
     names.max_by_key(|name| name.len())
 }
 
-/// Annotations are strings: Go's readers refuse the whole index for one that is not.
+/// Drops annotations that are not strings, for which Go's readers refuse the whole index.
 fn listed(descriptor: &Descriptor) -> Result<Listed<'static>> {
     let mut descriptor = descriptor.clone();
     if let Some(annotations) = &mut descriptor.annotations {
@@ -283,7 +283,7 @@ fn listed(descriptor: &Descriptor) -> Result<Listed<'static>> {
     Ok(Listed::new(&value))
 }
 
-/// Whether a ref.name is no more than the tag of the whole name, as buildx, `ctr` and Docker's containerd store write it.
+/// Whether a ref.name is only the tag of the full name, as from buildx, `ctr` and Docker's containerd store.
 fn is_tag_of(name: &str, whole: &str) -> bool {
     whole
         .strip_suffix(name)

@@ -1,19 +1,19 @@
-//! Blobs on their way from a staging folder into a layout that is there already, and back if they are not wanted.
+//! Links blobs from a staging folder into an existing layout, and removes them again if the run fails.
 //!
-//! A blob is linked, not moved, so that until the end it is in both places. If the run fails, or dies and the next one
-//! finds its staging folder, what is the same file in both is taken out of the layout again: no index.json names it.
-//! All of this happens under the layout's lock.
+//! Blobs are linked, not moved, so that they are in both folders until the end. If the run fails, or is killed and the next run
+//! finds its staging folder, files that are in both are removed from the layout, because no index.json refers to them. All of
+//! this happens under the lock of the layout.
 
 use crate::error::{Error, Result};
 use crate::fs::Dir;
 
-/// The next index.json in a staging folder. As long as it is there the staged blobs are not the layout's.
+/// The next index.json in a staging folder. While it exists, the staged blobs do not belong to the layout.
 pub(super) const NEXT_INDEX: &str = "index.json.new";
 
 const BLOBS: &str = "blobs";
 
-/// Puts the blobs of `staged` where index.json will look for them. They replace what is there, since they were just
-/// verified. `sync` is called with each folder that has changed.
+/// Links the blobs of `staged` into the layout. They replace existing files, because they were just verified. `sync` is called
+/// with each changed folder.
 pub(super) fn put_blobs(
     staged: &Dir,
     layout: &Dir,
@@ -23,7 +23,7 @@ pub(super) fn put_blobs(
     for (algorithm, from) in algorithms(staged)? {
         let to = blobs.ensure_folder(&algorithm)?;
         for (name, _) in from.names()? {
-            // Where links cannot be had, or somebody has the blob already, it moves, and stays if the run dies.
+            // Without links, or if the blob exists, it is moved, and stays if the run is killed.
             if !from.link(&name, &to, &name)? && !from.rename(&name, &to, &name)? {
                 return Err(Error::NotAFile {
                     name: to.path(&name).display().to_string(),
@@ -35,7 +35,7 @@ pub(super) fn put_blobs(
     sync(&blobs)
 }
 
-/// Removes from `layout` the blobs that a run put there whose index.json never followed.
+/// Removes the blobs that a run has linked into `layout` without publishing its index.json.
 pub(super) fn take_back(staged: &Dir, layout: &Dir) -> Result<()> {
     if staged.kind(NEXT_INDEX)?.is_none() {
         return Ok(());
@@ -48,7 +48,7 @@ pub(super) fn take_back(staged: &Dir, layout: &Dir) -> Result<()> {
             continue;
         };
         for (name, _) in from.names()? {
-            // A run that came later has put a file of its own there.
+            // A later run may have published another file.
             if from.identity(&name)? == to.identity(&name)? {
                 to.remove_file(&name)?;
             }
@@ -57,7 +57,7 @@ pub(super) fn take_back(staged: &Dir, layout: &Dir) -> Result<()> {
     Ok(())
 }
 
-/// The folders of a staging folder's blobs, by digest algorithm.
+/// The folders of the blobs in a staging folder, by digest algorithm.
 fn algorithms(staged: &Dir) -> Result<Vec<(String, Dir)>> {
     let mut folders = Vec::new();
     if let Some(blobs) = staged.folder(BLOBS)? {

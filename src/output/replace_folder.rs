@@ -1,7 +1,7 @@
-//! A folder that takes the place of another one.
+//! Replaces a folder with another one.
 //!
-//! Where the system can swap two names, one of the two is there at any moment. Elsewhere the old folder is set aside for
-//! a moment, and if the run dies in it, the next one puts it back.
+//! If the system can swap two names, the path always exists. Otherwise the old folder is renamed first, and if the run is
+//! killed before the second rename, the next run restores it.
 
 use std::fs::File;
 use std::sync::Arc;
@@ -10,8 +10,8 @@ use super::folder::INSIDE;
 use crate::error::Result;
 use crate::fs::{Dir, StagedDir, staging};
 
-/// Puts the staged folder in the place of the folder `name`, which is removed when `staged` is dropped. `lock` opens and locks
-/// that, and gives `None` where it is gone. What others stage in the old one is moved to the new one.
+/// Replaces the folder `name` with the staged folder. The old folder is removed when `staged` is dropped. `lock` opens and
+/// locks the old folder, and returns `None` if it was removed. Staging folders of other runs are moved to the new folder.
 pub(super) fn replace(
     staged: &mut StagedDir,
     parent: &Dir,
@@ -31,7 +31,7 @@ pub(super) fn replace(
         }
         for (inner, _) in old.names()? {
             if inner.starts_with(INSIDE) && staging::is_in_use(&old, &inner) {
-                // What was staged in it by a run that was faster is stale, and goes with it.
+                // Staging folders of finished runs are stale, and are removed with the old folder.
                 let _: Result<bool> = old.rename(&inner, &staged.dir, &inner);
             }
         }
@@ -40,7 +40,7 @@ pub(super) fn replace(
     }
 }
 
-/// Puts back a layout that a run that died had set aside. Failing to is no reason not to go on.
+/// Restores a layout that a killed run has renamed. Failures are ignored.
 pub(super) fn recover(parent: &Dir, name: &str) {
     let aside = aside(name);
     if matches!(parent.kind(name), Ok(None))
@@ -51,7 +51,7 @@ pub(super) fn recover(parent: &Dir, name: &str) {
     }
 }
 
-/// What an old layout is called while it has no place. Stale when the new one is there.
+/// The temporary name of the old layout. It is stale if the new layout exists.
 fn aside(name: &str) -> String {
     format!("{}replaced", staging::prefix(name))
 }
@@ -60,7 +60,7 @@ fn aside(name: &str) -> String {
 mod tests {
     use super::*;
 
-    /// A run died between its two renames, or is between them right now.
+    /// A run was killed between its two renames, or is between them.
     #[test]
     fn what_was_set_aside_is_put_back() {
         let scratch = tempfile::tempdir().unwrap();
@@ -75,7 +75,7 @@ mod tests {
         recover(&parent, "out");
         let back = parent.folder("out").unwrap().unwrap();
         assert_eq!(back.read("index.json").unwrap().unwrap(), b"old");
-        // Where the new one is in its place, the old one is only left behind.
+        // If the new layout exists, the old one is stale.
         parent.ensure_folder(&aside("out")).unwrap();
         recover(&parent, "out");
         assert_eq!(back.read("index.json").unwrap().unwrap(), b"old");

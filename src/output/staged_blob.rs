@@ -1,4 +1,4 @@
-//! A blob that is staged as a file, until its digest names it.
+//! A blob that is staged as a file until its digest is known.
 
 use std::fs::File;
 use std::io::Write;
@@ -8,7 +8,7 @@ use crate::digest::Digest;
 use crate::error::{Error, Result};
 use crate::fs::Dir;
 
-/// Where the finished blobs of a staged folder are.
+/// The path of finished blobs in a staged folder.
 #[derive(Clone, Copy)]
 pub(super) enum BlobFolder<'a> {
     /// In `<algorithm>/<hex>` in this folder.
@@ -27,7 +27,7 @@ pub(crate) struct StagedBlob<'a> {
 }
 
 impl<'a> StagedBlob<'a> {
-    /// Begins a blob in a staged folder. `count` is how many there were before.
+    /// Starts a blob in a staged folder. `count` is the number of earlier blobs.
     pub fn begin(
         staged: &'a Dir,
         folder: BlobFolder<'a>,
@@ -48,16 +48,16 @@ impl<'a> StagedBlob<'a> {
 }
 
 impl StagedBlob<'_> {
-    /// Makes the blob a clone of a file of `size` bytes: both share what is stored, until one is written to. Gives the
-    /// clone to be read. `None`, and the blob is empty still, where the file system cannot do that, whatever its reason:
-    /// the bytes are to be written then, and a full or broken disk shows itself.
+    /// Makes the blob a clone of a file of `size` bytes, which shares its storage until one of them is written to. Returns the
+    /// clone for reading. `None`, and an empty blob, if the file system cannot clone it for any reason. The bytes are then
+    /// written, and errors of the disk appear there.
     ///
-    /// Never a hard link: who writes to the input later would change the output.
+    /// Never a hard link, because later changes of the input would change the output.
     pub fn clone_file(&mut self, file: &File, size: u64) -> Result<Option<File>> {
         let path = || self.staged.path(&self.name);
         let cloned = rustix::fs::ioctl_ficlone(&self.file, file).is_ok();
         let metadata = self.file.metadata().map_err(Error::io("examine", path()))?;
-        // The input may have become longer or shorter; a part of it may be cloned before an error.
+        // The input may have changed its length, or a part of it may have been cloned before an error.
         if cloned && metadata.len() == size {
             let clone = self.file.try_clone();
             return clone.map(Some).map_err(Error::io("open", path()));

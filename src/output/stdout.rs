@@ -10,7 +10,7 @@ use rustix::fs::OFlags;
 
 use crate::error::{Error, Result};
 
-/// Standard output, open for writing. Not [`io::Stdout`], which takes a write that fails with EBADF for done.
+/// Opens standard output for writing. Not [`io::Stdout`], which ignores writes that fail with EBADF.
 pub(super) fn open() -> Result<File> {
     let path = Path::new("standard output");
     let stdout = io::stdout().as_fd().try_clone_to_owned();
@@ -18,8 +18,8 @@ pub(super) fn open() -> Result<File> {
     let flags =
         rustix::fs::fcntl_getfl(&file).map_err(|errno| Error::io("write", path)(errno.into()))?;
     let access = flags & OFlags::RWMODE;
-    // Rust's runtime opens /dev/null, for reading and writing, in the place of a closed standard output. A shell's
-    // `> /dev/null` is for writing only.
+    // Rust's runtime replaces a closed standard output with /dev/null, opened for reading and writing. A shell opens
+    // `> /dev/null` only for writing.
     if access == OFlags::RDONLY || (access == OFlags::RDWR && is_null(&file)) {
         return Err(Error::io("write", path)(io::Error::other("it is closed")));
     }

@@ -52,7 +52,7 @@ impl TarOutput {
         let adds = options.existing == super::Existing::Add;
         let tar = TarWriter::create(path, options.fsync, interrupt, |parent, name| {
             if adds {
-                // Looked at now, since it would be a pity to find out in the end.
+                // Checked now, so that an error appears before the work is done.
                 existing_tar::open(parent, name, path, interrupt).map(drop)
             } else {
                 existing_tar::refuse_other_file(parent, name, path)
@@ -170,7 +170,7 @@ impl TarOutput {
         Ok(None)
     }
 
-    /// Copies the blobs of the tar that is there, as far as the new index.json leads to them.
+    /// Copies the blobs of the existing tar that the new index.json refers to.
     fn copy_existing(&self, input: &Input, index: &[u8]) -> Result<()> {
         let kept = super::index::digests(index)?;
         let mut documents = Vec::new();

@@ -1,7 +1,6 @@
-//! A tar in the making: what goes into it is written straight into its place, one member after the other; headers are filled
-//! in afterwards.
+//! Writes a tar. Members are written to their final positions one after the other, and headers are filled in afterwards.
 //!
-//! Everything in it depends on the content alone: no times, no owners, no random order.
+//! The tar depends only on its contents: it has no times, no owners and a fixed order.
 
 use std::collections::BTreeSet;
 use std::fs::File;
@@ -33,23 +32,23 @@ pub(super) struct TarWriter {
     interrupt: Interrupt,
 }
 
-/// Where the tar is in the end.
+/// The destination of the tar.
 enum Medium {
-    /// A file that gets this name.
+    /// A staged file that gets this name.
     Staged {
         staged: StagedFile,
         parent: Arc<Dir>,
         name: String,
-        /// Where the tar is written first, if it is compressed in the end: a file without a name.
+        /// An unlinked file for the plain tar, if the output is compressed.
         plain: Option<File>,
         encoding: Encoding,
     },
-    /// A file without a name, which is copied to standard output.
+    /// An unlinked file, which is copied to standard output.
     Temporary { file: File, stdout: File },
 }
 
 impl Medium {
-    /// What is written to, in places front and back.
+    /// The file for writing the tar, which needs random access.
     fn file(&self) -> &File {
         match self {
             Medium::Staged {
@@ -85,7 +84,7 @@ impl TarWriter {
         staging::remove_stale(&parent, &prefix, |_| Ok(()));
         let parent = Arc::new(parent);
         let staged = StagedFile::new(&parent, &prefix, interrupt)?;
-        // Who may read the tar stays as it was, from the first byte on.
+        // The new tar has the mode of the old one before anything is written.
         parent.copy_mode(&name, &staged.file)?;
         let encoding = target::encoding(path).unwrap_or(Encoding::None);
         let plain = if encoding == Encoding::None {
@@ -185,7 +184,7 @@ impl TarWriter {
         }
     }
 
-    /// Zeros up to the next block; gives its offset.
+    /// Writes zeros up to the next block and returns its offset.
     fn pad(&self, end: u64) -> Result<u64> {
         let padded = end.next_multiple_of(BLOCK);
         let zeros = [0; BLOCK_BYTES];
@@ -265,7 +264,7 @@ impl TarWriter {
         }
     }
 
-    /// Writes the staged file, where the tar was written elsewhere.
+    /// Compresses the plain tar into the staged file, if the output is compressed.
     fn compress(&self, length: u64, progress: &dyn Progress) -> Result<()> {
         let Medium::Staged {
             staged,
@@ -287,13 +286,13 @@ impl TarWriter {
             position += bytes.len() as u64;
             written.map_err(Error::io("write", &self.path))
         })?;
-        // It may have been longer in a round before.
+        // An earlier attempt may have written more.
         let cut = staged.file.set_len(position);
         cut.map_err(Error::io("write", &self.path))
     }
 }
 
-/// A tar that is in the output's place, locked.
+/// An existing tar, locked.
 pub(super) struct Existing<'a> {
     lock: File,
     pub parent: &'a Dir,
@@ -310,7 +309,7 @@ impl Existing<'_> {
 /// The longest name that a header has space for.
 const MAX_NAME: usize = 100;
 
-/// A header that says nothing but name, kind and size.
+/// A header with only name, type and size.
 fn header(name: &str, kind: EntryType, size: u64) -> [u8; BLOCK_BYTES] {
     let mut header = Header::new_gnu();
     // What does not fit goes into a long name in front.
@@ -331,12 +330,12 @@ fn header(name: &str, kind: EntryType, size: u64) -> [u8; BLOCK_BYTES] {
     *header.as_bytes()
 }
 
-/// A member in the making.
+/// An unfinished member.
 pub(super) struct TarMember<'a> {
     tar: &'a TarWriter,
-    /// Where its header will be.
+    /// Offset of the header.
     start: u64,
-    /// Where its bytes begin.
+    /// Offset of the data.
     data: u64,
     size: u64,
 }
@@ -374,7 +373,7 @@ pub(crate) struct TarBlob<'a> {
 }
 
 impl<'a> TarBlob<'a> {
-    /// Begins a blob at the end. One at a time: the pipeline sees to that.
+    /// Starts a blob at the end. The pipeline writes one blob at a time.
     pub fn begin(
         tar: &'a TarWriter,
         expected: Option<Digest>,
@@ -393,7 +392,7 @@ impl<'a> TarBlob<'a> {
         self.member.write(bytes)
     }
 
-    /// Gives the blob its name. One that is there already is forgotten: the next member is written over it.
+    /// Names the blob. A duplicate is discarded: the next member overwrites it.
     pub fn finish(self, digest: &Digest) -> Result<()> {
         if lock(self.blobs).insert(*digest) {
             self.member.close(&(self.name)(digest))?;

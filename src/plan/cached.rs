@@ -1,4 +1,4 @@
-//! The jobs of a plan, with what the cache has in place of what would be encoded.
+//! The jobs of a plan, with cache entries in place of layers that would be encoded.
 
 use std::collections::HashMap;
 
@@ -7,17 +7,17 @@ use crate::compression::Encoding;
 use crate::layer::{Action, Job, Outcome};
 use crate::report::{CacheReport, LayerCounts};
 
-/// For each layer that the cache has there are two jobs: at the planned job's place one that copies the entry, and behind
-/// all planned ones one that checks the input's layer, so that a cache hides no damage.
+/// Each layer in the cache has two jobs: one in place of the planned job, which copies the entry, and one after all planned
+/// jobs, which checks the layer of the input, so that the cache does not hide damage.
 pub(crate) struct CachedJobs {
     pub jobs: Vec<Job>,
     planned: usize,
-    /// How many planned jobs could have come from a cache.
+    /// Number of planned jobs that encode a layer.
     encoded: usize,
 }
 
 impl CachedJobs {
-    /// `cache` is `None` where nothing is to be taken from it.
+    /// `cache` is `None` if no entries are used.
     pub fn new(planned: &[Job], cache: Option<&Cache>) -> CachedJobs {
         let mut jobs = planned.to_vec();
         let mut checks = Vec::new();
@@ -57,16 +57,16 @@ impl CachedJobs {
         }
     }
 
-    /// The input bytes of all jobs.
+    /// Number of input bytes of all jobs.
     pub fn bytes(&self) -> u64 {
         self.jobs.iter().map(|job| job.content.size()).sum()
     }
 
-    /// The outcomes of the planned jobs, as if no layer had come from the cache.
+    /// The outcomes of the planned jobs as they would be without a cache.
     pub fn outcomes(&self, mut outcomes: Vec<Outcome>) -> Vec<Outcome> {
         for (outcome, job) in outcomes.iter_mut().zip(&self.jobs) {
             if job.entry.is_some() {
-                // Found in the input by the check.
+                // Confirmed by the check of the input.
                 outcome.diff_id = job.diff_id;
             }
         }
@@ -85,7 +85,7 @@ impl CachedJobs {
             *count += 1;
             counts.bytes_after += outcome.size;
         }
-        // In the place of an entry of the cache, the layer that is checked.
+        // In place of cache entries, the layers of the input count.
         let of_inputs = self.jobs.iter().filter(|job| job.entry.is_none());
         counts.bytes_before = of_inputs.map(|job| job.content.size()).sum();
         counts
@@ -99,8 +99,8 @@ impl CachedJobs {
     }
 }
 
-/// Copies an entry, checked by the digest of its name. An entry that somebody else may have put there is decoded too: a
-/// digest that fits would only prove that it is what they put there.
+/// Copies an entry and checks the digest in its name. If other users can write to the cache, the entry is also decoded, because
+/// the digest would only prove that it is their entry.
 fn copy(job: &Job, encoding: Encoding, found: Found) -> Job {
     Job {
         content: found.content,

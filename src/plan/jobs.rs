@@ -1,4 +1,4 @@
-//! The distinct blobs to be read: one job for each, however many images have it.
+//! The jobs of a plan: one for each distinct blob, however many images share it.
 
 use std::collections::{HashMap, HashSet};
 
@@ -13,29 +13,29 @@ use crate::source::{Content, ContentId};
 
 pub(super) struct Jobs {
     pub list: Vec<Job>,
-    /// Other copies of layers that are encoded, in the same input as the copy that is read for the output.
+    /// Checks of other copies of a layer in the same input.
     copies: Vec<Job>,
-    /// The contents of layers, with the `diff_ids` that they must have.
+    /// The contents of layers with their expected `diff_ids`.
     contents: HashSet<(ContentId, DiffId)>,
     numbers: HashMap<Key, usize>,
     compression: Compression,
     check: Check,
 }
 
-/// What makes two blobs of the inputs the same blob of the output.
+/// Two blobs of the inputs with the same key become one blob of the output.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 enum Key {
     /// A layer whose bytes are kept.
     Kept(Digest, Option<DiffId>),
-    /// Not a layer: carried along.
+    /// A blob that is not a layer, copied unchanged.
     Carried(Digest),
-    /// Encoded again, from whichever copy comes first.
+    /// A layer that is encoded, from the first copy.
     Encoded(DiffId),
-    /// Only its place is known beforehand.
+    /// A layer without known digests.
     Place(ContentId),
 }
 
-/// The tar of no files: two zero blocks.
+/// An empty tar: two zero blocks.
 const EMPTY_TAR: [u8; 1024] = [0; 1024];
 
 impl Jobs {
@@ -136,7 +136,7 @@ impl Jobs {
         self.list
     }
 
-    /// The number of the job of a blob that is carried along.
+    /// The number of the job of a blob that is copied unchanged.
     pub fn blob(&mut self, blob: &Blob, destination: Destination, place: &Place) -> usize {
         let digest = blob.descriptor.digest;
         let job = Job {
@@ -165,7 +165,7 @@ impl Jobs {
     }
 }
 
-/// How a layer is encoded that takes the place of a blob, and what must come of it.
+/// The encoding of a layer that replaces a blob, and the expected result.
 fn remade(layer: &TarLayer) -> Option<(Encoding, Remade)> {
     let fill = layer.fill.as_ref()?;
     let remade = Remade {
@@ -175,8 +175,8 @@ fn remade(layer: &TarLayer) -> Option<(Encoding, Remade)> {
     Some((fill.encoding?, remade))
 }
 
-/// Some engines saved layers without files as empty files (<https://github.com/moby/moby/issues/18170>). If the config
-/// says that the layer is the tar of no files, that is what is written.
+/// Some engines saved empty layers as empty files (<https://github.com/moby/moby/issues/18170>). If the `diff_id` is that of an
+/// empty tar, an empty tar is written.
 fn content(layer: &TarLayer) -> Content {
     let empty_tar = || Some(DiffId(Digest::sha256(&EMPTY_TAR)));
     if layer.content.size() == 0 && layer.diff_id == empty_tar() {

@@ -1,4 +1,4 @@
-//! What is to be done: the distinct blobs of all selected images, and which of them each image is made of.
+//! The plan of a conversion: the distinct blobs of all selected images, and the blobs of each image.
 
 mod cached;
 mod jobs;
@@ -18,37 +18,37 @@ use crate::image::{Blob, Config, Descriptor, Index, Layer, Manifest, Node, TarLa
 use crate::layer::{Destination, Job};
 use crate::select::Selected;
 
-/// How much of a layer that is kept is checked.
+/// How layers that are kept are checked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Check {
-    /// It is decoded and its `diff_id` compared.
+    /// They are decoded, and their `diff_ids` are checked.
     #[default]
     Full,
-    /// Digest and size of the blob alone, where the input names them.
+    /// Only digest and size of the blob are checked, if the input has them.
     Blobs,
 }
 
-/// The blobs to be read, and what is made of them.
+/// The jobs of all blobs, and the images that use them.
 pub(crate) struct Plan<'a> {
     pub jobs: Vec<Job>,
-    /// What the user should know of it.
+    /// The warnings.
     pub warnings: Vec<Finding>,
-    /// All that is to be resolved, each distinct one once.
+    /// All distinct nodes.
     pub nodes: Vec<PlannedNode<'a>>,
-    /// For each selected image its place in `nodes`.
+    /// The position in `nodes` of each selected image.
     pub roots: Vec<usize>,
 }
 
-/// A node of a selected image, with the jobs of its blobs and the places of its children.
+/// A node of a selected image, with the jobs of its blobs and the positions of its children.
 pub(crate) enum PlannedNode<'a> {
     Manifest(PlannedManifest<'a>),
     Index {
         index: &'a Index,
-        /// Their places in [`Plan::nodes`].
+        /// Positions in [`Plan::nodes`].
         children: Vec<usize>,
     },
     Blob(&'a Blob),
-    /// Kept in its index, though the input lacks it.
+    /// A missing node that is kept in its index.
     Absent(&'a Descriptor),
 }
 
@@ -63,12 +63,12 @@ pub(crate) enum PlannedLayer<'a> {
         layer: &'a TarLayer,
         job: usize,
     },
-    /// Carried along.
+    /// A blob that is copied unchanged.
     Other {
         blob: &'a Blob,
         job: usize,
     },
-    /// A layer that is not here; its descriptor is carried over.
+    /// A missing layer, whose descriptor is kept.
     Absent(&'a Descriptor, Option<crate::digest::DiffId>),
 }
 
@@ -104,14 +104,14 @@ struct Planner<'a> {
     jobs: Jobs,
     warnings: Vec<Finding>,
     nodes: Vec<PlannedNode<'a>>,
-    /// By digest, and by what is below: parts of an index, or layers of an image, may be in one input alone.
+    /// By digest and children, because images of an index, or layers of an image, may be missing in some inputs.
     known: HashMap<(Digest, Vec<Option<usize>>), usize>,
     /// Whether the image is of a part of an output.
     is_part: bool,
 }
 
 impl<'a> Planner<'a> {
-    /// The place of a node in the plan.
+    /// Adds a node to the plan and returns its position.
     fn node(&mut self, node: &'a Node, place: &Place) -> Result<usize> {
         let (planned, below) = match node {
             Node::Manifest(manifest) => self.manifest(manifest, place)?,

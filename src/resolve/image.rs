@@ -1,4 +1,4 @@
-//! A planned image with the outcomes of its layers.
+//! Resolves a planned image with the outcomes of its layers.
 
 use std::borrow::Cow;
 
@@ -16,7 +16,7 @@ use crate::layer::Outcome;
 use crate::plan::{PlannedLayer, PlannedManifest};
 use crate::report::LayerReport;
 
-/// Annotations that describe a layer's compressed bytes, and are stale when these change.
+/// Prefixes of annotations about the compressed bytes of a layer, which are stale when these change.
 const OF_COMPRESSED_BYTES: [&str; 5] = [
     "io.github.containers.zstd-chunked.",
     "io.containers.zstd-chunked.",
@@ -25,7 +25,7 @@ const OF_COMPRESSED_BYTES: [&str; 5] = [
     "com.github.containers.toc",
 ];
 
-/// `subject` is what the image is about, as it is in the output.
+/// `subject` is the subject of the image in the output.
 pub(super) fn resolve<'a>(
     planned: &PlannedManifest<'a>,
     outcomes: &[Outcome],
@@ -109,7 +109,7 @@ fn resolved_layer<'a>(planned: &PlannedLayer<'a>, outcomes: &[Outcome]) -> Resol
         PlannedLayer::Tar { layer, job } => {
             let outcome = &outcomes[job];
             let original = layer.descriptor.as_ref();
-            // Where else it may be had are the bytes that it was, and those alone may not be distributed.
+            // The URLs lead to the old bytes, and only those must not be distributed.
             let kept = original.filter(|old| old.digest == outcome.digest);
             ResolvedLayer {
                 original,
@@ -166,7 +166,7 @@ fn urls(descriptor: &Descriptor) -> &[String] {
     descriptor.urls.as_deref().unwrap_or_default()
 }
 
-/// What is said of a layer and still true.
+/// The annotations of a layer that are still valid.
 fn annotations(descriptor: &Descriptor, kept: bool) -> Map<String, Value> {
     let mut annotations = descriptor.annotations.clone().unwrap_or_default();
     if !kept {
@@ -178,7 +178,7 @@ fn annotations(descriptor: &Descriptor, kept: bool) -> Map<String, Value> {
     annotations
 }
 
-/// What is reported of an image's layers.
+/// The reports of the layers of an image.
 pub(super) fn reports(planned: &PlannedManifest, resolved: &ResolvedImage) -> Vec<LayerReport> {
     let layers = planned.layers.iter().zip(&resolved.layers);
     let report = |(planned, resolved): (&PlannedLayer, &ResolvedLayer)| {

@@ -7,8 +7,7 @@ use super::Selected;
 use crate::digest::Digest;
 use crate::image::{Node, Reference};
 
-/// Puts selected images into the selected indexes that list them and lack them. An image without a name then is a part of
-/// its index and nothing else.
+/// Completes selected indexes with selected images that they list and lack. An unnamed image is then only part of its index.
 pub(super) fn assemble(selected: &mut Vec<Selected>) {
     let mut wanted: HashSet<Digest> = HashSet::new();
     for one in selected.iter() {
@@ -47,13 +46,13 @@ pub(super) fn assemble(selected: &mut Vec<Selected>) {
     });
 }
 
-/// An image that an index lacks, and the entry of an input that has it.
+/// A missing image of an index, and the entry that contains it.
 struct Found {
     node: Node,
     entry: (usize, usize),
 }
 
-/// Only what is in an index: a descriptor of index.json is an image of its own.
+/// Only images in an index, because an entry of index.json is a separate image.
 fn fill(node: &mut Node, found: &HashMap<Digest, Found>, from: &mut Vec<(usize, usize)>) {
     let Node::Index(index) = node else {
         return;

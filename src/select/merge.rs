@@ -1,4 +1,4 @@
-//! Several selected images that become one multi-platform image.
+//! Merges selected images into one multi-platform image.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
@@ -8,14 +8,14 @@ use crate::error::{Error, Result};
 use crate::formats::Input;
 use crate::image::{Descriptor, Entry, Node, Platform, REFERENCE_DIGEST};
 
-/// What a part of a merged image was in the index that it comes from; a part that was an image of its own has no index.
+/// A part of a merged image in its former index. An image without an index has none.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Part {
     pub descriptor: Option<Descriptor>,
 }
 
-/// Makes one image of all that are selected. An index that has all of them stays as it is, with the new name; otherwise
-/// each becomes a part, and so does each image of an index. What is not an image, such as a signature, stays by itself.
+/// Merges all selected images. An index that contains all of them is kept with the new name. Otherwise each image becomes a
+/// part, and so does each image of an index. Artifacts, such as signatures, are not merged.
 pub(super) fn merge(
     selected: Vec<Selected>,
     name: &str,
@@ -43,7 +43,7 @@ pub(super) fn merge(
     Ok(merged)
 }
 
-/// The position of an index that has all the others in it.
+/// The position of an index that contains all the others.
 fn whole(images: &[Selected]) -> Option<usize> {
     images.iter().position(|one| {
         let Node::Index(_) = one.entry.node else {
@@ -58,7 +58,7 @@ fn whole(images: &[Selected]) -> Option<usize> {
     })
 }
 
-/// The images of an index one by one, and an image as it is.
+/// The images of an index, or the image itself.
 fn flatten(one: Selected, parts: &mut Vec<Selected>) {
     let Node::Index(index) = one.entry.node else {
         parts.push(Selected {
@@ -91,8 +91,7 @@ fn flatten(one: Selected, parts: &mut Vec<Selected>) {
     }
 }
 
-/// Each image once, and in an order that does not depend on that of the inputs: images by platform, then what is about
-/// them.
+/// Removes duplicates, and sorts independently of the order of inputs: images by platform, then their attestations.
 fn distinct(parts: Vec<Selected>) -> Vec<Selected> {
     let mut by_digest: HashMap<Digest, Selected> = HashMap::new();
     let mut distinct = Vec::with_capacity(parts.len());
@@ -115,7 +114,7 @@ fn distinct(parts: Vec<Selected>) -> Vec<Selected> {
     distinct
 }
 
-/// What tells two parts apart that are the same otherwise. One that an index describes comes first.
+/// The order of parts that are the same otherwise. Parts of an index come first.
 fn description(part: &Selected) -> (bool, Option<Digest>, String) {
     let descriptor = part.part.as_ref().and_then(|part| part.descriptor.as_ref());
     let text = descriptor.and_then(|descriptor| serde_json::to_string(descriptor).ok());
@@ -126,13 +125,13 @@ fn description(part: &Selected) -> (bool, Option<Digest>, String) {
     (text.is_none(), id, text.unwrap_or_default())
 }
 
-/// What an attestation is about.
+/// The subject of an attestation.
 fn about(part: &Selected) -> Option<&str> {
     let descriptor = part.part.as_ref()?.descriptor.as_ref()?;
     descriptor.annotation(REFERENCE_DIGEST)
 }
 
-/// The platform that the index says, else that of the config.
+/// The platform in the index, or that of the config.
 fn platform(part: &Selected) -> Option<&Platform> {
     let said = part.part.as_ref()?.descriptor.as_ref();
     let said = said.and_then(|descriptor| descriptor.platform.as_ref());
@@ -142,7 +141,7 @@ fn platform(part: &Selected) -> Option<&Platform> {
     })
 }
 
-/// By what platforms are told apart, in the order that they are sorted by.
+/// The fields that distinguish platforms, in sort order.
 fn key(platform: &Platform) -> [String; 4] {
     [
         platform.os.clone(),
@@ -152,7 +151,7 @@ fn key(platform: &Platform) -> [String; 4] {
     ]
 }
 
-/// An engine takes one image of an index by its platform, so that two of one platform are a mistake.
+/// Refuses two images with the same platform, because engines select an image of an index by its platform.
 fn refuse_same_platforms(parts: &[Selected], inputs: &[Input]) -> Result<()> {
     let mut seen: BTreeMap<[String; 4], &Selected> = BTreeMap::new();
     for part in parts.iter().filter(|part| part.entry.node.has_image()) {

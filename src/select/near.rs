@@ -6,7 +6,7 @@ pub(super) fn nearest<'a>(wanted: &str, names: impl Iterator<Item = &'a str>) ->
     near.min().map(|(_, name)| name)
 }
 
-/// How far two names are apart; `None` where nobody would take one for the other.
+/// The edit distance of two names, or `None` if they are not similar.
 fn distance(wanted: &str, name: &str) -> Option<usize> {
     if wanted.starts_with('@') || name.starts_with('@') {
         return None;

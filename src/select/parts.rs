@@ -1,4 +1,4 @@
-//! Which parts of a selected image are converted: its platforms, and what to do about those that the input lacks.
+//! The converted parts of a selected image: selected platforms, and handling of missing images.
 
 use std::collections::HashSet;
 
@@ -7,7 +7,7 @@ use crate::error::{Error, Result, ResultExt};
 use crate::findings::{Code, Finding, Place};
 use crate::image::{Descriptor, Index, Node, Platform, REFERENCE_DIGEST};
 
-/// What to do about images that an index names and the input lacks, as where an engine saved one platform of many.
+/// What to do about images that an index lists and the input lacks, as when an engine saved one platform of many.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub enum Missing {
@@ -24,9 +24,9 @@ pub enum Missing {
 pub(super) struct Parts<'a> {
     platforms: &'a [Platform],
     missing: Missing,
-    /// What the input lacks, for the message.
+    /// The missing images, for the message.
     absent: Vec<String>,
-    /// What is of other platforms.
+    /// The images of other platforms.
     pub left_out: HashSet<Digest>,
 }
 
@@ -40,7 +40,7 @@ impl<'a> Parts<'a> {
         }
     }
 
-    /// What is to be said about the parts that the input lacks.
+    /// The warning about missing images.
     pub fn warning(&self, place: &Place) -> Option<Finding> {
         if self.absent.is_empty() {
             return None;
@@ -56,7 +56,7 @@ impl<'a> Parts<'a> {
         Some(Finding::new(Code::PlatformAbsent, place, message))
     }
 
-    /// What is left of a node; `None` when nothing is.
+    /// The remaining part of a node. `None` if nothing is left.
     pub fn of(&mut self, node: Node) -> Result<Option<Node>> {
         match node {
             Node::Manifest(manifest) => {
@@ -98,7 +98,7 @@ impl<'a> Parts<'a> {
         for (descriptor, child) in index.children {
             let platform = descriptor.platform.as_ref();
             let kept = if platform.is_some_and(|own| !is_unknown(own) && !self.wants(own)) {
-                // What is of another platform may be missing, or damaged.
+                // Images of other platforms may be missing or damaged.
                 self.left_out.insert(descriptor.digest);
                 child.walk(&mut |node| self.left_out.extend(node.digest()));
                 None
@@ -106,7 +106,7 @@ impl<'a> Parts<'a> {
                 && matches!(child, Node::Absent { .. })
                 && is_about(&descriptor, &absent)
             {
-                // The image that it is about is missing too, which is all that is worth a word.
+                // Its subject is missing too, which has a warning.
                 (self.missing == Missing::Keep).then_some(child)
             } else {
                 self.of(child).at(|| Place::image(label(&descriptor)))?
@@ -118,7 +118,7 @@ impl<'a> Parts<'a> {
                 }
             }
         }
-        // An attestation goes with what it is about.
+        // An attestation is left out with its subject.
         for (descriptor, _) in &children {
             dropped.remove(&descriptor.digest.to_string());
         }
@@ -138,7 +138,7 @@ impl<'a> Parts<'a> {
     }
 }
 
-/// The part in messages.
+/// The label of a part in messages.
 fn label(descriptor: &Descriptor) -> String {
     let platform = descriptor.platform.as_ref();
     let platform = platform.filter(|platform| !is_unknown(platform));
@@ -151,7 +151,7 @@ fn is_about(descriptor: &Descriptor, digests: &HashSet<String>) -> bool {
     about.is_some_and(|about| digests.contains(about))
 }
 
-/// `unknown/unknown` is what attestations have.
+/// Attestations have the platform `unknown/unknown`.
 fn is_unknown(platform: &Platform) -> bool {
     platform.os == "unknown" && platform.architecture == "unknown"
 }

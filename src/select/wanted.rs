@@ -1,4 +1,4 @@
-//! What `--image` selects of each entry of the inputs.
+//! The parts of each entry that `--image` selects.
 
 use std::collections::{HashMap, HashSet};
 
@@ -13,7 +13,7 @@ pub(super) struct Wanted<'a> {
     full_names: HashMap<String, usize>,
     positions: HashMap<usize, usize>,
     digests: HashMap<Digest, usize>,
-    /// Which of them have selected something.
+    /// The selectors that have selected something.
     met: HashSet<usize>,
 }
 
@@ -44,7 +44,7 @@ impl<'a> Wanted<'a> {
         wanted
     }
 
-    /// The parts of an entry that are selected: all of it, some of its names, or something inside its index.
+    /// The selected parts of an entry: all of it, some of its names, or images in its index.
     pub fn of(&mut self, position: usize, entry: &Entry) -> Vec<Entry> {
         if self.selectors.is_empty() {
             return vec![entry.clone()];
@@ -88,7 +88,7 @@ impl<'a> Wanted<'a> {
         inner
     }
 
-    /// Whether a name selects it: as the input has it, or fully qualified.
+    /// Whether a name selects the reference, as in the input or fully qualified.
     fn names_it(&mut self, reference: &Reference) -> bool {
         let name = reference.name.as_deref();
         let full = reference.containerd_name.as_deref();
@@ -107,7 +107,7 @@ impl<'a> Wanted<'a> {
         !numbers.is_empty()
     }
 
-    /// The first selector that has selected nothing. Of several that are the same, one is enough.
+    /// The first selector that has selected nothing. Repeated selectors count once.
     pub fn unmet(&self) -> Option<&ImageSelector> {
         let met = |selector: &ImageSelector| {
             let number = match selector {
@@ -128,7 +128,7 @@ impl<'a> Wanted<'a> {
     }
 }
 
-/// The digests that a node is known by: of its manifest or index, its config, its schema 1 payload.
+/// The digests that select a node: of its manifest or index, its config, and its schema 1 payload.
 pub(super) fn digests(node: &Node) -> [Option<Digest>; 3] {
     let Node::Manifest(manifest) = node else {
         return [node.digest(), None, None];

@@ -84,7 +84,7 @@ fn an_index_has_its_manifests_beside_it() {
         let name = format!("{}.manifest.json", hex(image));
         assert!(names.contains(&name), "{names:?}");
     }
-    // Read back, it is the same.
+    // Reading it again yields the same image.
     let back = sandbox.converted(&["dir"]);
     assert_eq!(digest(&back.only()), digest(&index));
 }
@@ -114,7 +114,7 @@ fn another_image_takes_the_place_of_the_first() {
     let fresh = ["other.tar", "-o", "fresh", "--to", "dir"];
     sandbox.convert(&fresh).succeeds();
     assert_eq!(names(&sandbox.path("out")), names(&sandbox.path("fresh")));
-    // Nothing is left beside it.
+    // No other files are left.
     assert_eq!(
         names(&sandbox.path("")),
         ["app.tar", "fresh", "other.tar", "out"]
@@ -224,7 +224,7 @@ fn signatures_go_on_with_what_they_sign() {
     assert_eq!(read(&format!("out/{first}.signature-1")), "of the first");
     assert_eq!(read(&format!("out/{second}.signature-2")), "of the second");
 
-    // One image of it: only its own signature is of use, under the name of a lone image's.
+    // One image of it: only its own signature applies, under the file name for a single image.
     let args = [
         "app",
         "-o",
@@ -248,7 +248,7 @@ fn signatures_go_on_with_what_they_sign() {
     assert_eq!(read("one/signature-2"), "of the second");
     assert!(!sandbox.path("one/signature-1").exists());
 
-    // Another format has other digests.
+    // Another format changes the digests.
     let args = ["app", "-o", "other", "--to", "dir", "--format", "v2s2"];
     let run = sandbox.convert(&args);
     assert_eq!(run.stderr.lines().count(), 3);

@@ -288,7 +288,7 @@ fn what_a_docker_archive_has_no_place_for() {
         sha256_hex(&config_for("arm64", &layers("arm64")))
     )));
 
-    // A layer that is elsewhere.
+    // A layer with URLs.
     let mut layout = Layout::default();
     let config = layout.blob(oci::DOCKER_CONFIG, &config(&layers("top")));
     let blobs = oci::docker_layers(&layers("top"));

@@ -1,4 +1,4 @@
-//! `--generate`: the manual and the completions know every option of every command.
+//! `--generate`: the manual and the completions contain every option of every command.
 
 use crate::support::sandbox::Sandbox;
 
@@ -27,7 +27,7 @@ fn every_document_has_every_option() {
     }
     for document in DOCUMENTS {
         let run = sandbox.run(&["--generate", document]);
-        // The manual escapes the hyphens of options; fish names them without.
+        // The manual escapes the hyphens of options, and fish omits them.
         let text = run.succeeds().stdout().replace("\\-", "-");
         for option in &wanted {
             let name = option.trim_start_matches('-');

@@ -1,4 +1,4 @@
-//! `--have`: what the other side has is left out, and the output says so.
+//! `--have`: blobs that the other side has are left out, and the output lists them.
 
 use serde_json::{Value, json};
 
@@ -16,14 +16,14 @@ fn layers() -> [Layer; 3] {
     ["base", "middle", "top"].map(Layer::new)
 }
 
-/// With `app.tar`, of three layers, and what a full conversion gives in `full`.
+/// A sandbox with `app.tar`, which has three layers, and its full conversion in `full`.
 fn sandbox() -> Sandbox {
     let sandbox = Sandbox::with_archive(&docker::save_one("app:1", &layers()));
     sandbox.convert(&["app.tar", "-o", "full"]).succeeds();
     sandbox
 }
 
-/// What the output lists as absent.
+/// The blobs that the output lists as absent.
 fn absent(layout: &Layout) -> Vec<Value> {
     layout.json(ABSENT)["absent"].as_array().unwrap().clone()
 }
@@ -44,7 +44,7 @@ fn sorted(layers: &[Layer]) -> Vec<String> {
     diff_ids
 }
 
-/// Checks that `out` is `full` without the blobs that it says it lacks.
+/// Checks that `out` is `full` without the blobs that it lists as absent.
 #[track_caller]
 fn lacks(sandbox: &Sandbox, out: &str, expected: &[Layer]) {
     let [full, part] = ["full", out].map(|name| Layout::open(&sandbox.path(name)));
@@ -108,7 +108,7 @@ fn layers_that_an_input_has_in_whatever_encoding() {
             lacks(&sandbox, &out, &known);
         }
     }
-    // Several add up, and nothing in common is nothing left out.
+    // Several lists are combined. Without common blobs, nothing is left out.
     let top = docker::save_one("x:1", &layers()[2..]);
     sandbox.write("top.tar", &top.tar());
     let args = [
@@ -175,7 +175,7 @@ fn lists_of_digests() {
 
 #[test]
 fn a_layer_of_another_encoder_is_left_out_only_by_its_digest() {
-    // Its bytes cannot be made again.
+    // Its bytes cannot be reproduced.
     let layers = layers();
     let mut layout = oci::one("app:1", &layers);
     let sandbox = Sandbox::with_folder(&layout.files());
@@ -201,7 +201,7 @@ fn a_layer_of_another_encoder_is_left_out_only_by_its_digest() {
         "diffId": layers[0].diff_id(),
     }]);
     assert_eq!(out.json(ABSENT)["absent"], expected);
-    // Encoded again, it is ours.
+    // Once re-encoded, it can be reproduced.
     let args = [
         "app",
         "--have",
@@ -218,7 +218,7 @@ fn a_layer_of_another_encoder_is_left_out_only_by_its_digest() {
         (&absent[0]["codec"], &absent[0]["level"]),
         (&json!("zstd"), &json!(1))
     );
-    // A plain layer is made of any copy, whoever wrote it.
+    // An uncompressed layer can be restored from any copy.
     let plain = layout.blob(oci::LAYER, &layers[1].tar);
     let config = layout.blob(oci::CONFIG, &docker::config(&layers[1..2]));
     let manifest = layout.document(&oci::manifest(&config, &[plain]));
@@ -315,7 +315,7 @@ fn the_part_verifies_and_is_inspected() {
             .collect();
         assert_eq!(present, [false, true, true]);
     }
-    // Everything else is checked as ever.
+    // Everything else is checked as usual.
     let blob = blob_path(&sha256(&docker::config(&layers())));
     let path = sandbox.path("out").join(blob);
     std::fs::remove_file(path).unwrap();

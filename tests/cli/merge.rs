@@ -1,4 +1,4 @@
-//! `--index`: one multi-platform image of several.
+//! `--index`: combines several images into one multi-platform image.
 
 use serde_json::{Value, json};
 
@@ -103,7 +103,7 @@ fn indexes_give_their_images_and_attestations() {
     let index = layout.index(&[old.clone(), attestation.clone(), image.clone()]);
     let sandbox = Sandbox::with_folder(&layout.listing(named(&index, "app:1")).files());
     sandbox.write("s390x.tar", &archive("s390x"));
-    // Kept as it is, every descriptor is the old one.
+    // Without re-encoding, all descriptors are unchanged.
     let output = sandbox.converted(&["app", "s390x.tar", "--index", "app:2"]);
     let merged = output.document(&output.named("app:2"));
     let manifests = merged["manifests"].as_array().unwrap();
@@ -111,7 +111,7 @@ fn indexes_give_their_images_and_attestations() {
     assert_eq!([&manifests[0], &manifests[1]], [&image, &old]);
     assert_eq!(manifests[2]["platform"]["architecture"], "s390x");
     assert_eq!(manifests[3], attestation);
-    // Encoded again, the attestation follows what it is about.
+    // After re-encoding, the attestation refers to the new image.
     let args = [
         "app",
         "s390x.tar",
@@ -148,7 +148,7 @@ fn two_images_of_one_platform() {
                  hint: leave one of them out, or select with `--image` or `--platform`\n",
             );
     }
-    // Of Windows there are many versions.
+    // There can be several images for different versions of Windows.
     let sandbox = Sandbox::new();
     for version in ["10.0.17763.1", "10.0.20348.1"] {
         let layers = layers(version);
@@ -184,7 +184,7 @@ fn an_image_without_a_platform() {
     );
 }
 
-/// skopeo's `--multi-arch=index-only` writes an index alone.
+/// skopeo's `--multi-arch=index-only` only writes the index.
 #[test]
 fn an_index_alone_keeps_its_bytes() {
     let mut layout = Layout::default();
@@ -209,7 +209,7 @@ fn an_index_alone_keeps_its_bytes() {
             assert_eq!(output.only()["digest"], index["digest"], "{inputs:?}");
         }
     }
-    // One that is missing is as if it had not been saved.
+    // A missing image is treated as one that was not saved.
     let run = sandbox.convert(&["index", "amd64", "-o", "one", "--index", "app:1"]);
     assert_eq!(run.status.code(), Some(0), "{}", run.stderr);
     assert!(

@@ -32,7 +32,7 @@ fn named(image: &Value, name: &str) -> String {
 }
 
 /// Two tags of one image in two repositories, another tag, a manifest without a tag, an index whose images are revisions too,
-/// and what a registry has besides.
+/// and the other files of a registry.
 fn registry() -> (Tree, Vec<String>) {
     let mut layout = Layout::default();
     let [one, two, three, amd64, arm64] = ["one", "two", "three", "amd64", "arm64"].map(|seed| {
@@ -101,7 +101,7 @@ fn a_tree_is_found_wherever_it_is() {
         let mut tree = Tree::at(root);
         tree.add_blobs(&layout);
         tree.tag("app", "1", digest(&one));
-        // Files besides, as in the archives of oc-mirror and the bundles of mindthegap.
+        // Additional files, as in the archives of oc-mirror and the bundles of mindthegap.
         tree.files.put("images.yaml", "{}");
         tree.files.put("working-dir/info/file", "text");
         for (sandbox, input) in folder_and_archive(&tree.files) {
@@ -177,7 +177,7 @@ fn schema_1_payloads_with_and_without_signatures() {
     let raw = sandbox.run(&["inspect", "--raw", "app"]);
     assert!(raw.stdout().contains("\"signatures\""), "{}", raw.stdout());
 
-    // One that is lost changes nothing; one of something else does.
+    // A missing signature changes nothing. A signature of another manifest does.
     let lost = Sandbox::with_folder(&tree.files.clone().without(&tree.blob_path(&good)));
     assert_eq!(lost.converted(&["app"]).only(), image);
     let bad = tree.blob(signature("something else").as_bytes());
@@ -250,7 +250,7 @@ fn schema_2_and_artifacts() {
     assert_eq!(output.names().len(), 2);
 }
 
-/// Only what manifests need is looked at: a blob that cannot be read does not matter.
+/// Only blobs that manifests refer to are read: another unreadable blob does not matter.
 #[test]
 fn other_blobs_are_not_read_except_by_verify() {
     let (layout, one) = image("one");

@@ -11,7 +11,7 @@ use crate::support::oci::{self, Layout, digest, named, on};
 use crate::support::sandbox::Sandbox;
 use crate::support::{codec, schema1, sha256, sha256_hex};
 
-/// The digest of what engines know as the empty layer.
+/// The digest of the empty layer of engines.
 const EMPTY: &str = "a3ed95caeb02ffe68cdd9fd84406680ae93d633cb16422d00e8a7c22955b46d4";
 
 fn layers(seed: &str) -> [Layer; 2] {
@@ -22,7 +22,7 @@ fn decode(text: &Value) -> Vec<u8> {
     URL_SAFE_NO_PAD.decode(text.as_str().unwrap()).unwrap()
 }
 
-/// The signed text of a manifest, whose signature must verify.
+/// The signed text of a manifest. Verifies the signature.
 fn payload(file: &[u8]) -> String {
     let manifest: Value = serde_json::from_slice(file).unwrap();
     let signature = &manifest["signatures"][0];
@@ -62,7 +62,7 @@ fn convert(sandbox: &Sandbox, input: &str, output: &str, args: &[&str]) {
     sandbox.run(&args).succeeds();
 }
 
-/// Worked out by hand from the rules of Docker's registry:
+/// Derived by hand from the rules of Docker's registry:
 /// <https://github.com/distribution/distribution/blob/v2.8.3/manifest/schema1/config_builder.go>
 #[test]
 fn the_payload_is_made_of_history_and_config() {
@@ -130,7 +130,7 @@ fn the_payload_is_made_of_history_and_config() {
         json!(v1[0]),
     );
     assert_eq!(payload, expected);
-    // The blobs are those that it names.
+    // The layout has the blobs that it refers to.
     for blob in [blobs[0].as_str(), &blobs[1], EMPTY] {
         assert_eq!(sha256_hex(&sandbox.read(&format!("out/{blob}"))), blob);
     }
@@ -154,7 +154,7 @@ fn two_runs_give_the_same_bytes_and_the_digest_of_the_payload() {
         digest(&report["images"][0]),
         sha256(payload(&file).as_bytes())
     );
-    // The image ID is the one that engines give it, and so what reading it gives.
+    // The image ID is that of engines, and the one that results from reading it.
     let back = sandbox.converted(&["one"]);
     let id = sha256(back.config(&back.only()));
     assert_eq!(report["images"][0]["manifests"][0]["imageId"], id);
@@ -171,7 +171,7 @@ fn a_schema_1_manifest_keeps_its_bytes_and_signatures() {
         "1.0",
         &[base.clone(), Layer::empty(), top.clone()],
     );
-    // The one in the middle is empty, and says so.
+    // The middle one is empty and marked as such.
     schema1::edit_v1(&mut manifest, 1, |v1| v1["throwaway"] = json!(true));
     manifest["fsLayers"][1]["blobSum"] = json!(format!("sha256:{EMPTY}"));
     let signed = schema1::sign(&manifest.to_string());
@@ -179,7 +179,7 @@ fn a_schema_1_manifest_keeps_its_bytes_and_signatures() {
     convert(&sandbox, "app", "out", &[]);
     assert_eq!(sandbox.read("out/manifest.json"), signed.as_bytes());
     assert!(sandbox.path("out").join(EMPTY).exists());
-    // With other layers it is another manifest.
+    // Other layers result in another manifest.
     convert(&sandbox, "app", "plain", &["--compression", "none"]);
     let payload = payload(&sandbox.read("plain/manifest.json"));
     let manifest: Value = serde_json::from_str(&payload).unwrap();
@@ -246,7 +246,7 @@ fn images_that_schema_1_cannot_describe() {
     );
     convert(&sandbox, "app", "arm", &["--platform", "linux/arm64"]);
 
-    // A history that does not fit, or none.
+    // A history that does not match, or no history.
     for (count, found) in [(1, 1), (0, 0)] {
         let layers = layers("top");
         let mut value: Value = serde_json::from_slice(&config(&layers)).unwrap();
@@ -264,7 +264,7 @@ fn images_that_schema_1_cannot_describe() {
         );
     }
 
-    // A layer that is elsewhere.
+    // A layer with URLs.
     let mut layout = Layout::default();
     let config = layout.blob(oci::DOCKER_CONFIG, &config(&layers("top")));
     let blobs = oci::docker_layers(&layers("top"));

@@ -20,7 +20,7 @@ fn convert(sandbox: &Sandbox, args: &[&str]) -> Output {
     Output::open(&sandbox.path("out"))
 }
 
-/// A schema 2 manifest, as Go's encoder writes skopeo's struct.
+/// A schema 2 manifest as written by skopeo with Go's encoder.
 fn manifest(config: &[u8], layers: &[(&str, &[u8])]) -> String {
     let blob = |media_type: &str, bytes: &[u8]| {
         format!(
@@ -54,7 +54,7 @@ fn an_oci_image_becomes_a_schema_2_image_of_the_same_id() {
     let expected = manifest(&config, &blobs);
     assert_eq!(String::from_utf8_lossy(output.blob(&image)), expected);
     assert_eq!(output.config(&image), config);
-    // And back: the manifest of the beginning.
+    // Converting it back yields the original manifest.
     sandbox.convert(&["out", "-o", "back"]).succeeds();
     let back = sandbox.layout("back");
     assert!(back.layers(&back.only()) == layers("top").map(|layer| layer.tar));
@@ -79,7 +79,7 @@ fn a_schema_2_manifest_keeps_its_bytes() {
     let output = convert(&sandbox, &["app"]);
     assert_eq!(digest(&output.named("app:1.0")), digest(&image));
     assert_eq!(digest(&output.named("app:list")), digest(&list));
-    // Its layers changed, so it is made again.
+    // Its layers have changed, so that a new manifest is written.
     let output = convert(&sandbox, &["app", "--replace", "--compression", "none"]);
     let image = output.named("app:1.0");
     let plain = layers("top").map(|layer| layer.tar);
@@ -166,7 +166,7 @@ fn artifacts_are_left_out_with_a_warning() {
     let args = ["app", "-o", "out", "--format", "v2s2"];
     sandbox.convert(&args).warns(&warning);
     let output = Output::open(&sandbox.path("out"));
-    // An index with one image left becomes that image.
+    // An index with one remaining image is replaced by that image.
     assert_eq!(output.only()["mediaType"], oci::DOCKER_MANIFEST);
     let layout = layout_of(layout, named(&attestation, "app:att"));
     let sandbox = Sandbox::with_folder(&layout.files());
@@ -176,7 +176,7 @@ fn artifacts_are_left_out_with_a_warning() {
     ));
 }
 
-/// The layout with nothing in index.json but this.
+/// The layout with only this descriptor in index.json.
 fn layout_of(mut layout: Layout, descriptor: Value) -> Layout {
     layout.manifests = vec![descriptor];
     layout
@@ -210,7 +210,7 @@ fn images_that_are_merged_become_a_manifest_list() {
     assert_eq!(list["mediaType"], oci::DOCKER_LIST);
     let list = output.document(&list);
     assert_eq!(list["manifests"][1]["platform"]["architecture"], "arm64");
-    // Into a dir: folder too, where it is one.
+    // Also as a dir: folder, if it is a single image.
     let args = ["app", "-o", "dir", "--to", "dir", "--index", "app:1.0"];
     sandbox
         .convert(&[&args[..], &["--format", "v2s2"]].concat())
@@ -219,7 +219,7 @@ fn images_that_are_merged_become_a_manifest_list() {
     assert_eq!(manifest, list);
 }
 
-/// skopeo calls all of its layers gzip, and whoever pinned a digest has the digest of that.
+/// skopeo declares all of its layers as gzip, and pinned digests are those of such manifests.
 #[test]
 fn plain_layers_of_schema_1_are_called_gzip() {
     let layers = layers("top");

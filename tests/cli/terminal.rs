@@ -1,4 +1,4 @@
-//! Progress on a terminal and in logs, and what is left of it in the end.
+//! Progress on a terminal and in logs, and what remains of it at the end.
 
 use std::io::Write;
 use std::os::unix::process::ExitStatusExt;
@@ -13,7 +13,7 @@ use crate::support::sandbox::{Run, Sandbox};
 use crate::support::tar::{Body, Sparse, SparseFormat};
 use crate::support::terminal::Terminal;
 
-/// With two layers of zeros so long that no test waits for their end, and one layer that is soon done.
+/// A sandbox with two layers of zeros that take longer than any test, and one short layer.
 fn endless() -> Files {
     let layers = ["one", "two", "three"].map(Layer::new);
     let mut files = save_one("app:1.0", &layers);
@@ -50,7 +50,7 @@ fn bars_fit_the_screen_and_leave_nothing_behind_after_a_signal() {
             let sandbox = Sandbox::with_archive(&endless());
             let before = sandbox.snapshot_without_content();
             let mut terminal = Terminal::start(sandbox.command(args), columns);
-            // Into a tar the layers are written in their order.
+            // In a tar, layers are written in order.
             let is_ordered = args.contains(&"out.tar");
             let shown = if is_ordered {
                 &shown.replacen('1', "0", 1)
@@ -92,7 +92,7 @@ fn a_pipe_is_shown_while_it_is_read_and_is_gone_after_an_error() {
     }
 }
 
-/// Whoever waits for a pipe that nobody writes to does not look at flags.
+/// While it waits for a pipe without a writer, the program cannot check flags.
 #[test]
 fn a_signal_removes_what_is_staged_even_while_a_pipe_is_awaited() {
     for signals in [1, 2] {

@@ -1,4 +1,4 @@
-//! Options that do not exist, and values that are refused: nothing misleads.
+//! Messages for unknown options and invalid values.
 
 use crate::support::sandbox::Sandbox;
 

@@ -1,4 +1,4 @@
-//! The program on a terminal, and what is to be seen on its screen.
+//! Runs the program on a terminal and records the screen.
 
 use std::fs::File;
 use std::io::{ErrorKind, Read};
@@ -9,7 +9,7 @@ use rustix::process::{Pid, Signal, kill_process};
 use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
 use rustix::termios::{Winsize, tcsetwinsize};
 
-/// A program whose standard error is a terminal.
+/// A process whose standard error is a terminal.
 pub struct Terminal {
     pub child: Child,
     master: File,
@@ -17,7 +17,7 @@ pub struct Terminal {
 }
 
 impl Terminal {
-    /// Starts a program on a screen of this width. What it prints on standard output is not on the screen.
+    /// Starts a program on a screen of this width. Standard output is not on the screen.
     pub fn start(mut command: Command, columns: u16) -> Terminal {
         let master = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).unwrap();
         grantpt(&master).unwrap();
@@ -44,7 +44,7 @@ impl Terminal {
         }
     }
 
-    /// Waits until some text is on the screen.
+    /// Waits until the screen shows some text.
     #[track_caller]
     pub fn wait_for(&mut self, text: &str) {
         while !self.screen.text().contains(text) {
@@ -56,12 +56,12 @@ impl Terminal {
         }
     }
 
-    /// Reads what is printed next; `false` if nothing will be.
+    /// Reads more output. Returns `false` at the end.
     fn read(&mut self) -> bool {
         let mut buffer = [0; 4096];
         let count = match self.master.read(&mut buffer) {
             Ok(count) => count,
-            // Nobody has the terminal open any more.
+            // No process has the terminal open any more.
             Err(error) if error.raw_os_error() == Some(5) => 0,
             Err(error) if error.kind() == ErrorKind::Interrupted => return true,
             Err(error) => panic!("{error}"),
@@ -74,24 +74,24 @@ impl Terminal {
         kill_process(Pid::from_child(&self.child), signal).unwrap();
     }
 
-    /// Waits for the program's end; what is then on the screen is in `screen`.
+    /// Waits for the program to exit. The final text is in `screen`.
     pub fn end(&mut self) -> ExitStatus {
         while self.read() {}
         self.child.wait().unwrap()
     }
 }
 
-/// The text on a screen, as far as the program makes use of what a terminal can do.
+/// The text on a screen. Only supports the escape sequences that the program uses.
 pub struct Screen {
     columns: usize,
     rows: Vec<Vec<char>>,
     row: usize,
     column: usize,
-    /// What has come of an escape sequence.
+    /// An escape sequence so far.
     escape: Option<String>,
-    /// What has come of a character.
+    /// The bytes of a character so far.
     pending: Vec<u8>,
-    /// Whether a line was too long for the screen.
+    /// Whether a line was wider than the screen.
     pub wrapped: bool,
 }
 

@@ -1,16 +1,16 @@
-//! How long ago something was.
+//! The age of images.
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
-/// How long ago a time (RFC 3339) was; `None` where it is no time, or has not come yet.
+/// The age of a time (RFC 3339). `None` if it is not a time, or is in the future.
 pub fn age(time: &str) -> Option<String> {
     let then = seconds(time)?;
-    // Images that are made to be the same every time have no time.
+    // Reproducible images have no time.
     let age = now()?.checked_sub(then).filter(|age| *age >= 0)?;
     (then > 0).then(|| words(age))
 }
 
-/// Seconds since 1970: by `SOURCE_DATE_EPOCH` if that is set, as for everything that is to be the same every time
+/// Seconds since 1970, or `SOURCE_DATE_EPOCH` if it is set, for reproducible output
 /// (<https://reproducible-builds.org/specs/source-date-epoch/>).
 fn now() -> Option<i64> {
     if let Ok(epoch) = std::env::var("SOURCE_DATE_EPOCH")
@@ -64,7 +64,7 @@ fn seconds(time: &str) -> Option<i64> {
     Some(days * 24 * 3600 + hour * 3600 + (minute - zone) * 60 + second)
 }
 
-/// Days since 1970 of a date of the Gregorian calendar, whose years begin in March here, so that leap days come last.
+/// Days since 1970 of a Gregorian date. Years begin in March here, so that a leap day is the last day of its year.
 fn days(year: i64, month: i64, day: i64) -> i64 {
     let year = if month > 2 { year } else { year - 1 };
     let month = (month + 9) % 12;

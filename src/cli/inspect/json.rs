@@ -1,4 +1,4 @@
-//! What an input holds, as JSON. Field names are those of the image-spec where it has one.
+//! The contents of an input as JSON. Field names are those of the image-spec if it defines them.
 
 use ocify::Descriptor;
 use ocify::{InspectedEntry, InspectedImage, InspectedLayer, InspectedNode, Inspection};
@@ -92,7 +92,7 @@ fn image(image: &InspectedImage) -> Map<String, Value> {
     }))
 }
 
-/// What the descriptor says comes first where the child itself says nothing of it.
+/// The descriptor's fields are used if the child itself has none.
 fn child((descriptor, child): &(Descriptor, InspectedNode)) -> Value {
     let mut fields = node(child);
     if !fields.contains_key("platform") {

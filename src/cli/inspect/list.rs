@@ -1,4 +1,4 @@
-//! One line an image.
+//! One line per image.
 
 use ocify::{InspectedEntry, InspectedImage, InspectedNode, Inspection};
 
@@ -6,7 +6,7 @@ use super::age::age;
 use crate::cli::escape::escape;
 use crate::cli::progress::bytes;
 
-/// A line for each image: image ID (or manifest digest), platform, size, age, names; and the input where there are several.
+/// A line for each image: image ID (or manifest digest), platform, size, age, names, and the input if there are several.
 pub fn text(inspection: &Inspection, input: Option<&str>) -> String {
     let mut lines = String::new();
     for entry in &inspection.entries {

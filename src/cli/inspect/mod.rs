@@ -18,10 +18,10 @@ use super::report::{Many, finish};
 use super::{Failure, warn};
 use text::text;
 
-/// How wide lines may be where there is no terminal to tell.
+/// Maximum width of lines without a terminal.
 const WIDTH: usize = 80;
 
-/// The narrowest screen that lines are made for.
+/// Minimum width of lines.
 const MIN_WIDTH: usize = 60;
 
 pub fn run(args: &Inspect, interrupt: &Interrupt) -> Result<(), Failure> {
@@ -96,7 +96,7 @@ pub fn run(args: &Inspect, interrupt: &Interrupt) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Prints the errors, and tells whether there are any.
+/// Prints the errors, and returns whether there are any.
 fn print_errors(inspection: &Inspection) -> bool {
     for error in &inspection.errors {
         eprintln!("ocify: {}", escape(&error.to_string()));
@@ -106,7 +106,7 @@ fn print_errors(inspection: &Inspection) -> bool {
 
 fn lines(digests: &BTreeSet<Digest>) -> String {
     let mut lines: Vec<String> = digests.iter().map(ToString::to_string).collect();
-    // Sorted as `sort` and `comm` sort it.
+    // In the order of `sort` and `comm`.
     lines.sort_unstable();
     lines.iter().flat_map(|line| [line, "\n"]).collect()
 }

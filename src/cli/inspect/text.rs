@@ -1,4 +1,4 @@
-//! What an input holds, for people.
+//! The contents of an input as text.
 
 use std::fmt::Write as _;
 
@@ -12,7 +12,7 @@ use ocify::{
 use super::age::age;
 use crate::cli::escape::escape;
 
-/// The text, in lines of `width` columns. Only digests in indexes of indexes and names are ever wider.
+/// The text in lines of `width` columns. Only names and digests in nested indexes can be wider.
 pub fn text(inspection: &Inspection, width: usize) -> String {
     let mut text = Text {
         lines: String::new(),
@@ -22,10 +22,10 @@ pub fn text(inspection: &Inspection, width: usize) -> String {
     text.lines
 }
 
-/// How far what belongs to something is set in.
+/// Indentation of subordinate lines.
 const STEP: usize = 2;
 
-/// The text in the making.
+/// The text so far.
 struct Text {
     lines: String,
     width: usize,
@@ -186,9 +186,9 @@ impl Text {
         }
     }
 
-    /// A field of which the end is cut off where it does not fit.
+    /// A field that is truncated if it does not fit.
     fn cut_field(&mut self, indent: usize, label: &str, value: &str) {
-        // Escaped first, since escapes are longer than what they stand for.
+        // Escaped first, because escapes are longer than the characters they replace.
         let line = format!("{label:<9} {}", escape(value));
         let line = cut(line.trim_end(), self.width - indent);
         self.line(indent, &line);
@@ -255,19 +255,19 @@ impl Text {
             }
             let what = match (&layer.created_by, layer.codec) {
                 (Some(command), _) => in_brief(command_alone(command)),
-                // What is no file system is told by its media type.
+                // Other layers are identified by their media type.
                 (None, None) => layer.media_type.clone().unwrap_or_default(),
                 (None, Some(_)) => String::new(),
             };
             let room = self.width.saturating_sub(indent + row.chars().count() + 2);
-            // Escaped first, since escapes are longer than what they stand for.
+            // Escaped first, because escapes are longer than the characters they replace.
             let what = cut_middle(&escape(&what), room);
             self.line(indent, format!("{row}  {what}").trim_end());
         }
     }
 }
 
-/// What an index says of one of its descriptors.
+/// The fields of a descriptor in an index.
 fn heading(descriptor: &Descriptor, child: &InspectedNode) -> String {
     match (child, &descriptor.platform) {
         (InspectedNode::Artifact(artifact), _) if artifact.attests.is_some() => {
@@ -280,7 +280,7 @@ fn heading(descriptor: &Descriptor, child: &InspectedNode) -> String {
     }
 }
 
-/// The digest as far as it tells it from others; what is no digest stays.
+/// A shortened digest. Other text is unchanged.
 fn short(digest: &str) -> String {
     match digest.parse::<ocify::Digest>() {
         Ok(digest) => digest.short(),
@@ -288,7 +288,7 @@ fn short(digest: &str) -> String {
     }
 }
 
-/// A command of a history without what Docker's builder puts before every one.
+/// A command of a history without the prefix that Docker's builder adds.
 fn command_alone(command: &str) -> &str {
     let command = command.strip_prefix("/bin/sh -c ").unwrap_or(command);
     command
@@ -297,7 +297,7 @@ fn command_alone(command: &str) -> &str {
         .trim_start()
 }
 
-/// At most `width` characters; what is cut off is marked.
+/// At most `width` characters. A truncation is marked.
 fn cut(text: &str, width: usize) -> String {
     if text.chars().count() <= width {
         return text.to_owned();
@@ -307,10 +307,10 @@ fn cut(text: &str, width: usize) -> String {
     short
 }
 
-/// The values of a list that are shown.
+/// The displayed values of a list.
 const MAX_VALUES: usize = 12;
 
-/// A command with digests as short as elsewhere: `COPY dir:765e90098d62… in /app` tells more than 64 digits.
+/// A command with shortened digests: `COPY dir:765e90098d62… in /app` is more readable than 64 digits.
 fn in_brief(command: &str) -> String {
     let mut brief = String::with_capacity(command.len());
     let mut rest = command;
@@ -331,7 +331,7 @@ fn in_brief(command: &str) -> String {
     brief
 }
 
-/// At most `width` characters. The end is kept: the place that something is copied to, or the last of many commands.
+/// At most `width` characters. The end is kept, which is the target of a copy, or the last of many commands.
 fn cut_middle(text: &str, width: usize) -> String {
     let length = text.chars().count();
     if length <= width {

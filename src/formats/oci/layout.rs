@@ -164,7 +164,7 @@ fn subject_chains(reading: &mut Reading, entries: &[Entry], place: &Place) {
     reading.at_most(what, longest, limits::SUBJECT_DEPTH, place);
 }
 
-/// What an entry leads to.
+/// The target of an entry.
 pub(crate) fn entry_node(
     tree: &mut Tree,
     link: &Link,

@@ -1,4 +1,4 @@
-//! The images that a tree lists: by its tags, by its revisions, or by its blobs alone.
+//! The images that a tree lists in tags or revisions, or only has as blobs.
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 
@@ -9,18 +9,18 @@ use crate::formats::reading::{Found, Reading, UNLISTED};
 use crate::source::Content;
 use crate::source::registry::{self, LINK, MANIFESTS, REPOSITORIES};
 
-/// The longest that a link may be. A sha512 digest has 135 bytes.
+/// Maximum size of a link. A sha512 digest has 135 bytes.
 const LINK_BYTES: u64 = 256;
 
 /// An image, index or artifact.
 #[derive(Debug)]
 pub(super) struct Listed {
     pub digest: Digest,
-    /// Each with its repository, joined by a colon.
+    /// Repository and tag, joined by a colon.
     pub tags: Vec<String>,
     /// Blobs with signatures of a schema 1 manifest.
     pub signatures: BTreeSet<Digest>,
-    /// The first link, or the blob, that it was found by.
+    /// The first link to it, or the blob itself.
     pub file: String,
 }
 
@@ -40,14 +40,14 @@ enum Kind<'n> {
     Signature(Digest),
 }
 
-/// The parts of a link's name: all in front of a repository's manifests, and all behind.
+/// The parts of a link's name before and after the manifests folder of a repository.
 fn split(name: &str) -> Option<(&str, &str)> {
     let folder = format!("/{MANIFESTS}/");
     let (repository, link) = name.split_once(&folder)?;
     link.ends_with(LINK).then_some((repository, link))
 }
 
-/// The root of the tree that a link is in, by its name.
+/// The root of the tree that contains a link.
 pub(super) fn root_of_link(name: &str) -> Option<&str> {
     let (repository, _) = split(name)?;
     let folder = format!("{REPOSITORIES}/");
@@ -58,7 +58,7 @@ pub(super) fn root_of_link(name: &str) -> Option<&str> {
     Some(&name[..=end])
 }
 
-/// What a link is, by its name below the manifests of its repository; `None` for what is of no interest.
+/// The type of a link by its name below the manifests folder. `None` for other files.
 fn kind(link: &str) -> Option<Kind<'_>> {
     let components: Vec<&str> = link.split('/').collect();
     let digest = |algorithm: &str, hex: &str| format!("{algorithm}:{hex}").parse().ok();
@@ -73,7 +73,7 @@ fn kind(link: &str) -> Option<Kind<'_>> {
 }
 
 impl Listing {
-    /// By the links of all repositories.
+    /// Lists images by the links of all repositories.
     pub fn of_links(reading: &mut Reading, root: &str) -> Listing {
         let mut listing = Listing {
             is_complete: true,
@@ -126,7 +126,7 @@ impl Listing {
         listing
     }
 
-    /// By the blobs that are manifests, where nothing else is left.
+    /// Lists images by the blobs that are manifests, for trees without links.
     pub fn of_blobs(reading: &mut Reading, root: &str) -> Listing {
         let mut listing = Listing {
             is_complete: true,
@@ -162,7 +162,7 @@ impl Listing {
     }
 }
 
-/// The digest in a link; what is wrong with it is noted.
+/// The digest in a link. Problems become findings.
 fn read_link(reading: &mut Reading, name: &str) -> Option<Digest> {
     let place = Place::file(name);
     let entry = reading.entry.replace(UNLISTED);
@@ -179,7 +179,7 @@ fn read_link(reading: &mut Reading, name: &str) -> Option<Digest> {
     digest
 }
 
-/// The digest in a link, or what is to be said of it.
+/// The digest in a link, or its problem.
 fn digest_in(link: &Content) -> Result<Digest, (Code, String)> {
     let no_digest = |found: &str| {
         let message = format!("the link {found}, expected a digest");
@@ -198,7 +198,7 @@ fn digest_in(link: &Content) -> Result<Digest, (Code, String)> {
     }
 }
 
-/// What the indexes list.
+/// The digests that indexes list.
 pub(super) fn children(peeked: &[Option<Peeked>]) -> HashSet<Digest> {
     let indexes = peeked.iter().flatten();
     let children = indexes.flat_map(|peeked| match peeked {

@@ -1,4 +1,4 @@
-//! What a manifest is, found out before it is read.
+//! Determines the type of a manifest before it is read.
 
 use serde::Deserialize;
 use serde::de::IgnoredAny;
@@ -7,7 +7,7 @@ use crate::digest::Digest;
 use crate::limits;
 use crate::source::Content;
 
-/// What a document is.
+/// The type of a document.
 #[derive(Debug)]
 pub(super) enum Peeked {
     Schema1,
@@ -31,7 +31,7 @@ struct Child {
     digest: String,
 }
 
-/// What a blob is; `None` where it is not a manifest or index.
+/// The type of a blob, or `None` if it is neither a manifest nor an index.
 pub(super) fn peek(content: &Content) -> Option<Peeked> {
     if content.size() > limits::DOCUMENT_BYTES {
         return None;

@@ -24,7 +24,7 @@ fn additions(descriptors: Vec<Descriptor>) -> Additions {
     }
 }
 
-/// Merges lists one after the other; gives (content, name) of what is there in the end.
+/// Merges lists one after the other. Returns (content, name) of the final entries.
 fn merged(lists: &[&[(&str, Option<&str>)]]) -> Vec<(String, Option<String>)> {
     let mut index: Option<Vec<u8>> = None;
     let mut contents = Vec::new();
@@ -59,32 +59,32 @@ fn names_move_and_nothing_stays_without_a_name() {
         merged(&[old, &[("C", Some("app:1"))]]),
         [entry("C", Some("app:1")), entry("B", Some("base"))]
     );
-    // An image that has another name does not stay without a name too.
+    // An image with another name is not kept without a name too.
     let twice: &[(&str, Option<&str>)] = &[("A", Some("app:1")), ("A", Some("app:latest"))];
     assert_eq!(
         merged(&[twice, &[("C", Some("app:1"))]]),
         [entry("C", Some("app:1")), entry("A", Some("app:latest"))]
     );
-    // What never had a name stays.
+    // Images that never had a name stay.
     let nameless: &[(&str, Option<&str>)] = &[("A", None), ("B", Some("base"))];
     assert_eq!(
         merged(&[nameless, &[("C", Some("base"))]]),
         [entry("C", Some("base")), entry("A", None)]
     );
-    // The same again changes nothing.
+    // Adding the same again changes nothing.
     assert_eq!(merged(&[old, old]), merged(&[old]));
     assert_eq!(
         merged(&[&[("A", None)], &[("A", None)]]),
         [entry("A", None)]
     );
-    // A name for what had none.
+    // An unnamed image gets a name.
     assert_eq!(
         merged(&[&[("A", None)], &[("A", Some("app:1"))]]),
         [entry("A", Some("app:1"))]
     );
 }
 
-/// Many images may have the same tag: <https://github.com/containerd/containerd> exports them so.
+/// Several images may have the same tag, as in exports of <https://github.com/containerd/containerd>.
 #[test]
 fn the_whole_name_counts() {
     let image = |content: &str, tag: &str, whole: Option<&str>| {
@@ -114,7 +114,7 @@ fn the_whole_name_counts() {
     let next = merge(&next_a, Some(&both));
     assert_eq!(names(&next).len(), 2);
     assert!(names(&next).contains(&name_a) && names(&next).contains(&name_b));
-    // One that is called by the tag alone is yet another image.
+    // An image with only the tag as its name is another image.
     assert_eq!(names(&merge(&plain, Some(&both))).len(), 3);
 }
 

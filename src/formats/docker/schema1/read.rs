@@ -155,7 +155,7 @@ fn image(
     (manifest, loose)
 }
 
-/// What an entry of `fsLayers` leads to.
+/// The blob of an entry of `fsLayers`.
 enum Blob {
     Layer(Layer),
     /// A layer of nothing, which needs no blob; the blob, if there is one.
