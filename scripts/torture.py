@@ -11,98 +11,15 @@ import os, pathlib, re, shutil, signal, subprocess, sys, tempfile, time
 
 from torture_bombs import bombs
 from torture_file_systems import file_systems
-from torture_outputs import OCIFY, STRIDE, archive, args, chance, convert, copy, counts, includes, many_writers, no, passed, state, \
-    temporary, verify
+from torture_outputs import OCIFY, STRIDE, archive, args, chance, convert, copy, counts, many_writers, no, passed, state
+from torture_registry import RegistryScenario, registry_writers
+from torture_scenario import Scenario
 
 # The system calls that change what is on disk. openat and read fail too: an error before the disk is changed must not
 # leave anything behind either.
 CHANGES = ["write", "pwrite64", "ftruncate", "fsync", "mkdirat", "renameat", "renameat2", "linkat", "openat", "flock"]
 # A failed removal is the only error after which something stays behind.
 REMOVALS = ["unlinkat"]
-
-
-# For an output that exists.
-OPTIONS = {"added": ["--add"], "replaced": ["--replace"]}
-
-
-class Scenario:
-    """A conversion to nothing yet, to an empty folder, or to an existing layout: an existing folder is added to, a tar is
-    overwritten; `added` and `replaced` are the other way round."""
-
-    def __init__(self, work, kind, before):
-        existing = before != "new"
-        self.name = f"{before} {kind}"
-        self.folder = work / self.name.replace(" ", "-")
-        self.output = self.folder / ("out.tar" if kind == "tar" else "out")
-        self.old_copy = work / (self.folder.name + "-old") if existing else None
-        self.input = work / "new-image.tar"
-        self.options = OPTIONS.get(before, [])
-        self.folder.mkdir()
-        if existing:
-            if before == "empty":
-                self.output.mkdir()
-            else:
-                convert(work / "old-image.tar", self.output)
-            copy(self.output, self.old_copy)
-        self.old = state(self.output)
-        started = time.monotonic()
-        convert(self.input, self.output, *self.options)
-        self.seconds = time.monotonic() - started
-        self.new = state(self.output)
-        assert self.old != self.new
-        verify(self.name, self.output)
-        self.reset()
-
-    def reset(self):
-        shutil.rmtree(self.folder)
-        self.folder.mkdir()
-        if self.old_copy:
-            copy(self.old_copy, self.output)
-
-    def command(self, *more):
-        return [OCIFY, "convert", str(self.input), "-o", str(self.output), "-q", *self.options, *more]
-
-    def is_old(self, found):
-        # An empty folder is marked as a layout before anything is written to it, because the mark is what is locked.
-        return found == self.old or (self.old == {} and isinstance(found, dict) and found.keys() <= {"oci-layout"})
-
-    def judge(self, what, status, killed):
-        """What must hold immediately, and after the next run."""
-        found = state(self.output)
-        left = temporary(self.folder, self.output)
-        old, new = self.is_old(found), found == self.new
-        if killed and isinstance(found, dict) and not (old or new):
-            # Blobs that no index refers to: neither image is damaged.
-            index = found.get("index.json")
-            of = self.new if index == self.new["index.json"] else self.old
-            old = new = includes(found, of) and found.keys() <= self.new.keys()
-        if not (old or new):
-            counts["losses"] += 1
-            return no(what, "the output is neither the old one nor the new one", self.difference(found))
-        if status == 0 and not new:
-            counts["losses"] += 1
-            return no(what, "exit status 0, but the old output")
-        # If only the removal failed, the next run has to do it.
-        if left and not killed and status != 0:
-            return no(what, "left behind:", left)
-        if not left and found and (found == self.old or new) and not verify(what, self.output):
-            return None
-        if killed or left:
-            again = subprocess.run(self.command(), capture_output=True, text=True)
-            if again.returncode:
-                return no(what, "the next run fails:", again.stderr)
-            if state(self.output) != self.new:
-                counts["losses"] += 1
-                return no(what, "the next run does not end with the new output")
-            if left := temporary(self.folder, self.output):
-                return no(what, "the next run leaves", left)
-            verify(what, self.output)
-        return passed()
-
-    def difference(self, found):
-        if not isinstance(found, dict):
-            return found
-        return [name for name in found | self.new if found.get(name) != self.new.get(name)][:5]
 
 
 # Kills.
@@ -189,7 +106,7 @@ def full_disks(work, scenario):
             run = subprocess.run([OCIFY, "convert", str(scenario.input), "-o", str(output), "-q", *scenario.options],
                                  capture_output=True, text=True)
             counts["full disks"] += 1
-            found, left = state(output), temporary(mount, output)
+            found, left = scenario.state(output), scenario.temporary(mount, output)
             what = f"{scenario.name} on {kib} KiB"
             if left:
                 no(what, "left behind:", left)
@@ -244,6 +161,7 @@ def main():
         kinds = [("folder", "new"), ("folder", "existing"), ("folder", "replaced"), ("folder", "empty"), ("tar", "new"),
                  ("tar", "existing"), ("tar", "added")]
         scenarios = [Scenario(work, kind, before) for kind, before in kinds]
+        scenarios += [RegistryScenario(work, "registry", before) for before in ("new", "existing", "empty")]
         for number in range(args.rounds):
             kill_at_random(scenarios[number % len(scenarios)])
         for scenario in scenarios:
@@ -255,6 +173,8 @@ def main():
         file_systems(work)
         for number in range(max(4, args.rounds // 4)):
             many_writers(work, ("folder", "tar")[number % 2], kill=number % 4 >= 2)
+            if number % 2:
+                registry_writers(work, kill=number % 4 >= 2)
     print(", ".join(f"{number} {what}" for what, number in counts.items() if what not in ("passed", "failed")))
     print(f"{counts['passed']} passed, {counts['failed']} failed")
     sys.exit(1 if counts["failed"] else 0)

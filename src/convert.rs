@@ -178,17 +178,17 @@ impl Work<'_> {
         let mut entries = Vec::with_capacity(selected.len());
         let mut origins = Vec::with_capacity(selected.len());
         for (number, one) in selected.iter().enumerate() {
-            let written = resolver.root(number).map_err(|error| {
+            let names = &one.entry.references;
+            let written = resolver.named_root(number, names).map_err(|error| {
                 let error = one.locate(error, inputs);
                 Failed::in_their_places(inputs, [error])
             })?;
             if one.part.is_some() {
                 continue;
             }
-            let references = one.entry.references.iter();
             additions
                 .descriptors
-                .extend(references.map(|reference| descriptor(&written, reference)));
+                .extend(names.iter().map(|name| descriptor(&written, name)));
             entries.push(entry_report(&inputs[one.input], one, &written));
             origins.push(one.input);
         }

@@ -66,6 +66,8 @@ pub struct LayerCounts {
 pub struct Failure {
     /// The input as it was named; `None` where what is left could not be converted either.
     pub input: Option<String>,
+    /// The image of a registry tree, where its others are converted.
+    pub image: Option<String>,
     /// What kind of problem it is, where the code table has it.
     pub code: Option<Code>,
     /// Place and problem, for people. Text from the input is in it as it was found.
@@ -81,6 +83,24 @@ impl Failure {
         Failure::new(Some(formats::name(path)), error)
     }
 
+    /// An error that an image, or its layer, has.
+    pub(crate) fn of_image(input: &str, image: String, error: &Error) -> Failure {
+        let failure = Failure::new(Some(input.to_owned()), error);
+        let message = if failure.message.contains(&image) {
+            failure.message
+        } else {
+            format!(
+                "{input}: {image}: has the same layer as {}",
+                failure.message
+            )
+        };
+        Failure {
+            image: Some(image),
+            message,
+            ..failure
+        }
+    }
+
     pub(crate) fn new(input: Option<String>, error: &Error) -> Failure {
         Failure {
             code: match error.fact() {
@@ -89,6 +109,7 @@ impl Failure {
                 _ => None,
             },
             input,
+            image: None,
             message: error.chain(),
             hint: error.hint(),
         }

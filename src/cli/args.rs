@@ -87,10 +87,11 @@ pub struct Convert {
     pub output: PathBuf,
 
     /// What the output is: layout is an OCI image layout; docker-archive is a
-    /// tar for old engines; dir is a folder of one image for skopeo
+    /// tar for old engines; dir is a folder of one image for skopeo; registry
+    /// is the storage tree of a registry
     #[arg(
         long,
-        value_name = "layout|docker-archive|dir",
+        value_name = "layout|docker-archive|dir|registry",
         value_enum,
         hide_possible_values = true,
         default_value_t
@@ -389,6 +390,7 @@ pub enum To {
     Layout,
     DockerArchive,
     Dir,
+    Registry,
 }
 
 #[derive(Debug, Clone, Copy, Default, ValueEnum)]

@@ -64,6 +64,7 @@ fn kind(to: To) -> OutputKind {
         To::Layout => OutputKind::Layout,
         To::DockerArchive => OutputKind::DockerArchive,
         To::Dir => OutputKind::Dir,
+        To::Registry => OutputKind::Registry,
     }
 }
 

@@ -113,7 +113,13 @@ pub fn finish(failed: &[FailedInput], inputs: usize) -> Result<(), Failure> {
             eprintln!("hint: {hint}");
         }
     }
-    let count = failed.iter().filter(|one| one.input.is_some()).count();
-    eprintln!("ocify: {count} of {inputs} inputs failed");
+    let images = failed.iter().filter(|one| one.image.is_some()).count();
+    let of_inputs = |one: &&FailedInput| one.input.is_some() && one.image.is_none();
+    let count = failed.iter().filter(of_inputs).count();
+    match (images, count) {
+        (0, _) => eprintln!("ocify: {count} of {inputs} inputs failed"),
+        (_, 0) => eprintln!("ocify: {images} images failed"),
+        _ => eprintln!("ocify: {images} images and {count} of {inputs} inputs failed"),
+    }
     Err(Failure::Reported)
 }

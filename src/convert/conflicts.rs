@@ -53,6 +53,17 @@ impl Options {
                 return conflict("--prune", "--to dir", hint);
             }
         }
+        if target.kind() == OutputKind::Registry {
+            if self.output.existing == Existing::Replace {
+                let hint =
+                    "a registry tree is added to: name another folder, or remove the old one";
+                return conflict("--replace", "--to registry", hint);
+            }
+            if self.prune {
+                let hint = "omit `--prune`: the registry's `garbage-collect` removes what nothing refers to";
+                return conflict("--prune", "--to registry", hint);
+            }
+        }
         Ok(())
     }
 

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use crate::error::{Error, Result};
 use crate::findings::Place;
-use crate::formats::Input;
+use crate::formats::{Input, leave_out};
 use crate::report::Failure;
 
 /// Why an attempt to convert all inputs failed: each error with the number of the input that it is about, if it is one's.
@@ -99,14 +99,14 @@ impl Remaining {
         Ok((None, self.failures))
     }
 
-    /// Leaves out the inputs that failed. What is no input's fault ends the run; with what failed before, which may be why.
+    /// Leaves out the inputs that failed; of a registry tree, the images. What is no input's fault ends the run; with what failed before, which may be why.
     fn leave_out(&mut self, Failed(errors): Failed) -> Result<()> {
-        let mut of_inputs = BTreeMap::new();
+        let mut of_inputs: BTreeMap<usize, Vec<Error>> = BTreeMap::new();
         for (input, error) in errors {
             let is_interrupt = matches!(error.fact(), Error::Interrupted);
             match input {
                 Some(input) if self.keep_going && !is_interrupt => {
-                    of_inputs.entry(input).or_insert(error);
+                    of_inputs.entry(input).or_default().push(error);
                 }
                 None if !self.failures.is_empty() && !is_interrupt => {
                     self.failures.push(Failure::new(None, &error));
@@ -116,11 +116,24 @@ impl Remaining {
                 _ => return Err(error),
             }
         }
-        for (number, input) in std::mem::take(&mut self.inputs).into_iter().enumerate() {
-            match of_inputs.get(&number) {
-                Some(error) => self.failures.push(Failure::new(Some(input.name), error)),
-                None => self.inputs.push(input),
+        for (number, mut input) in std::mem::take(&mut self.inputs).into_iter().enumerate() {
+            let Some(errors) = of_inputs.get(&number) else {
+                self.inputs.push(input);
+                continue;
+            };
+            let mut failures = Vec::new();
+            for error in errors {
+                let place = place(error).cloned().unwrap_or_default();
+                let labels = leave_out(&mut input, &place);
+                let failure = |label| Failure::of_image(&input.name, label, error);
+                failures.extend(labels.into_iter().map(failure));
             }
+            match (errors.first(), failures.is_empty()) {
+                (Some(error), true) => self.failures.push(Failure::new(Some(input.name), error)),
+                _ if input.remaining().next().is_some() => self.inputs.push(input),
+                _ => {}
+            }
+            self.failures.append(&mut failures);
         }
         Ok(())
     }

@@ -15,9 +15,14 @@ impl Error {
             Error::DigestMismatch { .. } | Error::SizeMismatch { .. } => {
                 Some("copy or save the input again: it is damaged")
             }
-            Error::NotALayout { .. } | Error::NotADirFolder { .. } | Error::NotATar => {
-                Some("choose another name for the output")
-            }
+            Error::NotALayout { .. }
+            | Error::NotADirFolder { .. }
+            | Error::NotARegistry { .. }
+            | Error::NotATar => Some("choose another name for the output"),
+            Error::RegistryName { .. } => Some(
+                "use `--name` for one such as team/app:1.0: small letters, digits and separators",
+            ),
+            Error::Unnamed => Some("use `--image` to select an image and `--name` to name it"),
             Error::Conflict { hint, .. } => Some(hint),
             Error::SeveralPlatforms { .. } => Some("select one with `--platform`"),
             Error::NotInFormat { format, .. } if *format == "a docker-archive" => {

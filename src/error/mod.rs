@@ -505,6 +505,21 @@ pub enum Error {
         /// The output.
         path: PathBuf,
     },
+    /// The output of a registry tree is something else.
+    #[error("{} exists and is not the storage tree of a registry", .path.display())]
+    NotARegistry {
+        /// The output.
+        path: PathBuf,
+    },
+    /// A name has no repository and tag that a registry takes.
+    #[error("{name:?} is not a name that a registry accepts")]
+    RegistryName {
+        /// The name.
+        name: String,
+    },
+    /// An image for a registry has no name.
+    #[error("the image has no name, so it has no repository in a registry")]
+    Unnamed,
 }
 
 /// The most missing blobs that are listed.

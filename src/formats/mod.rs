@@ -23,7 +23,7 @@ pub(crate) use docker::go_time;
 pub use format::Format;
 pub(crate) use json::{parse, to_bytes};
 pub(crate) use reading::{Noted, UNLISTED};
-pub(crate) use registry::find_loose_blobs;
+pub(crate) use registry::{find_loose_blobs, leave_out};
 pub(crate) use signing::Signing;
 
 use crate::digest::Digest;
@@ -63,6 +63,8 @@ pub struct Input {
     /// Of a registry tree: the files that say which manifests there are, and its root.
     links: HashSet<ContentId>,
     root: String,
+    /// Entries that a run goes on without.
+    left_out: HashSet<usize>,
     /// What the input leaves out on purpose.
     pub(crate) absent: BTreeMap<Digest, AbsentBlob>,
     pub(crate) files: Files,
@@ -161,9 +163,16 @@ impl Input {
             known: HashSet::new(),
             links: HashSet::new(),
             root: String::new(),
+            left_out: HashSet::new(),
             absent: BTreeMap::new(),
             files: Files::default(),
         }
+    }
+
+    /// The entries with their places among all, but for those that are left out.
+    pub(crate) fn remaining(&self) -> impl Iterator<Item = (usize, &Entry)> {
+        let entries = self.entries.iter().enumerate();
+        entries.filter(|(position, _)| !self.left_out.contains(position))
     }
 
     /// All findings in the order of reading. The layers have not been read.
@@ -353,6 +362,7 @@ fn read(name: String, opened: Opened, options: &ReadOptions) -> Input {
         known: found.known,
         links: found.links,
         root: read.root,
+        left_out: HashSet::new(),
         absent: found.absent,
         files,
     }

@@ -14,13 +14,13 @@ use super::docker::jws::Signature;
 use super::docker::schema1;
 use super::oci::layout;
 use super::oci::tree::{Places, Tree};
-use super::reading::{Found, MISSING, Noted, Reading, UNREFERENCED};
+use super::reading::{Found, MISSING, Noted, Reading, UNLISTED, UNREFERENCED};
 use super::{Format, Input, Loose, ReadOptions};
 use crate::digest::Digest;
 use crate::error::Result;
 use crate::findings::{Code, Finding, Place};
 use crate::formats::descriptor::Link;
-use crate::image::{Descriptor, Entry, Reference};
+use crate::image::{Descriptor, Entry, Layer, Node, Reference};
 use crate::limits;
 use crate::source::{ContentId, Files, registry};
 
@@ -245,6 +245,67 @@ pub(crate) fn find_loose_blobs(input: &mut Input) -> Result<()> {
     }
     input.loose.extend(loose);
     Ok(())
+}
+
+/// Leaves out what an error is about, where that is some of the images of a registry tree; gives what they are called. The
+/// images of a tree have nothing to do with each other; other inputs are whole or damaged.
+pub(crate) fn leave_out(input: &mut Input, place: &Place) -> Vec<String> {
+    if input.format != Some(Format::Registry) {
+        return Vec::new();
+    }
+    let Some(image) = &place.image else {
+        // What could not even be listed.
+        let before = input.noted.len();
+        let is_it =
+            |noted: &Noted| noted.entry == Some(UNLISTED) && noted.finding.place.file == place.file;
+        input.noted.retain(|noted| !is_it(noted));
+        let is_found = input.noted.len() < before;
+        return place
+            .file
+            .clone()
+            .filter(|_| is_found)
+            .into_iter()
+            .collect();
+    };
+    let is_it = |(position, entry): &(usize, &Entry)| {
+        let rest = image.strip_prefix(&entry.label(*position));
+        rest.is_some_and(|rest| rest.is_empty() || rest.starts_with(' '))
+    };
+    let entries = || input.entries.iter().enumerate();
+    let damaged = entries().find(is_it).and_then(|(_, entry)| {
+        // Which of an index's images it is, its layers do not say.
+        match (&entry.node, place.layer) {
+            (Node::Manifest(manifest), Some(layer)) => manifest.layers.get(layer.number - 1),
+            _ => None,
+        }
+    });
+    let has_damaged = |entry: &Entry| {
+        let mut manifests = entry.node.manifests().into_iter();
+        manifests.any(|manifest| manifest.layers.iter().any(|layer| is_same(layer, damaged)))
+    };
+    let left_out =
+        entries().filter(|(position, entry)| is_it(&(*position, entry)) || has_damaged(entry));
+    let left_out: Vec<(usize, String)> = left_out
+        .map(|(position, entry)| (position, entry.label(position)))
+        .collect();
+    let mut labels = Vec::new();
+    for (position, label) in left_out {
+        if input.left_out.insert(position) {
+            labels.push(label);
+        }
+    }
+    labels
+}
+
+/// Whether a layer is that which is damaged, and should have the same content.
+fn is_same(layer: &Layer, damaged: Option<&Layer>) -> bool {
+    match (layer, damaged) {
+        (Layer::Tar(layer), Some(Layer::Tar(damaged))) => {
+            layer.file == damaged.file && layer.diff_id == damaged.diff_id
+        }
+        (Layer::Other(blob), Some(Layer::Other(damaged))) => blob.file == damaged.file,
+        _ => false,
+    }
 }
 
 fn loose_blobs(files: &Files, root: &str, known: &HashSet<ContentId>) -> Result<Vec<Loose>> {

@@ -18,8 +18,8 @@ pub(crate) use absent::Recipe;
 pub use config::{ConfigView, HistoryEntry, ImageConfig};
 pub use descriptor::{Descriptor, Document};
 pub use manifest_format::ManifestFormat;
-pub(crate) use name::is_ref_name;
 pub use name::{familiar, fully_qualified, tagged_reference};
+pub(crate) use name::{is_ref_name, repository_and_tag};
 pub use platform::{Platform, PlatformError};
 pub(crate) use resolved::{
     MergedChild, OriginalSchema1, ResolvedChild, ResolvedConfig, ResolvedImage, ResolvedIndex,

@@ -90,16 +90,45 @@ fn is_reference(name: &str) -> bool {
                 .all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || "._-".contains(c))
     };
     let tag = rest.strip_prefix(':').map(|rest| rest.split('@').next());
-    let tag_fits = |tag: &str| {
-        let word = |c: char| c.is_ascii_alphanumeric() || c == '_';
-        tag.len() <= 128
-            && tag.starts_with(word)
-            && tag.chars().all(|c| word(c) || ".-".contains(c))
-    };
     host_fits
         && path.len() <= 255
         && path.split('/').all(component_fits)
-        && tag.flatten().is_none_or(tag_fits)
+        && tag.flatten().is_none_or(is_tag)
+}
+
+/// The repository and the tag that a name has in a registry, which does not know its own host; `None` where it takes no such
+/// name. <https://github.com/distribution/reference/blob/v0.6.0/regexp.go>
+pub(crate) fn repository_and_tag(name: &str) -> Option<(&str, &str)> {
+    let (path, rest) = split_path(name);
+    let tag = match rest {
+        "" => "latest",
+        rest => rest.strip_prefix(':')?,
+    };
+    let repository = match path.split_once('/') {
+        Some((first, repository)) if is_domain(first) => repository,
+        _ => path,
+    };
+    let fits = repository.len() <= 255 && repository.split('/').all(is_component) && is_tag(tag);
+    fits.then_some((repository, tag))
+}
+
+/// Whether this is a component of a repository's name: words of small letters and digits, joined by a dot, one or two
+/// underscores, or hyphens.
+fn is_component(component: &str) -> bool {
+    let is_word = |letter: char| letter.is_ascii_lowercase() || letter.is_ascii_digit();
+    let fits = |separator: &str| {
+        matches!(separator, "." | "_" | "__") || separator.bytes().all(|byte| byte == b'-')
+    };
+    component.starts_with(is_word)
+        && component.ends_with(is_word)
+        && component
+            .split(is_word)
+            .all(|separator| separator.is_empty() || fits(separator))
+}
+
+fn is_tag(tag: &str) -> bool {
+    let word = |c: char| c.is_ascii_alphanumeric() || c == '_';
+    tag.len() <= 128 && tag.starts_with(word) && tag.chars().all(|c| word(c) || ".-".contains(c))
 }
 
 /// Whether a name matches the grammar of `org.opencontainers.image.ref.name`:
@@ -130,6 +159,37 @@ pub(crate) fn is_ref_name(name: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn repositories_and_tags() {
+        let digest = format!("app@sha256:{}", "0".repeat(64));
+        let long = "a/".repeat(127) + "aa";
+        for (name, expected) in [
+            ("app", Some(("app", "latest"))),
+            ("app:1.0", Some(("app", "1.0"))),
+            ("docker.io/library/app:1", Some(("library/app", "1"))),
+            ("localhost/app:1", Some(("app", "1"))),
+            ("host:5000/team/app:1", Some(("team/app", "1"))),
+            ("a.b_c__d---e:1_A.-", Some(("a.b_c__d---e", "1_A.-"))),
+            ("1.0", Some(("1.0", "latest"))),
+            (long.as_str(), None),
+            (&long[2..], Some((&long[2..], "latest"))),
+            (digest.as_str(), None),
+            ("", None),
+            ("a//b", None),
+            ("a..b", None),
+            ("a___b", None),
+            ("_a", None),
+            ("a.", None),
+            ("App:1", None),
+            ("team/App:1", None),
+            ("app:1+2", None),
+            ("app:.1", None),
+            ("../app:1", None),
+        ] {
+            assert_eq!(repository_and_tag(name), expected, "{name}");
+        }
+    }
 
     #[test]
     fn ref_names() {

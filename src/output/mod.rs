@@ -1,5 +1,5 @@
-//! Outputs: an OCI layout as a folder, as a tar, or as a tar on standard output; a `dir:` folder; a
-//! docker-archive. An output appears whole or not at all.
+//! Outputs: an OCI layout as a folder, as a tar, or as a tar on standard output; a `dir:` folder; a docker-archive; the storage
+//! tree of a registry. An output appears whole or not at all.
 
 mod absent;
 mod copy_blobs;
@@ -11,6 +11,7 @@ mod existing_tar;
 mod folder;
 mod index;
 mod link_blobs;
+mod registry;
 mod replace_folder;
 mod staged_blob;
 mod stdout;
@@ -29,6 +30,7 @@ use folder::FolderOutput;
 pub(crate) use folder::{lock_layout, remove_stale};
 pub use index::MovedName;
 pub(crate) use index::{Additions, check_names};
+use registry::RegistryOutput;
 use staged_blob::StagedBlob;
 use tar_file::TarOutput;
 use tar_writer::TarBlob;
@@ -94,6 +96,7 @@ enum Kind {
     Dir(DirOutput),
     DockerArchive(DockerArchiveOutput),
     Volumes(VolumesOutput),
+    Registry(RegistryOutput),
 }
 
 impl Output {
@@ -117,6 +120,9 @@ impl Output {
                 (Target::DockerArchiveStdout, _) => {
                     Kind::DockerArchive(DockerArchiveOutput::stdout(interrupt)?)
                 }
+                (Target::Registry(path), _) => {
+                    Kind::Registry(RegistryOutput::open(path, options, interrupt)?)
+                }
             })
         };
         Ok(Output {
@@ -124,6 +130,10 @@ impl Output {
             target: target.clone(),
             free_space: FreeSpace::new(&target.temporary()).at(|| target.place())?,
         })
+    }
+
+    pub fn kind(&self) -> OutputKind {
+        self.target.kind()
     }
 
     /// Whether blobs must be written one after the other.
@@ -140,6 +150,7 @@ impl Output {
                 Kind::Dir(dir) => Blob::Staged(dir.begin_blob()?),
                 Kind::DockerArchive(tar) => Blob::Tar(tar.begin_blob(expected)),
                 Kind::Volumes(volumes) => Blob::Staged(volumes.begin_blob()?),
+                Kind::Registry(tree) => Blob::Staged(tree.begin_blob()?),
             },
             free_space: &self.free_space,
             stored,
@@ -171,6 +182,7 @@ impl Output {
                 volumes.put(document);
                 Ok(())
             }
+            Kind::Registry(tree) => tree.put(document),
         }
         .at(|| self.target.place())
     }
@@ -184,6 +196,7 @@ impl Output {
             Kind::Dir(dir) => dir.commit(additions).map(|()| Vec::new()),
             Kind::DockerArchive(tar) => tar.commit(additions, progress).map(|()| Vec::new()),
             Kind::Volumes(volumes) => volumes.commit(additions, progress).map(|()| Vec::new()),
+            Kind::Registry(tree) => tree.commit(additions),
         }
         .at(|| self.target.place())
     }

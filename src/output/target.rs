@@ -4,10 +4,12 @@ use std::fs::Metadata;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
+use super::registry;
 use crate::compression::Encoding;
 use crate::error::Error;
 use crate::error::Result;
 use crate::findings::Place;
+use crate::fs::Dir;
 
 /// What an output is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -20,6 +22,8 @@ pub enum OutputKind {
     Dir,
     /// A `docker save` archive for engines that know no OCI.
     DockerArchive,
+    /// The storage tree of a registry.
+    Registry,
 }
 
 impl OutputKind {
@@ -45,6 +49,8 @@ pub enum Target {
     DockerArchive(PathBuf),
     /// A `docker save` archive on standard output.
     DockerArchiveStdout,
+    /// A folder with the storage tree of a registry.
+    Registry(PathBuf),
 }
 
 /// Why a name is not one for an output.
@@ -112,6 +118,7 @@ impl Target {
             OutputKind::Dir => Target::Dir(path.to_owned()),
             OutputKind::DockerArchive if path == Path::new("-") => Target::DockerArchiveStdout,
             OutputKind::DockerArchive => Target::DockerArchive(path.to_owned()),
+            OutputKind::Registry => Target::Registry(path.to_owned()),
         }
     }
 
@@ -122,6 +129,7 @@ impl Target {
             Target::Folder(_) | Target::Tar(_) | Target::Stdout => OutputKind::Layout,
             Target::Dir(_) => OutputKind::Dir,
             Target::DockerArchive(_) | Target::DockerArchiveStdout => OutputKind::DockerArchive,
+            Target::Registry(_) => OutputKind::Registry,
         }
     }
 
@@ -150,9 +158,19 @@ impl Target {
                 hint: hint.to_owned(),
             })
         };
-        if kind == OutputKind::Dir && (text == "-" || encoding(path).is_some()) {
-            let message = format!("the output `{text}` is a tar, but a dir: output is a folder");
-            return refuse(message, "name a folder, such as `-o image`");
+        let (needs_folder, example) = match kind {
+            OutputKind::Layout | OutputKind::DockerArchive => (None, ""),
+            OutputKind::Dir => (Some("a dir: output"), "name a folder, such as `-o image`"),
+            OutputKind::Registry => {
+                let example = "name a folder, such as `-o registry`";
+                (Some("a registry tree"), example)
+            }
+        };
+        if let Some(what) = needs_folder
+            && (text == "-" || encoding(path).is_some())
+        {
+            let message = format!("the output `{text}` is a tar, but {what} is a folder");
+            return refuse(message, example);
         }
         if text == "-" {
             return Ok(Target::of(kind, path));
@@ -223,11 +241,12 @@ impl Target {
     pub fn temporary(&self) -> PathBuf {
         match self {
             // Its parent may belong to somebody else, as that of a mounted folder does.
-            Target::Folder(path) if path.is_dir() => path.clone(),
+            Target::Folder(path) | Target::Registry(path) if path.is_dir() => path.clone(),
             Target::Folder(path)
             | Target::Tar(path)
             | Target::Dir(path)
-            | Target::DockerArchive(path) => parent(path),
+            | Target::DockerArchive(path)
+            | Target::Registry(path) => parent(path),
             Target::Stdout | Target::DockerArchiveStdout => std::env::temp_dir(),
         }
     }
@@ -239,7 +258,8 @@ impl Target {
             Target::Folder(path)
             | Target::Tar(path)
             | Target::Dir(path)
-            | Target::DockerArchive(path) => Some(path),
+            | Target::DockerArchive(path)
+            | Target::Registry(path) => Some(path),
             Target::Stdout | Target::DockerArchiveStdout => None,
         }
     }
@@ -247,7 +267,7 @@ impl Target {
     /// The path of a folder; `None` for anything else.
     pub(crate) fn folder(&self) -> Option<&Path> {
         match self {
-            Target::Folder(path) | Target::Dir(path) => Some(path),
+            Target::Folder(path) | Target::Dir(path) | Target::Registry(path) => Some(path),
             Target::Tar(_)
             | Target::Stdout
             | Target::DockerArchive(_)
@@ -260,6 +280,10 @@ impl Target {
         let (fits, path, marker) = match self {
             Target::Folder(path) => (found.is_dir(), path, Some("oci-layout")),
             Target::Dir(path) => (found.is_dir(), path, Some("version")),
+            Target::Registry(path) if found.is_dir() => {
+                return registry::check(&Dir::open(path)?, path);
+            }
+            Target::Registry(path) => return Err(Error::NotARegistry { path: path.clone() }),
             Target::Tar(path) | Target::DockerArchive(path) => (found.is_file(), path, None),
             Target::Stdout | Target::DockerArchiveStdout => return Ok(()),
         };

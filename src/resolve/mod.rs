@@ -14,12 +14,12 @@ use crate::error::{Error, Result};
 use crate::formats::docker::{schema1, v2s2};
 use crate::formats::oci;
 use crate::image::{
-    AbsentBlob, Descriptor, Document, ManifestFormat, MergedChild, Platform, ResolvedChild,
-    ResolvedConfig, ResolvedImage, ResolvedIndex,
+    AbsentBlob, Descriptor, Document, ManifestFormat, MergedChild, Platform, Reference,
+    ResolvedChild, ResolvedConfig, ResolvedImage, ResolvedIndex, repository_and_tag,
 };
 use crate::layer::Outcome;
 use crate::limits;
-use crate::output::Output;
+use crate::output::{Output, OutputKind};
 use crate::plan::{Plan, PlannedManifest, PlannedNode};
 use crate::report::{ImageReport, IndexReport};
 use crate::schema2;
@@ -44,6 +44,8 @@ pub(crate) struct Resolver<'a> {
     pub describes_all: bool,
     /// What is to be said of a layer that a part of the output lacks.
     pub layers: BTreeMap<Digest, AbsentBlob>,
+    /// The repository and the tag that a schema 1 manifest names; empty where it names none.
+    schema1_name: (String, String),
 }
 
 /// A manifest or index of the output.
@@ -90,7 +92,18 @@ impl<'a> Resolver<'a> {
             absent: BTreeMap::new(),
             describes_all: false,
             layers: BTreeMap::new(),
+            schema1_name: <(String, String)>::default(),
         }
+    }
+
+    /// The same as [`Self::root`] for an image with these names. In a registry tree, a schema 1 manifest has the first of them.
+    pub fn named_root(&mut self, number: usize, names: &[Reference]) -> Result<Rc<Written>> {
+        if self.output.kind() == OutputKind::Registry {
+            let name = names.iter().find_map(Reference::display_name);
+            let (repository, tag) = name.and_then(repository_and_tag).unwrap_or_default();
+            self.schema1_name = (repository.to_owned(), tag.to_owned());
+        }
+        self.root(number)
     }
 
     /// Writes the documents of a selected image and of what it depends on.
@@ -228,7 +241,8 @@ impl<'a> Resolver<'a> {
                 return Ok((config.clone(), None));
             }
             Some(ManifestFormat::V2s1) => {
-                let written = schema1::write::manifest(resolved, "", "")?;
+                let (name, tag) = &self.schema1_name;
+                let written = schema1::write::manifest(resolved, name, tag)?;
                 for blob in &written.empty_blobs {
                     self.output.put(blob)?;
                 }

@@ -5,6 +5,7 @@ use crate::digest::Digest;
 use crate::error::{Error, Result, ResultExt};
 use crate::findings::{Code, Finding};
 use crate::formats::Input;
+use crate::image::repository_and_tag;
 use crate::image::{Config, Entry, Index, Layer, Manifest, ManifestFormat, Node, Reference};
 use crate::output::OutputKind;
 
@@ -60,6 +61,11 @@ pub(crate) fn fit(
             others: others.len(),
         });
     }
+    if kind == OutputKind::Registry {
+        for one in &kept {
+            has_repository(one).map_err(|error| error.at(one.place(inputs)))?;
+        }
+    }
     // The parts of a multi-platform image are one.
     let parts = kept.iter().filter(|one| one.part.is_some()).count();
     if kind == OutputKind::Dir && kept.len() - parts + parts.min(1) > 1 {
@@ -68,6 +74,28 @@ pub(crate) fn fit(
         });
     }
     Ok(kept)
+}
+
+/// Whether a registry has a place for an image: by its name, or next to what it is about.
+fn has_repository(one: &Selected) -> Result<()> {
+    // A part of a multi-platform image needs no name of its own.
+    if one.part.is_some() {
+        return Ok(());
+    }
+    let is_referrer =
+        matches!(&one.entry.node, Node::Manifest(manifest) if manifest.subject.is_some());
+    for reference in &one.entry.references {
+        match reference.display_name() {
+            Some(name) if repository_and_tag(name).is_none() => {
+                return Err(Error::RegistryName {
+                    name: name.to_owned(),
+                });
+            }
+            None if !is_referrer => return Err(Error::Unnamed),
+            _ => {}
+        }
+    }
+    Ok(())
 }
 
 /// What `--image` selects it by.

@@ -193,7 +193,7 @@ impl Selection {
         let images = prefix::complete(&self.images, inputs)?;
         let mut wanted = Wanted::new(&images);
         for (number, input) in inputs.iter().enumerate() {
-            for (position, whole) in input.entries.iter().enumerate() {
+            for (position, whole) in input.remaining() {
                 let index = match &whole.node {
                     Node::Index(index) => Some(index.document.digest),
                     _ => None,

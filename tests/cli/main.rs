@@ -49,6 +49,7 @@ mod prune;
 mod recipes;
 mod registry;
 mod registry_damage;
+mod registry_output;
 mod report;
 mod requests;
 mod schema1;

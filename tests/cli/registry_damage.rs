@@ -118,3 +118,55 @@ fn nothing_in_a_tree() {
         .convert(&["app", "-o", "out"])
         .fails("ocify: app: no images are listed\n");
 }
+
+/// With `-k` the images that have it are left out, each with a line, and the others are converted.
+#[test]
+fn damage_with_keep_going() {
+    let mut layout = Layout::default();
+    let shared = Layer::new("shared");
+    let images = ["a", "b", "c", "d"].map(|seed| {
+        let base = if seed < "c" {
+            shared.clone()
+        } else {
+            Layer::new("base")
+        };
+        layout.image("amd64", &[base, Layer::new(seed)])
+    });
+    let mut tree = Tree::of(&layout);
+    for (name, image) in ["a", "b", "c", "d"].iter().zip(&images) {
+        tree.tag(name, "1", digest(image));
+    }
+    let layer = tree.blob_path(&crate::support::sha256(&crate::support::codec::gzip(
+        &shared.tar,
+    )));
+    let manifest = tree.blob_path(digest(&images[2]));
+    let link = tree.tag_path("e", "1");
+    tree.files.put(&link, "x");
+    let size = tree.files.get(&layer).len();
+    let files = tree.files.without(&manifest).with(&layer, vec![0x1f; size]);
+    for (sandbox, input) in folder_and_archive(&files) {
+        let run = sandbox.convert(&["-k", input, "-o", "out"]);
+        assert_eq!(run.status.code(), Some(1), "{}", run.stderr);
+        assert_eq!(
+            run.stdout(),
+            format!("{} d:1\n", digest(&images[3])),
+            "{}",
+            run.stderr
+        );
+        let begins = |line: &str| run.stderr.lines().any(|found| found.starts_with(line));
+        for line in [
+            format!("ocify: {input}: {link}: the link contains \"x\", expected a digest"),
+            format!("ocify: {input}: c:1: {manifest}: missing from the input"),
+            format!("ocify: {input}: a:1: layer 1 of 2: "),
+            format!("ocify: {input}: b:1: has the same layer as {input}: a:1: "),
+            "ocify: 4 images failed".to_owned(),
+        ] {
+            assert!(begins(&line), "{line}: {}", run.stderr);
+        }
+    }
+    // Nothing is left.
+    let sandbox = Sandbox::with_folder(&files);
+    let run = sandbox.convert(&["-k", "app", "-o", "out", "--image", "a:1", "--image", "b:1"]);
+    assert_eq!(run.status.code(), Some(1));
+    assert!(!sandbox.path("out").exists());
+}

@@ -1,9 +1,13 @@
 //! The storage tree of a registry.
 
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::path::Path;
+
 use serde_json::Value;
 
 use super::files::Files;
-use super::oci::{Layout, digest};
+use super::oci::{self, Layout, digest};
 use super::sandbox::Sandbox;
 use super::sha256;
 use super::tar::Dialect;
@@ -106,4 +110,98 @@ pub fn folder_and_archive(files: &Files) -> [(Sandbox, &'static str); 2] {
     let archive = Sandbox::new();
     archive.write("app.tar", &tar(files));
     [(Sandbox::with_folder(files), "app"), (archive, "app.tar")]
+}
+
+/// A tree that the program wrote: all tags with their digests, by `repository:tag`. Everything that a registry needs to serve them
+/// must be there, and nothing else.
+pub fn check(folder: &Path) -> BTreeMap<String, String> {
+    let mut files = BTreeMap::new();
+    read_folder(folder, "", &mut files);
+    let mut used = BTreeSet::new();
+    let mut tags = BTreeMap::new();
+    let mut pending = Vec::new();
+    for (name, bytes) in &files {
+        if let Some((repository, link)) = split(name) {
+            let digest = String::from_utf8(bytes.clone()).unwrap();
+            let components: Vec<&str> = link.split('/').collect();
+            match *components {
+                ["tags", tag, "current", "link"] => {
+                    let old = digest.replace(':', "/");
+                    let old = format!(
+                        "{REPOSITORIES}{repository}/_manifests/tags/{tag}/index/{old}/link"
+                    );
+                    assert_eq!(files[&old], *bytes, "{old}");
+                    tags.insert(format!("{repository}:{tag}"), digest.clone());
+                    pending.push((repository.to_owned(), digest));
+                    used.insert(name.clone());
+                }
+                ["tags", _, "index", "sha256", hex, "link"] => {
+                    assert_eq!(digest, format!("sha256:{hex}"), "{name}");
+                    used.insert(name.clone());
+                }
+                // Some have no tag any more.
+                ["revisions", "sha256", hex, "link"] => {
+                    assert_eq!(digest, format!("sha256:{hex}"), "{name}");
+                    pending.push((repository.to_owned(), digest));
+                }
+                _ => panic!("{name}"),
+            }
+        }
+    }
+    while let Some((repository, digest)) = pending.pop() {
+        let hex = digest.replace(':', "/");
+        let link = format!("{REPOSITORIES}{repository}/_manifests/revisions/{hex}/link");
+        assert_eq!(files[&link], digest.as_bytes(), "{link}");
+        used.insert(link);
+        let blob = Tree::default().blob_path(&digest);
+        let document: Value = serde_json::from_slice(&files[&blob]).unwrap();
+        assert_eq!(sha256(&files[&blob]), digest);
+        used.insert(blob);
+        let list = |key: &str| document[key].as_array().cloned().unwrap_or_default();
+        for child in list("manifests") {
+            let child = oci::digest(&child).to_owned();
+            if files.contains_key(&Tree::default().blob_path(&child)) {
+                pending.push((repository.clone(), child));
+            }
+        }
+        let blobs = list("layers")
+            .into_iter()
+            .chain(document.get("config").cloned());
+        for blob in blobs {
+            let digest = oci::digest(&blob);
+            let path = Tree::default().blob_path(digest);
+            if blob.get("urls").is_some() && !files.contains_key(&path) {
+                continue;
+            }
+            assert_eq!(sha256(&files[&path]), digest, "{path}");
+            let link = format!(
+                "{REPOSITORIES}{repository}/_layers/{}/link",
+                digest.replace(':', "/")
+            );
+            assert_eq!(files[&link], digest.as_bytes(), "{link}");
+            used.extend([path, link]);
+        }
+    }
+    for name in files.keys() {
+        assert!(used.contains(name), "nothing needs {name}");
+    }
+    tags
+}
+
+const REPOSITORIES: &str = "docker/registry/v2/repositories/";
+
+fn split(name: &str) -> Option<(&str, &str)> {
+    name.strip_prefix(REPOSITORIES)?.split_once("/_manifests/")
+}
+
+fn read_folder(folder: &Path, prefix: &str, files: &mut BTreeMap<String, Vec<u8>>) {
+    for entry in fs::read_dir(folder).unwrap() {
+        let entry = entry.unwrap();
+        let name = format!("{prefix}{}", entry.file_name().to_str().unwrap());
+        if entry.file_type().unwrap().is_dir() {
+            read_folder(&entry.path(), &format!("{name}/"), files);
+        } else {
+            files.insert(name, fs::read(entry.path()).unwrap());
+        }
+    }
 }

@@ -169,6 +169,16 @@ fn check_version(found: i64) -> Result<(), Schema1Error> {
     }
 }
 
+/// What the digest of a manifest is that of: the payload of a signed one, otherwise the file.
+///
+/// # Errors
+/// [`Schema1Error`]
+pub(crate) fn payload_of(file: &[u8]) -> Result<Vec<u8>, Schema1Error> {
+    let envelope: Envelope = serde_json::from_slice(file).map_err(Schema1Error::Json)?;
+    let signatures = envelope.signatures.unwrap_or_default();
+    Ok(payload(file, &signatures)?.unwrap_or_else(|| file.to_vec()))
+}
+
 /// The payload that all signatures sign. `None` if there are no signatures.
 fn payload(file: &[u8], signatures: &[Signature]) -> Result<Option<Vec<u8>>, Schema1Error> {
     let mut agreed = None;

@@ -1,0 +1,240 @@
+//! The links of a tree: which repository has which manifests, blobs and tags.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+use serde_json::Value;
+
+use super::super::index::MovedName;
+use super::paths::{existing, made};
+use crate::digest::Digest;
+use crate::error::{Error, Result};
+use crate::fs::Dir;
+use crate::image::media_type::{self, Kind};
+use crate::image::{CONTAINERD_NAME, Descriptor, Document, REF_NAME, repository_and_tag};
+use crate::limits;
+use crate::source::registry::{BLOBS, LINK, MANIFESTS, REPOSITORIES};
+
+const LAYERS: &str = "_layers";
+const REVISIONS: &str = "revisions";
+pub(super) const TAGS: &str = "tags";
+pub(super) const CURRENT: &str = "current";
+const INDEX: &str = "index";
+
+/// By name.
+#[derive(Debug, Default)]
+pub(super) struct Repositories(BTreeMap<String, Repository>);
+
+#[derive(Debug, Default)]
+struct Repository {
+    tags: BTreeMap<String, Digest>,
+    manifests: BTreeSet<Digest>,
+    /// Each with whether it may be had from elsewhere, so that the tree may lack it.
+    blobs: BTreeMap<Digest, bool>,
+}
+
+impl Repositories {
+    /// `documents` are all manifests and indexes of the output.
+    ///
+    /// # Errors
+    /// An image that has no place in a tree: [`Error::Unnamed`], [`Error::RegistryName`], [`Error::NameConflict`].
+    pub fn new(
+        descriptors: &[Descriptor],
+        documents: &HashMap<Digest, Document>,
+    ) -> Result<Repositories> {
+        let mut repositories = Repositories::default();
+        for descriptor in descriptors {
+            let Some(name) = name(descriptor) else {
+                continue;
+            };
+            let invalid = || Error::RegistryName {
+                name: name.to_owned(),
+            };
+            let (path, tag) = repository_and_tag(name).ok_or_else(invalid)?;
+            let digest = descriptor.digest;
+            let repository = repositories.0.entry(path.to_owned()).or_default();
+            repository.add(&digest, documents, 0)?;
+            let tagged = repository.tags.insert(tag.to_owned(), digest);
+            if let Some(first) = tagged.filter(|first| *first != digest) {
+                return Err(Error::NameConflict {
+                    name: format!("{path}:{tag}"),
+                    first: first.to_string(),
+                    second: digest.to_string(),
+                    platforms_differ: false,
+                });
+            }
+        }
+        for descriptor in descriptors {
+            if name(descriptor).is_none() {
+                repositories.add_referrer(&descriptor.digest, documents)?;
+            }
+        }
+        Ok(repositories)
+    }
+
+    /// Adds a manifest without a name: to the repositories that have the image that it is about.
+    fn add_referrer(
+        &mut self,
+        digest: &Digest,
+        documents: &HashMap<Digest, Document>,
+    ) -> Result<()> {
+        let document = documents.get(digest).ok_or(Error::Unnamed)?;
+        let subject = parse(document)?["subject"]["digest"]
+            .as_str()
+            .map(str::parse);
+        let Some(Ok(subject)) = subject else {
+            return Err(Error::Unnamed);
+        };
+        let mut is_added = false;
+        for repository in self.0.values_mut() {
+            if repository.manifests.contains(&subject) {
+                repository.add(digest, documents, 0)?;
+                is_added = true;
+            }
+        }
+        if is_added {
+            Ok(())
+        } else {
+            Err(Error::Unnamed)
+        }
+    }
+
+    /// The tags that lead to other manifests in a tree.
+    pub fn moved(&self, tree: &Dir) -> Result<Vec<MovedName>> {
+        let mut moved = Vec::new();
+        for (name, repository) in &self.0 {
+            for (tag, digest) in &repository.tags {
+                let components = name.split('/').chain([MANIFESTS, TAGS, tag, CURRENT]);
+                let components = [REPOSITORIES].into_iter().chain(components);
+                let Some(folder) = existing(tree, components)? else {
+                    continue;
+                };
+                let Some(link) = folder.read(LINK)? else {
+                    continue;
+                };
+                let from = String::from_utf8_lossy(&link).into_owned();
+                let to = digest.to_string();
+                if from != to {
+                    let name = format!("{name}:{tag}");
+                    moved.push(MovedName { name, from, to });
+                }
+            }
+        }
+        Ok(moved)
+    }
+
+    /// Writes all links into the tree at `root`.
+    pub fn write(&self, root: &Dir) -> Result<()> {
+        let all_blobs = root.ensure_folder(BLOBS)?;
+        let repositories = root.ensure_folder(REPOSITORIES)?;
+        for (name, repository) in &self.0 {
+            let folder = made(&repositories, name.split('/'))?;
+            let layers = folder.ensure_folder(LAYERS)?;
+            for (digest, may_be_missing) in &repository.blobs {
+                if !*may_be_missing || is_there(&all_blobs, digest)? {
+                    link(&layers, digest)?;
+                }
+            }
+            let manifests = folder.ensure_folder(MANIFESTS)?;
+            let revisions = manifests.ensure_folder(REVISIONS)?;
+            for digest in &repository.manifests {
+                link(&revisions, digest)?;
+            }
+            let tags = manifests.ensure_folder(TAGS)?;
+            for (tag, digest) in &repository.tags {
+                let tag = tags.ensure_folder(tag)?;
+                link(&tag.ensure_folder(INDEX)?, digest)?;
+                write_link(&tag.ensure_folder(CURRENT)?, digest)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Repository {
+    /// Adds a manifest or index with all that it leads to. `depth` counts the indexes above it.
+    fn add(
+        &mut self,
+        digest: &Digest,
+        documents: &HashMap<Digest, Document>,
+        depth: usize,
+    ) -> Result<()> {
+        let what = "the depth of nested indexes";
+        limits::at_most(what, depth, limits::INDEX_DEPTH)?;
+        // What an index lists and the output lacks.
+        let Some(document) = documents
+            .get(digest)
+            .filter(|_| !self.manifests.contains(digest))
+        else {
+            return Ok(());
+        };
+        let value = parse(document)?;
+        let digests = |key: &str, field: &str| {
+            let list = value[key].as_array().map(Vec::as_slice);
+            let values = list.unwrap_or_default().iter();
+            let found = values.filter_map(|value| {
+                let has_urls = value["urls"]
+                    .as_array()
+                    .is_some_and(|urls| !urls.is_empty());
+                Some((value[field].as_str()?.parse().ok()?, has_urls))
+            });
+            found.collect::<Vec<(Digest, bool)>>()
+        };
+        match media_type::kind(&document.media_type) {
+            Kind::Index => {
+                self.manifests.insert(*digest);
+                for (child, _) in digests("manifests", "digest") {
+                    self.add(&child, documents, depth + 1)?;
+                }
+            }
+            Kind::Manifest => {
+                self.manifests.insert(*digest);
+                let config = value["config"]["digest"].as_str().map(str::parse);
+                self.blobs
+                    .extend(config.and_then(Result::ok).map(|config| (config, false)));
+                self.blobs.extend(digests("layers", "digest"));
+            }
+            Kind::Schema1 => {
+                self.manifests.insert(*digest);
+                self.blobs.extend(digests("fsLayers", "blobSum"));
+            }
+            Kind::Other if depth == 0 => {
+                let what =
+                    "what is neither a manifest nor an index, and has no place in a registry tree,";
+                return Err(Error::Unsupported {
+                    what: what.to_owned(),
+                });
+            }
+            Kind::Other => {
+                self.blobs.insert(*digest, false);
+            }
+        }
+        Ok(())
+    }
+}
+
+fn name(descriptor: &Descriptor) -> Option<&str> {
+    let name = descriptor.annotation(REF_NAME);
+    name.or_else(|| descriptor.annotation(CONTAINERD_NAME))
+}
+
+fn parse(document: &Document) -> Result<Value> {
+    let malformed = |_| Error::document("the manifest", "it is not valid JSON");
+    serde_json::from_slice(&document.bytes).map_err(malformed)
+}
+
+fn is_there(blobs: &Dir, digest: &Digest) -> Result<bool> {
+    let hex = digest.hex();
+    let components = [digest.algorithm(), &hex[..2], &hex];
+    Ok(existing(blobs, components.into_iter())?.is_some())
+}
+
+/// Writes a link to a digest into its folder below `folder`.
+fn link(folder: &Dir, digest: &Digest) -> Result<()> {
+    let folder = folder.ensure_folder(digest.algorithm())?;
+    write_link(&folder.ensure_folder(&digest.hex())?, digest)
+}
+
+fn write_link(folder: &Dir, digest: &Digest) -> Result<()> {
+    folder.write(LINK, digest.to_string().as_bytes(), false)?;
+    Ok(())
+}

@@ -1,0 +1,282 @@
+//! `--to registry`: the storage tree of a registry.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::os::unix::fs::symlink;
+
+use serde_json::{Value, json};
+
+use crate::support::docker::save_one;
+use crate::support::files::Files;
+use crate::support::layers::Layer;
+use crate::support::oci::{self, Layout, digest, on};
+use crate::support::registry::{ROOT, Tree, check};
+use crate::support::sandbox::{Run, Sandbox};
+
+fn app(name: &str, seed: &str) -> Files {
+    save_one(name, &[Layer::new("base"), Layer::new(seed)])
+}
+
+fn to_registry(sandbox: &Sandbox, args: &[&str]) -> Run {
+    sandbox.convert(&[args, &["-o", "registry", "--to", "registry"]].concat())
+}
+
+fn tags(sandbox: &Sandbox) -> BTreeMap<String, String> {
+    check(&sandbox.path("registry"))
+}
+
+/// What was printed, by name; the host is no part of a repository.
+fn printed(run: &Run) -> BTreeMap<String, String> {
+    let lines = run.stdout().lines();
+    let parts = lines.map(|line| line.split_once(' ').unwrap());
+    parts
+        .map(|(digest, name)| {
+            let name = name.strip_prefix("example.com:5000/").unwrap_or(name);
+            (name.to_owned(), digest.to_owned())
+        })
+        .collect()
+}
+
+#[test]
+fn a_tree_is_made_and_added_to() {
+    let sandbox = Sandbox::with_archive(&app("app:1", "one"));
+    sandbox.write("b.tar", &app("example.com:5000/team/app:1.0", "two").tar());
+    let run = to_registry(&sandbox, &["app.tar"]);
+    run.succeeds();
+    let first = tags(&sandbox);
+    assert_eq!(first, printed(&run));
+    let run = to_registry(&sandbox, &["b.tar"]);
+    run.succeeds();
+    let both = tags(&sandbox);
+    assert_eq!(both.len(), 2);
+    assert_eq!(both["team/app:1.0"], printed(&run)["team/app:1.0"]);
+    assert_eq!(both["app:1"], first["app:1"]);
+    // It is an input again, and the digests stay.
+    let run = sandbox.convert(&["registry", "-o", "out"]);
+    run.succeeds();
+    assert_eq!(printed(&run), both);
+    sandbox.run(&["verify", "registry"]).succeeds();
+
+    // Both at once, and into any of the folders, gives the same.
+    let before = sandbox.snapshot();
+    for folder in ["registry", "registry/docker", "registry/docker/registry/v2"] {
+        sandbox
+            .convert(&["app.tar", "b.tar", "-o", folder, "--to", "registry"])
+            .succeeds();
+        assert_eq!(sandbox.snapshot(), before, "{folder}");
+    }
+    fs::rename(sandbox.path("registry"), sandbox.path("other")).unwrap();
+    fs::create_dir(sandbox.path("registry")).unwrap();
+    to_registry(&sandbox, &["app.tar", "b.tar"]).succeeds();
+    fs::remove_dir_all(sandbox.path("other")).unwrap();
+    assert_eq!(sandbox.snapshot(), before);
+}
+
+#[test]
+fn a_tag_moves_and_what_it_led_to_stays() {
+    let mut layout = Layout::default();
+    let old = layout.image("amd64", &[Layer::new("old")]);
+    let mut tree = Tree::one(&layout, &old);
+    tree.tag("kept", "1", digest(&old));
+    let sandbox = Sandbox::with_archive(&app("app:1", "new"));
+    tree.files.write(&sandbox.path("registry"));
+    let upload = format!("registry/{ROOT}repositories/app/_uploads");
+    fs::create_dir(sandbox.path(&upload)).unwrap();
+    let run = to_registry(&sandbox, &["app.tar", "-v"]);
+    let new = &printed(&run)["app:1"];
+    let line = format!("app:1 moved from {} to {new}\n", digest(&old));
+    assert!(run.stderr.starts_with(&line), "{}", run.stderr);
+    let path = |path: String| format!("registry/{path}");
+    let read = |path: String| String::from_utf8(sandbox.read(&path)).unwrap();
+    assert_eq!(read(path(tree.tag_path("app", "1"))), *new);
+    assert_eq!(read(path(tree.tag_path("kept", "1"))), digest(&old));
+    assert_eq!(
+        read(path(tree.revision_path("app", digest(&old)))),
+        digest(&old)
+    );
+    assert!(sandbox.path(&upload).is_dir());
+}
+
+#[test]
+fn indexes_artifacts_and_schema_2() {
+    let mut layout = Layout::default();
+    let [amd64, arm64] = ["amd64", "arm64"]
+        .map(|architecture| layout.image(architecture, &[Layer::new(architecture)]));
+    let index = layout.index(&[on(&amd64, "linux", "amd64"), on(&arm64, "linux", "arm64")]);
+    let empty = layout.blob(oci::EMPTY, b"{}");
+    let mut about = oci::artifact("application/x-test", &empty, &[]);
+    about["subject"] = json!({
+        "mediaType": index["mediaType"], "digest": index["digest"], "size": index["size"],
+    });
+    let artifact = layout.document(&about);
+    layout.add(oci::named(&index, "multi"));
+    layout.add(artifact.clone());
+    let sandbox = Sandbox::with_folder(&layout.files());
+    to_registry(&sandbox, &["app"]).succeeds();
+    let found = tags(&sandbox);
+    assert_eq!(found["multi:latest"], digest(&index));
+    // What is about an image is in its repository, as a manifest without a tag.
+    let revision = Tree::default().revision_path("multi", digest(&artifact));
+    let link = sandbox.read(&format!("registry/{revision}"));
+    assert_eq!(link, digest(&artifact).as_bytes());
+
+    let run = to_registry(
+        &sandbox,
+        &[
+            "app", "--image", "multi", "--name", "s2:1", "--format", "v2s2",
+        ],
+    );
+    let docker = tags(&sandbox)["s2:1"].clone();
+    assert_eq!(run.status.code(), Some(0), "{}", run.stderr);
+    let list = sandbox.read(&format!("registry/{}", Tree::default().blob_path(&docker)));
+    let list: Value = serde_json::from_slice(&list).unwrap();
+    assert_eq!(list["mediaType"], oci::DOCKER_LIST);
+}
+
+#[test]
+fn images_that_no_registry_takes() {
+    let mut layout = Layout::default();
+    let image = layout.image("amd64", &[Layer::new("one")]);
+    let other = layout.image("amd64", &[Layer::new("two")]);
+    let hint =
+        "hint: use `--name` for one such as team/app:1.0: small letters, digits and separators\n";
+    let cases = [
+        (
+            vec![oci::named(&image, "app:1+2")],
+            format!(
+                "ocify: app: app:1+2: \"app:1+2\" is not a name that a registry accepts\n{hint}"
+            ),
+        ),
+        (
+            vec![oci::named(&image, "team/App:1")],
+            format!(
+                "ocify: app: team/App:1: \"team/App:1\" is not a name that a registry accepts\n{hint}"
+            ),
+        ),
+        (
+            vec![image.clone()],
+            "ocify: app: @0: the image has no name, so it has no repository in a registry\n\
+             hint: use `--image` to select an image and `--name` to name it\n"
+                .to_owned(),
+        ),
+        (
+            vec![
+                oci::named(&image, "a.example/app:1"),
+                oci::named(&other, "b.example/app:1"),
+            ],
+            format!(
+                "ocify: registry: two images are named app:1: {} and {}\n\
+                 hint: convert them one by one with `--image` and `--name`\n",
+                digest(&image),
+                digest(&other)
+            ),
+        ),
+    ];
+    for (manifests, stderr) in cases {
+        layout.manifests = manifests;
+        let sandbox = Sandbox::with_folder(&layout.files());
+        let before = sandbox.snapshot();
+        to_registry(&sandbox, &["app"]).fails(&stderr);
+        assert_eq!(sandbox.snapshot(), before);
+    }
+    // One image may have both names.
+    layout.manifests = vec![
+        oci::named(&image, "a.example/app:1"),
+        oci::named(&image, "b.example/app:1"),
+    ];
+    let sandbox = Sandbox::with_folder(&layout.files());
+    to_registry(&sandbox, &["app"]).succeeds();
+    assert_eq!(tags(&sandbox).len(), 1);
+}
+
+#[test]
+fn outputs_that_are_something_else() {
+    let sandbox = Sandbox::with_archive(&app("app:1", "one"));
+    sandbox.write("file", b"");
+    fs::create_dir(sandbox.path("folder")).unwrap();
+    sandbox.write("folder/file", b"");
+    sandbox.convert(&["app.tar", "-o", "layout"]).succeeds();
+    fs::create_dir(sandbox.path("empty")).unwrap();
+    symlink("empty", sandbox.path("link")).unwrap();
+    let before = sandbox.snapshot();
+    for output in ["file", "folder", "layout"] {
+        for (dry, place) in [
+            (&[][..], format!("{output}: ")),
+            (&["--dry-run"], String::new()),
+        ] {
+            let args = [&["app.tar", "-o", output, "--to", "registry"], dry].concat();
+            sandbox.convert(&args).fails(&format!(
+                "ocify: {place}{output} exists and is not the storage tree of a registry\n\
+                 hint: choose another name for the output\n"
+            ));
+        }
+    }
+    let run = sandbox.convert(&["app.tar", "-o", "link", "--to", "registry"]);
+    assert_eq!(run.status.code(), Some(1));
+    for (option, message) in [
+        (
+            "--replace",
+            "`--replace` cannot be used with `--to registry`",
+        ),
+        ("--prune", "`--prune` cannot be used with `--to registry`"),
+    ] {
+        to_registry(&sandbox, &["app.tar", option]).is_wrong_usage(message);
+    }
+    for output in ["-", "registry.tar"] {
+        sandbox
+            .convert(&["app.tar", "-o", output, "--to", "registry"])
+            .is_wrong_usage("is a tar, but a registry tree is a folder");
+    }
+    assert_eq!(sandbox.snapshot(), before);
+}
+
+/// An obstacle that is met when the blobs are in their places already: the tree is as it was.
+#[test]
+fn what_fails_half_way_is_taken_back() {
+    let mut layout = Layout::default();
+    let old = layout.image("amd64", &[Layer::new("old")]);
+    let tree = Tree::one(&layout, &old);
+    let sandbox = Sandbox::with_archive(&app("app:1", "new"));
+    let to_other = ["app.tar", "-o", "other", "--to", "registry"];
+    sandbox.convert(&to_other).succeeds();
+    let new = check(&sandbox.path("other"))["app:1"].clone();
+    tree.files.write(&sandbox.path("registry"));
+    let obstacle = format!("registry/{}/in/the/way", tree.revision_path("app", &new));
+    fs::create_dir_all(sandbox.path(&obstacle)).unwrap();
+    let before = sandbox.snapshot();
+    let run = to_registry(&sandbox, &["app.tar"]);
+    assert_eq!(run.status.code(), Some(1), "{}", run.stderr);
+    assert_eq!(sandbox.snapshot(), before);
+}
+
+#[test]
+fn many_runs_into_one_tree() {
+    let sandbox = Sandbox::new();
+    let names = ["a", "b", "c", "d", "e", "f", "g", "h"];
+    for name in names {
+        sandbox.write(
+            &format!("{name}.tar"),
+            &app(&format!("team/{name}:1"), name).tar(),
+        );
+    }
+    let runs: Vec<_> = names
+        .iter()
+        .map(|name| {
+            let input = format!("{name}.tar");
+            let args = [
+                "convert",
+                "--no-fsync",
+                &input,
+                "-o",
+                "registry",
+                "--to",
+                "registry",
+            ];
+            sandbox.command(&args).spawn().unwrap()
+        })
+        .collect();
+    for run in runs {
+        Run::new(run).succeeds();
+    }
+    assert_eq!(tags(&sandbox).len(), names.len());
+}
