@@ -6,7 +6,7 @@ set -euo pipefail
 # program=package
 programs=(
     skopeo=skopeo umoci=umoci dockerd=docker.io docker=docker.io podman=podman
-    containerd=containerd ctr=containerd docker-registry=docker-registry
+    containerd=containerd ctr=containerd docker-registry=docker-registry curl=curl rsync=rsync
     mkfs.xfs=xfsprogs mkfs.btrfs=btrfs-progs mkfs.vfat=dosfstools mkfs.exfat=exfatprogs mount.exfat-fuse=exfat-fuse
     mkfs.ext2=e2fsprogs filefrag=e2fsprogs mount=mount ntfs-3g=ntfs-3g
     bindfs=bindfs sshfs=sshfs /usr/lib/openssh/sftp-server=openssh-sftp-server
