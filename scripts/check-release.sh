@@ -31,7 +31,7 @@ pass() { echo "ok: $*"; }
 version=$(basename "$dist"/ocify-*-source.tar.gz | sed 's/^ocify-\(.*\)-source.tar.gz$/\1/')
 program=$dist/ocify-$version-x86_64-linux
 image=$(realpath "$here/../testdata/docker-save.tar")
-export HOME=$scratch OCIFY_CACHE=''
+export RUSTUP_HOME=${RUSTUP_HOME:-$HOME/.rustup} CARGO_HOME=${CARGO_HOME:-$HOME/.cargo} HOME=$scratch OCIFY_CACHE=''
 
 (cd "$dist" && sha256sum --check --quiet SHA256SUMS) || fail "SHA256SUMS"
 listed=$(cut -c 67- "$dist/SHA256SUMS" | sort)
@@ -46,6 +46,7 @@ size=$(stat -c %s "$program")
 linked=$(ldd "$scratch/ocify" 2>&1 || true)
 case $linked in *"statically linked"* | *"not a dynamic executable"*) ;; *) fail "ldd finds libraries: $linked" ;; esac
 readelf --program-headers --wide "$program" | grep -q INTERP && fail "the program asks for a loader"
+grep -aq 'registry/src' "$program" && fail "the program has paths of the machine that built it"
 pass "$size bytes, linked statically"
 
 mkdir -p "$scratch"/{empty,busybox/bin,busybox/tmp}
@@ -136,12 +137,15 @@ else
     echo "left out: aarch64, which is not in $dist"
 fi
 
+# No network, and no crates that are on this machine.
+mkdir "$scratch/source"
+tar -xzf "$dist/ocify-$version-source.tar.gz" -C "$scratch/source"
+(cd "$scratch/source/ocify-$version" && CARGO_HOME=$scratch/cargo unshare --net \
+    cargo metadata --offline --locked --format-version 1 >/dev/null) || fail "the source tar lacks crates"
+pass "the source tar has all crates"
 if [ $offline -eq 1 ]; then
-    mkdir "$scratch/source"
-    tar -xzf "$dist/ocify-$version-source.tar.gz" -C "$scratch/source"
-    # No network, and no crates that are on this machine.
-    (cd "$scratch/source/ocify-$version" && CARGO_HOME=$scratch/cargo RUSTUP_HOME=${RUSTUP_HOME:-/root/.rustup} \
-        unshare --net cargo build --quiet --offline --locked)
+    (cd "$scratch/source/ocify-$version" && CARGO_HOME=$scratch/cargo unshare --net \
+        cargo build --quiet --offline --locked)
     "$scratch/source/ocify-$version/target/debug/ocify" convert "$image" -o "$scratch/from-source" -q
     diff -r "$scratch/expected" "$scratch/from-source" || fail "the build from the source tar makes another layout"
     pass "the source tar builds without a network"
@@ -150,7 +154,7 @@ else
 fi
 
 if [ $twice -eq 1 ]; then
-    "$here/release.sh" --work "$scratch/another folder of another length" --out "$scratch/again" >/dev/null
+    "$here/release.sh" --work "$scratch/another-folder-of-another-length" --out "$scratch/again" >/dev/null
     for path in "$scratch/again"/*; do
         [[ $path == */SHA256SUMS ]] || cmp "$path" "$dist/$(basename "$path")" || fail "the second build differs"
     done

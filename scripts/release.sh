@@ -44,7 +44,14 @@ mkdir -p "$out" "$source"
 echo "== source: $commit"
 git archive "$commit" | tar -xC "$source"
 mkdir -p "$source/.cargo"
-(cd "$source" && cargo vendor --quiet --locked --versioned-dirs vendor) >"$source/.cargo/config.toml"
+(cd "$source" && cargo vendor --quiet --locked --versioned-dirs vendor >/dev/null)
+cat >"$source/.cargo/config.toml" <<CONFIG
+[source.crates-io]
+replace-with = "vendored-sources"
+
+[source.vendored-sources]
+directory = "vendor"
+CONFIG
 
 # pack FOLDER: a tar of it on standard output that says nothing about when, where and by whom it was made.
 pack() {
