@@ -33,7 +33,12 @@ pub(super) fn put(staged: &Dir, from: &Dir, tree: &Dir, fsync: bool) -> Result<(
         let _: Result<()> = take_back(staged, tree);
         return put;
     }
-    move_tags(from, tree, Level::Above)?;
+    let mut moved = 0;
+    let result = move_tags(from, tree, Level::Above, &mut moved);
+    if result.is_err() && moved == 0 {
+        let _: Result<()> = remove_same(from, tree);
+    }
+    result?;
     sync()
 }
 
@@ -83,8 +88,8 @@ fn put_content(from: &Dir, to: &Dir, level: Level) -> Result<()> {
     Ok(())
 }
 
-/// Lets the tags lead to their manifests.
-fn move_tags(from: &Dir, to: &Dir, level: Level) -> Result<()> {
+/// Lets the tags lead to their manifests, and counts them.
+fn move_tags(from: &Dir, to: &Dir, level: Level, moved: &mut usize) -> Result<()> {
     for (name, kind) in from.names()? {
         if kind != FileType::Directory || level == Level::Other {
             continue;
@@ -93,11 +98,14 @@ fn move_tags(from: &Dir, to: &Dir, level: Level) -> Result<()> {
             continue;
         };
         if level != Level::Tag {
-            move_tags(&from, &to, level.below(&name))?;
-        } else if name == CURRENT && !from.rename(LINK, &to, LINK)? {
-            return Err(Error::NotAFile {
-                name: to.path(LINK).display().to_string(),
-            });
+            move_tags(&from, &to, level.below(&name), moved)?;
+        } else if name == CURRENT {
+            if !from.rename(LINK, &to, LINK)? {
+                return Err(Error::NotAFile {
+                    name: to.path(LINK).display().to_string(),
+                });
+            }
+            *moved += 1;
         }
     }
     Ok(())
