@@ -11,9 +11,10 @@ import os, pathlib, re, shutil, signal, subprocess, sys, tempfile, time
 
 from torture_bombs import bombs
 from torture_file_systems import file_systems
-from torture_outputs import OCIFY, STRIDE, archive, args, chance, convert, copy, counts, many_writers, no, passed, state
+from torture_outputs import OCIFY, STRIDE, archive, args, chance, convert, copy, counts, last_writer, many_writers, no, \
+    passed, state
 from torture_registry import RegistryScenario, registry_writers
-from torture_scenario import Scenario
+from torture_scenario import KINDS, Scenario
 
 # The system calls that change what is on disk. openat and read fail too: an error before the disk is changed must not
 # leave anything behind either.
@@ -159,7 +160,8 @@ def main():
         for number in range(8):
             archive(work / f"writer-{number}.tar", f"torture/writer:{number}", [200_000 + 9000 * number], 10 + number)
         kinds = [("folder", "new"), ("folder", "existing"), ("folder", "replaced"), ("folder", "empty"), ("tar", "new"),
-                 ("tar", "existing"), ("tar", "added")]
+                 ("tar", "existing"), ("tar", "added"), ("dir", "new"), ("dir", "existing"), ("archive", "new"),
+                 ("archive", "existing")]
         scenarios = [Scenario(work, kind, before) for kind, before in kinds]
         scenarios += [RegistryScenario(work, "registry", before) for before in ("new", "existing", "empty")]
         for number in range(args.rounds):
@@ -173,6 +175,8 @@ def main():
         file_systems(work)
         for number in range(max(4, args.rounds // 4)):
             many_writers(work, ("folder", "tar")[number % 2], kill=number % 4 >= 2)
+        for number in range(max(4, args.rounds // 8)):
+            last_writer(work, [*KINDS.values()][number % 2], kill=number % 4 >= 2)
             if number % 2:
                 registry_writers(work, kill=number % 4 >= 2)
     print(", ".join(f"{number} {what}" for what, number in counts.items() if what not in ("passed", "failed")))

@@ -75,9 +75,17 @@ def state(output):
 def temporary(folder, output):
     """Everything in the folder, and in the layout, that is neither the output nor part of it."""
     left = [path.name for path in folder.iterdir() if path != output]
-    if output.is_dir():
+    if output.is_dir() and is_layout(output):
         left += [path.name for path in output.iterdir() if path.name not in ("oci-layout", "index.json", "blobs")]
     return left
+
+
+def is_layout(output):
+    """Whether an output is a layout, rather than a dir: folder or a docker-archive."""
+    if output.is_dir():
+        return not (output / "version").exists()
+    with tarfile.open(output) as tar:
+        return "oci-layout" in tar.getnames()
 
 
 def includes(found, wanted):
@@ -95,7 +103,7 @@ def verify(what, output):
     counts["outputs verified"] += 1
     if key in known_good:
         return True
-    commands = [[sys.executable, str(CHECK), str(output)]] if CHECK.exists() else []
+    commands = [[sys.executable, str(CHECK), str(output)]] if CHECK.exists() and is_layout(output) else []
     if VERIFIES:
         commands.append([OCIFY, "verify", str(output)])
     for command in commands:
@@ -167,6 +175,44 @@ def many_writers(work, kind, kill, folder=None):
             return no(what, "the next run fails:", again.stderr)
         if len(names(output)) != len(writers):
             return no(what, "the next run does not complete the names")
+    if left := temporary(folder, output):
+        return no(what, "left behind:", left)
+    return passed() if verify(what, output) else None
+
+
+def last_writer(work, options, kill):
+    """Eight at once into one output that holds one image or is written anew: it must be that of one of them."""
+    folder = work / "many"
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir()
+    output = folder / "out"
+    what = f"eight writers with {' '.join(options)}" + (", one of them killed" if kill else "")
+    writers = sorted(work.glob("writer-*.tar"))
+    chance.shuffle(writers)
+    possible = []
+    for path in writers:
+        alone = work / "alone"
+        convert(path, alone, *options)
+        possible.append(state(alone))
+        shutil.rmtree(alone) if alone.is_dir() else alone.unlink()
+    command = ["-o", str(output), "-q", "--threads", "1", *options]
+    runs = [subprocess.Popen([OCIFY, "convert", str(path), *command], stderr=subprocess.PIPE, text=True) for path in writers]
+    if kill:
+        time.sleep(chance.uniform(0, 0.15))
+        runs[-1].send_signal(signal.SIGKILL)
+    for run in runs:
+        stderr = run.communicate()[1]
+        counts["writers"] += 1
+        if run.returncode and not (kill and run is runs[-1]):
+            return no(what, "a writer fails:", stderr)
+    if kill:
+        # What the dead writer left is removed by the next run.
+        again = subprocess.run([OCIFY, "convert", str(writers[0]), *command], capture_output=True, text=True)
+        if again.returncode:
+            return no(what, "the next run fails:", again.stderr)
+    if state(output) not in possible:
+        counts["losses"] += 1
+        return no(what, "the output is not that of any writer")
     if left := temporary(folder, output):
         return no(what, "left behind:", left)
     return passed() if verify(what, output) else None

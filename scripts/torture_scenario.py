@@ -3,6 +3,8 @@ import shutil, subprocess, time
 
 from torture_outputs import OCIFY, convert, copy, counts, includes, no, passed, state, temporary, verify
 
+# For an output that is not a layout.
+KINDS = {"dir": ["--to", "dir"], "archive": ["--to", "docker-archive"]}
 # For an output that exists.
 OPTIONS = {"added": ["--add"], "replaced": ["--replace"]}
 
@@ -17,10 +19,11 @@ class Scenario:
     verify = staticmethod(verify)
 
     def __init__(self, work, kind, before):
+        self.always = KINDS.get(kind, self.always)
         existing = before != "new"
         self.name = f"{before} {kind}"
         self.folder = work / self.name.replace(" ", "-")
-        self.output = self.folder / ("out.tar" if kind == "tar" else "out")
+        self.output = self.folder / ("out.tar" if kind in ("tar", "archive") else "out")
         self.old_copy = work / (self.folder.name + "-old") if existing else None
         self.input = work / "new-image.tar"
         self.options = self.always + OPTIONS.get(before, [])
@@ -55,6 +58,8 @@ class Scenario:
 
     def is_between(self, found):
         """Blobs that no index refers to: neither image is damaged."""
+        if "index.json" not in self.new:
+            return False
         index = found.get("index.json")
         of = self.new if index == self.new["index.json"] else self.old
         return includes(found, of) and found.keys() <= self.new.keys()

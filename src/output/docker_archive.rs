@@ -11,7 +11,7 @@ use super::{OutputOptions, docker};
 use crate::digest::Digest;
 use crate::error::{Error, Result};
 use crate::formats::docker::save::write::{Member, SavedImage, layer_name, members};
-use crate::image::Document;
+use crate::image::{Document, fully_qualified};
 use crate::interrupt::Interrupt;
 use crate::mutex::lock;
 use crate::progress::Progress;
@@ -108,7 +108,9 @@ fn images<'a>(
             });
         }
         let tags = &mut images[position].tags;
-        tags.extend(docker::tag(descriptor).filter(|tag| !tags.contains(tag)));
+        // podman would take a short name for one of `localhost`.
+        let tag = docker::tag(descriptor).map(|tag| fully_qualified(&tag));
+        tags.extend(tag.filter(|tag| !tags.contains(tag)));
     }
     Ok(images)
 }

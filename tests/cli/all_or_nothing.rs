@@ -110,6 +110,12 @@ fn an_error_leaves_an_existing_output_as_it_was() {
     let sandbox = Sandbox::with_archive(&save_one("app:1.0", &layers));
     sandbox.convert(&["app.tar", "-o", "out"]).succeeds();
     sandbox.convert(&["app.tar", "-o", "out.tar"]).succeeds();
+    let dir = ["-o", "dir", "--to", "dir"];
+    let archive = ["-o", "archive.tar", "--to", "docker-archive"];
+    for output in [&dir, &archive] {
+        let args = [&["app.tar"], &output[..]].concat();
+        sandbox.convert(&args).succeeds();
+    }
     // The other layers are valid and large, so that the output is half-written.
     let mut image = Image::new(
         &["app:1.0"],
@@ -122,16 +128,26 @@ fn an_error_leaves_an_existing_output_as_it_was() {
     image.layers[2].1 = Layer::noise(3, 9_000).tar;
     sandbox.write("bad.tar", &save(&[image]).tar());
     let before = sandbox.snapshot();
-    for output in ["out", "out.tar", "new", "new.tar"] {
+    for output in [
+        &["-o", "out"][..],
+        &["-o", "out.tar"],
+        &["-o", "new"],
+        &["-o", "new.tar"],
+        &dir,
+        &["-o", "new", "--to", "dir", "--format", "v2s1"],
+        &archive,
+        &["-o", "new.tar", "--to", "docker-archive"],
+    ] {
         for threads in ["1", "4"] {
-            let run = sandbox.convert(&["bad.tar", "-o", output, "--threads", threads]);
+            let args = [&["bad.tar", "--threads", threads], output].concat();
+            let run = sandbox.convert(&args);
             assert_eq!(run.status.code(), Some(1));
             assert!(
                 run.stderr.contains("layer 3 of 3: diff_id is "),
                 "{}",
                 run.stderr
             );
-            assert_eq!(sandbox.snapshot(), before, "{output}");
+            assert_eq!(sandbox.snapshot(), before, "{output:?}");
         }
     }
 }
