@@ -151,10 +151,11 @@ for name in "${inputs[@]}"; do
     load_archive "$name" --platform "${platforms[0]}"
 done
 # A manifest list is skopeo's, too.
+check "manifest list by skopeo" skopeo_copy "dir:$corpus/dir-manifest-list" "dir:$work/skopeo" --all --format v2s2 || true
 for name in oci-multi-platform dir-manifest-list; do
-    check "$name: manifest list" convert "$corpus/$name" "$work/list" --to dir --format v2s2
-    check "$name: it is skopeo's" same_manifest "$work/list" "$corpus/dir-manifest-list"
-    check "$name: skopeo copies it" skopeo_copy "dir:$work/list" "dir:$work/copy" --all
-    check "$name: it stays as it is" same_manifest "$work/list" "$work/copy"
+    check "$name: manifest list" convert "$corpus/$name" "$work/list" --to dir --format v2s2 || continue
+    check "$name: it is skopeo's" same_manifest "$work/list" "$work/skopeo" || true
+    check "$name: skopeo copies it" skopeo_copy "dir:$work/list" "dir:$work/copy" --all || continue
+    check "$name: it stays as it is" same_manifest "$work/list" "$work/copy" || true
 done
 summary
