@@ -78,7 +78,7 @@ def bomb(mount, what, source, output, compression):
             time.sleep(0.001)
         stderr = run.stderr.read()
         counts["full disks"] += 1
-        if run.returncode != 1 or "insufficient space" not in stderr:
+        if run.returncode != 1 or "not enough free space" not in stderr:
             no(f"{what}:", run.returncode, stderr)
         elif left := os.listdir(mount):
             no(f"{what}: left behind:", left)

@@ -147,7 +147,7 @@ def many_writers(work, kind, kill, folder=None):
     what = f"eight writers into one {kind}" + (", one of them killed" if kill else "")
     writers = sorted(work.glob("writer-*.tar"))
     chance.shuffle(writers)
-    runs = [subprocess.Popen([OCIFY, "convert", str(path), "-o", str(output), "-q", "--add", "--threads", "1"],
+    runs = [subprocess.Popen([OCIFY, "convert", str(path), "-o", str(output), "--add", "--threads", "1"],
                              stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) for path in writers]
     victim = None
     if kill:
