@@ -13,6 +13,18 @@ def zstd_run(byte, mebibytes):
     return bytes(frame)
 
 
+def zstd_raw(data):
+    """A zstd frame of one stored block."""
+    return b"\x28\xb5\x2f\xfd\0" + bytes([7 << 3]) + (len(data) << 3 | 1).to_bytes(3, "little") + data
+
+
+def zstd_archive(mebibytes):
+    """A tar whose member is all zeros, in two zstd frames."""
+    member = tarfile.TarInfo("layer.tar")
+    member.size = mebibytes << 20
+    return zstd_raw(member.tobuf(tarfile.GNU_FORMAT)) + zstd_run(0, mebibytes)
+
+
 def xz_noise(mebibytes):
     """The same bytes again and again, in xz, at a distance beyond the window of gzip."""
     return lzma.compress(random.Random(3).randbytes(128 << 10) * (mebibytes * 8), preset=0)
@@ -48,10 +60,9 @@ def archive_of(path, layer, records=None):
 
 def bombs(work):
     """They must end with an error while a tenth of the disk, less data in flight, is still free."""
-    zeros = zstd_run(1, 1024)
     outer = work / "bomb.tar.zst"
-    outer.write_bytes(zeros)
-    inner = archive_of(work / "bomb-zeros.tar", zeros)
+    outer.write_bytes(zstd_archive(1024))
+    inner = archive_of(work / "bomb-zeros.tar", zstd_run(1, 1024))
     noise = archive_of(work / "bomb-noise.tar", xz_noise(256))
     holes = archive_of(work / "bomb-holes.tar", *gzip_of_holes(256))
     kinds = [("outer archive", outer, "none"), ("layer of zeros", inner, "none"), ("layer of noise", noise, "keep"),
