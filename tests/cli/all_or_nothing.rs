@@ -232,7 +232,8 @@ fn a_signal_while_standard_input_is_awaited_ends_the_program() {
     let mut child = command.stdin(Stdio::piped()).spawn().unwrap();
     let mut stdin = child.stdin.take().unwrap();
     // More than fits into a pipe: when everything is written, the program is reading.
-    stdin.write_all(&vec![b'x'; 1 << 20]).unwrap();
+    let archive = save_one("app:1.0", &[Layer::noise(1, 2 << 20)]).tar();
+    stdin.write_all(&archive[..1 << 20]).unwrap();
     kill_process(pid(&child), Signal::TERM).unwrap();
     assert_eq!(Run::new(child).status.signal(), Some(Signal::TERM.as_raw()));
     drop(stdin);
