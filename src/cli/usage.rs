@@ -19,7 +19,11 @@ pub fn print(mut error: clap::Error) {
     error.remove(ContextKind::Suggested);
     let given = text(&error, ContextKind::InvalidArg);
     let suggested = text(&error, ContextKind::SuggestedArg);
+    let here = ELSEWHERE
+        .iter()
+        .find(|(elsewhere, _)| given.as_deref() == Some(elsewhere));
     let is_near = match (&given, &suggested) {
+        _ if here.is_some() => false,
         (Some(given), Some(suggested)) => begin_alike(given, suggested),
         _ => true,
     };
@@ -28,9 +32,6 @@ pub fn print(mut error: clap::Error) {
         // The command has the suggested option.
         error.remove(ContextKind::Usage);
     }
-    let here = ELSEWHERE
-        .iter()
-        .find(|(elsewhere, _)| given.as_deref() == Some(elsewhere));
     // If standard error is closed, the message is lost.
     let _ = error.print();
     if let Some((_, hint)) = here {
