@@ -65,9 +65,11 @@ fn split_path(name: &str) -> (&str, &str) {
     name.split_at(end)
 }
 
-/// Whether the part before the first slash is a host: it has a dot, a port or capital letters, or is `localhost`.
+/// Whether the part before the first slash is a host: it has a dot, a port or capital letters, or is `localhost`. `..` is not
+/// one.
 fn is_domain(first: &str) -> bool {
-    first.contains(['.', ':']) || first == "localhost" || first.to_lowercase() != first
+    first.starts_with(|c: char| c.is_ascii_alphanumeric() || c == '[')
+        && (first.contains(['.', ':']) || first == "localhost" || first.to_lowercase() != first)
 }
 
 /// Whether a name with a domain matches Docker's grammar.
