@@ -4,7 +4,7 @@ mod hint;
 mod place;
 
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 pub(crate) use place::ResultExt;
 
@@ -30,7 +30,7 @@ pub enum Error {
         source: Box<Error>,
     },
     /// An error of the operating system.
-    #[error("cannot {action} {}", .path.display())]
+    #[error("cannot {action} {}", shown(.path))]
     Io {
         /// A verb phrase: "read", "rename the staged layout to".
         action: &'static str,
@@ -603,14 +603,48 @@ impl Error {
     }
 }
 
-/// An error and its causes in one line.
+/// An error and its causes in one line. A path that the place names already is not repeated.
 pub(crate) fn chain(error: &dyn std::error::Error) -> String {
-    let mut line = error.to_string();
+    let mut line = text(error);
     let mut source = error.source();
     while let Some(error) = source {
-        line.push_str(": ");
-        line.push_str(&error.to_string());
+        let text = text(error);
+        let text = text.strip_suffix(&format!(" {line}")).unwrap_or(&text);
+        line = format!("{line}: {text}");
         source = error.source();
     }
     line
+}
+
+/// One error of a chain, without the number that the standard library adds to the message of the system.
+fn text(error: &dyn std::error::Error) -> String {
+    let text = error.to_string();
+    let message = text
+        .rsplit_once(" (os error ")
+        .filter(|(_, end)| end.ends_with(')'));
+    message.map_or(text.clone(), |(message, _)| message.to_owned())
+}
+
+/// A path as messages show it: what is staged goes by the name of the output that it is for.
+fn shown(path: &Path) -> String {
+    let mut shown = PathBuf::new();
+    for component in path.components() {
+        let name = component.as_os_str().to_string_lossy();
+        let Some((output, _)) = name
+            .strip_prefix('.')
+            .and_then(|name| name.split_once(".ocify-"))
+        else {
+            if name.starts_with(".ocify-") {
+                break;
+            }
+            shown.push(component);
+            continue;
+        };
+        shown.push(output);
+        break;
+    }
+    if shown.as_os_str().is_empty() {
+        shown.push(".");
+    }
+    shown.display().to_string()
 }

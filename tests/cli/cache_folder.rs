@@ -49,13 +49,10 @@ fn a_cache_that_cannot_be_had_is_an_error() {
     sandbox.write("file", b"");
     let before = sandbox.snapshot();
     for (cache, message) in [
-        (
-            "file",
-            "cannot create the cache file: File exists (os error 17)",
-        ),
+        ("file", "cannot create the cache file: File exists"),
         (
             "file/cache",
-            "cannot create the cache file/cache: Not a directory (os error 20)",
+            "cannot create the cache file/cache: Not a directory",
         ),
         (
             "out",
@@ -123,7 +120,7 @@ fn a_cache_that_is_only_read() {
     assert_eq!(warnings.len(), 1, "{}", run.stderr);
     let start =
         "ocify: warning: no more layers are added to the cache: cannot create cache/.ocify-";
-    let end = ": Permission denied (os error 13) (cache)";
+    let end = ": Permission denied (cache)";
     assert!(
         warnings[0].starts_with(start) && warnings[0].ends_with(end),
         "{}",

@@ -132,6 +132,6 @@ fn what_cannot_be_opened_is_a_message() {
     let sandbox = Sandbox::new();
     sandbox
         .run(&["verify", "none.tar"])
-        .fails("ocify: none.tar: cannot open none.tar: No such file or directory (os error 2)\n");
+        .fails("ocify: none.tar: cannot open: No such file or directory\n");
     sandbox.run(&["verify"]).is_wrong_usage("INPUT");
 }
