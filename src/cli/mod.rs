@@ -106,8 +106,15 @@ pub fn run() -> ExitCode {
         Err(Failure::Output(error)) if error.kind() == io::ErrorKind::BrokenPipe => {
             Exit::Failed.into()
         }
-        Err(Failure::Output(error)) => {
-            eprintln!("ocify: cannot write to standard output: {error}");
+        Err(Failure::Output(source)) => {
+            let path = "standard output".into();
+            let action = "write to";
+            let error = Error::Io {
+                action,
+                path,
+                source,
+            };
+            eprintln!("ocify: {}", error.chain());
             Exit::Failed.into()
         }
     }

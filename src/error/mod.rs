@@ -609,7 +609,10 @@ pub(crate) fn chain(error: &dyn std::error::Error) -> String {
     let mut source = error.source();
     while let Some(error) = source {
         let text = text(error);
-        let text = text.strip_suffix(&format!(" {line}")).unwrap_or(&text);
+        let repeated = [format!(" in {line}"), format!(" {line}")];
+        let mut ends = repeated.iter();
+        let short = ends.find_map(|end| text.strip_suffix(end.as_str()));
+        let text = short.unwrap_or(&text);
         line = format!("{line}: {text}");
         source = error.source();
     }
@@ -625,26 +628,25 @@ fn text(error: &dyn std::error::Error) -> String {
     message.map_or(text.clone(), |(message, _)| message.to_owned())
 }
 
-/// A path as messages show it: what is staged goes by the name of the output that it is for.
+/// A path as messages show it: what is staged goes by the name of the output that it is for, or of the folder that it is in.
 fn shown(path: &Path) -> String {
     let mut shown = PathBuf::new();
     for component in path.components() {
         let name = component.as_os_str().to_string_lossy();
-        let Some((output, _)) = name
-            .strip_prefix('.')
-            .and_then(|name| name.split_once(".ocify-"))
-        else {
-            if name.starts_with(".ocify-") {
-                break;
-            }
-            shown.push(component);
-            continue;
-        };
-        shown.push(output);
-        break;
-    }
-    if shown.as_os_str().is_empty() {
-        shown.push(".");
+        if name.starts_with(".ocify-") {
+            let folder = if shown.as_os_str().is_empty() {
+                Path::new(".")
+            } else {
+                &shown
+            };
+            return format!("a staged file in {}", folder.display());
+        }
+        let staged = name.strip_prefix('.');
+        if let Some((output, _)) = staged.and_then(|name| name.split_once(".ocify-")) {
+            shown.push(output);
+            break;
+        }
+        shown.push(component);
     }
     shown.display().to_string()
 }

@@ -118,8 +118,7 @@ fn a_cache_that_is_only_read() {
         .filter(|line| line.starts_with("ocify: "))
         .collect();
     assert_eq!(warnings.len(), 1, "{}", run.stderr);
-    let start =
-        "ocify: warning: no more layers are added to the cache: cannot create cache/.ocify-";
+    let start = "ocify: warning: no more layers are added to the cache: cannot create a staged file in cache";
     let end = ": Permission denied (cache)";
     assert!(
         warnings[0].starts_with(start) && warnings[0].ends_with(end),
