@@ -58,10 +58,10 @@ fi
 round() {
     local site=$1 size=$2 name fill=()
     shift 2
-    rm -rf direct done ./v.*.tar sent
+    rm -rf direct completed ./v.*.tar sent
     if [ -e "$site/index.json" ]; then
         cp -r "$site" direct
-        cp -r "$site" done
+        cp -r "$site" completed
     else
         fill=(--fill-from "$site")
     fi
@@ -77,16 +77,16 @@ round() {
     mv v.001.tar sent
     for name in v.*.tar; do
         [ -e "$name" ] || break
-        convert "$name" "${fill[@]}" --missing keep -o done || return
-        "$ocify" verify -q done || return
+        convert "$name" "${fill[@]}" --missing keep -o completed || return
+        "$ocify" verify -q completed || return
     done
-    if [ -e done/ocify-absent.json ]; then
-        jq -e 'all(.absent[]; .volume == "v.001.tar")' done/ocify-absent.json || { echo "another volume is named"; return 1; }
+    if [ -e completed/ocify-absent.json ]; then
+        jq -e 'all(.absent[]; .volume == "v.001.tar")' completed/ocify-absent.json || { echo "another volume is named"; return 1; }
     fi
     # And sent again.
-    convert sent/v.001.tar "${fill[@]}" -o done || return
-    "$ocify" verify -q done || return
-    diff -r direct done
+    convert sent/v.001.tar "${fill[@]}" -o completed || return
+    "$ocify" verify -q completed || return
+    diff -r direct completed
 }
 # With several volumes, or losing one would prove nothing.
 several() { [ -e v.002.tar ] || { echo "one volume only"; return 1; }; }

@@ -26,9 +26,11 @@ unshare --mount true 2>/dev/null || {
 free_port() {
     python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])'
 }
+ours="" theirs=""
 # start_registry NAME FOLDER: sets the variable NAME to its address.
 start_registry() {
-    local address=127.0.0.1:$(free_port)
+    local address
+    address=127.0.0.1:$(free_port) || return
     cat >"$work/$1.yml" <<YAML
 version: 0.1
 log: {level: error}
