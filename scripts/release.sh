@@ -29,7 +29,7 @@ if [ -n "$(git status --porcelain --untracked-files=no)" ]; then
 fi
 commit=$(git rev-parse HEAD)
 SOURCE_DATE_EPOCH=$(git log -1 --format=%ct "$commit")
-version=$(sed -n 's/^version = "\(.*\)"$/\1/p' Cargo.toml | head -n 1)
+version=$(sed -n 's/^version = "\(.*\)"$/\1/p' Cargo.toml | sed -n 1p)
 export SOURCE_DATE_EPOCH LC_ALL=C TZ=UTC
 umask 022
 # Nothing that a user has set may show in the result.
@@ -82,10 +82,10 @@ build() {
         printf 'commit: %s\nSOURCE_DATE_EPOCH: %s\ntarget: %s\nRUSTFLAGS: -C target-feature=+crt-static -C strip=symbols\n\n' \
             "$commit" "$SOURCE_DATE_EPOCH" "$target"
         (cd "$source" && "${RUSTC:-rustc}" --version --verbose && cargo --version)
-        "$compiler" --version | head -n 1
-        "${3:-}ld" --version | head -n 1
-        dpkg-deb --version | head -n 1
-        gzip --version | head -n 1
+        "$compiler" --version | sed -n 1p
+        "${3:-}ld" --version | sed -n 1p
+        dpkg-deb --version | sed -n 1p
+        gzip --version | sed -n 1p
         python3 -c 'import sys, zlib; print("python", sys.version.split()[0], "with zlib", zlib.ZLIB_RUNTIME_VERSION)'
     } >"$out/ocify-$version-$arch-toolchain.txt"
 }
