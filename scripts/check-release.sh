@@ -45,7 +45,8 @@ size=$(stat -c %s "$program")
 [ "$size" -lt 8000000 ] || fail "the program has $size bytes, expected less than 8000000"
 linked=$(ldd "$scratch/ocify" 2>&1 || true)
 case $linked in *"statically linked"* | *"not a dynamic executable"*) ;; *) fail "ldd finds libraries: $linked" ;; esac
-readelf --program-headers --wide "$program" | grep -q INTERP && fail "the program asks for a loader"
+readelf --program-headers --wide "$program" >"$scratch/headers"
+grep -q INTERP "$scratch/headers" && fail "the program asks for a loader"
 grep -aq 'registry/src' "$program" && fail "the program has paths of the machine that built it"
 pass "$size bytes, linked statically"
 
@@ -98,16 +99,16 @@ while read -r command option; do
         COMP_WORDS=(ocify "$1" "$2") COMP_CWORD=2
         _ocify ocify "$2" "$1"
         [[ " ${COMPREPLY[*]} " == *" $2 "* ]]' _ "$command" "$option" || fail "bash does not complete $option of $command"
-    fish --command "complete --do-complete 'ocify $command $option'" | cut -f 1 | grep -qx -- "$option" ||
-        fail "fish does not complete $option of $command"
+    fish --command "complete --do-complete 'ocify $command $option'" | cut -f 1 >"$scratch/found"
+    grep -qx -- "$option" "$scratch/found" || fail "fish does not complete $option of $command"
 done <"$scratch/options"
 zsh -f -c '
     autoload -Uz compinit && compinit -u -d $HOME/zcompdump
     [[ $_comps[ocify] = _ocify ]] || exit 1
     autoload +X -Uz _ocify && whence -f _ocify >/dev/null' || fail "zsh does not load the completions"
 while read -r command option; do
-    sed -n "/^ *($command)\$/,/^ *;;\$/p" /usr/share/zsh/vendor-completions/_ocify | grep -q -- "$option\b" ||
-        fail "zsh does not complete $option of $command"
+    sed -n "/^ *($command)\$/,/^ *;;\$/p" /usr/share/zsh/vendor-completions/_ocify >"$scratch/found"
+    grep -q -- "$option\b" "$scratch/found" || fail "zsh does not complete $option of $command"
 done <"$scratch/options"
 pass "man page and completions know $(wc -l <"$scratch/options") options in bash, zsh and fish"
 dpkg --purge ocify >/dev/null
