@@ -611,10 +611,9 @@ pub(crate) fn chain(error: &dyn std::error::Error) -> String {
         let text = text(error);
         let repeated = [format!(" in {line}"), format!(" {line}")];
         let mut ends = repeated.iter();
-        let short = match error.downcast_ref() {
-            Some(Error::Io { .. }) => ends.find_map(|end| text.strip_suffix(end.as_str())),
-            _ => None,
-        };
+        // As Error::Io begins, which may be in a box.
+        let short = ends.find_map(|end| text.strip_suffix(end.as_str()));
+        let short = short.filter(|_| text.starts_with("cannot "));
         let text = short.unwrap_or(&text);
         line = format!("{line}: {text}");
         source = error.source();
