@@ -1,12 +1,16 @@
 //! The error type of the library. Facts are fields, places form a chain.
 
+mod chain;
 mod hint;
 mod place;
 
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
+pub(crate) use chain::chain;
 pub(crate) use place::ResultExt;
+
+use chain::shown;
 
 use crate::digest::Digest;
 use crate::findings::{Finding, Place};
@@ -601,54 +605,4 @@ impl Error {
     pub fn chain(&self) -> String {
         chain(self)
     }
-}
-
-/// An error and its causes in one line. A path that the place names already is not repeated.
-pub(crate) fn chain(error: &dyn std::error::Error) -> String {
-    let mut line = text(error);
-    let mut source = error.source();
-    while let Some(error) = source {
-        let text = text(error);
-        let repeated = [format!(" in {line}"), format!(" {line}")];
-        let mut ends = repeated.iter();
-        // As Error::Io begins, which may be in a box.
-        let short = ends.find_map(|end| text.strip_suffix(end.as_str()));
-        let short = short.filter(|_| text.starts_with("cannot "));
-        let text = short.unwrap_or(&text);
-        line = format!("{line}: {text}");
-        source = error.source();
-    }
-    line
-}
-
-/// One error of a chain, without the number that the standard library adds to the message of the system.
-fn text(error: &dyn std::error::Error) -> String {
-    let text = error.to_string();
-    let message = text
-        .rsplit_once(" (os error ")
-        .filter(|(_, end)| end.ends_with(')'));
-    message.map_or(text.clone(), |(message, _)| message.to_owned())
-}
-
-/// A path as messages show it: what is staged goes by the name of the output that it is for, or of the folder that it is in.
-fn shown(path: &Path) -> String {
-    let mut shown = PathBuf::new();
-    for component in path.components() {
-        let name = component.as_os_str().to_string_lossy();
-        if name.starts_with(".ocify-") {
-            let folder = if shown.as_os_str().is_empty() {
-                Path::new(".")
-            } else {
-                &shown
-            };
-            return format!("a staged file in {}", folder.display());
-        }
-        let staged = name.strip_prefix('.');
-        if let Some((output, _)) = staged.and_then(|name| name.split_once(".ocify-")) {
-            shown.push(output);
-            break;
-        }
-        shown.push(component);
-    }
-    shown.display().to_string()
 }
