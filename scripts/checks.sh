@@ -47,7 +47,8 @@ require() {
 }
 
 # The inputs made by real engines, and a checker that shares no code with ocify.
-shared=${OCIFY_SHARED:-../shared}
+# Absolute, since scripts change into a folder of their own.
+shared=$(realpath -m "${OCIFY_SHARED:-../shared}")
 corpus=$shared/corpus
 expected=$corpus/expected.json
 check_layout=$shared/tools/check_layout.py
