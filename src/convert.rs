@@ -1,83 +1,49 @@
-//! The whole story, from inputs to output.
+//! A conversion, from inputs to output.
 
 mod completion;
 mod conflicts;
+mod documents;
 mod dry_run;
 mod merged;
 mod names;
+mod options;
 mod remaining;
+mod selected;
 mod signatures;
 mod stale;
 
 pub use dry_run::{DryEntry, DryImage, DryLayer, DryRun, dry_run};
+pub use options::Options;
 
-use std::collections::{BTreeSet, HashMap, HashSet};
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-use serde_json::Value;
-
-use crate::cache::{Cache, CacheOptions};
-use crate::compression::{Codec, Compression};
-use crate::digest::Digest;
-use crate::digest_map::{DigestMap, StagedMap};
+use crate::cache::Cache;
+use crate::compression::Codec;
+use crate::digest_map::StagedMap;
 use crate::error::{Error, Result};
 use crate::findings::{Code, Finding};
-use crate::formats::{Input, ReadOptions, UNLISTED, warnings_of};
-use crate::gap::{self, Have, Sources};
-use crate::image::{CONTAINERD_NAME, Descriptor, ManifestFormat, Node, REF_NAME, Reference};
+use crate::formats::Input;
+use crate::gap::{self, Have};
 use crate::interrupt::Interrupt;
 use crate::layer::{Done, Known, OnDamage, Pipeline, thread_pool};
-use crate::output::{Additions, Existing, Output, OutputKind, OutputOptions, Target, check_names};
-use crate::plan::{CachedJobs, Check, Plan};
+use crate::output::{Output, OutputKind, Target};
+use crate::plan::{CachedJobs, Plan};
 use crate::progress::Progress;
-use crate::prune::{PruneOptions, prune};
-use crate::report::{EntryReport, ImageReport, IndexReport, Report};
-use crate::resolve::{Resolver, Written};
-use crate::select::{Missing, Selected, Selection, fit};
+use crate::prune::{PruneOptions, Pruned, prune};
+use crate::report::{EntryReport, Report};
+use crate::resolve::Resolver;
 use crate::source::Spool;
-use completion::{Fillers, complete};
+use completion::Fillers;
+use documents::Documents;
 use remaining::{Failed, Remaining};
 
-/// How a conversion is done. The default converts everything and keeps what is compressed already.
-#[derive(Debug, Clone, Default)]
-#[non_exhaustive]
-pub struct Options {
-    /// What becomes of the layers' compression.
-    pub compression: Compression,
-    /// The format of the manifests.
-    pub format: ManifestFormat,
-    /// Which images, and under which name.
-    pub selection: Selection,
-    /// How much of a kept layer is checked.
-    pub check: Check,
-    /// How many threads; `None` for as many as there are cores.
-    pub threads: Option<usize>,
-    /// How the inputs are read.
-    pub read: ReadOptions,
-    /// How the output is made.
-    pub output: OutputOptions,
-    /// A file that tells what the digests were and became.
-    pub digest_map: Option<DigestMap>,
-    /// Where finished layers are kept for the next conversion. The output is the same with and without.
-    pub cache: Option<CacheOptions>,
-    /// Whether what nothing refers to is removed from a folder in the end. A tar never has any of it.
-    pub prune: bool,
-    /// Whether an input that fails is left out, and the others are converted.
-    pub keep_going: bool,
-    /// Whether to fail rather than change a manifest or index of an input.
-    pub keep_digests: bool,
-    /// What the other side has, which is left out: inputs, or lists of digests and `diff_ids`.
-    pub have: Vec<PathBuf>,
-    /// Where blobs are taken from that the inputs leave out.
-    pub fill_from: Vec<PathBuf>,
-}
-
-/// Converts all selected images of `inputs` into one layout at `target`.
+/// Converts all selected images of `inputs` into one output at `target`.
 ///
-/// The output appears whole or not at all; what was there before stays until then, and stays when this fails.
+/// The output appears complete or not at all. An existing output stays until then, and stays if the conversion fails.
 ///
 /// # Errors
-/// The first thing that is wrong with an input, with its place, unless the options say to keep going;
+/// The first problem of an input, with its place, unless the options say to continue with the other inputs;
 /// [`Error::Interrupted`] after a request to stop.
 pub fn convert(
     inputs: &[PathBuf],
@@ -86,11 +52,7 @@ pub fn convert(
     progress: &dyn Progress,
     interrupt: &Interrupt,
 ) -> Result<Report> {
-    options.refuse_conflicts(target)?;
-    target.refuse_inputs(inputs, options.output.existing == Existing::Replace)?;
-    if let Some(map) = &options.digest_map {
-        map.refuse_inside(inputs, target)?;
-    }
+    options.check(inputs, target)?;
     let pool = thread_pool(options.threads)?;
     let cache = match &options.cache {
         Some(cache) => Some(Cache::open(cache, target.path(), interrupt)?),
@@ -121,7 +83,7 @@ pub fn convert(
     Ok(report)
 }
 
-/// What inputs are converted with.
+/// The options and resources of a conversion.
 struct Work<'a> {
     pool: &'a rayon::ThreadPool,
     target: &'a Target,
@@ -134,18 +96,12 @@ struct Work<'a> {
 }
 
 impl Work<'_> {
-    /// Converts all inputs, or nothing.
+    /// Converts all of these inputs, or fails without an output.
     fn convert(&self, inputs: &[Input]) -> Result<Report, Failed> {
         let options = self.options;
         let sources = self.fillers.sources(inputs);
-        let (selected, mut warnings) = select(inputs, options, self.target, &sources)?;
-        let plan = Plan::new(
-            inputs,
-            &selected,
-            options.layer_compression(self.target),
-            options.check,
-        )
-        .map_err(|error| Failed::in_their_places(inputs, [error]))?;
+        let (selected, mut warnings) = selected::select(inputs, options, self.target, &sources)?;
+        let plan = selected::plan(inputs, &selected, options, self.target)?;
         warnings.extend(plan.warnings.iter().cloned());
         let mut digest_map = match &options.digest_map {
             Some(map) => Some(StagedMap::new(map, options.output.fsync, self.interrupt)?),
@@ -156,53 +112,32 @@ impl Work<'_> {
         warnings.append(&mut damaged);
         let (jobs, output, mut done) = self.all_layers(&plan, &known)?;
         if !done.damaged.is_empty() {
-            // All begins anew with the other inputs: the output then is as if the damaged ones had not been named, and
-            // what they share with others is taken from those.
+            // The conversion starts again without the damaged inputs. The output is then the same as if they had not been
+            // named, and layers that they share with other inputs are read from those.
             return Err(Failed::in_their_places(inputs, done.damaged));
         }
         warnings.append(&mut done.warnings);
 
-        let with_schema2 = digest_map.is_some();
-        let format = self.target.kind().has_manifests().then_some(options.format);
         let listed = gap::listed(inputs);
         let mut resolver = Resolver::new(
             &plan,
             &done.outcomes,
             &output,
-            format,
+            (self.target.kind().has_manifests()).then_some(options.format),
             &listed,
-            with_schema2,
+            digest_map.is_some(),
         );
         resolver.describes_all = options.output.volume_size.is_some();
-        let mut additions = Additions::default();
-        let mut entries = Vec::with_capacity(selected.len());
-        let mut origins = Vec::with_capacity(selected.len());
-        for (number, one) in selected.iter().enumerate() {
-            let names = &one.entry.references;
-            let written = resolver.named_root(number, names).map_err(|error| {
-                let error = one.locate(error, inputs);
-                Failed::in_their_places(inputs, [error])
-            })?;
-            if one.part.is_some() {
-                continue;
-            }
-            additions
-                .descriptors
-                .extend(names.iter().map(|name| descriptor(&written, name)));
-            entries.push(entry_report(&inputs[one.input], one, &written));
-            origins.push(one.input);
-        }
-        if let Some(merged) = merged::write(&mut resolver, inputs, &selected)? {
-            additions.descriptors.push(merged.descriptor);
-            entries.push(merged.report);
-            origins.push(merged.input);
-        }
+        let written = documents::write(resolver, &plan, &done.outcomes, inputs, &selected)?;
+        let Documents {
+            mut additions,
+            entries,
+            origins,
+        } = written;
         additions.is_part = !options.have.is_empty();
-        completion::note_blobs(&mut additions, &mut resolver, &plan, &done.outcomes);
         names::refuse_shared(inputs, &names::claims(&origins, &entries))?;
         let keep = options.keep_digests;
         warnings.extend(stale::check(inputs, &origins, &entries, keep)?);
-
         if let (OutputKind::Dir, [one], [entry]) = (self.target.kind(), &*selected, &*entries) {
             let input = &inputs[one.input];
             additions.signatures = signatures::signatures(input, one, entry, &mut warnings)?;
@@ -213,37 +148,40 @@ impl Work<'_> {
         }
 
         self.interrupt.check()?;
-        // Written before the layout is published, and put in its place after it: no map tells of a layout that is not
-        // there, and a full disk is found out while nothing has changed.
+        // The map is written before the output is published, so that a full disk is noticed before anything changes. It is
+        // published after the output, so that it never describes an output that does not exist.
         if let Some(map) = &mut digest_map {
             map.write(&entries)?;
         }
-        // A compressed tar is compressed here, by all threads.
-        let moved = self
-            .pool
-            .install(|| output.commit(&additions, self.progress))?;
+        // Compressing a tar uses all threads.
+        let publish = || output.commit(&additions, self.progress);
+        let moved = self.pool.install(publish)?;
         if let Some(map) = digest_map {
             map.publish()?;
         }
-        let pruned = match self.target {
-            Target::Folder(path) if options.prune => {
-                let pruned = prune(path, PruneOptions::default(), self.interrupt);
-                Some(pruned.map_err(|error| Error::NotPruned {
-                    source: Box::new(error),
-                })?)
-            }
-            _ => None,
-        };
         Ok(Report {
             entries,
             warnings,
             layers: jobs.counts(&done.outcomes),
             cache: self.cache.map(|_| jobs.report()),
             moved,
-            pruned,
+            pruned: self.prune()?,
             failed: Vec::new(),
             files: files_read(inputs, &plan),
         })
+    }
+
+    fn prune(&self) -> Result<Option<Pruned>> {
+        match self.target {
+            Target::Folder(path) if self.options.prune => {
+                let pruned = prune(path, PruneOptions::default(), self.interrupt);
+                let not_pruned = |error| Error::NotPruned {
+                    source: Box::new(error),
+                };
+                pruned.map(Some).map_err(not_pruned)
+            }
+            _ => Ok(None),
+        }
     }
 
     fn pipeline(&self) -> Pipeline<'_> {
@@ -260,7 +198,7 @@ impl Work<'_> {
         }
     }
 
-    /// Does all layers, without the cache if that is damaged.
+    /// Converts all layers, without the cache if the cache is damaged.
     fn all_layers(&self, plan: &Plan, known: &Known) -> Result<(CachedJobs, Output, Done)> {
         let mut jobs = CachedJobs::new(&plan.jobs, self.cache);
         let mut done = self.layers(&jobs, known);
@@ -275,7 +213,7 @@ impl Work<'_> {
         Ok((jobs, output, done))
     }
 
-    /// Does all layers into a new output. When that fails nothing is left of it.
+    /// Converts all layers into a new staged output, which is removed on failure.
     fn layers(&self, jobs: &CachedJobs, known: &Known) -> Result<(Output, Done)> {
         let output = Output::open(self.target, &self.options.output, self.interrupt)?;
         self.progress.total(jobs.jobs.len(), jobs.bytes());
@@ -288,7 +226,7 @@ impl Work<'_> {
     }
 }
 
-/// The files that are read for what is selected: archives, or documents and blobs in folders.
+/// The files that were read: archives, or documents and blobs in folders.
 fn files_read(inputs: &[Input], plan: &Plan) -> BTreeSet<PathBuf> {
     let metadata = inputs.iter().flat_map(Input::files_read);
     let mut files: BTreeSet<PathBuf> = metadata.map(Path::to_owned).collect();
@@ -298,114 +236,7 @@ fn files_read(inputs: &[Input], plan: &Plan) -> BTreeSet<PathBuf> {
     files
 }
 
-/// What is selected of the inputs, and what is to be said of it.
-fn select(
-    inputs: &[Input],
-    options: &Options,
-    target: &Target,
-    sources: &Sources,
-) -> Result<(Vec<Selected>, Vec<Finding>), Failed> {
-    let of_place = |error| Failed::in_their_places(inputs, [error]);
-    let selection = &options.selection;
-    // What concerns whole inputs comes first: of an archive that is cut short nothing can be selected.
-    findings(inputs, &[], selection.missing, sources)?;
-    if selection.images.is_empty() {
-        unlisted(inputs)?;
-    }
-    let mut warnings = Vec::new();
-    let (selected, absent) = match selection.apply(inputs, &mut warnings) {
-        Ok(selected) => selected,
-        // What cannot be read is not missing: why is in the findings.
-        Err(error) => {
-            let named = selection.named(inputs).map_err(of_place)?;
-            findings(inputs, &named, selection.missing, sources)?;
-            return Err(of_place(error));
-        }
-    };
-    findings(inputs, &absent, selection.missing, sources)?;
-    let selected = fit(
-        selected,
-        options.format,
-        target.kind(),
-        inputs,
-        &mut warnings,
-    );
-    let mut selected = selected.map_err(of_place)?;
-    let found = findings(inputs, &selected, selection.missing, sources)?;
-    warnings.splice(..0, found);
-    let may_lack = selection.missing == Missing::Keep && target.kind() == OutputKind::Layout;
-    warnings.extend(complete(&mut selected, inputs, sources, may_lack)?);
-    let references = selected.iter().flat_map(|one| &one.entry.references);
-    check_names(references.filter_map(Reference::display_name))?;
-    Ok((selected, warnings))
-}
-
-/// What could not be listed matters where everything is wanted.
-fn unlisted(inputs: &[Input]) -> Result<(), Failed> {
-    let failed = |(number, input): (usize, &Input)| {
-        let found = input.warnings(|entry, _| entry == UNLISTED);
-        found.err().map(|error| (number, error))
-    };
-    let errors: Vec<(usize, Error)> = inputs.iter().enumerate().filter_map(failed).collect();
-    if errors.is_empty() {
-        Ok(())
-    } else {
-        Err(Failed::of_inputs(errors))
-    }
-}
-
-/// What is to be said of the selected images of the inputs.
-///
-/// # Errors
-/// The first finding of each input that stops a conversion.
-fn findings(
-    inputs: &[Input],
-    selected: &[Selected],
-    missing: Missing,
-    sources: &Sources,
-) -> Result<Vec<Finding>, Failed> {
-    let mut wanted: HashMap<(usize, usize), Vec<&Selected>> = HashMap::new();
-    for one in selected {
-        let entries = one.filled_from.iter().copied();
-        for key in entries.chain([(one.input, one.position)]) {
-            wanted.entry(key).or_default().push(one);
-        }
-    }
-    let mut warnings = Vec::new();
-    let mut errors = Vec::new();
-    for (number, input) in inputs.iter().enumerate() {
-        let is_selected = |entry: usize, manifest: Option<Digest>| {
-            let selected = wanted.get(&(number, entry)).into_iter().flatten();
-            let is_left_out =
-                |one: &&Selected| manifest.is_some_and(|manifest| one.left_out.contains(&manifest));
-            selected.copied().any(|one| !is_left_out(&one))
-        };
-        let absent = absent(input, missing);
-        let about = input.about(is_selected);
-        // What to do about images that are missing is up to the selection, which tells of them.
-        let found = warnings_of(about.filter(|(_, finding)| match finding.code {
-            Code::PlatformAbsent | Code::BlobLeftOut => false,
-            Code::MissingBlob => {
-                let file = finding.place.file.as_deref();
-                let is_filled =
-                    |file: &str| finding.place.layer.is_some() && sources.has_file(file);
-                file.is_none_or(|file| !absent.contains(file) && !is_filled(file))
-            }
-            _ => true,
-        }));
-        match found {
-            Ok(found) => warnings.extend(found),
-            Err(error) => errors.push((number, error)),
-        }
-    }
-    if errors.is_empty() {
-        Ok(warnings)
-    } else {
-        Err(Failed::of_inputs(errors))
-    }
-}
-
-/// Some engines that `docker load` a tar refuse its zstd layers.
+/// Warns of zstd layers in a tar, which some engines do not load.
 fn zstd_note(target: &Target, entries: &[EntryReport]) -> Option<Finding> {
     let images = entries.iter().flat_map(|entry| &entry.images);
     let mut layers = images.flat_map(|image| &image.layers);
@@ -414,64 +245,4 @@ fn zstd_note(target: &Target, entries: &[EntryReport]) -> Option<Finding> {
                        `--compression gzip` suits all of them";
         Finding::new(Code::DockerZstd, &target.place(), message)
     })
-}
-
-/// The files of manifests and indexes that an index lists, and that the input lacks. What index.json itself lists is an
-/// image of its own, and not a platform that nobody saved: it is there, or to be kept as it is.
-fn absent(input: &Input, missing: Missing) -> HashSet<&str> {
-    let mut absent = HashSet::new();
-    for entry in &input.entries {
-        if matches!(entry.node, Node::Absent { .. }) && missing != Missing::Keep {
-            continue;
-        }
-        entry.node.walk(&mut |node| {
-            if let Node::Absent { missing, .. } = node {
-                absent.insert(missing.as_str());
-            }
-        });
-    }
-    absent
-}
-
-/// The descriptor that index.json gets for one name of an image.
-fn descriptor(written: &Written, reference: &Reference) -> Descriptor {
-    let mut annotations = reference.annotations.clone();
-    let name = reference.name.as_ref().and(reference.display_name());
-    let names = [
-        (REF_NAME, name),
-        (CONTAINERD_NAME, reference.containerd_name.as_deref()),
-    ];
-    for (key, name) in names {
-        if let Some(name) = name {
-            annotations.insert(key.to_owned(), Value::String(name.to_owned()));
-        }
-    }
-    Descriptor {
-        artifact_type: reference.artifact_type.clone(),
-        annotations: (!annotations.is_empty()).then_some(annotations),
-        ..written.descriptor.clone()
-    }
-}
-
-fn entry_report(input: &Input, selected: &Selected, written: &Written) -> EntryReport {
-    let names = selected.entry.references.iter();
-    let mut images = written.images.clone();
-    if let Some(old) = selected.index {
-        // Of an index of which one image is selected, nothing is left.
-        let of_all =
-            |image: &ImageReport| image.indexes.first().is_some_and(|index| index.old == old);
-        for image in images.iter_mut().filter(|image| !of_all(image)) {
-            image.indexes.insert(0, IndexReport { old, new: None });
-        }
-    }
-    EntryReport {
-        input: input.name.clone(),
-        names: names
-            .filter_map(|reference| reference.display_name().map(str::to_owned))
-            .collect(),
-        digest: written.descriptor.digest,
-        media_type: written.descriptor.media_type.clone(),
-        size: written.descriptor.size,
-        images,
-    }
 }

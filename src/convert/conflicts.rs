@@ -1,5 +1,7 @@
 //! Options that contradict each other.
 
+use std::path::PathBuf;
+
 use super::Options;
 use crate::compression::{Codec, Compression, Encoding};
 use crate::error::{Error, Result};
@@ -7,8 +9,18 @@ use crate::image::ManifestFormat;
 use crate::output::{Existing, OutputKind, Target};
 
 impl Options {
+    /// Refuses options that contradict each other or the output, and an output that overlaps an input.
+    pub(super) fn check(&self, inputs: &[PathBuf], target: &Target) -> Result<()> {
+        self.refuse_conflicts(target)?;
+        target.refuse_inputs(inputs, self.output.existing == Existing::Replace)?;
+        match &self.digest_map {
+            Some(map) => map.refuse_inside(inputs, target),
+            None => Ok(()),
+        }
+    }
+
     /// Refuses options that the output, or its format, cannot have.
-    pub(super) fn refuse_conflicts(&self, target: &Target) -> Result<()> {
+    fn refuse_conflicts(&self, target: &Target) -> Result<()> {
         let format = option(self.format);
         if let (Some(format), Some(Codec::Zstd)) = (format, self.compression.codec()) {
             let hint = "use `--compression gzip`: Docker's formats have no zstd layers";
@@ -101,7 +113,7 @@ impl Options {
         Ok(())
     }
 
-    /// What becomes of the layers' compression in the output's format.
+    /// How layers are compressed in the output's format.
     pub(super) fn layer_compression(&self, target: &Target) -> Compression {
         if target.kind() == OutputKind::DockerArchive {
             return Compression::Into(Encoding::None);
@@ -116,7 +128,7 @@ impl Options {
     }
 }
 
-/// How a format that is not the default is asked for.
+/// The option that asks for a format other than the default.
 fn option(format: ManifestFormat) -> Option<&'static str> {
     match format {
         ManifestFormat::Oci => None,

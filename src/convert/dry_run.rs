@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use super::completion::Fillers;
 use super::names::{self, Claim};
 use super::remaining::{Failed, Remaining};
-use super::{Options, merged, select};
+use super::{Options, merged, selected};
 use crate::compression::Codec;
 use crate::digest::{DiffId, Digest};
 use crate::error::{Error, Result};
@@ -14,7 +14,7 @@ use crate::formats::Input;
 use crate::image::{Platform, Reference};
 use crate::interrupt::Interrupt;
 use crate::layer::{Action, Job};
-use crate::output::{Existing, Target};
+use crate::output::Target;
 use crate::plan::{Plan, PlannedLayer, PlannedManifest, PlannedNode};
 use crate::report::Failure;
 use crate::select::Selected;
@@ -83,11 +83,7 @@ pub fn dry_run(
     options: &Options,
     interrupt: &Interrupt,
 ) -> Result<DryRun> {
-    options.refuse_conflicts(target)?;
-    target.refuse_inputs(inputs, options.output.existing == Existing::Replace)?;
-    if let Some(map) = &options.digest_map {
-        map.refuse_inside(inputs, target)?;
-    }
+    options.check(inputs, target)?;
     check_target(target)?;
     let spool = Spool::new(&std::env::temp_dir());
     let open = |path: &PathBuf| Input::open_by_way_of(&spool, path, &options.read, interrupt);
@@ -107,14 +103,8 @@ fn plan(
     target: &Target,
 ) -> Result<DryRun, Failed> {
     let sources = fillers.sources(inputs);
-    let (selected, mut warnings) = select(inputs, options, target, &sources)?;
-    let plan = Plan::new(
-        inputs,
-        &selected,
-        options.layer_compression(target),
-        options.check,
-    )
-    .map_err(|error| Failed::in_their_places(inputs, [error]))?;
+    let (selected, mut warnings) = selected::select(inputs, options, target, &sources)?;
+    let plan = selected::plan(inputs, &selected, options, target)?;
     warnings.extend(plan.warnings.iter().cloned());
     let mut entries: Vec<DryEntry> = Vec::with_capacity(selected.len());
     let mut origins = Vec::with_capacity(selected.len());

@@ -1,6 +1,6 @@
 //! Merges all selected images into one multi-platform image.
 
-use super::descriptor;
+use super::documents::descriptor;
 use crate::error::Result;
 use crate::formats::Input;
 use crate::image::{Descriptor, Reference};

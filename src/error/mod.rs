@@ -3,6 +3,7 @@
 mod chain;
 mod hint;
 mod place;
+mod text;
 
 use std::io;
 use std::path::PathBuf;
@@ -11,6 +12,7 @@ pub(crate) use chain::chain;
 pub(crate) use place::ResultExt;
 
 use chain::shown;
+use text::{becomes, did_you_mean, missing, more};
 
 use crate::digest::Digest;
 use crate::findings::{Finding, Place};
@@ -524,40 +526,6 @@ pub enum Error {
     /// An image for a registry has no name.
     #[error("the image has no name, so it has no repository in a registry")]
     Unnamed,
-}
-
-/// The most missing blobs that are listed.
-const MAX_LISTED: usize = 20;
-
-fn missing(blobs: &[String]) -> String {
-    let count = match blobs.len() {
-        1 => "1 blob is missing".to_owned(),
-        count => format!("{count} blobs are missing"),
-    };
-    let listed = &blobs[..blobs.len().min(MAX_LISTED)];
-    format!(
-        "{count}: {}{}",
-        listed.join(", "),
-        more(blobs.len() - listed.len())
-    )
-}
-
-fn becomes(new: Option<&Digest>) -> String {
-    match new {
-        Some(new) => format!("would become {new}"),
-        None => "would not be in the output".to_owned(),
-    }
-}
-
-fn did_you_mean(near: Option<&str>) -> String {
-    near.map_or_else(|| ";".to_owned(), |near| format!(", did you mean {near}?"))
-}
-
-fn more(count: usize) -> String {
-    match count {
-        0 => String::new(),
-        count => format!(" and {count} more"),
-    }
 }
 
 impl Error {

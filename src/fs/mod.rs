@@ -1,8 +1,10 @@
 //! The file system: folder handles, staged files, free space.
 
-pub(crate) mod dir;
+mod dir;
 mod free_space;
 mod hole_writer;
+mod lock;
+mod rename;
 mod staged;
 mod staged_document;
 pub(crate) mod staging;
@@ -10,5 +12,6 @@ pub(crate) mod staging;
 pub(crate) use dir::Dir;
 pub(crate) use free_space::FreeSpace;
 pub(crate) use hole_writer::HoleWriter;
+pub(crate) use lock::lock;
 pub(crate) use staged::{StagedDir, StagedFile};
 pub(crate) use staged_document::StagedDocument;

@@ -10,6 +10,7 @@ mod reuse;
 mod sniff;
 mod source;
 mod state;
+mod steps;
 mod tap;
 mod threads;
 mod writer;

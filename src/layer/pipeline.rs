@@ -14,14 +14,11 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use rayon::ScopeFifo;
 
 use super::ends::Opened;
-use super::examination::Examination;
 use super::reuse::Reuse;
-use super::source::{Piece, ReadToEnd};
+use super::source::ReadToEnd;
 use super::state::{Reader, State, Track, budget};
-use super::writer::ToWrite;
-use super::{Action, Examined, Job, Known, OnDamage, Outcome, Pipeline};
+use super::{Examined, Job, Known, OnDamage, Outcome, Pipeline};
 use crate::cache::Cache;
-use crate::compression::Encoding;
 use crate::error::{Error, Result};
 use crate::mutex::lock;
 use crate::output::Output;
@@ -82,17 +79,7 @@ pub(super) fn run(
     Ok(done.expect("every layer is done or there is an error"))
 }
 
-type Scope<'s> = ScopeFifo<'s>;
-
-/// A chunk on its way to an encoder.
-struct ToEncode {
-    number: u64,
-    /// The chunk before it.
-    before: Option<Arc<Vec<u8>>>,
-    chunk: Arc<Vec<u8>>,
-    /// How many raw bytes were read for it.
-    read: u64,
-}
+pub(super) type Scope<'s> = ScopeFifo<'s>;
 
 pub(super) struct Run<'a> {
     pub pipeline: &'a Pipeline<'a>,
@@ -106,7 +93,7 @@ pub(super) struct Run<'a> {
     /// Maximum number of buffers in use.
     pub budget: usize,
     state: Mutex<State<'a>>,
-    reuse: Reuse,
+    pub(super) reuse: Reuse,
 }
 
 impl<'a> Run<'a> {
@@ -114,7 +101,7 @@ impl<'a> Run<'a> {
         lock(&self.state)
     }
 
-    fn fail(&self, layer: usize, error: Error) {
+    pub(super) fn fail(&self, layer: usize, error: Error) {
         let error = match error {
             Error::Interrupted => error,
             error => error.at(self.jobs[layer].place.clone()),
@@ -129,7 +116,7 @@ impl<'a> Run<'a> {
         self.target.is_some() && !is_recorded
     }
 
-    fn stopped(&self) -> bool {
+    pub(super) fn stopped(&self) -> bool {
         let mut state = self.state();
         if self.pipeline.interrupt.is_requested() {
             state.error.get_or_insert(Error::Interrupted);
@@ -183,75 +170,8 @@ impl<'a> Run<'a> {
         }
     }
 
-    /// Reads one chunk, passes it to the next steps, and schedules the next read.
-    fn read<'s>(&'s self, scope: &Scope<'s>, layer: usize, mut reader: Box<Reader>) {
-        if self.stopped() {
-            return;
-        }
-        let consumed = reader.source.consumed();
-        let buffer = self.reuse.buffer();
-        let piece = reader.source.next(buffer);
-        let advanced = reader.source.consumed() - consumed;
-        let job = &self.jobs[layer];
-        // What is to be encoded is not done when it has been read: reading runs far ahead of slow levels.
-        let is_done = piece.is_none() || !job.is_compressed();
-        if is_done {
-            self.pipeline.progress.advance(layer, advanced);
-        }
-        if let Some(flaw) = reader.source.flaw()
-            && self.stops_at_damage(job)
-        {
-            return self.fail(layer, job.error(&flaw.at(&job.place)));
-        }
-        let Some(Piece { decoded, raw }) = piece else {
-            let read = reader.source.finish();
-            if let Some(before) = reader.before {
-                self.free(scope, layer, before);
-            }
-            let mut state = self.state();
-            state.layers[layer].read = Some(read);
-            state.release(layer, self.jobs[layer].buffers());
-            self.wake(scope, &mut state);
-            drop(state);
-            self.schedule(scope, layer);
-            return;
-        };
-        let chunk = Arc::new(decoded);
-        let action = self.jobs[layer].action;
-        let mut state = self.state();
-        let track = &mut state.layers[layer];
-        let number = track.chunks_read;
-        track.chunks_read += 1;
-        // Every holder of a chunk must free it, because the last one returns it to the budget. Chunks are never dropped here.
-        match action {
-            Action::Check { .. } => track.to_hash.push_back(chunk),
-            Action::Encode(encoding) if encoding != Encoding::None => {
-                track.to_hash.push_back(chunk.clone());
-                let before = reader.before.replace(chunk.clone());
-                let piece = ToEncode {
-                    number,
-                    before,
-                    chunk,
-                    read: advanced,
-                };
-                scope.spawn_fifo(move |scope| self.encode(scope, layer, encoding, piece));
-            }
-            _ if self.jobs[layer].captures() => {
-                track.to_hash.push_back(chunk);
-                track.to_write.insert(number, ToWrite::Raw(raw));
-            }
-            _ => {
-                track.to_hash.push_back(chunk.clone());
-                track.to_write.insert(number, ToWrite::Plain(chunk));
-            }
-        }
-        self.read_or_park(scope, layer, reader, &mut state);
-        drop(state);
-        self.schedule(scope, layer);
-    }
-
     /// Schedules the next read, or parks the reader until there is budget for it.
-    fn read_or_park<'s>(
+    pub(super) fn read_or_park<'s>(
         &'s self,
         scope: &Scope<'s>,
         layer: usize,
@@ -266,48 +186,8 @@ impl<'a> Run<'a> {
         }
     }
 
-    fn encode<'s>(
-        &'s self,
-        scope: &Scope<'s>,
-        layer: usize,
-        encoding: Encoding,
-        ToEncode {
-            number,
-            before,
-            chunk,
-            read,
-        }: ToEncode,
-    ) {
-        if self.stopped() {
-            return;
-        }
-        match self.reuse.encode(encoding, before.as_deref(), &chunk) {
-            Ok(encoded) => {
-                let piece = ToWrite::Encoded {
-                    chunk: encoded,
-                    length: chunk.len(),
-                };
-                self.pipeline.progress.advance(layer, read);
-                self.state().layers[layer].to_write.insert(number, piece);
-                self.free(scope, layer, chunk);
-                if let Some(before) = before {
-                    self.free(scope, layer, before);
-                }
-                self.schedule(scope, layer);
-            }
-            Err(source) => self.fail(
-                layer,
-                Error::Io {
-                    action: "encode",
-                    path: "the layer".into(),
-                    source,
-                },
-            ),
-        }
-    }
-
     /// Starts the steps of a layer that can run and are not running.
-    fn schedule<'s>(&'s self, scope: &Scope<'s>, layer: usize) {
+    pub(super) fn schedule<'s>(&'s self, scope: &Scope<'s>, layer: usize) {
         let mut state = self.state();
         let turn = !self.ordered || state.is_head(self, layer);
         let track = &mut state.layers[layer];
@@ -326,75 +206,21 @@ impl<'a> Run<'a> {
         }
     }
 
-    /// Hashes all available chunks in order.
-    fn hash<'s>(&'s self, scope: &Scope<'s>, layer: usize) {
-        let examination = self.state().layers[layer].examination.take();
-        let mut examination = examination.unwrap_or_else(|| Examination::new(&self.jobs[layer]));
-        loop {
-            if self.stopped() {
-                return;
-            }
-            let mut state = self.state();
-            let track = &mut state.layers[layer];
-            let Some(chunk) = track.to_hash.pop_front() else {
-                track.examination = Some(examination);
-                track.hashing = false;
-                break;
-            };
-            drop(state);
-            examination.update(&chunk);
-            self.free(scope, layer, chunk);
-        }
-        self.schedule(scope, layer);
-    }
-
-    /// Writes all available chunks in order.
-    fn write<'s>(&'s self, scope: &Scope<'s>, layer: usize) {
-        let writer = self.state().layers[layer].writer.take();
-        let job = &self.jobs[layer];
-        let mut writer = match writer.map_or_else(|| self.new_writer(job), |one| Ok(Some(one))) {
-            Ok(Some(writer)) => writer,
-            // Nothing is written for a check.
-            Ok(None) => return,
-            Err(error) => return self.fail(layer, error),
-        };
-        loop {
-            if self.stopped() {
-                return;
-            }
-            let mut state = self.state();
-            let track = &mut state.layers[layer];
-            let Some(piece) = track.to_write.remove(&track.next_write) else {
-                track.writer = Some(writer);
-                track.writing = false;
-                break;
-            };
-            track.next_write += 1;
-            drop(state);
-            match writer.write_piece(piece) {
-                Ok(Some(buffer)) => self.free(scope, layer, buffer),
-                Ok(None) => self.release_buffer(scope, layer),
-                Err(error) => return self.fail(layer, error),
-            }
-        }
-        self.schedule(scope, layer);
-    }
-
     /// Frees a buffer that other tasks may still hold.
-    fn free<'s>(&'s self, scope: &Scope<'s>, layer: usize, buffer: Arc<Vec<u8>>) {
+    pub(super) fn free<'s>(&'s self, scope: &Scope<'s>, layer: usize, buffer: Arc<Vec<u8>>) {
         if self.reuse.give_back(buffer) {
             self.release_buffer(scope, layer);
         }
     }
 
     /// Returns one buffer to the budget and resumes parked readers.
-    fn release_buffer<'s>(&'s self, scope: &Scope<'s>, layer: usize) {
+    pub(super) fn release_buffer<'s>(&'s self, scope: &Scope<'s>, layer: usize) {
         let mut state = self.state();
         state.release(layer, 1);
         self.wake(scope, &mut state);
     }
 
-    fn wake<'s>(&'s self, scope: &Scope<'s>, state: &mut State<'_>) {
+    pub(super) fn wake<'s>(&'s self, scope: &Scope<'s>, state: &mut State<'_>) {
         for &layer in &self.order[..state.started] {
             if let Some(reader) = state.layers[layer].parked.take() {
                 self.read_or_park(scope, layer, reader, state);

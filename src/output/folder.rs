@@ -15,7 +15,7 @@ use super::staged_blob::{BlobFolder, StagedBlob};
 use super::{Existing, OutputOptions, link_blobs, replace_folder};
 use crate::error::{Error, Result};
 use crate::formats::oci::ABSENT;
-use crate::fs::{Dir, StagedDir, dir, staging};
+use crate::fs::{self, Dir, StagedDir, staging};
 use crate::image::Document;
 use crate::interrupt::Interrupt;
 
@@ -282,7 +282,7 @@ fn take_lock(layout: &Dir, interrupt: &Interrupt) -> Result<File> {
             path: layout.own_path().to_owned(),
         })?,
     };
-    dir::lock(&lock, &layout.path(LAYOUT), interrupt)?;
+    fs::lock(&lock, &layout.path(LAYOUT), interrupt)?;
     Ok(lock)
 }
 
@@ -291,7 +291,7 @@ pub(crate) fn remove_stale(layout: &Dir, interrupt: &Interrupt) {
     staging::remove_stale(layout, INSIDE, |staged| {
         let lock = layout.open_file(LAYOUT)?;
         if let Some(lock) = &lock {
-            dir::lock(lock, &layout.path(LAYOUT), interrupt)?;
+            fs::lock(lock, &layout.path(LAYOUT), interrupt)?;
         }
         link_blobs::take_back(staged, layout)
     });

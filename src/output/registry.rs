@@ -19,7 +19,7 @@ use super::{OutputOptions, folder::INSIDE};
 use crate::digest::Digest;
 use crate::error::{Error, Result, chain};
 use crate::formats::docker::schema1;
-use crate::fs::{Dir, StagedDir, dir, staging};
+use crate::fs::{self, Dir, StagedDir, staging};
 use crate::image::{Document, media_type};
 use crate::interrupt::Interrupt;
 use crate::mutex::lock;
@@ -222,6 +222,6 @@ pub(super) fn check(folder: &Dir, path: &Path) -> Result<()> {
 /// Whoever puts something into a tree holds its folder locked, by a handle of its own: the lock ends with it.
 fn lock_tree(tree: &Dir, interrupt: &Interrupt) -> Result<Dir> {
     let locked = tree.reopen()?;
-    dir::lock(locked.file(), locked.own_path(), interrupt)?;
+    fs::lock(locked.file(), locked.own_path(), interrupt)?;
     Ok(locked)
 }

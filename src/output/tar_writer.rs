@@ -16,7 +16,7 @@ use super::{encode, stdout, target};
 use crate::compression::Encoding;
 use crate::digest::Digest;
 use crate::error::{Error, Result};
-use crate::fs::{Dir, StagedFile, dir, staging};
+use crate::fs::{self, Dir, StagedFile, staging};
 use crate::interrupt::Interrupt;
 use crate::mutex::lock;
 use crate::progress::{Progress, Step};
@@ -203,7 +203,7 @@ impl TarWriter {
             let Some(file) = parent.open_file(name)? else {
                 return Ok(None);
             };
-            dir::lock(&file, &self.path, &self.interrupt)?;
+            fs::lock(&file, &self.path, &self.interrupt)?;
             let metadata = file.metadata().map_err(Error::io("examine", &self.path))?;
             let locked = (metadata.dev(), metadata.ino());
             if parent.identity(name)? == Some(locked) {

@@ -1,6 +1,7 @@
 //! OCI image layouts and the documents in them.
 
 mod absent;
+mod form;
 pub(crate) mod layout;
 mod manifest;
 pub(crate) mod tree;
