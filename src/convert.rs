@@ -64,7 +64,7 @@ pub fn convert(
     let have = Have::open(&options.have, open)?;
     let remaining = Remaining::open(inputs, options.keep_going, open)?;
     let fillers = Fillers::open(remaining.inputs(), target, options, open)?;
-    let work = Work {
+    let work = Conversion {
         have: &have,
         fillers: &fillers,
         pool: &pool,
@@ -84,7 +84,7 @@ pub fn convert(
 }
 
 /// The options and resources of a conversion.
-struct Work<'a> {
+struct Conversion<'a> {
     pool: &'a rayon::ThreadPool,
     target: &'a Target,
     options: &'a Options,
@@ -95,7 +95,7 @@ struct Work<'a> {
     fillers: &'a Fillers,
 }
 
-impl Work<'_> {
+impl Conversion<'_> {
     /// Converts all of these inputs, or fails without an output.
     fn convert(&self, inputs: &[Input]) -> Result<Report, Failed> {
         let options = self.options;

@@ -257,7 +257,7 @@ fn index(index: &Index) -> Result<InspectedIndex> {
 }
 
 fn image(manifest: &Manifest, view: &ConfigView) -> Result<InspectedImage> {
-    let schema1 = manifest.known_as.schema1.as_ref().map(|schema1| {
+    let schema1 = manifest.schema1.as_ref().map(|schema1| {
         Descriptor::new(
             schema1.media_type,
             schema1.digest,

@@ -11,7 +11,7 @@ use crate::digest::Digest;
 use crate::error::{Error, Result, ResultExt};
 use crate::findings::Place;
 use crate::fs::{Dir, staging};
-use crate::image::media_type::{Kind, kind};
+use crate::image::media_type::{DocumentKind, kind};
 use crate::interrupt::Interrupt;
 use crate::limits;
 use crate::output;
@@ -233,7 +233,10 @@ impl References<'_> {
             Value::Object(fields) => {
                 let text = |key| fields.get(key).and_then(Value::as_str);
                 if let (Some(media_type), Some(digest)) = (text("mediaType"), text("digest"))
-                    && matches!(kind(media_type), Kind::Manifest | Kind::Index)
+                    && matches!(
+                        kind(media_type),
+                        DocumentKind::Manifest | DocumentKind::Index
+                    )
                     && let Ok(digest) = digest.parse()
                 {
                     self.add(digest, true);

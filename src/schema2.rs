@@ -7,7 +7,7 @@ use serde::Deserialize;
 
 use crate::digest::Digest;
 use crate::formats::docker::schema1::empty_blob;
-use crate::formats::docker::v1_config::{HistoryEntry, schema2_config};
+use crate::formats::docker::v1_config::{V1History, schema2_config};
 use crate::formats::docker::v2s2::{
     Schema2Descriptor, Schema2MediaType, schema2_manifest, schema2_manifest_of_schema1, write,
 };
@@ -19,7 +19,7 @@ use crate::report::LayerReport;
 
 /// The digest for an image of the input, computed from its own manifest. `layers` are those of `manifest`.
 pub(crate) fn of_input(manifest: &Manifest, layers: &[LayerReport]) -> Option<Digest> {
-    if let Some(schema1) = &manifest.known_as.schema1 {
+    if let Some(schema1) = &manifest.schema1 {
         let Config::V1 {
             metadata: V1Config::Schema1(metadata),
             ..
@@ -91,7 +91,7 @@ fn of_schema1(
     let mut diff_ids = Vec::new();
     let mut layers = Vec::new();
     for (layer, metadata) in document.layers.iter().zip(metadata) {
-        history.push(HistoryEntry {
+        history.push(V1History {
             v1: &metadata.json,
             empty: layer.throwaway,
         });

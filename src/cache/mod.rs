@@ -61,7 +61,7 @@ pub(crate) struct Cache {
 }
 
 /// An existing entry.
-pub(crate) struct Found {
+pub(crate) struct CacheHit {
     pub content: Content,
     pub digest: Digest,
     pub path: PathBuf,
@@ -145,7 +145,7 @@ impl Cache {
     }
 
     /// Finds the entry for a layer, and marks it as used.
-    pub fn find(&self, folder: &EntryFolder, diff_id: &DiffId) -> Option<Found> {
+    pub fn find(&self, folder: &EntryFolder, diff_id: &DiffId) -> Option<CacheHit> {
         let digest = *folder.entries.get(&diff_id.0.hex())?;
         let name = name::entry(&folder.name, diff_id, &digest);
         let path = folder.folder.path(&name);
@@ -169,7 +169,7 @@ impl Cache {
             Ok(size) => {
                 let size = size?;
                 self.used.store(true, Ordering::Relaxed);
-                Some(Found {
+                Some(CacheHit {
                     content: Content::beneath(folder.folder.clone(), &name, size),
                     digest,
                     foreign: folder.foreign,

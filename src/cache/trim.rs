@@ -20,7 +20,7 @@ pub(super) fn trim(root: &Dir, size: u64) {
             folders.push(folder);
         }
     }
-    let mut entries: Vec<Entry> = folders.iter().flat_map(entries).collect();
+    let mut entries: Vec<CachedFile> = folders.iter().flat_map(entries).collect();
     entries.sort_by(|one, other| (one.used, &one.name).cmp(&(other.used, &other.name)));
     let mut sum: u64 = entries.iter().map(|entry| entry.size).sum();
     for entry in entries {
@@ -32,7 +32,7 @@ pub(super) fn trim(root: &Dir, size: u64) {
     }
 }
 
-struct Entry<'a> {
+struct CachedFile<'a> {
     folder: &'a Dir,
     name: String,
     size: u64,
@@ -40,14 +40,14 @@ struct Entry<'a> {
     used: (i128, i128),
 }
 
-fn entries(folder: &Dir) -> Vec<Entry<'_>> {
+fn entries(folder: &Dir) -> Vec<CachedFile<'_>> {
     let names = folder.names().unwrap_or_default().into_iter();
     let entry = |(name, _): (String, FileType)| {
         Name::parse(&name)?;
         let status: Stat = folder.status(&name).ok()??;
         let is_file = FileType::from_raw_mode(status.st_mode) == FileType::RegularFile;
         let size = u64::try_from(status.st_size).ok()?;
-        is_file.then(|| Entry {
+        is_file.then(|| CachedFile {
             folder,
             name,
             size,

@@ -4,7 +4,7 @@
 use std::io::{self, BufRead};
 
 use super::Codec;
-use super::member::{Member, Step};
+use super::member::{MemberStep, StreamMember};
 
 /// Number of bytes that [`Codec::sniff`] needs.
 const MAGIC: usize = 6;
@@ -14,7 +14,7 @@ pub(crate) struct Decoder<R> {
     reader: R,
     codec: Codec,
     /// `None` for plain bytes.
-    member: Option<Member>,
+    member: Option<StreamMember>,
     /// Whether one member has ended and the next has not begun.
     between: bool,
     /// Bytes read ahead to detect the next member, not decoded yet.
@@ -53,7 +53,7 @@ impl<R: BufRead> Decoder<R> {
         Ok(Decoder {
             reader,
             codec,
-            member: Member::new(codec)?,
+            member: StreamMember::new(codec)?,
             between: false,
             ahead: Vec::with_capacity(MAGIC),
             position: 0,
@@ -108,7 +108,7 @@ impl<R: BufRead> Decoder<R> {
                 fill(&mut self.reader)?
             };
             let at_end = input.is_empty();
-            let Step {
+            let MemberStep {
                 consumed,
                 produced,
                 ended,

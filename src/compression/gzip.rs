@@ -4,7 +4,7 @@
 use flate2::{Decompress, FlushDecompress, Status};
 
 use super::decode::DecodeError;
-use super::member::Step;
+use super::member::MemberStep;
 
 const HEADER_CHECKSUM: u8 = 1 << 1;
 const EXTRA: u8 = 1 << 2;
@@ -14,7 +14,7 @@ const RESERVED: u8 = 0b1110_0000;
 
 pub(super) struct Gzip {
     inflate: Decompress,
-    part: Part,
+    part: GzipPart,
     flags: u8,
     /// The bytes read so far of a part with a fixed length.
     field: Vec<u8>,
@@ -26,7 +26,7 @@ pub(super) struct Gzip {
 
 /// The parts of a member, in their order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-enum Part {
+enum GzipPart {
     Fixed,
     ExtraLength,
     /// With the number of bytes left.
@@ -43,7 +43,7 @@ impl Gzip {
     pub fn new() -> Gzip {
         Gzip {
             inflate: Decompress::new(false),
-            part: Part::Fixed,
+            part: GzipPart::Fixed,
             flags: 0,
             field: Vec::with_capacity(10),
             checksum: crc32fast::Hasher::new(),
@@ -53,33 +53,33 @@ impl Gzip {
 
     pub fn restart(&mut self) {
         self.inflate.reset(false);
-        self.part = Part::Fixed;
+        self.part = GzipPart::Fixed;
         self.field.clear();
         self.checksum.reset();
         self.length = 0;
     }
 
-    pub fn step(&mut self, input: &[u8], output: &mut [u8]) -> Result<Step, DecodeError> {
+    pub fn step(&mut self, input: &[u8], output: &mut [u8]) -> Result<MemberStep, DecodeError> {
         let mut consumed = 0;
-        while self.part < Part::Body && consumed < input.len() {
+        while self.part < GzipPart::Body && consumed < input.len() {
             consumed += self.header(&input[consumed..])?;
         }
         let mut produced = 0;
-        if self.part == Part::Body {
+        if self.part == GzipPart::Body {
             let body = self.body(&input[consumed..], output)?;
             consumed += body.consumed;
             produced = body.produced;
             if body.ended {
-                self.part = Part::Trailer;
+                self.part = GzipPart::Trailer;
             }
         }
-        if self.part == Part::Trailer {
+        if self.part == GzipPart::Trailer {
             consumed += self.trailer(&input[consumed..])?;
         }
-        Ok(Step {
+        Ok(MemberStep {
             consumed,
             produced,
-            ended: self.part == Part::End,
+            ended: self.part == GzipPart::End,
         })
     }
 
@@ -87,26 +87,26 @@ impl Gzip {
     fn header(&mut self, input: &[u8]) -> Result<usize, DecodeError> {
         let part = self.part;
         let count = match part {
-            Part::Extra(left) => {
+            GzipPart::Extra(left) => {
                 let count = left.min(input.len());
                 match left - count {
                     0 => self.enter_next(),
-                    left => self.part = Part::Extra(left),
+                    left => self.part = GzipPart::Extra(left),
                 }
                 count
             }
-            Part::Name | Part::Comment => match input.iter().position(|byte| *byte == 0) {
+            GzipPart::Name | GzipPart::Comment => match input.iter().position(|byte| *byte == 0) {
                 Some(end) => {
                     self.enter_next();
                     end + 1
                 }
                 None => input.len(),
             },
-            Part::Fixed => self.gather(input, 10),
+            GzipPart::Fixed => self.gather(input, 10),
             _ => self.gather(input, 2),
         };
         // The checksum covers everything in the header but itself.
-        if part == Part::HeaderChecksum {
+        if part == GzipPart::HeaderChecksum {
             if let [low, high] = self.field[..] {
                 let expected = u32::from(u16::from_le_bytes([low, high]));
                 if self.checksum.clone().finalize() & 0xffff != expected {
@@ -118,17 +118,19 @@ impl Gzip {
         }
         self.checksum.update(&input[..count]);
         match (part, &self.field[..]) {
-            (Part::Fixed, [0x1f, 0x8b, 8, flags, _, _, _, _, _, _]) if flags & RESERVED == 0 => {
+            (GzipPart::Fixed, [0x1f, 0x8b, 8, flags, _, _, _, _, _, _])
+                if flags & RESERVED == 0 =>
+            {
                 self.flags = *flags;
                 self.enter_next();
             }
-            (Part::Fixed, [_, _, _, _, _, _, _, _, _, _]) => {
+            (GzipPart::Fixed, [_, _, _, _, _, _, _, _, _, _]) => {
                 return Err(damaged("invalid header"));
             }
-            (Part::ExtraLength, &[low, high]) => {
+            (GzipPart::ExtraLength, &[low, high]) => {
                 self.field.clear();
-                self.part = Part::Extra(usize::from(u16::from_le_bytes([low, high])));
-                if self.part == Part::Extra(0) {
+                self.part = GzipPart::Extra(usize::from(u16::from_le_bytes([low, high])));
+                if self.part == GzipPart::Extra(0) {
                     self.enter_next();
                 }
             }
@@ -141,16 +143,18 @@ impl Gzip {
     fn enter_next(&mut self) {
         let has = |flag| self.flags & flag != 0;
         self.part = match self.part {
-            Part::Fixed if has(EXTRA) => Part::ExtraLength,
-            part if part < Part::Name && has(NAME) => Part::Name,
-            part if part < Part::Comment && has(COMMENT) => Part::Comment,
-            part if part < Part::HeaderChecksum && has(HEADER_CHECKSUM) => Part::HeaderChecksum,
-            _ => Part::Body,
+            GzipPart::Fixed if has(EXTRA) => GzipPart::ExtraLength,
+            part if part < GzipPart::Name && has(NAME) => GzipPart::Name,
+            part if part < GzipPart::Comment && has(COMMENT) => GzipPart::Comment,
+            part if part < GzipPart::HeaderChecksum && has(HEADER_CHECKSUM) => {
+                GzipPart::HeaderChecksum
+            }
+            _ => GzipPart::Body,
         };
         self.field.clear();
     }
 
-    fn body(&mut self, input: &[u8], output: &mut [u8]) -> Result<Step, DecodeError> {
+    fn body(&mut self, input: &[u8], output: &mut [u8]) -> Result<MemberStep, DecodeError> {
         if self.inflate.total_in() == 0 {
             self.checksum.reset();
         }
@@ -160,7 +164,7 @@ impl Gzip {
             .decompress(input, output, FlushDecompress::None)
             .map_err(|error| damaged(error.message().unwrap_or("invalid deflate data")))?;
         let after = (self.inflate.total_in(), self.inflate.total_out());
-        let step = Step::new(before, after, status == Status::StreamEnd)?;
+        let step = MemberStep::new(before, after, status == Status::StreamEnd)?;
         self.checksum.update(&output[..step.produced]);
         self.length += step.produced as u64;
         Ok(step)
@@ -177,7 +181,7 @@ impl Gzip {
             if self.length & u64::from(u32::MAX) != u64::from(u32::from_le_bytes(length)) {
                 return Err(damaged("length mismatch"));
             }
-            self.part = Part::End;
+            self.part = GzipPart::End;
         }
         Ok(count)
     }

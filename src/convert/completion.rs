@@ -21,10 +21,10 @@ use crate::select::Selected;
 pub(super) struct Fillers {
     fill_from: Vec<Input>,
     /// The output, where it is added to.
-    output: Option<Output>,
+    output: Option<ExistingOutput>,
 }
 
-struct Output {
+struct ExistingOutput {
     input: Input,
     /// Whether its blobs stay in their places.
     is_folder: bool,
@@ -50,7 +50,7 @@ impl Fillers {
         let output = path.and_then(|path| open(path).ok());
         Ok(Fillers {
             fill_from: fill_from.collect::<Result<_>>()?,
-            output: output.map(|input| Output { input, is_folder }),
+            output: output.map(|input| ExistingOutput { input, is_folder }),
         })
     }
 

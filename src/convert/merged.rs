@@ -8,7 +8,7 @@ use crate::report::EntryReport;
 use crate::resolve::Resolver;
 use crate::select::Selected;
 
-pub(super) struct Merged {
+pub(super) struct MergedImage {
     /// The descriptor in index.json.
     pub descriptor: Descriptor,
     pub report: EntryReport,
@@ -21,7 +21,7 @@ pub(super) fn write(
     resolver: &mut Resolver,
     inputs: &[Input],
     selected: &[Selected],
-) -> Result<Option<Merged>> {
+) -> Result<Option<MergedImage>> {
     let parts = selected.iter().enumerate();
     let parts = parts.filter_map(|(number, one)| {
         let part = one.part.as_ref()?;
@@ -40,7 +40,7 @@ pub(super) fn write(
         size: written.descriptor.size,
         images: written.images.clone(),
     };
-    Ok(Some(Merged {
+    Ok(Some(MergedImage {
         descriptor: descriptor(&written, reference),
         report,
         input: first_input(selected).unwrap_or_default(),

@@ -49,7 +49,7 @@ fn signed<'a>(file: &'a str, input: &Input) -> (Option<Digest>, &'a str) {
 
 fn digest(node: &Node) -> Option<Digest> {
     let schema1 = match node {
-        Node::Manifest(manifest) => manifest.known_as.schema1.as_ref(),
+        Node::Manifest(manifest) => manifest.schema1.as_ref(),
         _ => None,
     };
     node.digest().or(schema1.map(|schema1| schema1.digest))

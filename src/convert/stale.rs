@@ -10,23 +10,23 @@ use crate::formats::Input;
 use crate::report::EntryReport;
 
 /// A manifest or index that is another in the output.
-struct Change {
+struct DigestChange {
     old: Digest,
     /// `None` for an index of which not all is there.
     new: Option<Digest>,
 }
 
-fn changes(entry: &EntryReport) -> Vec<Change> {
+fn changes(entry: &EntryReport) -> Vec<DigestChange> {
     let mut changes = Vec::new();
     for image in &entry.images {
         for index in &image.indexes {
-            changes.push(Change {
+            changes.push(DigestChange {
                 old: index.old,
                 new: index.new,
             });
         }
         for old in image.old_manifest.into_iter().chain(image.schema1) {
-            changes.push(Change {
+            changes.push(DigestChange {
                 old,
                 new: image.manifest,
             });
@@ -71,7 +71,7 @@ fn signatures(inputs: &[Input], entries: &[EntryReport]) -> Vec<Finding> {
     let mut told = HashSet::new();
     let mut findings = Vec::new();
     for entry in entries {
-        for Change { old, new } in changes(entry) {
+        for DigestChange { old, new } in changes(entry) {
             for signature in of_digest.get(&old).into_iter().flatten() {
                 if !told.insert((old, *signature)) {
                     continue;
@@ -99,7 +99,7 @@ fn refuse_changes(
 ) -> Result<(), Failed> {
     let mut errors = Vec::new();
     for (entry, &origin) in entries.iter().zip(origins) {
-        if let Some(Change { old, new }) = changes(entry).into_iter().next() {
+        if let Some(DigestChange { old, new }) = changes(entry).into_iter().next() {
             let error = Error::DigestChanges { old, new };
             let place = Place::input(&inputs[origin].name).enclosing(&Place::image(label(entry)));
             errors.push((origin, error.at(place)));

@@ -5,8 +5,8 @@
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::beside::Beside;
 use super::docker::schema1;
+use super::flat_folder::FlatFolder;
 use super::oci::tree::{Places, Tree};
 use super::reading::{Found, MISSING, Reading, UNREFERENCED};
 use super::{Format, Loose, ReadOptions};
@@ -15,9 +15,9 @@ use crate::findings::{Code, Place};
 use crate::image::{Document, Entry, Node, Reference};
 use crate::source::Files;
 
-impl Places for Beside<'_> {
+impl Places for FlatFolder<'_> {
     fn blob(&self, digest: &Digest) -> String {
-        Beside::blob(self, digest).unwrap_or_else(|| digest.hex())
+        FlatFolder::blob(self, digest).unwrap_or_else(|| digest.hex())
     }
 
     fn document(&self, digest: &Digest) -> String {
@@ -61,7 +61,7 @@ pub(crate) fn read(
     let Some(document) = reading.document(&content, None, &place) else {
         return (Format::Dir, Vec::new(), Vec::new());
     };
-    let places = Beside {
+    let places = FlatFolder {
         files: reading.files,
     };
     let (format, entries, mut loose) = if is_schema1(&document.bytes) {

@@ -218,7 +218,7 @@ impl Input {
     /// The first finding that stops a conversion.
     pub(crate) fn read_layout(name: String, files: Files) -> Result<Input> {
         let mut reading = Reading::new(&files);
-        let entries = oci::layout::read(&mut reading, oci::layout::Beside::Nothing);
+        let entries = oci::layout::read(&mut reading, oci::layout::LayoutKind::Plain);
         let found = reading.finish();
         let input = Input {
             format: Some(Format::OciLayout),

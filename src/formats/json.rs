@@ -139,13 +139,13 @@ const TOO_MANY: &str = "more values than the limit of ";
 #[derive(Default)]
 struct Notes {
     /// The path of the current value: keys and positions.
-    path: Vec<Step>,
+    path: Vec<PathStep>,
     repeated: Vec<Problem>,
     values: usize,
     max_values: usize,
 }
 
-enum Step {
+enum PathStep {
     Key(String),
     Position(usize),
 }
@@ -158,12 +158,12 @@ impl Notes {
         let mut path = String::new();
         for step in &self.path {
             match step {
-                Step::Key(key) if path.is_empty() => path.push_str(key),
-                Step::Key(key) => {
+                PathStep::Key(key) if path.is_empty() => path.push_str(key),
+                PathStep::Key(key) => {
                     path.push('.');
                     path.push_str(key);
                 }
-                Step::Position(position) => path.extend(["[", &position.to_string(), "]"]),
+                PathStep::Position(position) => path.extend(["[", &position.to_string(), "]"]),
             }
         }
         if !path.is_empty() {
@@ -233,7 +233,7 @@ impl<'de> Visitor<'de> for Build<'_> {
     fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Value, A::Error> {
         let mut values = Vec::new();
         loop {
-            self.notes.path.push(Step::Position(values.len()));
+            self.notes.path.push(PathStep::Position(values.len()));
             let item = items.next_element_seed(Build {
                 notes: self.notes,
                 fields: self.fields,
@@ -252,12 +252,12 @@ impl<'de> Visitor<'de> for Build<'_> {
         let mut forgotten = HashSet::new();
         while let Some(key) = entries.next_key::<String>()? {
             let fields = self.fields.and_then(|fields| fields.of(&key));
-            self.notes.path.push(Step::Key(key));
+            self.notes.path.push(PathStep::Key(key));
             let value = entries.next_value_seed(Build {
                 notes: self.notes,
                 fields,
             })?;
-            let Some(Step::Key(key)) = self.notes.path.pop() else {
+            let Some(PathStep::Key(key)) = self.notes.path.pop() else {
                 return Err(A::Error::custom("a path without a key"));
             };
             if fields.is_none() {

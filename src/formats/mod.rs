@@ -1,11 +1,11 @@
 //! The formats of inputs: detection, and one reader for each format, which returns the image model and findings.
 
-mod beside;
 mod config;
 mod descriptor;
 mod detect;
 mod dir;
 pub(crate) mod docker;
+mod flat_folder;
 mod format;
 mod input;
 mod json;
@@ -141,7 +141,7 @@ fn read_format(reading: &mut Reading, detected: Detected, options: &ReadOptions)
     match detected {
         Detected::OciLayout => {
             read.format = Some(Format::OciLayout);
-            read.entries = oci::layout::read(reading, oci::layout::Beside::Nothing);
+            read.entries = oci::layout::read(reading, oci::layout::LayoutKind::Plain);
             read.loose = oci::layout::loose_blobs(reading);
         }
         Detected::DockerOciArchive => {

@@ -7,7 +7,7 @@ mod peek;
 
 use std::collections::HashSet;
 
-use listing::{Listed, Listing};
+use listing::{ListedImage, Listing};
 use peek::{Peeked, peek};
 
 use super::docker::jws::Signature;
@@ -63,11 +63,11 @@ fn root_of_blob(name: &str) -> Option<&str> {
 }
 
 /// The blobs of a tree.
-pub(crate) struct Blobs<'a> {
+pub(crate) struct RegistryBlobs<'a> {
     pub root: &'a str,
 }
 
-impl Places for Blobs<'_> {
+impl Places for RegistryBlobs<'_> {
     fn blob(&self, digest: &Digest) -> String {
         format!("{}{}", self.root, registry::blob_name(digest))
     }
@@ -81,7 +81,7 @@ pub(crate) fn read(
     root: &str,
     options: &ReadOptions,
 ) -> (Vec<Entry>, Vec<Loose>) {
-    let places = Blobs { root };
+    let places = RegistryBlobs { root };
     let mut listing = Listing::of_links(reading, root);
     if listing.images.is_empty() && listing.is_complete {
         listing = Listing::of_blobs(reading, root);
@@ -133,7 +133,7 @@ pub(crate) fn read(
 }
 
 /// A tree has no name of its own host, so `app:1` may be that of any registry.
-fn references(image: &Listed) -> Vec<Reference> {
+fn references(image: &ListedImage) -> Vec<Reference> {
     let named = |name: &String| Reference {
         name: Some(name.clone()),
         ..Reference::default()
@@ -147,9 +147,9 @@ fn references(image: &Listed) -> Vec<Reference> {
 /// The image of a schema 1 manifest; with the blobs of its empty layers.
 fn schema1_image(
     reading: &mut Reading,
-    image: &Listed,
+    image: &ListedImage,
     position: usize,
-    places: &Blobs,
+    places: &RegistryBlobs,
     layer_bytes: u64,
 ) -> Option<(Entry, Vec<Loose>)> {
     let file = places.blob(&image.digest);
@@ -191,8 +191,8 @@ fn schema1_image(
 /// The signatures of a manifest, as registries before 2.5 stored them.
 fn signatures(
     reading: &mut Reading,
-    image: &Listed,
-    places: &Blobs,
+    image: &ListedImage,
+    places: &RegistryBlobs,
     place: &Place,
 ) -> Vec<Vec<u8>> {
     let mut signatures = Vec::new();

@@ -85,7 +85,7 @@ pub(super) fn note_orphans(reading: &mut Reading, entries: &[Entry], found: &[Si
         entry.node.walk(&mut |node| {
             known.extend(node.digest());
             if let Node::Manifest(manifest) = node {
-                let schema1 = manifest.known_as.schema1.as_ref();
+                let schema1 = manifest.schema1.as_ref();
                 known.extend(schema1.map(|schema1| schema1.digest));
             }
         });

@@ -48,7 +48,7 @@ impl Have {
             digests: self.listed.clone(),
             diff_ids: self.listed.iter().copied().map(DiffId).collect(),
         };
-        let wanted = Wanted::new(jobs);
+        let wanted = WantedDigests::new(jobs);
         let mut checks = Checks::default();
         for input in &self.inputs {
             checks.add(input, &wanted);
@@ -92,14 +92,14 @@ pub(crate) fn usable(mut input: Input) -> Result<Input> {
 }
 
 /// The blobs to be written.
-struct Wanted {
+struct WantedDigests {
     digests: HashSet<Digest>,
     diff_ids: HashSet<DiffId>,
 }
 
-impl Wanted {
-    fn new(jobs: &[Job]) -> Wanted {
-        Wanted {
+impl WantedDigests {
+    fn new(jobs: &[Job]) -> WantedDigests {
+        WantedDigests {
             digests: jobs.iter().filter_map(|job| job.digest).collect(),
             diff_ids: jobs.iter().filter_map(|job| job.diff_id).collect(),
         }
@@ -124,7 +124,7 @@ struct Checks {
 }
 
 impl Checks {
-    fn add(&mut self, input: &Input, wanted: &Wanted) {
+    fn add(&mut self, input: &Input, wanted: &WantedDigests) {
         let place = Place::input(&input.name);
         for entry in &input.entries {
             for manifest in entry.node.manifests() {
@@ -150,7 +150,7 @@ impl Checks {
         self.push(&layer.content, layer.digest, layer.diff_id, &place);
     }
 
-    fn blob(&mut self, blob: &Blob, wanted: &Wanted, place: &Place) {
+    fn blob(&mut self, blob: &Blob, wanted: &WantedDigests, place: &Place) {
         let digest = blob.descriptor.digest;
         if wanted.digests.contains(&digest) {
             self.push(

@@ -30,7 +30,7 @@ const DOCKER_FOREIGN_LAYER: &str = "application/vnd.docker.image.rootfs.foreign.
 
 /// The kinds of documents, by media type.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Kind {
+pub enum DocumentKind {
     /// An image manifest, OCI's or Docker's schema 2.
     Manifest,
     /// An index, OCI's or Docker's manifest list.
@@ -43,12 +43,12 @@ pub enum Kind {
 
 /// The kind of document with this media type.
 #[must_use]
-pub fn kind(media_type: &str) -> Kind {
+pub fn kind(media_type: &str) -> DocumentKind {
     match media_type {
-        MANIFEST | DOCKER_MANIFEST => Kind::Manifest,
-        INDEX | DOCKER_LIST => Kind::Index,
-        DOCKER_SCHEMA1 | DOCKER_SCHEMA1_SIGNED => Kind::Schema1,
-        _ => Kind::Other,
+        MANIFEST | DOCKER_MANIFEST => DocumentKind::Manifest,
+        INDEX | DOCKER_LIST => DocumentKind::Index,
+        DOCKER_SCHEMA1 | DOCKER_SCHEMA1_SIGNED => DocumentKind::Schema1,
+        _ => DocumentKind::Other,
     }
 }
 

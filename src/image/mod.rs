@@ -113,7 +113,7 @@ pub struct Index {
 }
 
 /// The manifest of an image or artifact, with its config and layers.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub struct Manifest {
     /// As it was read. `None` if the format of the input has no such document, or if a new one must be created.
     pub document: Option<Document>,
@@ -127,14 +127,7 @@ pub struct Manifest {
     pub subject: Option<Digest>,
     /// `artifactType`. `None` if it is empty.
     pub artifact_type: Option<String>,
-    /// Documents of earlier formats.
-    pub known_as: KnownAs,
-}
-
-/// Documents of formats that the output does not contain.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct KnownAs {
-    /// Its schema 1 manifest.
+    /// The schema 1 manifest that it was read from.
     pub schema1: Option<Schema1Document>,
 }
 
@@ -161,7 +154,7 @@ pub struct FsLayer {
 }
 
 /// A manifest's config.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub enum Config {
     /// The config of an image, copied byte for byte.
     Image(ImageConfig),
@@ -175,6 +168,7 @@ pub enum Config {
         view: ConfigView,
     },
     /// Missing or unreadable. A finding that stops a conversion says why.
+    #[default]
     Unreadable,
 }
 
@@ -249,7 +243,31 @@ impl Entry {
     }
 }
 
+impl TarLayer {
+    /// A layer of which only the file is known.
+    pub(crate) fn new(content: Content, file: String) -> TarLayer {
+        TarLayer {
+            content,
+            file,
+            descriptor: None,
+            digest: None,
+            diff_id: None,
+            foreign: false,
+            fill: None,
+        }
+    }
+}
+
 impl Reference {
+    /// A name in one of Docker's formats. Containerd has it fully qualified.
+    pub(crate) fn of_docker(name: &str) -> Reference {
+        Reference {
+            name: Some(name.to_owned()),
+            containerd_name: Some(fully_qualified(name)),
+            ..Reference::default()
+        }
+    }
+
     /// The name for users.
     #[must_use]
     pub fn display_name(&self) -> Option<&str> {

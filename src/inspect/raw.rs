@@ -14,7 +14,7 @@ use crate::select::Selection;
 pub fn raw_manifest(input: &Input, selection: &Selection) -> Result<Vec<u8>> {
     let bytes = |node: &Node| match node {
         Node::Manifest(manifest) => {
-            let schema1 = manifest.known_as.schema1.as_ref();
+            let schema1 = manifest.schema1.as_ref();
             let document = manifest.document.as_ref().map(|document| &*document.bytes);
             let bytes = document.or(schema1.map(|schema1| &*schema1.bytes));
             bytes.map(<[u8]>::to_vec).ok_or(Error::NoManifest {

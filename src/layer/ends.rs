@@ -2,15 +2,15 @@
 
 use super::examination::Examination;
 use super::pipeline::Run;
-use super::source::{Flaw, Source};
+use super::source::{Flaw, LayerSource};
 use super::writer::Writer;
 use super::{Action, Examined, Job, Outcome};
 use crate::compression::Codec;
 use crate::error::Result;
 
 /// An open layer that has not been read.
-pub(super) struct Opened<'a> {
-    pub source: Result<Source, Flaw>,
+pub(super) struct OpenedLayer<'a> {
+    pub source: Result<LayerSource, Flaw>,
     /// Created when the first bytes are written, except where the input is cloned.
     pub writer: Option<Box<Writer<'a>>>,
 }
@@ -18,7 +18,7 @@ pub(super) struct Opened<'a> {
 impl<'a> Run<'a> {
     /// Opens a layer. If its bytes are kept and it is a whole file, it is cloned where possible. The clone is then read and
     /// checked, because other programs can change the input but not the clone.
-    pub fn open(&self, job: &'a Job) -> Result<Opened<'a>> {
+    pub fn open(&self, job: &'a Job) -> Result<OpenedLayer<'a>> {
         let (mut clone, mut writer) = (None, None);
         if !self.ordered
             && matches!(job.action, Action::Keep { .. })
@@ -30,8 +30,8 @@ impl<'a> Run<'a> {
             }
         }
         let content = clone.as_ref().unwrap_or(&job.content);
-        let source = Source::new(job, content, self.pipeline.layer_bytes);
-        Ok(Opened { source, writer })
+        let source = LayerSource::new(job, content, self.pipeline.layer_bytes);
+        Ok(OpenedLayer { source, writer })
     }
 
     /// Checks a layer whose bytes were all hashed and written, and returns the result.

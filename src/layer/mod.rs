@@ -91,7 +91,7 @@ impl Pipeline<'_> {
         known: &Known,
         jobs: &[Job],
     ) -> Result<Done> {
-        let target = pipeline::Target {
+        let target = pipeline::WriteTarget {
             output,
             cache,
             known,

@@ -13,10 +13,10 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use rayon::ScopeFifo;
 
-use super::ends::Opened;
+use super::ends::OpenedLayer;
 use super::reuse::Reuse;
 use super::source::ReadToEnd;
-use super::state::{Reader, State, Track, budget};
+use super::state::{Reader, RunState, Track, budget};
 use super::{Examined, Job, Known, OnDamage, Outcome, Pipeline};
 use crate::cache::Cache;
 use crate::error::{Error, Result};
@@ -25,7 +25,7 @@ use crate::output::Output;
 
 /// Where blobs are written.
 #[derive(Clone, Copy)]
-pub(super) struct Target<'a> {
+pub(super) struct WriteTarget<'a> {
     pub output: &'a Output,
     /// Where encoded layers are stored for the next run.
     pub cache: Option<&'a Cache>,
@@ -40,7 +40,7 @@ pub(super) struct Target<'a> {
 /// is recorded.
 pub(super) fn run(
     pipeline: &Pipeline<'_>,
-    target: Option<Target<'_>>,
+    target: Option<WriteTarget<'_>>,
     jobs: &[Job],
 ) -> Result<Vec<(Examined, Option<Outcome>)>> {
     let threads = pipeline.pool.current_num_threads();
@@ -61,9 +61,9 @@ pub(super) fn run(
         ordered,
         max_active: threads + 1,
         budget,
-        state: Mutex::new(State {
+        state: Mutex::new(RunState {
             layers: jobs.iter().map(|_| Track::default()).collect(),
-            ..State::default()
+            ..RunState::default()
         }),
         reuse: Reuse::new(budget, largest),
     };
@@ -84,7 +84,7 @@ pub(super) type Scope<'s> = ScopeFifo<'s>;
 pub(super) struct Run<'a> {
     pub pipeline: &'a Pipeline<'a>,
     /// `None` if layers are only checked.
-    pub target: Option<Target<'a>>,
+    pub target: Option<WriteTarget<'a>>,
     pub jobs: &'a [Job],
     /// The order in which layers are started and, in a tar, written.
     pub order: Vec<usize>,
@@ -92,12 +92,12 @@ pub(super) struct Run<'a> {
     max_active: usize,
     /// Maximum number of buffers in use.
     pub budget: usize,
-    state: Mutex<State<'a>>,
+    state: Mutex<RunState<'a>>,
     pub(super) reuse: Reuse,
 }
 
 impl<'a> Run<'a> {
-    pub fn state(&self) -> MutexGuard<'_, State<'a>> {
+    pub fn state(&self) -> MutexGuard<'_, RunState<'a>> {
         lock(&self.state)
     }
 
@@ -139,7 +139,7 @@ impl<'a> Run<'a> {
             let job = &self.jobs[layer];
             self.pipeline.progress.start(layer, job.content.size());
             match self.open(job) {
-                Ok(Opened {
+                Ok(OpenedLayer {
                     source: Ok(source),
                     writer,
                 }) => {
@@ -151,7 +151,7 @@ impl<'a> Run<'a> {
                     state.layers[layer].writer = writer;
                     self.read_or_park(scope, layer, reader, &mut state);
                 }
-                Ok(Opened {
+                Ok(OpenedLayer {
                     source: Err(flaw), ..
                 }) if !self.stops_at_damage(job) => {
                     self.state().layers[layer].read = Some(ReadToEnd {
@@ -160,7 +160,7 @@ impl<'a> Run<'a> {
                     });
                     self.schedule(scope, layer);
                 }
-                Ok(Opened {
+                Ok(OpenedLayer {
                     source: Err(flaw), ..
                 }) => {
                     return self.fail(layer, job.error(&flaw.at(&job.place)));
@@ -176,7 +176,7 @@ impl<'a> Run<'a> {
         scope: &Scope<'s>,
         layer: usize,
         reader: Box<Reader>,
-        state: &mut State<'_>,
+        state: &mut RunState<'_>,
     ) {
         if state.may_read(self, layer) {
             state.acquire(layer, self.jobs[layer].buffers());
@@ -220,7 +220,7 @@ impl<'a> Run<'a> {
         self.wake(scope, &mut state);
     }
 
-    pub(super) fn wake<'s>(&'s self, scope: &Scope<'s>, state: &mut State<'_>) {
+    pub(super) fn wake<'s>(&'s self, scope: &Scope<'s>, state: &mut RunState<'_>) {
         for &layer in &self.order[..state.started] {
             if let Some(reader) = state.layers[layer].parked.take() {
                 self.read_or_park(scope, layer, reader, state);

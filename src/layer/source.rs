@@ -44,7 +44,7 @@ pub(super) struct ReadToEnd {
 }
 
 /// Reads the content of a job in pieces.
-pub(super) struct Source {
+pub(super) struct LayerSource {
     decoder: Decoder<Tap>,
     codec: Codec,
     chunk_size: usize,
@@ -52,7 +52,7 @@ pub(super) struct Source {
     size: u64,
     /// Whether a piece may be smaller than a chunk.
     pauses: bool,
-    state: State,
+    state: SourceState,
     /// Number of decoded bytes so far, and its limit.
     length: u64,
     limit: u64,
@@ -60,16 +60,16 @@ pub(super) struct Source {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum State {
+enum SourceState {
     Decoding,
     /// The rest cannot be decoded and is only hashed.
     Draining,
     Ended,
 }
 
-impl Source {
+impl LayerSource {
     /// `content` is the content of the job or a clone of it. `limit` is the maximum size of the decoded layer in bytes.
-    pub fn new(job: &Job, content: &Content, limit: u64) -> Result<Source, Flaw> {
+    pub fn new(job: &Job, content: &Content, limit: u64) -> Result<LayerSource, Flaw> {
         let codec = job.decoded_from();
         if content.size() > limit {
             return Err(too_large(job.action.decodes(), limit));
@@ -90,14 +90,14 @@ impl Source {
             error => unreadable(&error),
         })?;
         let tap = Tap::new(reader, capture, hashes.then(|| job.source_hasher()));
-        Ok(Source {
+        Ok(LayerSource {
             decoder: Decoder::new(codec, tap).map_err(|error| flaw(codec, &error))?,
             codec,
             chunk_size: job.action.chunk_size(),
             size: content.size(),
             // Chunks for encoders always have the same size.
             pauses: !matches!(job.action, Action::Encode(_)),
-            state: State::Decoding,
+            state: SourceState::Decoding,
             length: 0,
             limit,
             flaw: None,
@@ -111,15 +111,15 @@ impl Source {
             self.decoder.get_mut().pause_after(RAW_PIECE);
         }
         match self.state {
-            State::Decoding => self.decode(&mut decoded),
-            State::Draining => {
+            SourceState::Decoding => self.decode(&mut decoded),
+            SourceState::Draining => {
                 decoded.clear();
                 self.drain();
             }
-            State::Ended => return None,
+            SourceState::Ended => return None,
         }
         let raw = self.decoder.get_mut().take_captured();
-        if self.state == State::Ended && decoded.is_empty() && raw.is_empty() {
+        if self.state == SourceState::Ended && decoded.is_empty() && raw.is_empty() {
             return None;
         }
         Some(Piece { decoded, raw })
@@ -133,14 +133,14 @@ impl Source {
             size = usize::try_from(left).map_or(size, |left| left.min(size));
         }
         match self.decoder.read_chunk(decoded, size) {
-            Ok(()) if decoded.len() < self.chunk_size => self.state = State::Ended,
+            Ok(()) if decoded.len() < self.chunk_size => self.state = SourceState::Ended,
             Ok(()) => {}
             Err(DecodeError::Read(error)) if error.kind() == io::ErrorKind::WouldBlock => {}
             Err(error) => {
                 self.flaw = Some(flaw(self.codec, &error));
                 self.state = match error {
-                    DecodeError::Read(_) => State::Ended,
-                    _ => State::Draining,
+                    DecodeError::Read(_) => SourceState::Ended,
+                    _ => SourceState::Draining,
                 };
             }
         }
@@ -148,7 +148,7 @@ impl Source {
         if self.length > self.limit {
             decoded.clear();
             self.flaw = Some(too_large(true, self.limit));
-            self.state = State::Ended;
+            self.state = SourceState::Ended;
         }
     }
 
@@ -156,7 +156,7 @@ impl Source {
         let tap = self.decoder.get_mut();
         loop {
             match tap.fill_buf().map(<[u8]>::len) {
-                Ok(0) => self.state = State::Ended,
+                Ok(0) => self.state = SourceState::Ended,
                 Ok(count) => {
                     tap.consume(count);
                     continue;
@@ -165,7 +165,7 @@ impl Source {
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
                 Err(error) => {
                     self.flaw = Some(unreadable(&error));
-                    self.state = State::Ended;
+                    self.state = SourceState::Ended;
                 }
             }
             return;

@@ -5,13 +5,13 @@ use std::sync::Arc;
 
 use super::examination::Examination;
 use super::pipeline::Run;
-use super::source::{ReadToEnd, Source};
+use super::source::{LayerSource, ReadToEnd};
 use super::writer::{ToWrite, Writer};
 use super::{Examined, Outcome};
 use crate::error::Error;
 
 #[derive(Default)]
-pub(super) struct State<'a> {
+pub(super) struct RunState<'a> {
     pub layers: Vec<Track<'a>>,
     /// Number of layers that were started, in the run's order.
     pub started: usize,
@@ -44,12 +44,12 @@ pub(super) struct Track<'a> {
 }
 
 pub(super) struct Reader {
-    pub source: Source,
+    pub source: LayerSource,
     /// The previous chunk, which gzip may refer to.
     pub before: Option<Arc<Vec<u8>>>,
 }
 
-impl State<'_> {
+impl RunState<'_> {
     pub fn acquire(&mut self, layer: usize, buffers: usize) {
         self.in_flight += buffers;
         self.layers[layer].in_flight += buffers;

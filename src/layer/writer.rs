@@ -3,7 +3,7 @@
 use std::fs::File;
 use std::sync::Arc;
 
-use super::pipeline::Target;
+use super::pipeline::WriteTarget;
 use super::{Action, Destination, Job, Known, Outcome};
 use crate::cache::StagedEntry;
 use crate::compression::{EncodedChunk, Encoding, Framing, encoder_version};
@@ -40,8 +40,8 @@ pub(super) struct Writer<'a> {
 }
 
 impl<'a> Writer<'a> {
-    pub fn new(job: &'a Job, target: Target<'a>) -> Result<Writer<'a>> {
-        let Target {
+    pub fn new(job: &'a Job, target: WriteTarget<'a>) -> Result<Writer<'a>> {
+        let WriteTarget {
             output,
             cache,
             known,

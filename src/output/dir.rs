@@ -10,7 +10,7 @@ use std::sync::atomic::AtomicU64;
 use rustix::fs::FileType;
 
 use super::index::Additions;
-use super::staged_blob::{BlobFolder, StagedBlob};
+use super::staged_blob::{BlobPath, StagedBlob};
 use super::{OutputOptions, replace_folder};
 use crate::digest::Digest;
 use crate::error::{Error, Result};
@@ -57,12 +57,12 @@ impl DirOutput {
     }
 
     pub fn begin_blob(&self) -> Result<StagedBlob<'_>> {
-        StagedBlob::begin(&self.staged.dir, BlobFolder::Flat, &self.count, self.fsync)
+        StagedBlob::begin(&self.staged.dir, BlobPath::Flat, &self.count, self.fsync)
     }
 
     pub fn put(&self, document: &Document) -> Result<()> {
         let name = match media_type::kind(&document.media_type) {
-            media_type::Kind::Other => document.digest.hex(),
+            media_type::DocumentKind::Other => document.digest.hex(),
             _ => manifest_name(&document.digest),
         };
         self.write(&name, &document.bytes)

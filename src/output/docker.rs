@@ -4,23 +4,16 @@
 
 use std::collections::{HashMap, HashSet};
 
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 
 use super::index::check_size;
 use crate::digest::Digest;
 use crate::error::Result;
+use crate::formats::docker::save::write::ManifestItem;
 use crate::formats::to_bytes;
-use crate::image::media_type::{self, Kind, LayerKind};
+use crate::image::media_type::{self, DocumentKind, LayerKind};
 use crate::image::{CONTAINERD_NAME, Descriptor, REF_NAME, REFERENCE_DIGEST, tagged_reference};
 use crate::limits;
-
-#[derive(Serialize)]
-#[serde(rename_all = "PascalCase")]
-struct Item {
-    config: String,
-    repo_tags: Option<Vec<String>>,
-    layers: Vec<String>,
-}
 
 #[derive(Deserialize)]
 struct IndexView {
@@ -36,7 +29,7 @@ struct ManifestView {
 }
 
 /// The blobs of a layout.
-pub(super) trait Blobs {
+pub(super) trait StoredBlobs {
     /// The bytes of a manifest or index.
     fn document(&self, digest: &Digest) -> Option<&[u8]>;
     /// Whether the layout has the blob.
@@ -44,9 +37,9 @@ pub(super) trait Blobs {
 }
 
 /// The bytes of manifest.json for the images of an index. `None` if there are no images, because Docker refuses an empty list.
-pub(super) fn manifest(index: &[u8], blobs: &dyn Blobs) -> Result<Option<Vec<u8>>> {
+pub(super) fn manifest(index: &[u8], blobs: &dyn StoredBlobs) -> Result<Option<Vec<u8>>> {
     let index: IndexView = crate::formats::parse("index.json", index)?;
-    let mut items: Vec<Item> = Vec::new();
+    let mut items: Vec<ManifestItem> = Vec::new();
     let mut positions: HashMap<Digest, Option<usize>> = HashMap::new();
     // By manifest, because an index and its images may both be listed.
     let mut of_manifests: HashMap<Digest, usize> = HashMap::new();
@@ -58,7 +51,7 @@ pub(super) fn manifest(index: &[u8], blobs: &dyn Blobs) -> Result<Option<Vec<u8>
             if position < items.len() {
                 return Some(position);
             }
-            items.push(Item {
+            items.push(ManifestItem {
                 config,
                 repo_tags: None,
                 layers,
@@ -91,12 +84,12 @@ pub(super) fn tag(descriptor: &Descriptor) -> Option<String> {
 /// Digest, config and layers of a manifest, or of the image that represents an index.
 fn image(
     descriptor: &Descriptor,
-    blobs: &dyn Blobs,
+    blobs: &dyn StoredBlobs,
     depth: usize,
 ) -> Option<(Digest, String, Vec<String>)> {
     let bytes = blobs.document(&descriptor.digest)?;
     match media_type::kind(&descriptor.media_type) {
-        Kind::Manifest => {
+        DocumentKind::Manifest => {
             let view: ManifestView = serde_json::from_slice(bytes).ok()?;
             let layers = view.layers.unwrap_or_default();
             // Signatures and attestations may have an image config, but their layers are not file systems.
@@ -113,7 +106,7 @@ fn image(
         }
         // Docker lists the image for the machine that it runs on. The same input must give the same bytes on any
         // machine, so this lists linux/amd64, otherwise the first image.
-        Kind::Index if depth < crate::limits::INDEX_DEPTH => {
+        DocumentKind::Index if depth < crate::limits::INDEX_DEPTH => {
             let view: IndexView = serde_json::from_slice(bytes).ok()?;
             let common = |child: &Descriptor| {
                 let platform = child.platform.as_ref();

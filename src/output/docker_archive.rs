@@ -6,11 +6,11 @@ use std::sync::Mutex;
 
 use super::existing_tar;
 use super::index::Additions;
-use super::tar_writer::{Existing, TarBlob, TarWriter};
+use super::tar_writer::{ExistingTar, TarBlob, TarWriter};
 use super::{OutputOptions, docker};
 use crate::digest::Digest;
 use crate::error::{Error, Result};
-use crate::formats::docker::save::write::{Member, SavedImage, layer_name, members};
+use crate::formats::docker::save::write::{ArchiveMember, SavedImage, layer_name, members};
 use crate::image::{Document, fully_qualified};
 use crate::interrupt::Interrupt;
 use crate::mutex::lock;
@@ -65,9 +65,9 @@ impl DockerArchiveOutput {
         let configs = std::mem::take(&mut *lock(&self.configs));
         for member in members(&images(&configs, additions)?)? {
             match member {
-                Member::Folder(name) => self.tar.folder(&name)?,
-                Member::File { name, bytes } => self.tar.append(&name, &bytes)?,
-                Member::Link { name, to } => self.tar.link(&name, &to)?,
+                ArchiveMember::Folder(name) => self.tar.folder(&name)?,
+                ArchiveMember::File { name, bytes } => self.tar.append(&name, &bytes)?,
+                ArchiveMember::Link { name, to } => self.tar.link(&name, &to)?,
             }
         }
         let length = self.tar.close()?;
@@ -77,7 +77,7 @@ impl DockerArchiveOutput {
                 existing_tar::refuse_other_file(existing.parent, existing.name, path)?;
             }
             // Held until the new tar is in its place.
-            let lock_of_old = existing.map(Existing::into_lock);
+            let lock_of_old = existing.map(ExistingTar::into_lock);
             if self.tar.publish(length, lock_of_old.is_some(), progress)? {
                 return Ok(());
             }

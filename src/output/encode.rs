@@ -19,7 +19,7 @@ const WINDOW: usize = 32 << 10;
 const MAX_CHUNKS: usize = 32;
 
 /// Interrupt and progress.
-pub(super) struct Work<'a> {
+pub(super) struct EncodeWork<'a> {
     pub interrupt: &'a Interrupt,
     pub progress: &'a dyn Progress,
 }
@@ -29,7 +29,7 @@ pub(super) fn encode(
     file: &File,
     length: u64,
     encoding: Encoding,
-    work: &Work<'_>,
+    work: &EncodeWork<'_>,
     mut write: impl FnMut(&[u8]) -> Result<()>,
 ) -> Result<()> {
     let failed = || Error::io("compress", "the tar");

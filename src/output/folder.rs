@@ -11,7 +11,7 @@ use rustix::fs::FileType;
 
 use super::absent::{self, AbsentList};
 use super::index::{Additions, MovedName};
-use super::staged_blob::{BlobFolder, StagedBlob};
+use super::staged_blob::{BlobPath, StagedBlob};
 use super::{Existing, OutputOptions, link_blobs, replace_folder};
 use crate::error::{Error, Result};
 use crate::formats::oci::ABSENT;
@@ -33,7 +33,7 @@ pub(super) struct FolderOutput {
     staged: StagedDir,
     parent: Arc<Dir>,
     name: String,
-    place: Place,
+    place: Occupant,
     count: AtomicU64,
     fsync: bool,
     interrupt: Interrupt,
@@ -41,7 +41,7 @@ pub(super) struct FolderOutput {
 
 /// What exists at the path of the output.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Place {
+enum Occupant {
     /// Nothing yet.
     Free,
     /// A layout that is added to.
@@ -74,17 +74,17 @@ impl FolderOutput {
             };
             let Some(layout) = layout else {
                 staging::remove_stale(&parent, &prefix, |_| Ok(()));
-                break (Place::Free, StagedDir::new(&parent, &prefix, interrupt)?);
+                break (Occupant::Free, StagedDir::new(&parent, &prefix, interrupt)?);
             };
             remove_stale(&layout, interrupt);
             let checked = check_layout(&layout, path);
             staging::remove_stale(&parent, &prefix, |_| Ok(()));
             let (place, staged) = if options.existing == Existing::Replace {
                 let staged = StagedDir::new(&parent, &prefix, interrupt);
-                (Place::Replaced, checked.and(staged))
+                (Occupant::Replaced, checked.and(staged))
             } else {
                 let staged = checked.and_then(|()| StagedDir::new(&layout, INSIDE, interrupt));
-                (Place::Added, staged)
+                (Occupant::Added, staged)
             };
             // Another run may have replaced the layout in between. Errors then do not matter, and the staging folder in it is
             // removed.
@@ -92,7 +92,7 @@ impl FolderOutput {
                 break (place, staged?);
             }
             interrupt.check()?;
-            if place == Place::Added
+            if place == Occupant::Added
                 && let (Ok(mut staged), Ok(Some(layout))) = (staged, parent.folder(&name))
             {
                 staged.was_moved_to(&Arc::new(layout));
@@ -113,7 +113,7 @@ impl FolderOutput {
     }
 
     pub fn begin_blob(&self) -> Result<StagedBlob<'_>> {
-        let folder = BlobFolder::ByAlgorithm(&self.blobs);
+        let folder = BlobPath::ByAlgorithm(&self.blobs);
         StagedBlob::begin(&self.staged.dir, folder, &self.count, self.fsync)
     }
 
@@ -128,12 +128,12 @@ impl FolderOutput {
     pub fn commit(mut self, additions: &Additions) -> Result<Vec<MovedName>> {
         let interrupt = self.interrupt.clone();
         let _publishing = interrupt.publishing()?;
-        if let (true, Some(digest)) = (self.place != Place::Added, additions.in_place.first()) {
+        if let (true, Some(digest)) = (self.place != Occupant::Added, additions.in_place.first()) {
             // The layout that had it is gone.
             let name = digest.blob_path();
             return Err(Error::Missing { name });
         }
-        if self.place != Place::Added {
+        if self.place != Occupant::Added {
             write_marker(&mut self.staged.lock, self.fsync)
                 .map_err(Error::io("write", self.staged.dir.path(LAYOUT)))?;
             let index = additions.merge(None)?;
@@ -150,7 +150,7 @@ impl FolderOutput {
             }
             self.sync_staged()?;
             self.interrupt.check()?;
-            if self.place == Place::Replaced {
+            if self.place == Occupant::Replaced {
                 let (parent, name) = (&self.parent, &self.name);
                 let lock = || lock_layout(parent, name, &self.interrupt).map(Some);
                 replace_folder::replace(&mut self.staged, parent, name, lock)?;
@@ -246,7 +246,7 @@ impl FolderOutput {
 /// Another run may have replaced the layout, and moved the staging folder to the new one.
 impl Drop for FolderOutput {
     fn drop(&mut self) {
-        if self.place == Place::Added
+        if self.place == Occupant::Added
             && let Ok(Some(layout)) = self.parent.folder(&self.name)
         {
             self.staged.was_moved_to(&Arc::new(layout));

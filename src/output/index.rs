@@ -40,7 +40,7 @@ impl Additions {
     ///
     /// # Errors
     /// The index exceeds the limits of this program or others.
-    pub fn merge(&self, existing: Option<&[u8]>) -> Result<Merged> {
+    pub fn merge(&self, existing: Option<&[u8]>) -> Result<MergedIndex> {
         let mut index = IndexParts::read(existing)?;
         let moved = self.add_to(&mut index.manifests)?;
         sort(&mut index.manifests);
@@ -52,7 +52,7 @@ impl Additions {
         )?;
         let bytes = index.into_bytes()?;
         check_size("index.json", &bytes, limits::LAYOUT_INDEX_BYTES)?;
-        Ok(Merged { bytes, moved })
+        Ok(MergedIndex { bytes, moved })
     }
 
     /// Returns the names that have moved.
@@ -61,7 +61,7 @@ impl Additions {
         let additions: Vec<Listed<'static>> = additions.collect::<Result<_>>()?;
         let mut placed = vec![false; additions.len()];
         let mut same_image = ByName::new();
-        let mut takers: HashMap<Key<'_>, usize> = HashMap::new();
+        let mut takers: HashMap<NameKey<'_>, usize> = HashMap::new();
         for (position, addition) in additions.iter().enumerate() {
             for key in offered(addition) {
                 same_image
@@ -76,12 +76,14 @@ impl Additions {
             changes.push(match same_name(listed, &mut same_image, &placed) {
                 Some(position) => {
                     placed[position] = true;
-                    Change::Become(position)
+                    IndexChange::Become(position)
                 }
                 None => match wanted(listed).find_map(|key| takers.get(&key)) {
-                    None => Change::Stay,
-                    Some(&position) if listed.digest == additions[position].digest => Change::Leave,
-                    Some(&position) => Change::LoseNameTo(position),
+                    None => IndexChange::Stay,
+                    Some(&position) if listed.digest == additions[position].digest => {
+                        IndexChange::Leave
+                    }
+                    Some(&position) => IndexChange::LoseNameTo(position),
                 },
             });
         }
@@ -90,12 +92,12 @@ impl Additions {
         let mut kept = Vec::with_capacity(manifests.len() + additions.len());
         for (listed, change) in manifests.drain(..).zip(changes) {
             match change {
-                Change::Become(position) => kept.push(additions[position].clone()),
-                Change::LoseNameTo(position) => {
+                IndexChange::Become(position) => kept.push(additions[position].clone()),
+                IndexChange::LoseNameTo(position) => {
                     moved.extend(MovedName::new(&listed, &additions[position]));
                 }
-                Change::Leave => {}
-                Change::Stay => kept.push(listed),
+                IndexChange::Leave => {}
+                IndexChange::Stay => kept.push(listed),
             }
         }
         *manifests = kept;
@@ -112,7 +114,7 @@ impl Additions {
 
 /// An index.json with the additions.
 #[derive(Debug)]
-pub(crate) struct Merged {
+pub(crate) struct MergedIndex {
     pub bytes: Vec<u8>,
     pub moved: Vec<MovedName>,
 }
@@ -152,7 +154,7 @@ fn sort(manifests: &mut [Listed]) {
 /// Decides whether two descriptors have the same name: by the full name, or by ref.name if one of them has no full name. If
 /// both have a full name, ref.name may be only the tag.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-enum Key<'a> {
+enum NameKey<'a> {
     Whole(&'a str),
     RefName(&'a str),
     /// The ref.name of a descriptor without a full name.
@@ -160,35 +162,38 @@ enum Key<'a> {
 }
 
 /// The keys by which a new descriptor takes a name.
-fn offered<'a>(listed: &'a Listed<'_>) -> impl Iterator<Item = Key<'a>> {
+fn offered<'a>(listed: &'a Listed<'_>) -> impl Iterator<Item = NameKey<'a>> {
     let whole = listed.containerd_name.as_deref();
     let ref_name = listed.ref_name.as_deref();
     let lone = ref_name.filter(|_| whole.is_none());
     [
-        whole.map(Key::Whole),
-        ref_name.map(Key::RefName),
-        lone.map(Key::LoneRefName),
+        whole.map(NameKey::Whole),
+        ref_name.map(NameKey::RefName),
+        lone.map(NameKey::LoneRefName),
     ]
     .into_iter()
     .flatten()
 }
 
 /// The keys by which an existing descriptor loses its name.
-fn wanted<'a>(listed: &'a Listed<'_>) -> impl Iterator<Item = Key<'a>> {
+fn wanted<'a>(listed: &'a Listed<'_>) -> impl Iterator<Item = NameKey<'a>> {
     let ref_name = listed.ref_name.as_deref();
     let keys = match listed.containerd_name.as_deref() {
         // A tag is not a name: an image with only this tag as its name is another one.
         Some(whole) if ref_name.is_some_and(|name| is_tag_of(name, whole)) => {
-            [Some(Key::Whole(whole)), None]
+            [Some(NameKey::Whole(whole)), None]
         }
-        Some(whole) => [Some(Key::Whole(whole)), ref_name.map(Key::LoneRefName)],
-        None => [ref_name.map(Key::RefName), None],
+        Some(whole) => [
+            Some(NameKey::Whole(whole)),
+            ref_name.map(NameKey::LoneRefName),
+        ],
+        None => [ref_name.map(NameKey::RefName), None],
     };
     keys.into_iter().flatten()
 }
 
 /// The change of an existing descriptor.
-enum Change {
+enum IndexChange {
     /// It becomes the new descriptor at this position.
     Become(usize),
     /// The new descriptor at this position takes its name.
@@ -199,7 +204,7 @@ enum Change {
 }
 
 /// New descriptors by name and digest.
-type ByName<'a> = HashMap<(Key<'a>, Option<&'a str>), VecDeque<usize>>;
+type ByName<'a> = HashMap<(NameKey<'a>, Option<&'a str>), VecDeque<usize>>;
 
 /// The first unplaced new descriptor with the same name and image.
 fn same_name<'k>(listed: &'k Listed<'_>, new: &mut ByName<'k>, placed: &[bool]) -> Option<usize> {

@@ -85,12 +85,12 @@ impl Default for OutputOptions {
 
 /// A staged output.
 pub(crate) struct Output {
-    kind: Kind,
+    kind: AnyOutput,
     target: Target,
     free_space: FreeSpace,
 }
 
-enum Kind {
+enum AnyOutput {
     Folder(FolderOutput),
     Tar(TarOutput),
     Dir(DirOutput),
@@ -104,24 +104,28 @@ impl Output {
         let open = || {
             Ok(match (target, options.volume_size) {
                 (Target::Folder(path), _) => {
-                    Kind::Folder(FolderOutput::open(path, options, interrupt)?)
+                    AnyOutput::Folder(FolderOutput::open(path, options, interrupt)?)
                 }
                 (Target::Tar(path), Some(size)) => {
-                    Kind::Volumes(VolumesOutput::open(path, size, options, interrupt)?)
+                    AnyOutput::Volumes(VolumesOutput::open(path, size, options, interrupt)?)
                 }
                 (Target::Tar(path), None) => {
-                    Kind::Tar(TarOutput::open(path, options.clone(), interrupt)?)
+                    AnyOutput::Tar(TarOutput::open(path, options.clone(), interrupt)?)
                 }
-                (Target::Stdout, _) => Kind::Tar(TarOutput::stdout(options.clone(), interrupt)?),
-                (Target::Dir(path), _) => Kind::Dir(DirOutput::open(path, options, interrupt)?),
+                (Target::Stdout, _) => {
+                    AnyOutput::Tar(TarOutput::stdout(options.clone(), interrupt)?)
+                }
+                (Target::Dir(path), _) => {
+                    AnyOutput::Dir(DirOutput::open(path, options, interrupt)?)
+                }
                 (Target::DockerArchive(path), _) => {
-                    Kind::DockerArchive(DockerArchiveOutput::open(path, options, interrupt)?)
+                    AnyOutput::DockerArchive(DockerArchiveOutput::open(path, options, interrupt)?)
                 }
                 (Target::DockerArchiveStdout, _) => {
-                    Kind::DockerArchive(DockerArchiveOutput::stdout(interrupt)?)
+                    AnyOutput::DockerArchive(DockerArchiveOutput::stdout(interrupt)?)
                 }
                 (Target::Registry(path), _) => {
-                    Kind::Registry(RegistryOutput::open(path, options, interrupt)?)
+                    AnyOutput::Registry(RegistryOutput::open(path, options, interrupt)?)
                 }
             })
         };
@@ -138,19 +142,19 @@ impl Output {
 
     /// Whether blobs must be written one after the other.
     pub fn is_ordered(&self) -> bool {
-        matches!(self.kind, Kind::Tar(_) | Kind::DockerArchive(_))
+        matches!(self.kind, AnyOutput::Tar(_) | AnyOutput::DockerArchive(_))
     }
 
     /// Begins a blob of what takes `stored` bytes in the input; `expected` is its digest where that is known already.
     pub fn begin_blob(&self, expected: Option<Digest>, stored: u64) -> Result<BlobWriter<'_>> {
         Ok(BlobWriter {
             blob: match &self.kind {
-                Kind::Folder(folder) => Blob::Staged(folder.begin_blob()?),
-                Kind::Tar(tar) => Blob::Tar(tar.begin_blob(expected)),
-                Kind::Dir(dir) => Blob::Staged(dir.begin_blob()?),
-                Kind::DockerArchive(tar) => Blob::Tar(tar.begin_blob(expected)),
-                Kind::Volumes(volumes) => Blob::Staged(volumes.begin_blob()?),
-                Kind::Registry(tree) => Blob::Staged(tree.begin_blob()?),
+                AnyOutput::Folder(folder) => Sink::Staged(folder.begin_blob()?),
+                AnyOutput::Tar(tar) => Sink::Tar(tar.begin_blob(expected)),
+                AnyOutput::Dir(dir) => Sink::Staged(dir.begin_blob()?),
+                AnyOutput::DockerArchive(tar) => Sink::Tar(tar.begin_blob(expected)),
+                AnyOutput::Volumes(volumes) => Sink::Staged(volumes.begin_blob()?),
+                AnyOutput::Registry(tree) => Sink::Staged(tree.begin_blob()?),
             },
             free_space: &self.free_space,
             stored,
@@ -161,7 +165,7 @@ impl Output {
     /// A blob that is only hashed.
     pub fn no_blob(&self) -> BlobWriter<'_> {
         BlobWriter {
-            blob: Blob::None,
+            blob: Sink::None,
             free_space: &self.free_space,
             stored: u64::MAX,
             size: 0,
@@ -171,18 +175,18 @@ impl Output {
     /// Adds a document as a blob.
     pub fn put(&self, document: &Document) -> Result<()> {
         match &self.kind {
-            Kind::Folder(folder) => folder.put(document),
-            Kind::Tar(tar) => tar.put(document),
-            Kind::Dir(dir) => dir.put(document),
-            Kind::DockerArchive(tar) => {
+            AnyOutput::Folder(folder) => folder.put(document),
+            AnyOutput::Tar(tar) => tar.put(document),
+            AnyOutput::Dir(dir) => dir.put(document),
+            AnyOutput::DockerArchive(tar) => {
                 tar.put(document);
                 Ok(())
             }
-            Kind::Volumes(volumes) => {
+            AnyOutput::Volumes(volumes) => {
                 volumes.put(document);
                 Ok(())
             }
-            Kind::Registry(tree) => tree.put(document),
+            AnyOutput::Registry(tree) => tree.put(document),
         }
         .at(|| self.target.place())
     }
@@ -191,12 +195,12 @@ impl Output {
     pub fn commit(self, additions: &Additions, progress: &dyn Progress) -> Result<Vec<MovedName>> {
         progress.step(&Step::Publish);
         match self.kind {
-            Kind::Folder(folder) => folder.commit(additions),
-            Kind::Tar(tar) => tar.commit(additions, progress),
-            Kind::Dir(dir) => dir.commit(additions).map(|()| Vec::new()),
-            Kind::DockerArchive(tar) => tar.commit(additions, progress).map(|()| Vec::new()),
-            Kind::Volumes(volumes) => volumes.commit(additions, progress).map(|()| Vec::new()),
-            Kind::Registry(tree) => tree.commit(additions),
+            AnyOutput::Folder(folder) => folder.commit(additions),
+            AnyOutput::Tar(tar) => tar.commit(additions, progress),
+            AnyOutput::Dir(dir) => dir.commit(additions).map(|()| Vec::new()),
+            AnyOutput::DockerArchive(tar) => tar.commit(additions, progress).map(|()| Vec::new()),
+            AnyOutput::Volumes(volumes) => volumes.commit(additions, progress).map(|()| Vec::new()),
+            AnyOutput::Registry(tree) => tree.commit(additions),
         }
         .at(|| self.target.place())
     }
@@ -204,14 +208,14 @@ impl Output {
 
 /// A staged blob.
 pub(crate) struct BlobWriter<'a> {
-    blob: Blob<'a>,
+    blob: Sink<'a>,
     free_space: &'a FreeSpace,
     /// How many bytes it takes in the input.
     stored: u64,
     size: u64,
 }
 
-enum Blob<'a> {
+enum Sink<'a> {
     Staged(StagedBlob<'a>),
     Tar(TarBlob<'a>),
     /// Not written.
@@ -228,9 +232,9 @@ impl BlobWriter<'_> {
             self.free_space.check(self.size)?;
         }
         match &mut self.blob {
-            Blob::Staged(blob) => blob.write(bytes),
-            Blob::Tar(blob) => blob.write(bytes),
-            Blob::None => Ok(()),
+            Sink::Staged(blob) => blob.write(bytes),
+            Sink::Tar(blob) => blob.write(bytes),
+            Sink::None => Ok(()),
         }
     }
 
@@ -238,26 +242,26 @@ impl BlobWriter<'_> {
     /// content, which is what is to be checked, since nobody else can change it.
     pub fn clone_file(&mut self, file: &File, size: u64) -> Result<Option<Content>> {
         let clone = match &mut self.blob {
-            Blob::Staged(blob) => blob.clone_file(file, size)?,
-            Blob::Tar(_) | Blob::None => None,
+            Sink::Staged(blob) => blob.clone_file(file, size)?,
+            Sink::Tar(_) | Sink::None => None,
         };
         Ok(clone.map(|clone| Content::whole(clone, size)))
     }
 
     pub fn finish(self, digest: &Digest) -> Result<()> {
         match self.blob {
-            Blob::Staged(blob) => blob.finish(digest),
-            Blob::Tar(blob) => blob.finish(digest),
-            Blob::None => Ok(()),
+            Sink::Staged(blob) => blob.finish(digest),
+            Sink::Tar(blob) => blob.finish(digest),
+            Sink::None => Ok(()),
         }
     }
 
     /// Forgets the blob.
     pub fn discard(self) -> Result<()> {
         match self.blob {
-            Blob::Staged(blob) => blob.discard(),
+            Sink::Staged(blob) => blob.discard(),
             // The next blob is written over it.
-            Blob::Tar(_) | Blob::None => Ok(()),
+            Sink::Tar(_) | Sink::None => Ok(()),
         }
     }
 }

@@ -14,7 +14,7 @@ use std::sync::{Arc, Mutex};
 use rustix::fs::FileType;
 
 use super::index::{Additions, MovedName};
-use super::staged_blob::{BlobFolder, StagedBlob};
+use super::staged_blob::{BlobPath, StagedBlob};
 use super::{OutputOptions, folder::INSIDE};
 use crate::digest::Digest;
 use crate::error::{Error, Result, chain};
@@ -99,7 +99,7 @@ impl RegistryOutput {
     }
 
     pub fn begin_blob(&self) -> Result<StagedBlob<'_>> {
-        let folder = BlobFolder::ByAlgorithm(&self.blobs);
+        let folder = BlobPath::ByAlgorithm(&self.blobs);
         StagedBlob::begin(&self.staged.dir, folder, &self.count, self.fsync)
     }
 
@@ -108,15 +108,16 @@ impl RegistryOutput {
         let name = document.digest.hex();
         if folder.kind(&name)?.is_none() {
             let payload;
-            let bytes = if media_type::kind(&document.media_type) == media_type::Kind::Schema1 {
-                // A registry signs when it serves.
-                let unsigned = schema1::payload_of(&document.bytes);
-                let failed = |error| Error::document("the manifest", chain(&error));
-                payload = unsigned.map_err(failed)?;
-                &payload
-            } else {
-                &*document.bytes
-            };
+            let bytes =
+                if media_type::kind(&document.media_type) == media_type::DocumentKind::Schema1 {
+                    // A registry signs when it serves.
+                    let unsigned = schema1::payload_of(&document.bytes);
+                    let failed = |error| Error::document("the manifest", chain(&error));
+                    payload = unsigned.map_err(failed)?;
+                    &payload
+                } else {
+                    &*document.bytes
+                };
             folder.write(&name, bytes, self.fsync)?;
         }
         lock(&self.documents).insert(document.digest, document.clone());

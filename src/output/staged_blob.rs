@@ -10,7 +10,7 @@ use crate::fs::Dir;
 
 /// The path of finished blobs in a staged folder.
 #[derive(Clone, Copy)]
-pub(super) enum BlobFolder<'a> {
+pub(super) enum BlobPath<'a> {
     /// In `<algorithm>/<hex>` in this folder.
     ByAlgorithm(&'a Dir),
     /// In `<hex>` in the staged folder itself.
@@ -20,7 +20,7 @@ pub(super) enum BlobFolder<'a> {
 /// A staged blob.
 pub(crate) struct StagedBlob<'a> {
     staged: &'a Dir,
-    folder: BlobFolder<'a>,
+    folder: BlobPath<'a>,
     fsync: bool,
     file: File,
     name: String,
@@ -30,7 +30,7 @@ impl<'a> StagedBlob<'a> {
     /// Starts a blob in a staged folder. `count` is the number of earlier blobs.
     pub fn begin(
         staged: &'a Dir,
-        folder: BlobFolder<'a>,
+        folder: BlobPath<'a>,
         count: &AtomicU64,
         fsync: bool,
     ) -> Result<StagedBlob<'a>> {
@@ -85,11 +85,11 @@ impl StagedBlob<'_> {
                 .map_err(Error::io("sync", self.staged.path(&self.name)))?;
         }
         match self.folder {
-            BlobFolder::ByAlgorithm(blobs) => {
+            BlobPath::ByAlgorithm(blobs) => {
                 let folder = blobs.ensure_folder(digest.algorithm())?;
                 self.staged.rename(&self.name, &folder, &digest.hex())?;
             }
-            BlobFolder::Flat => {
+            BlobPath::Flat => {
                 self.staged.rename(&self.name, self.staged, &digest.hex())?;
             }
         }

@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 
-use super::index::{Additions, Merged, MovedName};
-use super::tar_writer::{Existing, TarBlob, TarWriter};
+use super::index::{Additions, MergedIndex, MovedName};
+use super::tar_writer::{ExistingTar, TarBlob, TarWriter};
 use super::{OutputOptions, copy_blobs, docker, existing_tar};
 use crate::digest::Digest;
 use crate::error::Result;
@@ -31,13 +31,13 @@ pub(super) struct TarOutput {
 }
 
 /// What manifest.json is made of.
-struct Contents<'a> {
+struct TarContents<'a> {
     blobs: &'a BTreeSet<Digest>,
     absent: &'a BTreeMap<Digest, AbsentBlob>,
     documents: &'a BTreeMap<Digest, Vec<u8>>,
 }
 
-impl docker::Blobs for Contents<'_> {
+impl docker::StoredBlobs for TarContents<'_> {
     fn document(&self, digest: &Digest) -> Option<&[u8]> {
         self.documents.get(digest).map(Vec::as_slice)
     }
@@ -129,7 +129,7 @@ impl TarOutput {
             self.list(&index, additions.is_part)?;
             let length = self.tar.close()?;
             // Held until the new tar is in its place.
-            let lock_of_old = existing.map(Existing::into_lock);
+            let lock_of_old = existing.map(ExistingTar::into_lock);
             if self.tar.publish(length, replaces, progress)? {
                 return Ok(index.moved);
             }
@@ -142,7 +142,7 @@ impl TarOutput {
     /// Completes a volume, which lacks what `absent` lists. Gives its length.
     pub fn seal(&self, index: &[u8], absent: &BTreeMap<Digest, AbsentBlob>) -> Result<u64> {
         lock(&self.absent).clone_from(absent);
-        let index = Merged {
+        let index = MergedIndex {
             bytes: index.to_vec(),
             moved: Vec::new(),
         };
@@ -161,8 +161,8 @@ impl TarOutput {
     }
 
     /// The layout that is there, if it is added to.
-    fn read_existing(&self, existing: &Existing) -> Result<Option<Input>> {
-        let Existing { parent, name, .. } = *existing;
+    fn read_existing(&self, existing: &ExistingTar) -> Result<Option<Input>> {
+        let ExistingTar { parent, name, .. } = *existing;
         if self.options.existing == super::Existing::Add {
             return existing_tar::open(parent, name, &self.path, &self.interrupt).map(Some);
         }
@@ -205,7 +205,7 @@ impl TarOutput {
     }
 
     /// Writes index.json, manifest.json, and what else is listed.
-    fn list(&self, index: &Merged, is_part: bool) -> Result<()> {
+    fn list(&self, index: &MergedIndex, is_part: bool) -> Result<()> {
         let blobs = lock(&self.blobs);
         let mut absent = lock(&self.absent);
         absent.retain(|digest, _| !blobs.contains(digest));
@@ -213,7 +213,7 @@ impl TarOutput {
         if is_part || !absent.is_empty() {
             self.tar.append(ABSENT, &super::absent::bytes(&absent)?)?;
         }
-        let contents = Contents {
+        let contents = TarContents {
             blobs: &blobs,
             absent: &absent,
             documents: &lock(&self.documents),

@@ -195,7 +195,7 @@ impl TarWriter {
     }
 
     /// Locks the tar that is in the output's place. One that was replaced while we waited for its lock is let go again.
-    pub fn lock_existing(&self) -> Result<Option<Existing<'_>>> {
+    pub fn lock_existing(&self) -> Result<Option<ExistingTar<'_>>> {
         let Medium::Staged { parent, name, .. } = &self.medium else {
             return Ok(None);
         };
@@ -207,7 +207,7 @@ impl TarWriter {
             let metadata = file.metadata().map_err(Error::io("examine", &self.path))?;
             let locked = (metadata.dev(), metadata.ino());
             if parent.identity(name)? == Some(locked) {
-                return Ok(Some(Existing {
+                return Ok(Some(ExistingTar {
                     lock: file,
                     parent,
                     name,
@@ -293,13 +293,13 @@ impl TarWriter {
 }
 
 /// An existing tar, locked.
-pub(super) struct Existing<'a> {
+pub(super) struct ExistingTar<'a> {
     lock: File,
     pub parent: &'a Dir,
     pub name: &'a str,
 }
 
-impl Existing<'_> {
+impl ExistingTar<'_> {
     /// Its lock, which goes on for as long as the file is open.
     pub fn into_lock(self) -> File {
         self.lock

@@ -10,7 +10,7 @@ use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex};
 
 use super::index::Additions;
-use super::staged_blob::{BlobFolder, StagedBlob};
+use super::staged_blob::{BlobPath, StagedBlob};
 use super::tar_file::TarOutput;
 use super::{Existing, OutputOptions, absent, docker};
 use crate::digest::Digest;
@@ -63,7 +63,7 @@ struct Volume {
 /// All blobs are in one volume or another.
 struct All<'a>(&'a BTreeMap<Digest, Document>);
 
-impl docker::Blobs for All<'_> {
+impl docker::StoredBlobs for All<'_> {
     fn document(&self, digest: &Digest) -> Option<&[u8]> {
         self.0.get(digest).map(|document| &*document.bytes)
     }
@@ -107,7 +107,7 @@ impl VolumesOutput {
 
     pub fn begin_blob(&self) -> Result<StagedBlob<'_>> {
         // Synchronized when it is in its volume.
-        StagedBlob::begin(&self.scratch.dir, BlobFolder::Flat, &self.count, false)
+        StagedBlob::begin(&self.scratch.dir, BlobPath::Flat, &self.count, false)
     }
 
     pub fn put(&self, document: &Document) {

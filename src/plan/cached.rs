@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use crate::cache::{Cache, EntryFolder, Found};
+use crate::cache::{Cache, CacheHit, EntryFolder};
 use crate::compression::Encoding;
 use crate::layer::{Action, Job, Outcome};
 use crate::report::{CacheReport, LayerCounts};
@@ -101,7 +101,7 @@ impl CachedJobs {
 
 /// Copies an entry and checks the digest in its name. If other users can write to the cache, the entry is also decoded, because
 /// the digest would only prove that it is their entry.
-fn copy(job: &Job, encoding: Encoding, found: Found) -> Job {
+fn copy(job: &Job, encoding: Encoding, found: CacheHit) -> Job {
     Job {
         content: found.content,
         codec: encoding.codec(),

@@ -17,14 +17,14 @@ pub(super) struct Jobs {
     copies: Vec<Job>,
     /// The contents of layers with their expected `diff_ids`.
     contents: HashSet<(ContentId, DiffId)>,
-    numbers: HashMap<Key, usize>,
+    numbers: HashMap<JobKey, usize>,
     compression: Compression,
     check: Check,
 }
 
 /// Two blobs of the inputs with the same key become one blob of the output.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-enum Key {
+enum JobKey {
     /// A layer whose bytes are kept.
     Kept(Digest, Option<DiffId>),
     /// A blob that is not a layer, copied unchanged.
@@ -76,22 +76,22 @@ impl Jobs {
         let encoding = self.compression.encoding(own_codec).filter(|_| !keeps_all);
         let (action, key) = match (encoding, &remade, layer.digest) {
             (Some(encoding), ..) => {
-                let key = layer.diff_id.map(Key::Encoded);
+                let key = layer.diff_id.map(JobKey::Encoded);
                 (Action::Encode(encoding), key)
             }
             (None, Some((encoding, remade)), _) => {
-                let key = Key::Kept(remade.digest, layer.diff_id);
+                let key = JobKey::Kept(remade.digest, layer.diff_id);
                 (Action::Encode(*encoding), Some(key))
             }
             (None, None, digest) => {
                 let decode =
                     self.check == Check::Full || digest.is_none() || layer.diff_id.is_none();
-                let encoded = layer.diff_id.map(Key::Encoded);
-                let key = digest.map(|digest| Key::Kept(digest, layer.diff_id));
+                let encoded = layer.diff_id.map(JobKey::Encoded);
+                let key = digest.map(|digest| JobKey::Kept(digest, layer.diff_id));
                 (Action::Keep { decode }, key.or(encoded))
             }
         };
-        let key = key.unwrap_or_else(|| Key::Place(layer.content.id()));
+        let key = key.unwrap_or_else(|| JobKey::Place(layer.content.id()));
         let is_kept = matches!(action, Action::Keep { .. });
         let in_output = layer.fill.as_ref().is_some_and(|fill| fill.in_output);
         let job = Job {
@@ -150,10 +150,10 @@ impl Jobs {
             destination,
             remade: None,
         };
-        self.number(Key::Carried(digest), job)
+        self.number(JobKey::Carried(digest), job)
     }
 
-    fn number(&mut self, key: Key, job: Job) -> usize {
+    fn number(&mut self, key: JobKey, job: Job) -> usize {
         let next = self.list.len();
         let number = *self.numbers.entry(key).or_insert(next);
         if number == next {

@@ -37,7 +37,7 @@ pub(super) fn resolve<'a>(
         .iter()
         .map(|layer| resolved_layer(layer, outcomes))
         .collect();
-    let schema1 = match (&manifest.known_as.schema1, &manifest.config) {
+    let schema1 = match (&manifest.schema1, &manifest.config) {
         (Some(document), Config::V1 { metadata, .. }) => Some(OriginalSchema1 {
             document,
             metadata: metadata.layers(),

@@ -267,7 +267,7 @@ impl<'a> Resolver<'a> {
     ) -> ImageReport {
         let manifest = planned.manifest;
         let layers = image::reports(planned, resolved);
-        let schema1 = manifest.known_as.schema1.as_ref();
+        let schema1 = manifest.schema1.as_ref();
         let old = resolved.original;
         ImageReport {
             platform,

@@ -133,7 +133,7 @@ pub(super) fn digests(node: &Node) -> [Option<Digest>; 3] {
     let Node::Manifest(manifest) = node else {
         return [node.digest(), None, None];
     };
-    let schema1 = manifest.known_as.schema1.as_ref();
+    let schema1 = manifest.schema1.as_ref();
     [
         node.digest(),
         manifest.image_id(),

@@ -18,12 +18,12 @@ use crate::tar::Extent;
 /// The bytes of one file of an input. Cheap to clone; readers are independent of each other.
 #[derive(Debug, Clone)]
 pub struct Content {
-    source: Source,
+    source: ContentSource,
     size: u64,
 }
 
 #[derive(Debug, Clone)]
-enum Source {
+enum ContentSource {
     /// Extents of an archive; what lies between them is zeros (a sparse member).
     Archive {
         archive: Arc<Archive>,
@@ -63,7 +63,7 @@ impl ContentId {
 impl Content {
     pub(crate) fn in_archive(archive: Arc<Archive>, extents: Vec<Extent>, size: u64) -> Content {
         Content {
-            source: Source::Archive {
+            source: ContentSource::Archive {
                 archive,
                 extents: extents.into(),
             },
@@ -84,14 +84,14 @@ impl Content {
 
     pub(crate) fn in_folder(path: &Path, size: u64) -> Content {
         Content {
-            source: Source::File(path.into()),
+            source: ContentSource::File(path.into()),
             size,
         }
     }
 
     pub(crate) fn beneath(folder: Arc<Dir>, name: &str, size: u64) -> Content {
         Content {
-            source: Source::Beneath {
+            source: ContentSource::Beneath {
                 folder,
                 name: name.into(),
             },
@@ -102,7 +102,7 @@ impl Content {
     pub(crate) fn in_memory(bytes: &[u8]) -> Content {
         Content {
             size: bytes.len() as u64,
-            source: Source::Memory(bytes.into()),
+            source: ContentSource::Memory(bytes.into()),
         }
     }
 
@@ -115,7 +115,9 @@ impl Content {
     /// Number of stored bytes: all except the holes of a sparse member.
     pub(crate) fn stored(&self) -> u64 {
         match &self.source {
-            Source::Archive { extents, .. } => extents.iter().map(|extent| extent.length).sum(),
+            ContentSource::Archive { extents, .. } => {
+                extents.iter().map(|extent| extent.length).sum()
+            }
             _ => self.size,
         }
     }
@@ -123,23 +125,23 @@ impl Content {
     /// Memory used by its map, in bytes.
     pub(crate) fn memory(&self) -> u64 {
         match &self.source {
-            Source::Archive { extents, .. } => size_of_val(&**extents) as u64,
-            Source::File(path) => path.as_os_str().len() as u64,
-            Source::Beneath { name, .. } => name.len() as u64,
-            Source::Memory(bytes) => bytes.len() as u64,
+            ContentSource::Archive { extents, .. } => size_of_val(&**extents) as u64,
+            ContentSource::File(path) => path.as_os_str().len() as u64,
+            ContentSource::Beneath { name, .. } => name.len() as u64,
+            ContentSource::Memory(bytes) => bytes.len() as u64,
         }
     }
 
     pub(crate) fn id(&self) -> ContentId {
         match &self.source {
-            Source::Archive { archive, extents } => ContentId::Archive {
+            ContentSource::Archive { archive, extents } => ContentId::Archive {
                 archive: Arc::as_ptr(archive) as usize,
                 offset: extents.first().map_or(0, |extent| extent.offset),
                 size: self.size,
             },
-            Source::File(path) => ContentId::File(path.clone()),
-            Source::Beneath { folder, name } => ContentId::File(folder.path(name).into()),
-            Source::Memory(bytes) => ContentId::Memory(bytes.as_ptr() as usize),
+            ContentSource::File(path) => ContentId::File(path.clone()),
+            ContentSource::Beneath { folder, name } => ContentId::File(folder.path(name).into()),
+            ContentSource::Memory(bytes) => ContentId::Memory(bytes.as_ptr() as usize),
         }
     }
 
@@ -147,31 +149,31 @@ impl Content {
     /// opened; [`Content::reader`] then reports the error.
     pub(crate) fn file(&self) -> Option<File> {
         match &self.source {
-            Source::File(path) => File::open(path).ok(),
-            Source::Beneath { folder, name } => folder.open_file(name).ok()?,
-            Source::Archive { .. } | Source::Memory(_) => None,
+            ContentSource::File(path) => File::open(path).ok(),
+            ContentSource::Beneath { folder, name } => folder.open_file(name).ok()?,
+            ContentSource::Archive { .. } | ContentSource::Memory(_) => None,
         }
     }
 
     /// Reads from the start.
     pub(crate) fn reader(&self) -> Result<ContentReader> {
         let open = match &self.source {
-            Source::Archive { archive, extents } => Open::Archive {
+            ContentSource::Archive { archive, extents } => OpenContent::Archive {
                 archive: archive.open()?,
                 extents: extents.clone(),
                 current: 0,
             },
-            Source::File(path) => {
+            ContentSource::File(path) => {
                 let file = File::open(path).map_err(Error::io("open", &**path))?;
-                Open::File(file)
+                OpenContent::File(file)
             }
-            Source::Beneath { folder, name } => {
+            ContentSource::Beneath { folder, name } => {
                 let missing = || Error::Missing {
                     name: folder.path(name).display().to_string(),
                 };
-                Open::File(folder.open_file(name)?.ok_or_else(missing)?)
+                OpenContent::File(folder.open_file(name)?.ok_or_else(missing)?)
             }
-            Source::Memory(bytes) => Open::Memory(bytes.clone()),
+            ContentSource::Memory(bytes) => OpenContent::Memory(bytes.clone()),
         };
         Ok(ContentReader {
             open,
@@ -222,7 +224,7 @@ impl Content {
 
 /// Reads a [`Content`] once from start to end. Ends exactly at its size, or fails.
 pub(crate) struct ContentReader {
-    open: Open,
+    open: OpenContent,
     position: u64,
     size: u64,
     /// End of the range that the system was asked to read ahead.
@@ -234,7 +236,7 @@ pub(crate) struct ContentReader {
 const AHEAD: u64 = 4 << 20;
 const BEGINNING: u64 = 64 << 10;
 
-enum Open {
+enum OpenContent {
     Archive {
         archive: OpenArchive,
         extents: Arc<[Extent]>,
@@ -254,13 +256,13 @@ impl Read for ContentReader {
         }
         let buffer = &mut buffer[..wanted];
         let count = match &mut self.open {
-            Open::Archive {
+            OpenContent::Archive {
                 archive,
                 extents,
                 current,
             } => read_extents(archive, extents, current, self.position, buffer)?,
-            Open::File(file) => file.read(buffer)?,
-            Open::Memory(bytes) => {
+            OpenContent::File(file) => file.read(buffer)?,
+            OpenContent::Memory(bytes) => {
                 let start = usize::try_from(self.position).map_err(io::Error::other)?;
                 buffer.copy_from_slice(&bytes[start..start + wanted]);
                 wanted
@@ -288,7 +290,7 @@ impl ContentReader {
             return;
         }
         let (file, offset) = match &self.open {
-            Open::Archive {
+            OpenContent::Archive {
                 archive,
                 extents,
                 current,
@@ -300,8 +302,8 @@ impl ContentReader {
                 }
                 _ => return,
             },
-            Open::File(file) => (file, from),
-            Open::Memory(_) => return,
+            OpenContent::File(file) => (file, from),
+            OpenContent::Memory(_) => return,
         };
         let length = AHEAD.min(self.size - from);
         // Only a hint: reading works without it.

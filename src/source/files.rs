@@ -13,11 +13,11 @@ use super::registry::{self, BlobFolder, Links, Unlisted};
 use crate::error::{Error, Result};
 use crate::limits;
 use crate::progress::{Progress, Silent};
-use crate::tar::{self, Kind, Member};
+use crate::tar::{self, Member, MemberKind};
 
 /// What a name refers to.
 #[derive(Debug, Clone)]
-enum Entry {
+enum FileEntry {
     File(Content),
     /// A symbolic or hard link, resolved to a clean name from the root.
     Link(String),
@@ -25,17 +25,17 @@ enum Entry {
     Other,
 }
 
-impl Entry {
-    fn of(member: &Member, name: &str, archive: &Arc<Archive>) -> Entry {
+impl FileEntry {
+    fn of(member: &Member, name: &str, archive: &Arc<Archive>) -> FileEntry {
         let link = || String::from_utf8_lossy(member.link());
         match member.kind() {
-            Kind::File => {
+            MemberKind::File => {
                 let extents = member.extents();
-                Entry::File(Content::in_archive(archive.clone(), extents, member.size))
+                FileEntry::File(Content::in_archive(archive.clone(), extents, member.size))
             }
-            Kind::Symlink => Entry::Link(link_target(name, &link())),
-            Kind::HardLink => Entry::Link(clean_name(&link())),
-            Kind::Folder | Kind::Device => Entry::Other,
+            MemberKind::Symlink => FileEntry::Link(link_target(name, &link())),
+            MemberKind::HardLink => FileEntry::Link(clean_name(&link())),
+            MemberKind::Folder | MemberKind::Device => FileEntry::Other,
         }
     }
 
@@ -44,9 +44,9 @@ impl Entry {
         // The entry itself in the map.
         let own = 128;
         own + match self {
-            Entry::File(content) => content.memory(),
-            Entry::Link(target) => target.len() as u64,
-            Entry::Other => 0,
+            FileEntry::File(content) => content.memory(),
+            FileEntry::Link(target) => target.len() as u64,
+            FileEntry::Other => 0,
         }
     }
 }
@@ -64,7 +64,7 @@ pub(crate) struct Ambiguity {
 #[derive(Debug, Default)]
 pub(crate) struct Files {
     /// A repeated name replaces the earlier entry, as it does when an archive is unpacked.
-    entries: BTreeMap<String, Entry>,
+    entries: BTreeMap<String, FileEntry>,
     /// Names that an archive contains more than once.
     repeated: BTreeSet<String>,
     ambiguous: Vec<Ambiguity>,
@@ -106,7 +106,7 @@ impl Files {
             limits::at_most(what, length as u64, limits::NAME_BYTES)?;
         }
         let name = clean_name(&name);
-        let entry = Entry::of(member, &name, archive);
+        let entry = FileEntry::of(member, &name, archive);
         *kept += name.len() as u64 + entry.memory();
         if let Some(what) = tar::disagreement(member) {
             let offset = member.at;
@@ -119,9 +119,9 @@ impl Files {
             *kept,
             limits::INDEX_BYTES,
         )?;
-        let folder = matches!(entry, Entry::Other);
+        let folder = matches!(entry, FileEntry::Other);
         let before = self.entries.insert(name.clone(), entry);
-        if before.is_some_and(|before| !folder || !matches!(before, Entry::Other)) {
+        if before.is_some_and(|before| !folder || !matches!(before, FileEntry::Other)) {
             self.repeated.insert(name);
         }
         Ok(())
@@ -153,7 +153,7 @@ impl Files {
         let entries = links.into_iter();
         Ok(Some(Files {
             entries: entries
-                .map(|(name, link)| (name, Entry::File(link)))
+                .map(|(name, link)| (name, FileEntry::File(link)))
                 .collect(),
             blobs: Some(BlobFolder::new(folder, &root)),
             unlisted,
@@ -187,9 +187,9 @@ impl Files {
             };
             let entry = match found.metadata() {
                 Ok(metadata) if metadata.is_file() => {
-                    Entry::File(Content::in_folder(found.path(), metadata.len()))
+                    FileEntry::File(Content::in_folder(found.path(), metadata.len()))
                 }
-                _ => Entry::Other,
+                _ => FileEntry::Other,
             };
             entries.insert(name.to_owned(), entry);
             limits::at_most("the number of files", entries.len(), limits::MEMBERS)?;
@@ -222,7 +222,9 @@ impl Files {
         let strip = |name: &str| name.strip_prefix(&folder).map(str::to_owned);
         let entries = self.entries.iter().filter_map(|(name, entry)| {
             let entry = match entry {
-                Entry::Link(target) => Entry::Link(strip(target).unwrap_or_else(|| target.clone())),
+                FileEntry::Link(target) => {
+                    FileEntry::Link(strip(target).unwrap_or_else(|| target.clone()))
+                }
                 entry => entry.clone(),
             };
             Some((strip(name)?, entry))
@@ -268,7 +270,7 @@ impl Files {
     pub fn has_folder(&self, name: &str) -> bool {
         let inside = format!("{name}/");
         let mut after = self.entries.range(inside.clone()..);
-        matches!(self.entries.get(name), Some(Entry::Other))
+        matches!(self.entries.get(name), Some(FileEntry::Other))
             || after
                 .next()
                 .is_some_and(|(first, _)| first.starts_with(&inside))
@@ -278,7 +280,7 @@ impl Files {
     pub fn has(&self, name: &str) -> bool {
         matches!(
             self.entries.get(name),
-            Some(Entry::File(_) | Entry::Link(_))
+            Some(FileEntry::File(_) | FileEntry::Link(_))
         )
     }
 
@@ -308,13 +310,13 @@ impl Files {
         };
         for _ in 0..limits::LINK_HOPS {
             match entry {
-                Entry::File(content) => return Ok(Some(content.clone())),
-                Entry::Other => {
+                FileEntry::File(content) => return Ok(Some(content.clone())),
+                FileEntry::Other => {
                     return Err(Error::NotAFile {
                         name: name.to_owned(),
                     });
                 }
-                Entry::Link(target) => {
+                FileEntry::Link(target) => {
                     entry = self
                         .entries
                         .get(target)

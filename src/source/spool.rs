@@ -19,12 +19,12 @@ use crate::tar::{BLOCK, Header};
 /// One unlinked file for any number of inputs, so that it uses one file descriptor and cannot be left behind.
 pub(crate) struct Spool<'a> {
     folder: PathBuf,
-    open: Mutex<Option<Open>>,
+    open: Mutex<Option<OpenSpool>>,
     pub(super) progress: &'a dyn Progress,
 }
 
 #[derive(Debug)]
-struct Open {
+struct OpenSpool {
     file: Arc<File>,
     free_space: FreeSpace,
     end: u64,
@@ -51,10 +51,10 @@ impl<'a> Spool<'a> {
         Spool { progress, ..self }
     }
 
-    fn make(&self) -> Result<Open> {
+    fn make(&self) -> Result<OpenSpool> {
         let file = tempfile::tempfile_in(&self.folder)
             .map_err(Error::io("make a temporary file in", &self.folder))?;
-        Ok(Open {
+        Ok(OpenSpool {
             file: Arc::new(file),
             free_space: FreeSpace::new(&self.folder)?,
             end: 0,
@@ -92,7 +92,7 @@ impl<'a> Spool<'a> {
         // Remains of an abandoned archive must not show through holes.
         open.file.set_len(start).map_err(not_written())?;
         let count = Cell::new(0);
-        let reader = Counted {
+        let reader = CountedReader {
             reader,
             count: &count,
         };
@@ -150,12 +150,12 @@ fn refuse_bomb(decoded: u64, compressed: u64) -> Result<()> {
 }
 
 /// Counts the bytes that are read.
-struct Counted<'a, R> {
+struct CountedReader<'a, R> {
     reader: R,
     count: &'a Cell<u64>,
 }
 
-impl<R: BufRead> Read for Counted<'_, R> {
+impl<R: BufRead> Read for CountedReader<'_, R> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let count = self.reader.read(buffer)?;
         self.count.set(self.count.get() + count as u64);
@@ -163,7 +163,7 @@ impl<R: BufRead> Read for Counted<'_, R> {
     }
 }
 
-impl<R: BufRead> BufRead for Counted<'_, R> {
+impl<R: BufRead> BufRead for CountedReader<'_, R> {
     fn fill_buf(&mut self) -> io::Result<&[u8]> {
         self.reader.fill_buf()
     }

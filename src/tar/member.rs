@@ -8,7 +8,7 @@ use super::sparse::{self, Fragment};
 
 /// The kinds of members.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Kind {
+pub(crate) enum MemberKind {
     File,
     Folder,
     Symlink,
@@ -70,25 +70,25 @@ impl Member {
     /// Go's rule, `isHeaderOnlyType` in <https://github.com/golang/go/blob/go1.25.0/src/archive/tar/format.go>: links, devices
     /// and folders have no data, whatever size their headers declare. Every other type is a file.
     pub fn has_data(&self) -> bool {
-        matches!(self.type_of(), Kind::File)
+        matches!(self.type_of(), MemberKind::File)
     }
 
-    fn type_of(&self) -> Kind {
+    fn type_of(&self) -> MemberKind {
         match self.header.kind() {
-            b'1' => Kind::HardLink,
-            b'2' => Kind::Symlink,
-            b'3' | b'4' | b'6' => Kind::Device,
-            b'5' => Kind::Folder,
+            b'1' => MemberKind::HardLink,
+            b'2' => MemberKind::Symlink,
+            b'3' | b'4' | b'6' => MemberKind::Device,
+            b'5' => MemberKind::Folder,
             // Before POSIX, only a slash at the end of the name marked a folder.
-            0 if self.plain_name().ends_with(b"/") => Kind::Folder,
-            _ => Kind::File,
+            0 if self.plain_name().ends_with(b"/") => MemberKind::Folder,
+            _ => MemberKind::File,
         }
     }
 
-    pub fn kind(&self) -> Kind {
+    pub fn kind(&self) -> MemberKind {
         match self.type_of() {
             // GNU tar treats it as a folder. An empty file with this name cannot be told from one.
-            Kind::File if self.size == 0 && self.name().ends_with(b"/") => Kind::Folder,
+            MemberKind::File if self.size == 0 && self.name().ends_with(b"/") => MemberKind::Folder,
             kind => kind,
         }
     }

@@ -17,5 +17,5 @@ mod walk;
 pub(crate) use check::TarCheck;
 pub(crate) use header::{BLOCK, Header};
 pub(crate) use index::members;
-pub(crate) use member::{Extent, Kind, Member};
+pub(crate) use member::{Extent, Member, MemberKind};
 pub(crate) use readers::disagreement;

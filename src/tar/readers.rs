@@ -7,7 +7,7 @@ use std::borrow::Cow;
 
 use super::extensions::Extensions;
 use super::header::{Dialect, Header, text};
-use super::member::{Kind, Member};
+use super::member::{Member, MemberKind};
 use super::number::number;
 use super::sparse::{self, MapPlace};
 
@@ -54,7 +54,7 @@ fn about_names(member: &Member) -> Option<&'static str> {
     let differ = |long: &Option<Vec<u8>>, pax: &[u8]| {
         !pax.is_empty() && long.as_ref().is_some_and(|long| long != pax)
     };
-    let is_link = matches!(member.kind(), Kind::Symlink | Kind::HardLink);
+    let is_link = matches!(member.kind(), MemberKind::Symlink | MemberKind::HardLink);
     if let Some(pax) = pax
         && (differ(long_name, pax.path.as_deref().unwrap_or_default())
             || differ(long_name, pax.sparse("name"))

@@ -36,7 +36,7 @@ pub(crate) enum Ending {
 }
 
 pub(crate) struct Walk {
-    state: State,
+    state: WalkState,
     /// Offset of the next byte.
     offset: u64,
     /// The extension headers read so far, for the next member.
@@ -44,7 +44,7 @@ pub(crate) struct Walk {
     member: Member,
 }
 
-enum State {
+enum WalkState {
     Header,
     /// After one zero block, at this offset.
     ZeroBlock(u64),
@@ -66,7 +66,7 @@ enum State {
 impl Walk {
     pub fn new() -> Walk {
         Walk {
-            state: State::Header,
+            state: WalkState::Header,
             offset: 0,
             extensions: Extensions::default(),
             member: Member::default(),
@@ -85,9 +85,9 @@ impl Walk {
 
     pub fn next(&self) -> Next {
         match self.state {
-            State::Extension { size, .. } => Next::Take(size.next_multiple_of(BLOCK)),
-            State::Data(left) => Next::Pass(left),
-            State::End => Next::End,
+            WalkState::Extension { size, .. } => Next::Take(size.next_multiple_of(BLOCK)),
+            WalkState::Data(left) => Next::Pass(left),
+            WalkState::End => Next::End,
             _ => Next::Take(BLOCK),
         }
     }
@@ -95,10 +95,10 @@ impl Walk {
     /// Skips data, or bytes after the end.
     pub fn pass(&mut self, count: u64) {
         self.offset += count;
-        if let State::Data(left) = &mut self.state {
+        if let WalkState::Data(left) = &mut self.state {
             *left = left.saturating_sub(count);
             if *left == 0 {
-                self.state = State::Header;
+                self.state = WalkState::Header;
             }
         }
     }
@@ -110,30 +110,32 @@ impl Walk {
     pub fn take(&mut self, bytes: &[u8]) -> Result<bool> {
         let at = self.offset;
         self.offset += bytes.len() as u64;
-        match std::mem::replace(&mut self.state, State::Header) {
-            State::Header if is_zero(bytes) => self.state = State::ZeroBlock(at),
-            State::ZeroBlock(_) if is_zero(bytes) => self.state = State::End,
+        match std::mem::replace(&mut self.state, WalkState::Header) {
+            WalkState::Header if is_zero(bytes) => self.state = WalkState::ZeroBlock(at),
+            WalkState::ZeroBlock(_) if is_zero(bytes) => self.state = WalkState::End,
             // The marker is two zero blocks. A single one looks like an archive that is cut short.
-            State::ZeroBlock(at) => return Err(damaged(at, "a single zero block")),
-            State::Extension { kind, at, size } => {
+            WalkState::ZeroBlock(at) => return Err(damaged(at, "a single zero block")),
+            WalkState::Extension { kind, at, size } => {
                 let taken = self.extensions.take(kind, size, bytes);
                 taken.map_err(|reason| damaged(at, reason))?;
             }
-            State::OldMap => {
+            WalkState::OldMap => {
                 return self
                     .old_map(bytes, bytes[504] != 0)
                     .map(|()| self.is_complete());
             }
-            State::DataMap(map) => return self.data_map(map, bytes).map(|()| self.is_complete()),
-            State::Header => return self.header(at, bytes),
-            State::Data(_) | State::End => {}
+            WalkState::DataMap(map) => {
+                return self.data_map(map, bytes).map(|()| self.is_complete());
+            }
+            WalkState::Header => return self.header(at, bytes),
+            WalkState::Data(_) | WalkState::End => {}
         }
         Ok(false)
     }
 
     /// Whether everything before the member's data was read, including its sparse map.
     fn is_complete(&self) -> bool {
-        matches!(self.state, State::Header | State::Data(_))
+        matches!(self.state, WalkState::Header | WalkState::Data(_))
     }
 
     /// How the tar ends if no bytes follow the first `partial` bytes of what [`Walk::next`] asked for.
@@ -143,19 +145,19 @@ impl Walk {
             missing => Ending::WithinData { missing },
         };
         match &self.state {
-            State::End => Ending::Marked,
-            State::Header | State::ZeroBlock(_) if partial == 0 => Ending::Unmarked,
-            State::Header | State::ZeroBlock(_) | State::OldMap => Ending::WithinHeader,
-            State::Extension { size, .. } => data((*size as u64).saturating_sub(partial)),
-            State::DataMap(map) => data(self.member.stored - map.used - partial),
-            State::Data(left) => data(left.saturating_sub(self.member.padding())),
+            WalkState::End => Ending::Marked,
+            WalkState::Header | WalkState::ZeroBlock(_) if partial == 0 => Ending::Unmarked,
+            WalkState::Header | WalkState::ZeroBlock(_) | WalkState::OldMap => Ending::WithinHeader,
+            WalkState::Extension { size, .. } => data((*size as u64).saturating_sub(partial)),
+            WalkState::DataMap(map) => data(self.member.stored - map.used - partial),
+            WalkState::Data(left) => data(left.saturating_sub(self.member.padding())),
         }
     }
 
     /// The current position of the walk, for messages.
     pub fn place(&self) -> String {
         match self.state {
-            State::Extension { .. } => "an extension header".to_owned(),
+            WalkState::Extension { .. } => "an extension header".to_owned(),
             _ => String::from_utf8_lossy(&self.member.name()).into_owned(),
         }
     }
@@ -189,7 +191,7 @@ impl Walk {
                 let taken = self.extensions.take(kind, 0, &[]);
                 taken.map_err(|reason| damaged(at, reason))?;
             } else {
-                self.state = State::Extension { kind, at, size };
+                self.state = WalkState::Extension { kind, at, size };
             }
             return Ok(false);
         }
@@ -245,7 +247,7 @@ impl Walk {
         sparse::add_old_entries(fragments, entries).ok_or_else(|| not_numbers(self.member.at))?;
         sparse::check_count(fragments.len() as u64)?;
         if more {
-            self.state = State::OldMap;
+            self.state = WalkState::OldMap;
             return Ok(());
         }
         self.begin_data()
@@ -267,7 +269,7 @@ impl Walk {
         if self.member.stored - map.used < BLOCK as u64 {
             return Err(damaged(self.member.at, "its sparse map is cut short"));
         }
-        self.state = State::DataMap(map);
+        self.state = WalkState::DataMap(map);
         Ok(())
     }
 
@@ -287,8 +289,8 @@ impl Walk {
         };
         member.data = self.offset;
         self.state = match padded {
-            0 => State::Header,
-            padded => State::Data(padded),
+            0 => WalkState::Header,
+            padded => WalkState::Data(padded),
         };
         Ok(())
     }

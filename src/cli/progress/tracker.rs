@@ -13,11 +13,11 @@ use super::screen::Size;
 /// Keeps the state and formats it as lines.
 pub struct Tracker {
     start: Instant,
-    state: Mutex<State>,
+    state: Mutex<Totals>,
 }
 
 #[derive(Default)]
-struct State {
+struct Totals {
     /// The current step, if it is not layers.
     step: Option<Shown>,
     layers: Counted,
@@ -65,7 +65,7 @@ impl Tracker {
         self.start.elapsed()
     }
 
-    fn state(&self) -> MutexGuard<'_, State> {
+    fn state(&self) -> MutexGuard<'_, Totals> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -104,7 +104,7 @@ impl Tracker {
     }
 }
 
-impl State {
+impl Totals {
     fn whole(&self, now: Duration, name_width: usize) -> Option<Parts> {
         if let Some(step) = &self.step {
             return Some(Parts {

@@ -10,7 +10,7 @@ use serde_json::value::RawValue;
 
 /// The kind of a JSON value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Kind {
+pub enum JsonKind {
     /// `null`
     Null,
     /// `true` or `false`
@@ -25,7 +25,7 @@ pub enum Kind {
     Object,
 }
 
-impl Kind {
+impl JsonKind {
     /// The kind of `value`, from its first byte.
     #[must_use]
     pub fn of(value: &RawValue) -> Self {
@@ -40,7 +40,7 @@ impl Kind {
     }
 }
 
-impl fmt::Display for Kind {
+impl fmt::Display for JsonKind {
     fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
         f.write_str(match self {
             Self::Null => "null",
@@ -63,7 +63,7 @@ pub enum GoJsonError {
     #[error("the document is {found}, expected an object")]
     NotAnObject {
         /// The kind of the document.
-        found: Kind,
+        found: JsonKind,
     },
     /// A field has a value of the wrong kind.
     #[error("{field} is {found}, expected {expected}")]
@@ -73,7 +73,7 @@ pub enum GoJsonError {
         /// The expected kind.
         expected: &'static str,
         /// The kind that was found.
-        found: Kind,
+        found: JsonKind,
     },
     /// A number that is not an integer of 64 bits.
     #[error("{field} is {value}, expected a 64-bit integer")]
@@ -120,8 +120,8 @@ pub fn document(bytes: &[u8]) -> Result<&RawValue, GoJsonError> {
 /// # Errors
 /// [`GoJsonError::NotAnObject`]; [`GoJsonError::Syntax`] for a name with half a surrogate pair.
 pub fn members(object: &RawValue) -> Result<Vec<(String, &RawValue)>, GoJsonError> {
-    match Kind::of(object) {
-        Kind::Object => serde_json::from_str(object.get())
+    match JsonKind::of(object) {
+        JsonKind::Object => serde_json::from_str(object.get())
             .map(|Members(members)| members)
             .map_err(GoJsonError::Syntax),
         found => Err(GoJsonError::NotAnObject { found }),

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::value::RawValue;
 
-use crate::formats::docker::go_json::{self, GoJsonError, Kind};
+use crate::formats::docker::go_json::{self, GoJsonError, JsonKind};
 use crate::formats::docker::go_time;
 
 /// A field of a Go struct.
@@ -69,7 +69,7 @@ pub enum Type {
 
 /// A value of a [`Type`].
 #[derive(Debug, Clone)]
-pub enum Value {
+pub enum GoValue {
     /// A nil pointer, slice or map.
     Nil,
     /// See [`Type::String`].
@@ -94,7 +94,7 @@ pub enum Value {
 #[derive(Debug, Clone)]
 pub struct Struct {
     fields: &'static [Field],
-    values: Vec<Value>,
+    values: Vec<GoValue>,
 }
 
 impl Struct {
@@ -134,18 +134,18 @@ impl Struct {
         Ok(())
     }
 
-    /// The value of a field. `Value::Nil` if the struct has no such field.
+    /// The value of a field. `GoValue::Nil` if the struct has no such field.
     #[must_use]
-    pub fn get(&self, name: &str) -> &Value {
+    pub fn get(&self, name: &str) -> &GoValue {
         let index = self.fields.iter().position(|field| field.name == name);
-        index.map_or(&Value::Nil, |index| &self.values[index])
+        index.map_or(&GoValue::Nil, |index| &self.values[index])
     }
 
     /// The text of a field that is a string or a time. Empty for other fields.
     #[must_use]
     pub fn text(&self, name: &str) -> &str {
         match self.get(name) {
-            Value::String(text) | Value::Time(text) => text,
+            GoValue::String(text) | GoValue::Time(text) => text,
             _ => "",
         }
     }
@@ -161,20 +161,20 @@ impl Struct {
 }
 
 impl Type {
-    fn zero(self) -> Value {
+    fn zero(self) -> GoValue {
         match self {
-            Self::String => Value::String(String::new()),
-            Self::Bool => Value::Bool(false),
-            Self::Integer => Value::Integer(0),
-            Self::Time => Value::Time(go_time::ZERO.to_owned()),
-            Self::Struct(fields) => Value::Struct(Struct::zero(fields)),
+            Self::String => GoValue::String(String::new()),
+            Self::Bool => GoValue::Bool(false),
+            Self::Integer => GoValue::Integer(0),
+            Self::Time => GoValue::Time(go_time::ZERO.to_owned()),
+            Self::Struct(fields) => GoValue::Struct(Struct::zero(fields)),
             Self::BoolPointer
             | Self::IntegerPointer
             | Self::Strings
             | Self::StringOrStrings
             | Self::Set
             | Self::Map
-            | Self::StructPointer(_) => Value::Nil,
+            | Self::StructPointer(_) => GoValue::Nil,
         }
     }
 
@@ -191,21 +191,21 @@ impl Type {
     }
 
     /// Whether `omitempty` leaves `value` out. It never leaves out structs (including times) and the targets of pointers.
-    fn is_empty(self, value: &Value) -> bool {
+    fn is_empty(self, value: &GoValue) -> bool {
         match value {
-            Value::Nil => true,
-            Value::String(text) => text.is_empty(),
-            Value::Bool(value) => !value && matches!(self, Self::Bool),
-            Value::Integer(value) => *value == 0 && matches!(self, Self::Integer),
-            Value::Strings(values) => values.is_empty(),
-            Value::Set(names) => names.is_empty(),
-            Value::Map(members) => members.is_empty(),
-            Value::Time(_) | Value::Struct(_) => false,
+            GoValue::Nil => true,
+            GoValue::String(text) => text.is_empty(),
+            GoValue::Bool(value) => !value && matches!(self, Self::Bool),
+            GoValue::Integer(value) => *value == 0 && matches!(self, Self::Integer),
+            GoValue::Strings(values) => values.is_empty(),
+            GoValue::Set(names) => names.is_empty(),
+            GoValue::Map(members) => members.is_empty(),
+            GoValue::Time(_) | GoValue::Struct(_) => false,
         }
     }
 }
 
-impl Value {
+impl GoValue {
     fn encode(&self) -> String {
         let mut out = String::new();
         match self {
@@ -245,14 +245,14 @@ impl Value {
 }
 
 /// Sets `target` to `value`. `null` makes a pointer, slice or map nil, and is ignored otherwise.
-fn set(of: Type, target: &mut Value, value: &RawValue) -> Result<(), GoJsonError> {
-    let found = Kind::of(value);
-    if found == Kind::Null {
+fn set(of: Type, target: &mut GoValue, value: &RawValue) -> Result<(), GoJsonError> {
+    let found = JsonKind::of(value);
+    if found == JsonKind::Null {
         if !matches!(
             of,
             Type::String | Type::Bool | Type::Integer | Type::Time | Type::Struct(_)
         ) {
-            *target = Value::Nil;
+            *target = GoValue::Nil;
         }
         return Ok(());
     }
@@ -262,21 +262,21 @@ fn set(of: Type, target: &mut Value, value: &RawValue) -> Result<(), GoJsonError
         found,
     };
     match of {
-        Type::String => *target = Value::String(go_json::string(value).ok_or_else(mismatch)?),
-        Type::Bool | Type::BoolPointer if found == Kind::Bool => {
-            *target = Value::Bool(value.get() == "true");
+        Type::String => *target = GoValue::String(go_json::string(value).ok_or_else(mismatch)?),
+        Type::Bool | Type::BoolPointer if found == JsonKind::Bool => {
+            *target = GoValue::Bool(value.get() == "true");
         }
-        Type::Integer | Type::IntegerPointer if found == Kind::Number => {
-            *target = Value::Integer(integer(value)?);
+        Type::Integer | Type::IntegerPointer if found == JsonKind::Number => {
+            *target = GoValue::Integer(integer(value)?);
         }
-        Type::Time if found == Kind::String => *target = Value::Time(time(value)?),
-        Type::StringOrStrings if found == Kind::String => {
-            *target = Value::Strings(go_json::string(value).into_iter().collect());
+        Type::Time if found == JsonKind::String => *target = GoValue::Time(time(value)?),
+        Type::StringOrStrings if found == JsonKind::String => {
+            *target = GoValue::Strings(go_json::string(value).into_iter().collect());
         }
-        Type::Strings | Type::StringOrStrings if found == Kind::Array => {
+        Type::Strings | Type::StringOrStrings if found == JsonKind::Array => {
             let items: Vec<&RawValue> =
                 serde_json::from_str(value.get()).map_err(GoJsonError::Syntax)?;
-            *target = Value::Strings(
+            *target = GoValue::Strings(
                 items
                     .into_iter()
                     .map(item)
@@ -284,13 +284,13 @@ fn set(of: Type, target: &mut Value, value: &RawValue) -> Result<(), GoJsonError
                     .ok_or_else(mismatch)?,
             );
         }
-        Type::Set if found == Kind::Object => {
-            let Value::Set(names) = or_empty(target, Value::Set(BTreeSet::new())) else {
+        Type::Set if found == JsonKind::Object => {
+            let GoValue::Set(names) = or_empty(target, GoValue::Set(BTreeSet::new())) else {
                 return Err(mismatch());
             };
             for (name, value) in go_json::members(value)? {
-                match Kind::of(value) {
-                    Kind::Object | Kind::Null => names.insert(name),
+                match JsonKind::of(value) {
+                    JsonKind::Object | JsonKind::Null => names.insert(name),
                     found => {
                         let expected = "an object";
                         return Err(GoJsonError::Type {
@@ -302,13 +302,13 @@ fn set(of: Type, target: &mut Value, value: &RawValue) -> Result<(), GoJsonError
                 };
             }
         }
-        Type::Map if found == Kind::Object => {
-            let Value::Map(members) = or_empty(target, Value::Map(BTreeMap::new())) else {
+        Type::Map if found == JsonKind::Object => {
+            let GoValue::Map(members) = or_empty(target, GoValue::Map(BTreeMap::new())) else {
                 return Err(mismatch());
             };
             for (name, value) in go_json::members(value)? {
                 let Some(text) = item(value) else {
-                    let (expected, found) = ("a string", Kind::of(value));
+                    let (expected, found) = ("a string", JsonKind::of(value));
                     return Err(GoJsonError::Type {
                         field: name,
                         expected,
@@ -318,9 +318,9 @@ fn set(of: Type, target: &mut Value, value: &RawValue) -> Result<(), GoJsonError
                 members.insert(name, text);
             }
         }
-        Type::Struct(fields) | Type::StructPointer(fields) if found == Kind::Object => {
-            match or_empty(target, Value::Struct(Struct::zero(fields))) {
-                Value::Struct(inner) => inner.set(value)?,
+        Type::Struct(fields) | Type::StructPointer(fields) if found == JsonKind::Object => {
+            match or_empty(target, GoValue::Struct(Struct::zero(fields))) {
+                GoValue::Struct(inner) => inner.set(value)?,
                 _ => return Err(mismatch()),
             }
         }
@@ -330,8 +330,8 @@ fn set(of: Type, target: &mut Value, value: &RawValue) -> Result<(), GoJsonError
 }
 
 /// Returns `target`, after setting it to `empty` if it is nil.
-fn or_empty(target: &mut Value, empty: Value) -> &mut Value {
-    if matches!(target, Value::Nil) {
+fn or_empty(target: &mut GoValue, empty: GoValue) -> &mut GoValue {
+    if matches!(target, GoValue::Nil) {
         *target = empty;
     }
     target
@@ -339,7 +339,7 @@ fn or_empty(target: &mut Value, empty: Value) -> &mut Value {
 
 /// A string in a list or map, in which `null` is the empty string.
 fn item(value: &RawValue) -> Option<String> {
-    if Kind::of(value) == Kind::Null {
+    if JsonKind::of(value) == JsonKind::Null {
         Some(String::new())
     } else {
         go_json::string(value)

@@ -6,16 +6,16 @@
 
 use std::collections::{HashMap, HashSet};
 
-use super::save::{self, Item};
+use super::save::{self, SavedItem};
 use crate::digest::Digest;
 use crate::findings::{Code, Finding, Place};
-use crate::formats::oci::layout::{self, Beside};
+use crate::formats::oci::layout::{self, LayoutKind};
 use crate::formats::reading::Reading;
 use crate::image::{Entry, Layer, Manifest, Reference, fully_qualified};
 
 /// Reads the images of both lists, and compares the lists.
 pub(crate) fn read(reading: &mut Reading) -> Vec<Entry> {
-    let mut entries = layout::read(reading, Beside::DockerManifest);
+    let mut entries = layout::read(reading, LayoutKind::DockerArchive);
     let before = reading.findings.len();
     let items = save::items(reading, &mut |reading, number| reading.entry = Some(number));
     let positions = positions(&entries, &items);
@@ -56,7 +56,7 @@ pub(crate) fn read(reading: &mut Reading) -> Vec<Entry> {
 }
 
 /// The position of each item among the entries: that of an entry of the index, or one after them.
-fn positions(entries: &[Entry], items: &[Item]) -> Vec<usize> {
+fn positions(entries: &[Entry], items: &[SavedItem]) -> Vec<usize> {
     let mut ids: HashMap<Digest, usize> = HashMap::new();
     let mut wholes: HashMap<Whole, usize> = HashMap::new();
     for (position, entry) in entries.iter().enumerate() {
@@ -108,7 +108,7 @@ fn full_name(reference: &Reference) -> Option<String> {
 }
 
 /// Gives an entry of the index the names in manifest.json, and keeps names that only the index has.
-fn rename(entry: &mut Entry, item: &Item) {
+fn rename(entry: &mut Entry, item: &SavedItem) {
     if item.tags.is_empty() {
         return;
     }
@@ -160,7 +160,7 @@ fn has_name_of_its_own(reference: &Reference, new: &Reference) -> bool {
 }
 
 /// Notes where manifest.json and index.json disagree.
-fn compare(reading: &mut Reading, entries: &[Entry], items: &[Item], positions: &[usize]) {
+fn compare(reading: &mut Reading, entries: &[Entry], items: &[SavedItem], positions: &[usize]) {
     let mut names: HashMap<String, HashSet<Digest>> = HashMap::new();
     let mut manifests: HashMap<Digest, &Manifest> = HashMap::new();
     let mut wholes: HashMap<Whole, &Manifest> = HashMap::new();
@@ -179,7 +179,7 @@ fn compare(reading: &mut Reading, entries: &[Entry], items: &[Item], positions: 
             }
         }
     }
-    let listed: HashSet<Digest> = items.iter().filter_map(Item::id).collect();
+    let listed: HashSet<Digest> = items.iter().filter_map(SavedItem::id).collect();
     for (item, &position) in items.iter().zip(positions) {
         let Some(id) = item.id() else { continue };
         reading.entry = Some(position);
@@ -228,7 +228,7 @@ fn compare(reading: &mut Reading, entries: &[Entry], items: &[Item], positions: 
 }
 
 /// Notes if the layers of an item differ from those of the manifest in the index.
-fn layers(reading: &mut Reading, item: &Item, indexed: &Manifest) {
+fn layers(reading: &mut Reading, item: &SavedItem, indexed: &Manifest) {
     if let (Some(here), Some(there)) = (layer_digests(&item.manifest), layer_digests(indexed))
         && here != there
     {

@@ -17,14 +17,14 @@ use crate::formats::docker::jws_key::{Jwk, KeyError, PublicKey};
 /// An entry of `signatures`.
 #[derive(Debug, Clone, Deserialize)]
 pub struct Signature {
-    header: Header,
+    header: JwsHeader,
     #[serde(rename = "signature")]
     value: String,
     protected: String,
 }
 
 #[derive(Debug, Clone, Default, Deserialize)]
-struct Header {
+struct JwsHeader {
     alg: Option<String>,
     jwk: Option<Jwk>,
     #[serde(default)]
@@ -32,7 +32,7 @@ struct Header {
 }
 
 #[derive(Deserialize)]
-struct Format {
+struct PayloadFormat {
     #[serde(rename = "formatLength")]
     length: Option<serde_json::Number>,
     #[serde(rename = "formatTail")]
@@ -151,7 +151,7 @@ impl Signature {
     /// [`PayloadError`], but never [`PayloadError::Unequal`].
     pub fn parts<'f>(&self, file: &'f [u8]) -> Result<(&'f [u8], Vec<u8>), PayloadError> {
         let protected = base64_url(&self.protected).ok_or(PayloadError::ProtectedBase64)?;
-        let Format { length, tail } =
+        let PayloadFormat { length, tail } =
             serde_json::from_slice(&protected).map_err(PayloadError::ProtectedJson)?;
         let length = length.ok_or(PayloadError::Missing {
             name: "formatLength",
@@ -174,7 +174,7 @@ impl Signature {
     #[must_use]
     pub fn verify(&self, payload: &[u8]) -> Verdict {
         let protected = base64_url(&self.protected);
-        let protected: Header = protected
+        let protected: JwsHeader = protected
             .and_then(|json| serde_json::from_slice(&json).ok())
             .unwrap_or_default();
         let Some(algorithm) = self.header.alg.as_ref().or(protected.alg.as_ref()) else {

@@ -10,10 +10,7 @@ use super::view_of_v1;
 use crate::findings::{Code, Place};
 use crate::formats::json::text;
 use crate::formats::reading::Reading;
-use crate::image::{
-    Config, Entry, KnownAs, Layer, Manifest, Node, Reference, TarLayer, V1Config, V1Layer,
-    fully_qualified,
-};
+use crate::image::{Config, Entry, Layer, Manifest, Node, Reference, TarLayer, V1Config, V1Layer};
 use crate::limits;
 use crate::source::Files;
 
@@ -49,11 +46,7 @@ pub(crate) fn read(reading: &mut Reading) -> Vec<Entry> {
     let mut tops: Vec<(String, Vec<Reference>)> = Vec::new();
     let mut positions: HashMap<String, usize> = HashMap::new();
     for (name, id) in tags {
-        let reference = Reference {
-            containerd_name: Some(fully_qualified(&name)),
-            name: Some(name),
-            ..Reference::default()
-        };
+        let reference = Reference::of_docker(&name);
         if let Some(&position) = positions.get(&id) {
             tops[position].1.push(reference);
         } else {
@@ -141,15 +134,7 @@ fn image(
         let file = format!("{id}/layer.tar");
         let place = place.at_layer(position, of).in_file(&file);
         layers.push(match reading.required(&file, &place) {
-            Some(content) => Layer::Tar(TarLayer {
-                content: content.clone(),
-                file,
-                descriptor: None,
-                digest: None,
-                diff_id: None,
-                foreign: false,
-                fill: None,
-            }),
+            Some(content) => Layer::Tar(TarLayer::new(content, file)),
             None => Layer::Absent {
                 descriptor: None,
                 diff_id: None,
@@ -169,13 +154,9 @@ fn image(
         None
     };
     Node::Manifest(Arc::new(Manifest {
-        document: None,
-        reordered: false,
         layers,
-        subject: None,
-        artifact_type: None,
-        known_as: KnownAs::default(),
         config: view.map_or(Config::Unreadable, |view| Config::V1 { metadata, view }),
+        ..Manifest::default()
     }))
 }
 

@@ -17,8 +17,8 @@ use crate::formats::reading::{Found, MISSING, Reading};
 use crate::formats::{config, descriptor, keys};
 use crate::image::media_type::{self, LayerKind};
 use crate::image::{
-    Config, Descriptor, Document, Entry, ImageConfig, KnownAs, Layer, Manifest, Node, Reference,
-    TarLayer, fully_qualified, tagged_reference,
+    Config, Descriptor, Document, Entry, ImageConfig, Layer, Manifest, Node, Reference, TarLayer,
+    fully_qualified, tagged_reference,
 };
 use crate::limits;
 use crate::source::clean_name;
@@ -26,13 +26,13 @@ use crate::source::clean_name;
 const MANIFEST: &str = "manifest.json";
 
 /// An image of manifest.json.
-pub(crate) struct Item {
+pub(crate) struct SavedItem {
     pub place: Place,
     pub tags: Vec<String>,
     pub manifest: Manifest,
 }
 
-impl Item {
+impl SavedItem {
     /// The digest of its config, if it can be read.
     pub fn id(&self) -> Option<Digest> {
         self.manifest.image_id()
@@ -52,14 +52,14 @@ pub(crate) fn read(reading: &mut Reading) -> Vec<Entry> {
     names_lead_to_one(reading, &items);
     super::repositories::beside_manifest(reading);
     unused_files(reading);
-    items.into_iter().map(Item::into_entry).collect()
+    items.into_iter().map(SavedItem::into_entry).collect()
 }
 
 /// Reads manifest.json and the images that it lists. `begin` is called before each, with its number.
 pub(crate) fn items(
     reading: &mut Reading,
     begin: &mut dyn FnMut(&mut Reading, usize),
-) -> Vec<Item> {
+) -> Vec<SavedItem> {
     let place = Place::file(MANIFEST);
     let Found::Here(content) = reading.find(MANIFEST, &place) else {
         return Vec::new();
@@ -85,12 +85,12 @@ pub(crate) fn items(
         }
     }
     reading.entry = None;
-    let tags = items.iter().flat_map(|item: &Item| &item.tags);
+    let tags = items.iter().flat_map(|item: &SavedItem| &item.tags);
     reading.names(tags.map(String::len), limits::NAMES, &place);
     items
 }
 
-fn item(reading: &mut Reading, number: usize, value: &Value) -> Option<Item> {
+fn item(reading: &mut Reading, number: usize, value: &Value) -> Option<SavedItem> {
     let what = format!("[{number}]");
     let place = Place::file(MANIFEST);
     let value = &*keys::as_go_reads(reading, value, keys::SAVED_IMAGE, &what, &place);
@@ -138,17 +138,13 @@ fn item(reading: &mut Reading, number: usize, value: &Value) -> Option<Item> {
         layer(reading, &sources, name, diff_id, &place)
     });
     let layers = layers.collect();
-    Some(Item {
+    Some(SavedItem {
         place,
         tags,
         manifest: Manifest {
-            document: None,
-            reordered: false,
             config: config.map_or(Config::Unreadable, Config::Image),
             layers,
-            subject: None,
-            artifact_type: None,
-            known_as: KnownAs::default(),
+            ..Manifest::default()
         },
     })
 }
@@ -180,12 +176,7 @@ pub(crate) fn references(tags: &[String]) -> Vec<Reference> {
     if tags.is_empty() {
         return vec![Reference::default()];
     }
-    let named = tags.iter().map(|tag| Reference {
-        name: Some(tag.clone()),
-        containerd_name: Some(fully_qualified(tag)),
-        ..Reference::default()
-    });
-    named.collect()
+    tags.iter().map(|tag| Reference::of_docker(tag)).collect()
 }
 
 /// The config. If its name is a digest, as from most tools, the digest must match.
@@ -266,13 +257,10 @@ fn layer(
     }
     match found {
         Found::Here(content) => Layer::Tar(TarLayer {
-            content: content.clone(),
-            file: name.to_owned(),
-            descriptor: None,
             digest: blob_of(name),
             diff_id,
             foreign: foreign.is_some(),
-            fill: None,
+            ..TarLayer::new(content, name.to_owned())
         }),
         found => {
             // Docker leaves out layers that must not be distributed, but lists their URLs.
@@ -299,7 +287,7 @@ fn blob_of(name: &str) -> Option<Digest> {
 }
 
 /// Checks that no two images have the same tag.
-pub(crate) fn names_lead_to_one(reading: &mut Reading, items: &[Item]) {
+pub(crate) fn names_lead_to_one(reading: &mut Reading, items: &[SavedItem]) {
     let mut known: HashMap<String, Option<Digest>> = HashMap::new();
     for (position, item) in items.iter().enumerate() {
         for tag in &item.tags {

@@ -5,7 +5,7 @@ use serde::{Deserialize, de::IgnoredAny};
 
 use crate::digest::{DiffId, Digest};
 use crate::formats::docker::go_json;
-use crate::formats::docker::go_struct::{Field, Struct, Type, Value};
+use crate::formats::docker::go_struct::{Field, GoValue, Struct, Type};
 use crate::formats::docker::jws::{PayloadError, Signature, Verdict};
 
 mod error;
@@ -92,14 +92,14 @@ impl Schema1Layer {
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct Manifest {
+struct ManifestJson {
     schema_version: i64,
     name: Option<String>,
     tag: Option<String>,
     #[serde(default)]
-    fs_layers: Vec<FsLayer>,
+    fs_layers: Vec<FsLayerJson>,
     #[serde(default)]
-    history: Vec<History>,
+    history: Vec<HistoryJson>,
     config: Option<IgnoredAny>,
     layers: Option<IgnoredAny>,
     manifests: Option<IgnoredAny>,
@@ -107,12 +107,12 @@ struct Manifest {
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct FsLayer {
+struct FsLayerJson {
     blob_sum: String,
 }
 
 #[derive(Deserialize)]
-struct History {
+struct HistoryJson {
     #[serde(rename = "v1Compatibility")]
     v1: String,
 }
@@ -137,7 +137,7 @@ pub fn parse(file: &[u8]) -> Result<Schema1, Schema1Error> {
     let signatures = envelope.signatures.unwrap_or_default();
     let payload = payload(file, &signatures)?;
     let signed = payload.as_deref().unwrap_or(file);
-    let manifest: Manifest = serde_json::from_slice(signed).map_err(match payload {
+    let manifest: ManifestJson = serde_json::from_slice(signed).map_err(match payload {
         Some(_) => Schema1Error::PayloadJson,
         None => Schema1Error::Json,
     })?;
@@ -206,8 +206,8 @@ const V1: &[Field] = &[
 
 /// The layers, the base first. Of consecutive layers with the same ID, only the oldest is kept.
 fn layers(
-    fs_layers: Vec<FsLayer>,
-    history: Vec<History>,
+    fs_layers: Vec<FsLayerJson>,
+    history: Vec<HistoryJson>,
 ) -> Result<Vec<Schema1Layer>, Schema1Error> {
     if history.len() != fs_layers.len() {
         return Err(Schema1Error::Lengths {
@@ -220,7 +220,7 @@ fn layers(
     }
     let mut layers: Vec<Schema1Layer> = Vec::with_capacity(history.len());
     let mut positions = HashMap::new();
-    for (position, (fs_layer, History { v1 })) in
+    for (position, (fs_layer, HistoryJson { v1 })) in
         fs_layers.into_iter().zip(history).enumerate().rev()
     {
         let decoded = go_json::document(v1.as_bytes()).and_then(|v1| Struct::decode(V1, v1));
@@ -269,11 +269,11 @@ fn layers(
             _ => {}
         }
         let throwaway = match decoded.get("throwaway") {
-            Value::Bool(throwaway) => Some(*throwaway),
+            GoValue::Bool(throwaway) => Some(*throwaway),
             _ => None,
         };
         let size = match decoded.get("Size") {
-            Value::Integer(size) => Some(*size),
+            GoValue::Integer(size) => Some(*size),
             _ => None,
         };
         layers.push(Schema1Layer {

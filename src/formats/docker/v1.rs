@@ -1,6 +1,6 @@
 //! Configs that are created from v1 metadata when the `diff_ids` of the layers are known.
 
-use super::v1_config::{HistoryEntry, V1Error, docker_load_config, schema2_config};
+use super::v1_config::{V1Error, V1History, docker_load_config, schema2_config};
 use crate::digest::{DiffId, Digest};
 use crate::error::chain;
 use crate::findings::{Code, Finding, Place};
@@ -15,7 +15,7 @@ use crate::image::{ConfigView, V1Config};
 pub fn config_of_v1(v1: &V1Config, diff_ids: &[DiffId]) -> Result<Vec<u8>, V1Error> {
     match v1 {
         V1Config::Schema1(layers) => {
-            let history = layers.iter().map(|layer| HistoryEntry {
+            let history = layers.iter().map(|layer| V1History {
                 v1: &layer.json,
                 empty: layer.empty,
             });

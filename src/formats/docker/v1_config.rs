@@ -12,7 +12,7 @@ use serde_json::value::RawValue;
 
 use crate::digest::DiffId;
 use crate::formats::docker::go_json::{self, GoJsonError};
-use crate::formats::docker::go_struct::{Field, Struct, Type, Value};
+use crate::formats::docker::go_struct::{Field, GoValue, Struct, Type};
 
 /// Why no config can be created.
 #[derive(Debug, thiserror::Error)]
@@ -43,7 +43,7 @@ pub enum V1Error {
 
 /// The v1 metadata of one layer of a schema 1 manifest.
 #[derive(Debug, Clone, Copy)]
-pub struct HistoryEntry<'a> {
+pub struct V1History<'a> {
     /// The JSON in `v1Compatibility`.
     pub v1: &'a [u8],
     /// Whether the layer is left out of `rootfs`, and its history marked `empty_layer`.
@@ -58,7 +58,7 @@ pub struct HistoryEntry<'a> {
 pub fn docker_load_config(chain: &[&[u8]], diff_ids: &[DiffId]) -> Result<Vec<u8>, V1Error> {
     let entries: Vec<_> = chain
         .iter()
-        .map(|v1| HistoryEntry { v1, empty: false })
+        .map(|v1| V1History { v1, empty: false })
         .collect();
     // Without a version, Docker compares the empty string, which is less than any version.
     config(&entries, diff_ids, DOCKER_IMAGE, before_1_8_3)
@@ -69,14 +69,14 @@ pub fn docker_load_config(chain: &[&[u8]], diff_ids: &[DiffId]) -> Result<Vec<u8
 ///
 /// # Errors
 /// [`V1Error`]. Like c/image, this refuses invalid metadata of the top layer.
-pub fn schema2_config(history: &[HistoryEntry], diff_ids: &[DiffId]) -> Result<Vec<u8>, V1Error> {
+pub fn schema2_config(history: &[V1History], diff_ids: &[DiffId]) -> Result<Vec<u8>, V1Error> {
     config(history, diff_ids, SCHEMA2_IMAGE, |version| {
         !version.is_empty() && before_1_8_3(version)
     })
 }
 
 fn config(
-    entries: &[HistoryEntry],
+    entries: &[V1History],
     diff_ids: &[DiffId],
     image: &'static [Field],
     is_encoded_again: fn(&str) -> bool,
@@ -146,11 +146,11 @@ fn top_level(
         .collect())
 }
 
-fn history_item(entry: &HistoryEntry) -> Result<String, GoJsonError> {
+fn history_item(entry: &V1History) -> Result<String, GoJsonError> {
     let decoded = Struct::decode(HISTORY, go_json::document(entry.v1)?)?;
     let created_by = match decoded.get("container_config") {
-        Value::Struct(container) => match container.get("Cmd") {
-            Value::Strings(words) => words.join(" "),
+        GoValue::Struct(container) => match container.get("Cmd") {
+            GoValue::Strings(words) => words.join(" "),
             _ => String::new(),
         },
         _ => String::new(),

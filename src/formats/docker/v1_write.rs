@@ -8,7 +8,7 @@ use serde_json::value::RawValue;
 
 use crate::digest::{Digest, Hasher};
 use crate::formats::docker::go_json::{self, GoJsonError};
-use crate::formats::docker::go_struct::{Field, Struct, Type, Value};
+use crate::formats::docker::go_struct::{Field, GoValue, Struct, Type};
 use crate::formats::docker::v2s2::{list, object};
 
 /// An entry of the config's history, decoded as Go decodes it.
@@ -24,7 +24,7 @@ const HISTORY: &[Field] = &[
 
 impl History {
     pub fn is_empty(&self) -> bool {
-        matches!(self.0.get("empty_layer"), Value::Bool(true))
+        matches!(self.0.get("empty_layer"), GoValue::Bool(true))
     }
 }
 
@@ -66,7 +66,7 @@ pub(crate) fn text(object: &RawValue, name: &str) -> Result<String, GoJsonError>
 
 /// The v1 metadata of a layer.
 #[derive(Debug)]
-pub(crate) struct V1Layer {
+pub(crate) struct V1Json {
     pub id: String,
     pub json: String,
 }
@@ -76,7 +76,7 @@ pub(crate) fn chain(
     bytes: &[u8],
     history: &[History],
     blobs: &[Digest],
-) -> Result<Vec<V1Layer>, GoJsonError> {
+) -> Result<Vec<V1Json>, GoJsonError> {
     let config = go_json::document(bytes)?;
     let mut all = Vec::with_capacity(history.len());
     let mut parent = String::new();
@@ -89,7 +89,7 @@ pub(crate) fn chain(
             inner(entry, &id, &parent)
         };
         parent.clone_from(&id);
-        all.push(V1Layer { id, json });
+        all.push(V1Json { id, json });
     }
     Ok(all)
 }

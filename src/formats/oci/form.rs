@@ -6,12 +6,12 @@ use super::tree::Tree;
 use crate::findings::{Code, Finding, Place};
 use crate::formats::descriptor;
 use crate::formats::json::{field, text};
-use crate::image::media_type::{self, Kind};
+use crate::image::media_type::{self, DocumentKind};
 
 impl Tree<'_, '_> {
     /// Checks what manifests and indexes have in common. Returns which of the two the document is, by the media type in its
     /// descriptor (`given`, if it is not empty), its own media type, or its fields. `None` if it is neither.
-    pub fn form(&mut self, value: &Value, given: &str, place: &Place) -> Option<Kind> {
+    pub fn form(&mut self, value: &Value, given: &str, place: &Place) -> Option<DocumentKind> {
         if !value.is_object() {
             let message = "the document is not an object";
             self.reading.note(Code::DocumentField, place, message);
@@ -39,9 +39,9 @@ impl Tree<'_, '_> {
         self.schema_version(value, place);
         descriptor::annotations(self.reading, value, "the document", place);
         let by_fields = if value.get("manifests").is_some() {
-            Kind::Index
+            DocumentKind::Index
         } else {
-            Kind::Manifest
+            DocumentKind::Manifest
         };
         Some(self.kind(value, given, place).unwrap_or(by_fields))
     }
@@ -61,7 +61,7 @@ impl Tree<'_, '_> {
     }
 
     /// Checks the media type in a document. Returns the kind by the descriptor or, if that has none, by the document.
-    fn kind(&mut self, value: &Value, given: &str, place: &Place) -> Option<Kind> {
+    fn kind(&mut self, value: &Value, given: &str, place: &Place) -> Option<DocumentKind> {
         match field(value, "mediaType") {
             None => {
                 let message = "the document has no mediaType";
@@ -91,10 +91,10 @@ impl Tree<'_, '_> {
 }
 
 /// The media type of a document: that of its descriptor, that in the document, or that of its kind.
-pub(super) fn document_media_type(value: &Value, kind: Kind, given: &str) -> String {
+pub(super) fn document_media_type(value: &Value, kind: DocumentKind, given: &str) -> String {
     let own = text(value, "mediaType").unwrap_or_default();
     let guess = match kind {
-        Kind::Index => media_type::INDEX,
+        DocumentKind::Index => media_type::INDEX,
         _ => media_type::MANIFEST,
     };
     let mut listed = [given, own].into_iter();
@@ -104,9 +104,9 @@ pub(super) fn document_media_type(value: &Value, kind: Kind, given: &str) -> Str
         .to_owned()
 }
 
-fn known(media_type: &str) -> Option<Kind> {
+fn known(media_type: &str) -> Option<DocumentKind> {
     match media_type::kind(media_type) {
-        kind @ (Kind::Manifest | Kind::Index) => Some(kind),
-        Kind::Schema1 | Kind::Other => None,
+        kind @ (DocumentKind::Manifest | DocumentKind::Index) => Some(kind),
+        DocumentKind::Schema1 | DocumentKind::Other => None,
     }
 }

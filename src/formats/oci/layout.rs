@@ -7,7 +7,7 @@ use std::collections::{HashMap, HashSet};
 use serde_json::Value;
 
 use super::absent;
-use super::tree::{Blobs, Tree};
+use super::tree::{LayoutBlobs, Tree};
 use crate::digest::Digest;
 use crate::findings::{Code, Finding, Place};
 use crate::formats::descriptor::{self, Link};
@@ -24,14 +24,14 @@ const LAYOUT: &str = "oci-layout";
 
 /// Whether the input contains another format besides the layout.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Beside {
-    Nothing,
+pub(crate) enum LayoutKind {
+    Plain,
     /// The manifest.json of a `docker save` archive.
-    DockerManifest,
+    DockerArchive,
 }
 
 /// Reads a layout.
-pub(crate) fn read(reading: &mut Reading, beside: Beside) -> Vec<Entry> {
+pub(crate) fn read(reading: &mut Reading, kind: LayoutKind) -> Vec<Entry> {
     version(reading);
     if !reading.files.has_folder("blobs") {
         let place = Place::file("blobs");
@@ -52,7 +52,7 @@ pub(crate) fn read(reading: &mut Reading, beside: Beside) -> Vec<Entry> {
     };
     let value = &document.value;
     let value = keys::as_go_reads(reading, value, keys::DOCUMENT, "the document", &place);
-    index(reading, &value, beside, &place)
+    index(reading, &value, kind, &place)
 }
 
 fn version(reading: &mut Reading) {
@@ -74,14 +74,14 @@ fn version(reading: &mut Reading) {
     }
 }
 
-fn index(reading: &mut Reading, value: &Value, beside: Beside, place: &Place) -> Vec<Entry> {
-    let mut tree = Tree::new(reading, &Blobs);
+fn index(reading: &mut Reading, value: &Value, kind: LayoutKind, place: &Place) -> Vec<Entry> {
+    let mut tree = Tree::new(reading, &LayoutBlobs);
     if tree.form(value, media_type::INDEX, place).is_none() {
         return Vec::new();
     }
     // Docker 25.0.0 to 25.0.2 wrote `"manifests": null`.
     let is_null = value.get("manifests").is_some_and(Value::is_null);
-    if beside == Beside::DockerManifest && is_null {
+    if kind == LayoutKind::DockerArchive && is_null {
         let message = "manifests is null, expected a list";
         tree.reading.note(Code::NullManifests, place, message);
         return Vec::new();

@@ -11,7 +11,7 @@ use crate::formats::json::{field, text};
 use crate::formats::reading::{Found, MISSING};
 use crate::image::media_type::{self, LayerKind};
 use crate::image::{
-    Blob, Config, Document, ImageConfig, KnownAs, Layer, Manifest, TarLayer, is_attestation,
+    Blob, Config, Document, ImageConfig, Layer, Manifest, TarLayer, is_attestation,
 };
 use crate::limits;
 use crate::source::Content;
@@ -44,12 +44,9 @@ pub(crate) fn read(
     }
     let mut manifest = Manifest {
         document: Some(document),
-        reordered: false,
-        config: Config::Unreadable,
-        layers: Vec::new(),
         subject,
         artifact_type: artifact_type.map(str::to_owned),
-        known_as: KnownAs::default(),
+        ..Manifest::default()
     };
     let Some(config) = config else {
         manifest.layers = artifact_layers(tree, &links, place);
@@ -251,13 +248,11 @@ fn layer(tree: &mut Tree, link: &Link, diff_id: Option<DiffId>, place: &Place) -
         tree.reading.size(descriptor.size, &content, &place);
     }
     Layer::Tar(TarLayer {
-        content,
-        file: name,
         digest: Some(descriptor.digest),
         diff_id,
         foreign: kind == LayerKind::Foreign,
         descriptor: Some(descriptor.clone()),
-        fill: None,
+        ..TarLayer::new(content, name)
     })
 }
 

@@ -12,7 +12,7 @@ use serde::Deserialize;
 pub(crate) use absent::{ABSENT, parse as parse_absent, write as write_absent};
 pub(crate) use manifest::FOREIGN_ABSENT;
 
-use crate::image::media_type::{self, Kind};
+use crate::image::media_type::{self, DocumentKind};
 use crate::limits;
 use crate::source::Content;
 
@@ -29,5 +29,9 @@ fn own_media_type(content: &Content) -> Option<String> {
     }
     let bytes = content.document().ok()?;
     let own = serde_json::from_slice::<View>(&bytes).ok()?.media_type;
-    matches!(media_type::kind(&own), Kind::Manifest | Kind::Index).then_some(own)
+    matches!(
+        media_type::kind(&own),
+        DocumentKind::Manifest | DocumentKind::Index
+    )
+    .then_some(own)
 }

@@ -12,7 +12,7 @@ use crate::formats::descriptor::{self, Link};
 use crate::formats::json::field;
 use crate::formats::keys;
 use crate::formats::reading::{Found, MISSING, Reading};
-use crate::image::media_type::{self, Kind};
+use crate::image::media_type::{self, DocumentKind};
 use crate::image::{Blob, Document, Index, Node, REFERENCE_DIGEST};
 use crate::limits;
 
@@ -27,9 +27,9 @@ pub(crate) trait Places {
 }
 
 /// Blobs as a layout has them.
-pub(crate) struct Blobs;
+pub(crate) struct LayoutBlobs;
 
-impl Places for Blobs {
+impl Places for LayoutBlobs {
     fn blob(&self, digest: &Digest) -> String {
         digest.blob_path()
     }
@@ -81,7 +81,9 @@ impl<'r, 'f> Tree<'r, 'f> {
         }
         let is_first = self.one_media_type(link, &place);
         let kind = media_type::kind(&descriptor.media_type);
-        if matches!(kind, Kind::Other | Kind::Schema1) && !descriptor.media_type.is_empty() {
+        if matches!(kind, DocumentKind::Other | DocumentKind::Schema1)
+            && !descriptor.media_type.is_empty()
+        {
             if is_first && let Some(own) = super::own_media_type(&content) {
                 self.media_type_mismatch(&descriptor.media_type, &own, &place);
             }
@@ -162,7 +164,7 @@ impl<'r, 'f> Tree<'r, 'f> {
             media_type: form::document_media_type(&value, kind, &document.media_type),
             ..document
         };
-        if kind == Kind::Index {
+        if kind == DocumentKind::Index {
             let index = self.index(&value, document, place, depth)?;
             return Some(Node::Index(index));
         }

@@ -14,7 +14,7 @@ const LINK_BYTES: u64 = 256;
 
 /// An image, index or artifact.
 #[derive(Debug)]
-pub(super) struct Listed {
+pub(super) struct ListedImage {
     pub digest: Digest,
     /// Repository and tag, joined by a colon.
     pub tags: Vec<String>,
@@ -26,14 +26,14 @@ pub(super) struct Listed {
 
 #[derive(Debug, Default)]
 pub(super) struct Listing {
-    pub images: Vec<Listed>,
+    pub images: Vec<ListedImage>,
     /// Whether all links could be read.
     pub is_complete: bool,
     positions: HashMap<Digest, usize>,
 }
 
 /// A link to a manifest.
-enum Kind<'n> {
+enum LinkKind<'n> {
     Tag(&'n str),
     Revision,
     /// Of the revision.
@@ -59,14 +59,14 @@ pub(super) fn root_of_link(name: &str) -> Option<&str> {
 }
 
 /// The type of a link by its name below the manifests folder. `None` for other files.
-fn kind(link: &str) -> Option<Kind<'_>> {
+fn kind(link: &str) -> Option<LinkKind<'_>> {
     let components: Vec<&str> = link.split('/').collect();
     let digest = |algorithm: &str, hex: &str| format!("{algorithm}:{hex}").parse().ok();
     match *components {
-        ["tags", tag, "current", LINK] => Some(Kind::Tag(tag)),
-        ["revisions", _, _, LINK] => Some(Kind::Revision),
+        ["tags", tag, "current", LINK] => Some(LinkKind::Tag(tag)),
+        ["revisions", _, _, LINK] => Some(LinkKind::Revision),
         ["revisions", algorithm, hex, "signatures", _, _, LINK] => {
-            digest(algorithm, hex).map(Kind::Signature)
+            digest(algorithm, hex).map(LinkKind::Signature)
         }
         _ => None,
     }
@@ -95,15 +95,15 @@ impl Listing {
                 continue;
             };
             match kind {
-                Kind::Tag(tag) => {
+                LinkKind::Tag(tag) => {
                     listing.add(digest, Some(format!("{repository}:{tag}")), name);
                     tagged.push((repository, name, digest));
                 }
-                Kind::Revision => {
+                LinkKind::Revision => {
                     untagged.push((digest, name));
                     revisions.entry(repository).or_default().insert(digest);
                 }
-                Kind::Signature(revision) => signatures.push((revision, digest)),
+                LinkKind::Signature(revision) => signatures.push((revision, digest)),
             }
         }
         for (repository, name, digest) in tagged {
@@ -151,7 +151,7 @@ impl Listing {
         let next = self.images.len();
         let position = *self.positions.entry(digest).or_insert(next);
         if position == next {
-            self.images.push(Listed {
+            self.images.push(ListedImage {
                 digest,
                 tags: Vec::new(),
                 signatures: BTreeSet::new(),

@@ -12,7 +12,7 @@ use std::{
 use super::docker::{
     jws::Verdict,
     schema1::{self, Emptiness, Schema1},
-    v1_config::{HistoryEntry, docker_load_config, schema2_config},
+    v1_config::{V1History, docker_load_config, schema2_config},
     v2s2::{Schema2Descriptor, Schema2MediaType, schema2_manifest},
 };
 use crate::digest::{DiffId, Digest};
@@ -39,7 +39,7 @@ fn diff_ids(image: &Value, pointer: &str) -> Vec<DiffId> {
 
 /// The config of a manifest whose empty layers all have `throwaway`.
 fn config(manifest: &Schema1, diff_ids: &[DiffId]) -> Vec<u8> {
-    let entries = manifest.layers.iter().map(|layer| HistoryEntry {
+    let entries = manifest.layers.iter().map(|layer| V1History {
         v1: layer.v1.as_bytes(),
         empty: layer.emptiness() == Emptiness::Yes,
     });

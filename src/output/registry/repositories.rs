@@ -9,7 +9,7 @@ use super::paths::{existing, made};
 use crate::digest::Digest;
 use crate::error::{Error, Result};
 use crate::fs::Dir;
-use crate::image::media_type::{self, Kind};
+use crate::image::media_type::{self, DocumentKind};
 use crate::image::{CONTAINERD_NAME, Descriptor, Document, REF_NAME, repository_and_tag};
 use crate::limits;
 use crate::source::registry::{BLOBS, LINK, MANIFESTS, REPOSITORIES};
@@ -180,31 +180,31 @@ impl Repository {
             found.collect::<Vec<(Digest, bool)>>()
         };
         match media_type::kind(&document.media_type) {
-            Kind::Index => {
+            DocumentKind::Index => {
                 self.manifests.insert(*digest);
                 for (child, _) in digests("manifests", "digest") {
                     self.add(&child, documents, depth + 1)?;
                 }
             }
-            Kind::Manifest => {
+            DocumentKind::Manifest => {
                 self.manifests.insert(*digest);
                 let config = value["config"]["digest"].as_str().map(str::parse);
                 self.blobs
                     .extend(config.and_then(Result::ok).map(|config| (config, false)));
                 self.blobs.extend(digests("layers", "digest"));
             }
-            Kind::Schema1 => {
+            DocumentKind::Schema1 => {
                 self.manifests.insert(*digest);
                 self.blobs.extend(digests("fsLayers", "blobSum"));
             }
-            Kind::Other if depth == 0 => {
+            DocumentKind::Other if depth == 0 => {
                 let what =
                     "what is neither a manifest nor an index, and has no place in a registry tree,";
                 return Err(Error::Unsupported {
                     what: what.to_owned(),
                 });
             }
-            Kind::Other => {
+            DocumentKind::Other => {
                 self.blobs.insert(*digest, false);
             }
         }

@@ -25,10 +25,10 @@ fn indexed(bytes: &[u8]) -> String {
         let name = String::from_utf8_lossy(&member.name()).into_owned();
         let link = String::from_utf8_lossy(member.link());
         found.push(match member.kind() {
-            Kind::File => format!("{name}={}", content(member, bytes)),
-            Kind::Symlink | Kind::HardLink => format!("{name}->{link}"),
-            Kind::Folder => format!("{}/", name.trim_end_matches('/')),
-            Kind::Device => format!("{name}!"),
+            MemberKind::File => format!("{name}={}", content(member, bytes)),
+            MemberKind::Symlink | MemberKind::HardLink => format!("{name}->{link}"),
+            MemberKind::Folder => format!("{}/", name.trim_end_matches('/')),
+            MemberKind::Device => format!("{name}!"),
         });
         doubts.extend(disagreement(member).map(|_| '?'));
         Ok(())

@@ -20,7 +20,7 @@ pub(crate) struct SavedImage<'a> {
 
 /// What an archive has besides the layers.
 #[derive(Debug)]
-pub(crate) enum Member {
+pub(crate) enum ArchiveMember {
     /// Its name ends with a slash.
     Folder(String),
     File {
@@ -38,16 +38,17 @@ pub(crate) fn layer_name(digest: &Digest) -> String {
     format!("{}.tar", digest.hex())
 }
 
+/// An image in manifest.json.
 #[derive(Serialize)]
 #[serde(rename_all = "PascalCase")]
-struct Item {
-    config: String,
-    repo_tags: Option<Vec<String>>,
-    layers: Vec<String>,
+pub(crate) struct ManifestItem {
+    pub config: String,
+    pub repo_tags: Option<Vec<String>>,
+    pub layers: Vec<String>,
 }
 
 #[derive(Deserialize)]
-struct ConfigView {
+struct ConfigRootfs {
     rootfs: Option<Rootfs>,
 }
 
@@ -58,7 +59,7 @@ struct Rootfs {
 }
 
 /// All members but the layers, in the order that they are written in.
-pub(crate) fn members(images: &[SavedImage]) -> Result<Vec<Member>> {
+pub(crate) fn members(images: &[SavedImage]) -> Result<Vec<ArchiveMember>> {
     let mut members = Vec::new();
     let mut items = Vec::with_capacity(images.len());
     let mut repositories: BTreeMap<String, BTreeMap<String, String>> = BTreeMap::new();
@@ -67,7 +68,7 @@ pub(crate) fn members(images: &[SavedImage]) -> Result<Vec<Member>> {
         let digest = image.config.digest;
         let diff_ids = diff_ids(image.config)?;
         let name = format!("{}.json", digest.hex());
-        members.push(Member::File {
+        members.push(ArchiveMember::File {
             name: name.clone(),
             bytes: image.config.bytes.to_vec(),
         });
@@ -78,14 +79,14 @@ pub(crate) fn members(images: &[SavedImage]) -> Result<Vec<Member>> {
                 tags.insert(tag.to_owned(), top.clone());
             }
         }
-        items.push(Item {
+        items.push(ManifestItem {
             config: name,
             repo_tags: (!image.tags.is_empty()).then(|| image.tags.clone()),
             layers: diff_ids.iter().map(layer_name).collect(),
         });
     }
     let mut add = |name: &str, bytes| {
-        members.push(Member::File {
+        members.push(ArchiveMember::File {
             name: name.to_owned(),
             bytes,
         });
@@ -99,7 +100,7 @@ pub(crate) fn members(images: &[SavedImage]) -> Result<Vec<Member>> {
 
 fn diff_ids(config: &Document) -> Result<Vec<Digest>> {
     let name = format!("config {}", config.digest);
-    let view: ConfigView = crate::formats::parse(&name, &config.bytes)?;
+    let view: ConfigRootfs = crate::formats::parse(&name, &config.bytes)?;
     let diff_ids = view.rootfs.and_then(|rootfs| rootfs.diff_ids);
     let diff_ids = diff_ids.ok_or(Error::NoRootfs)?;
     Ok(diff_ids.into_iter().map(|DiffId(digest)| digest).collect())
@@ -107,7 +108,7 @@ fn diff_ids(config: &Document) -> Result<Vec<Digest>> {
 
 /// Adds the folder of each layer that is not there yet. Gives the ID of the newest; `None` where there are no layers.
 fn add_folders(
-    members: &mut Vec<Member>,
+    members: &mut Vec<ArchiveMember>,
     known: &mut HashSet<String>,
     config: &Document,
     diff_ids: &[Digest],
@@ -122,14 +123,14 @@ fn add_folders(
         if !known.insert(id.clone()) {
             continue;
         }
-        members.push(Member::Folder(format!("{id}/")));
+        members.push(ArchiveMember::Folder(format!("{id}/")));
         for (name, bytes) in [("VERSION", "1.0".to_owned()), ("json", layer.json)] {
-            members.push(Member::File {
+            members.push(ArchiveMember::File {
                 name: format!("{id}/{name}"),
                 bytes: bytes.into_bytes(),
             });
         }
-        members.push(Member::Link {
+        members.push(ArchiveMember::Link {
             name: format!("{id}/layer.tar"),
             to: format!("../{}", layer_name(diff_id)),
         });

@@ -13,8 +13,8 @@ use crate::formats::oci::tree::Places;
 use crate::formats::reading::{Found, MISSING, Reading};
 use crate::formats::{Loose, json};
 use crate::image::{
-    Config, Entry, FsLayer, KnownAs, Layer, Manifest, Node, Reference, Schema1Document, TarLayer,
-    V1Config, V1Layer, fully_qualified, media_type,
+    Config, Entry, FsLayer, Layer, Manifest, Node, Reference, Schema1Document, TarLayer, V1Config,
+    V1Layer, media_type,
 };
 use crate::limits;
 use crate::source::Content;
@@ -76,12 +76,9 @@ pub(crate) fn read(
     reading.names(name.iter().map(String::len), limits::NAMES, &place);
     let (image, loose) = image(reading, &manifest, bytes, origin, &Place::image(label));
     reading.entry = None;
+    let reference = name.as_deref().map(Reference::of_docker);
     let entry = Entry {
-        references: vec![Reference {
-            containerd_name: name.as_deref().map(fully_qualified),
-            name,
-            ..Reference::default()
-        }],
+        references: vec![reference.unwrap_or_default()],
         node: Node::Manifest(Arc::new(image)),
     };
     Some((entry, loose))
@@ -116,58 +113,51 @@ fn image(
         let blob = blob(reading, layer, origin, &place);
         metadata.push(V1Layer {
             json: layer.v1.as_bytes().into(),
-            empty: matches!(blob, Blob::Empty(_)),
+            empty: matches!(blob, ReadLayer::Empty(_)),
         });
         match blob {
-            Blob::Layer(layer) => layers.push(layer),
-            Blob::Empty(blob) => loose.extend(blob),
+            ReadLayer::Layer(layer) => layers.push(layer),
+            ReadLayer::Empty(blob) => loose.extend(blob),
         }
     }
     let metadata = V1Config::Schema1(metadata);
     let view = view_of_v1(reading, &metadata, image);
-    let manifest = Manifest {
-        document: None,
-        reordered: false,
-        layers,
-        subject: None,
-        artifact_type: None,
-        known_as: KnownAs {
-            schema1: Some(Schema1Document {
-                media_type: if manifest.signatures.is_empty() {
-                    media_type::DOCKER_SCHEMA1
-                } else {
-                    media_type::DOCKER_SCHEMA1_SIGNED
-                },
-                digest: manifest.digest,
-                bytes: bytes.to_vec(),
-                layers: manifest
-                    .layers
-                    .iter()
-                    .map(|layer| FsLayer {
-                        blob: layer.blob,
-                        throwaway: layer.throwaway == Some(true),
-                    })
-                    .collect(),
-            }),
+    let fs_layers = manifest.layers.iter().map(|layer| FsLayer {
+        blob: layer.blob,
+        throwaway: layer.throwaway == Some(true),
+    });
+    let schema1 = Schema1Document {
+        media_type: if manifest.signatures.is_empty() {
+            media_type::DOCKER_SCHEMA1
+        } else {
+            media_type::DOCKER_SCHEMA1_SIGNED
         },
+        digest: manifest.digest,
+        bytes: bytes.to_vec(),
+        layers: fs_layers.collect(),
+    };
+    let manifest = Manifest {
+        layers,
+        schema1: Some(schema1),
         config: view.map_or(Config::Unreadable, |view| Config::V1 { metadata, view }),
+        ..Manifest::default()
     };
     (manifest, loose)
 }
 
 /// The blob of an entry of `fsLayers`.
-enum Blob {
+enum ReadLayer {
     Layer(Layer),
-    /// A layer of nothing, which needs no blob; the blob, if there is one.
+    /// An empty layer, with its blob if there is one. The blob is not needed.
     Empty(Option<Loose>),
 }
 
-fn blob(reading: &mut Reading, layer: &Schema1Layer, origin: &Origin, place: &Place) -> Blob {
+fn blob(reading: &mut Reading, layer: &Schema1Layer, origin: &Origin, place: &Place) -> ReadLayer {
     let emptiness = layer.emptiness();
     let file = origin.places.blob(&layer.blob);
     let place = place.in_file(&file);
     let absent = || {
-        Blob::Layer(Layer::Absent {
+        ReadLayer::Layer(Layer::Absent {
             descriptor: None,
             diff_id: None,
         })
@@ -176,7 +166,7 @@ fn blob(reading: &mut Reading, layer: &Schema1Layer, origin: &Origin, place: &Pl
         Found::Here(content) => content,
         Found::Absent => {
             return match emptiness {
-                Emptiness::Yes | Emptiness::IfZerosOrMissing => Blob::Empty(None),
+                Emptiness::Yes | Emptiness::IfZerosOrMissing => ReadLayer::Empty(None),
                 Emptiness::No | Emptiness::IfZeros => {
                     reading.note(Code::MissingBlob, &place, MISSING);
                     absent()
@@ -190,29 +180,24 @@ fn blob(reading: &mut Reading, layer: &Schema1Layer, origin: &Origin, place: &Pl
         Emptiness::No => false,
         Emptiness::IfZeros | Emptiness::IfZerosOrMissing => {
             let known = reading.zeros.entry(content.id());
-            // Where it cannot be decoded, its check says so.
+            // If it cannot be decoded, the check of the layer says so.
             *known.or_insert_with(|| is_zeros(&content, origin.layer_bytes).unwrap_or(false))
         }
     };
     if is_empty {
-        return Blob::Empty(Some(Loose {
+        return ReadLayer::Empty(Some(Loose {
             content,
             digest: layer.blob,
             file,
         }));
     }
-    Blob::Layer(Layer::Tar(TarLayer {
-        content,
-        file,
-        descriptor: None,
+    ReadLayer::Layer(Layer::Tar(TarLayer {
         digest: Some(layer.blob),
-        diff_id: None,
-        foreign: false,
-        fill: None,
+        ..TarLayer::new(content, file)
     }))
 }
 
-/// Whether the decoded content is only zeros: a tar of nothing. The first bytes of any other tar tell already.
+/// Whether the decoded content is only zeros, which is an empty tar. The first bytes of any other tar are not zeros.
 fn is_zeros(content: &Content, limit: u64) -> Result<bool> {
     let codec = content.codec()?;
     let reader = std::io::BufReader::new(content.reader()?);

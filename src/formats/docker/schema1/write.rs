@@ -28,7 +28,7 @@ const EMPTY_PLAIN_BLOB: [u8; 1024] = [0; 1024];
 
 /// A manifest with what belongs to it.
 #[derive(Debug)]
-pub(crate) struct Written {
+pub(crate) struct WrittenSchema1 {
     /// The signed manifest; its digest is that of the payload.
     pub manifest: Document,
     /// The blobs of empty layers, which are not among the image's layers.
@@ -41,14 +41,14 @@ pub(crate) struct Written {
 ///
 /// # Errors
 /// [`Error::NotInFormat`] for what schema 1 lacks; a history that does not fit the layers.
-pub(crate) fn manifest(image: &ResolvedImage, name: &str, tag: &str) -> Result<Written> {
+pub(crate) fn manifest(image: &ResolvedImage, name: &str, tag: &str) -> Result<WrittenSchema1> {
     let ResolvedConfig::Image { document, .. } = &image.config else {
         return Err(not_in_format("an artifact".to_owned()));
     };
     if let Some(original) = &image.schema1
         && let Some(empty_blobs) = kept(original, &image.layers)
     {
-        return Ok(Written {
+        return Ok(WrittenSchema1 {
             manifest: Document {
                 media_type: original.document.media_type.to_owned(),
                 digest: original.document.digest,
@@ -71,7 +71,7 @@ pub(crate) fn manifest(image: &ResolvedImage, name: &str, tag: &str) -> Result<W
     let has_empty = history.iter().any(History::is_empty);
     let architecture = v1_write::text(config, "architecture").map_err(unreadable)?;
     let payload = payload(name, tag, &architecture, &blobs, &v1);
-    Ok(Written {
+    Ok(WrittenSchema1 {
         manifest: Document {
             media_type: media_type::DOCKER_SCHEMA1_SIGNED.to_owned(),
             digest: Digest::sha256(payload.as_bytes()),
@@ -187,7 +187,7 @@ fn payload(name: &str, tag: &str, architecture: &str, blobs: &[Digest], v1: &[St
 /// The digest of the config that engines make of the manifest.
 fn image_id(v1: &[String], history: &[History], layers: &[ResolvedLayer]) -> Option<Digest> {
     let entries = v1.iter().zip(history);
-    let entries = entries.map(|(v1, entry)| v1_config::HistoryEntry {
+    let entries = entries.map(|(v1, entry)| v1_config::V1History {
         v1: v1.as_bytes(),
         empty: entry.is_empty(),
     });

@@ -33,7 +33,7 @@ fn schema2(history: &[(&str, bool)]) -> Result<String, V1Error> {
         .filter(|(_, (_, empty))| !empty)
         .map(|(digit, _)| diff_id(digit))
         .collect();
-    let entries = history.iter().map(|(v1, empty)| HistoryEntry {
+    let entries = history.iter().map(|(v1, empty)| V1History {
         v1: v1.as_bytes(),
         empty: *empty,
     });
@@ -198,7 +198,7 @@ fn bad_metadata_is_told_with_its_place() {
         "no layer has v1 metadata"
     );
     let short = schema2_config(
-        &[HistoryEntry {
+        &[V1History {
             v1: b"{}",
             empty: false,
         }],

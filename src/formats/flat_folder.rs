@@ -4,11 +4,11 @@ use crate::digest::Digest;
 use crate::source::Files;
 
 /// The files of the folder that a manifest is in.
-pub(crate) struct Beside<'a> {
+pub(crate) struct FlatFolder<'a> {
     pub files: &'a Files,
 }
 
-impl Beside<'_> {
+impl FlatFolder<'_> {
     /// The name of a blob: `<hex>` as in `dir:` folders, or another common name.
     pub fn blob(&self, digest: &Digest) -> Option<String> {
         let (algorithm, hex) = (digest.algorithm(), digest.hex());
