@@ -38,7 +38,7 @@ pub const SEARCH_DEPTH: usize = 6;
 pub const SEARCHED_FILES: usize = 100_000;
 
 /// Maximum size of an archive's index in memory, in bytes: names, link targets and the maps of sparse members.
-pub const INDEX_BYTES: u64 = 256 << 20;
+pub const INDEX_BYTES: u64 = 192 << 20;
 
 /// Maximum size of the metadata of one input, in bytes: documents, counted each time they are read, and [`ENTRY_BYTES`] for
 /// each document, layer and name.

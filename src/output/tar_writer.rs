@@ -277,7 +277,7 @@ impl TarWriter {
         };
         progress.step(&Step::Compress { bytes: length });
         let mut position = 0;
-        let work = encode::Work {
+        let work = encode::EncodeWork {
             interrupt: &self.interrupt,
             progress,
         };

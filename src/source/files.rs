@@ -122,6 +122,7 @@ impl Files {
         let folder = matches!(entry, FileEntry::Other);
         let before = self.entries.insert(name.clone(), entry);
         if before.is_some_and(|before| !folder || !matches!(before, FileEntry::Other)) {
+            *kept += (name.len() + size_of::<String>()) as u64;
             self.repeated.insert(name);
         }
         Ok(())
@@ -219,20 +220,24 @@ impl Files {
         if !common || has_marker("") || !has_marker(&folder) {
             return self;
         }
-        let strip = |name: &str| name.strip_prefix(&folder).map(str::to_owned);
-        let entries = self.entries.iter().filter_map(|(name, entry)| {
-            let entry = match entry {
-                FileEntry::Link(target) => {
-                    FileEntry::Link(strip(target).unwrap_or_else(|| target.clone()))
-                }
-                entry => entry.clone(),
-            };
-            Some((strip(name)?, entry))
-        });
-        Files {
-            entries: entries.collect(),
-            ..self
+        let strip = |mut name: String| {
+            if name.starts_with(&folder) {
+                name.drain(..folder.len());
+            }
+            name
+        };
+        // Entries are moved one by one, because an archive may have a million of them.
+        let mut entries = BTreeMap::new();
+        for (name, entry) in self.entries {
+            if name.len() > folder.len() {
+                let entry = match entry {
+                    FileEntry::Link(target) => FileEntry::Link(strip(target)),
+                    entry => entry,
+                };
+                entries.insert(strip(name), entry);
+            }
         }
+        Files { entries, ..self }
     }
 
     /// All names, sorted.

@@ -15,13 +15,14 @@ pub struct Amount {
 
 /// The parts of a line. Parts that do not fit are left out, the last first.
 #[derive(Debug, Clone)]
-pub struct Parts {
+pub struct LineParts {
     /// The subject.
     pub label: String,
     /// A shorter form for narrow screens.
     pub short: String,
     pub amount: Amount,
-    pub rate: Option<f64>,
+    /// Bytes per second.
+    pub rate: Option<u64>,
     pub left: Option<Duration>,
 }
 
@@ -29,7 +30,7 @@ pub struct Parts {
 const BAR: std::ops::RangeInclusive<usize> = 8..=30;
 
 /// The longest line that fits into `width` columns.
-pub fn fit(parts: &Parts, width: usize) -> String {
+pub fn fit(parts: &LineParts, width: usize) -> String {
     let amount = amount(parts.amount);
     let percent = percent(parts.amount);
     let rate = parts.rate.map(speed);
@@ -45,17 +46,17 @@ pub fn fit(parts: &Parts, width: usize) -> String {
         parts.join("  ")
     });
     let label = columns(&parts.label);
-    let room = |text: &str| width.checked_sub(label + "  ".len() + text.len());
-    // With a bar, unless too many parts would be left out for it.
+    let space_after = |text: &str| width.checked_sub(label + "  ".len() + text.len());
+    // The line has a bar, unless too many parts would be left out for it.
     for text in &texts[..2] {
-        if let Some(space) = room(text).and_then(|room| room.checked_sub("[]  ".len()))
+        if let Some(space) = space_after(text).and_then(|space| space.checked_sub("[]  ".len()))
             && let (Some(of), true) = (parts.amount.of, space >= *BAR.start())
         {
             let bar = bar(parts.amount.done, of, space.min(*BAR.end()));
             return format!("{}  [{bar}]  {text}", parts.label);
         }
     }
-    let fitting = texts.iter().find(|text| room(text).is_some());
+    let fitting = texts.iter().find(|text| space_after(text).is_some());
     if let Some(text) = fitting {
         return format!("{}  {text}", parts.label);
     }
@@ -64,7 +65,7 @@ pub fn fit(parts: &Parts, width: usize) -> String {
 }
 
 /// All parts as a sentence, for logs.
-pub fn sentence(parts: &Parts) -> String {
+pub fn sentence(parts: &LineParts) -> String {
     let mut line = format!("{}, {}", parts.label, amount(parts.amount));
     if let Some(rate) = parts.rate {
         line = format!("{line}, {}", speed(rate));
@@ -102,11 +103,8 @@ pub fn bytes(bytes: u64) -> String {
     HumanBytes(bytes).to_string()
 }
 
-fn speed(rate: f64) -> String {
-    // No rate is negative, or large enough to be cut off.
-    #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
-    let whole = rate as u64;
-    format!("{}/s", bytes(whole))
+fn speed(rate: u64) -> String {
+    format!("{}/s", bytes(rate))
 }
 
 /// A duration in its two largest units.
@@ -124,8 +122,8 @@ pub fn duration(duration: Duration) -> String {
 
 /// A verb and a name in at most `width` columns. A long name is cut at its start, because names differ at their end.
 pub fn labelled(verb: &str, name: &str, width: usize) -> String {
-    let room = width.saturating_sub(verb.len() + 1);
-    format!("{verb} {}", cut_front(&escape(name), room))
+    let width = width.saturating_sub(verb.len() + 1);
+    format!("{verb} {}", cut_front(&escape(name), width))
 }
 
 fn cut_front(text: &str, width: usize) -> String {
@@ -162,15 +160,15 @@ fn column(character: char) -> usize {
 mod tests {
     use super::*;
 
-    fn parts() -> Parts {
-        Parts {
+    fn parts() -> LineParts {
+        LineParts {
             label: "3 of 12 layers".to_owned(),
             short: "3/12".to_owned(),
             amount: Amount {
                 done: 1 << 30,
                 of: Some(4 << 30),
             },
-            rate: Some(85.0 * 1024.0 * 1024.0),
+            rate: Some(85 << 20),
             left: Some(Duration::from_secs(36)),
         }
     }

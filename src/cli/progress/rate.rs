@@ -12,7 +12,7 @@ const STEPS: usize = 8;
 /// Time until the rate is reliable.
 const GUESS: Duration = Duration::from_secs(2);
 
-/// A step: the time since the start, and the number of bytes done.
+/// Measures the rate.
 #[derive(Debug, Default)]
 pub struct Rate {
     /// Time since the start, and number of bytes done.
@@ -38,22 +38,26 @@ impl Rate {
         }
     }
 
-    /// Bytes per second. `None` if it is not known yet.
-    pub fn per_second(&self, now: Duration) -> Option<f64> {
-        let &(start, before) = self.samples.front()?;
-        let &(_, done) = self.samples.back()?;
-        let elapsed = now.saturating_sub(start);
-        // A large number need not be exact.
-        #[allow(clippy::cast_precision_loss)]
-        let bytes = (done - before) as f64;
-        (elapsed >= GUESS && bytes > 0.0).then(|| bytes / elapsed.as_secs_f64())
+    /// Bytes per second. `None` if the rate is not known yet.
+    pub fn per_second(&self, now: Duration) -> Option<u64> {
+        let (bytes, millis) = self.measured(now)?;
+        u64::try_from(bytes * 1000 / millis).ok()
     }
 
     /// Time for `left` bytes.
     pub fn time_left(&self, now: Duration, left: u64) -> Option<Duration> {
-        #[allow(clippy::cast_precision_loss)]
-        let seconds = left as f64 / self.per_second(now)?;
-        Duration::try_from_secs_f64(seconds).ok()
+        let (bytes, millis) = self.measured(now)?;
+        let left = u128::from(left) * millis / bytes;
+        u64::try_from(left).ok().map(Duration::from_millis)
+    }
+
+    /// The number of bytes, and the milliseconds that they took. Neither is 0.
+    fn measured(&self, now: Duration) -> Option<(u128, u128)> {
+        let &(start, before) = self.samples.front()?;
+        let &(_, done) = self.samples.back()?;
+        let elapsed = now.saturating_sub(start);
+        (elapsed >= GUESS && done > before)
+            .then(|| (u128::from(done - before), elapsed.as_millis()))
     }
 }
 
@@ -90,12 +94,12 @@ mod tests {
     fn what_was_long_ago_does_not_matter() {
         let mut rate = Rate::default();
         for second in 0..100 {
-            rate.note(seconds(second), second * 100);
+            rate.note(seconds(second), second * 10_000);
         }
         for second in 100..200 {
-            rate.note(seconds(second), 10_000 + (second - 100));
+            rate.note(seconds(second), 1_000_000 + (second - 100) * 100);
         }
         let now = rate.per_second(seconds(200)).unwrap();
-        assert!((0.9..1.1).contains(&now), "{now}");
+        assert!((90..=110).contains(&now), "{now}");
     }
 }

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use ocify::{Progress, Step};
 
-use super::lines::{Amount, Parts, fit, labelled, sentence};
+use super::lines::{Amount, LineParts, fit, labelled, sentence};
 use super::rate::Rate;
 use super::screen::Size;
 
@@ -20,8 +20,8 @@ pub struct Tracker {
 struct Totals {
     /// The current step, if it is not layers.
     step: Option<Shown>,
-    layers: Counted,
-    running: BTreeMap<usize, Counted>,
+    layers: LayerCount,
+    running: BTreeMap<usize, LayerCount>,
     rate: Rate,
 }
 
@@ -33,14 +33,14 @@ struct Shown {
 }
 
 #[derive(Default)]
-struct Counted {
+struct LayerCount {
     done: usize,
     of: usize,
     bytes_done: u64,
     bytes: u64,
 }
 
-impl Counted {
+impl LayerCount {
     fn amount(&self) -> Amount {
         Amount {
             done: self.bytes_done,
@@ -80,9 +80,9 @@ impl Tracker {
         };
         let mut lines = Vec::new();
         if state.step.is_none() && state.layers.of > 1 {
-            let room = size.rows.saturating_sub(2).min(MAX_LAYERS);
-            for (number, layer) in state.running.iter().take(room) {
-                let parts = Parts {
+            let rows = size.rows.saturating_sub(2).min(MAX_LAYERS);
+            for (number, layer) in state.running.iter().take(rows) {
+                let parts = LineParts {
                     label: format!("  layer {}", number + 1),
                     short: format!("{}", number + 1),
                     amount: layer.amount(),
@@ -105,9 +105,9 @@ impl Tracker {
 }
 
 impl Totals {
-    fn whole(&self, now: Duration, name_width: usize) -> Option<Parts> {
+    fn whole(&self, now: Duration, name_width: usize) -> Option<LineParts> {
         if let Some(step) = &self.step {
-            return Some(Parts {
+            return Some(LineParts {
                 label: match &*step.name {
                     "" => step.verb.to_owned(),
                     name => labelled(step.verb, name, name_width),
@@ -123,7 +123,7 @@ impl Totals {
             return None;
         }
         let noun = if layers.of == 1 { "layer" } else { "layers" };
-        Some(Parts {
+        Some(LineParts {
             label: format!("{} of {} {noun}", layers.done, layers.of),
             short: format!("{}/{}", layers.done, layers.of),
             amount: layers.amount(),
@@ -175,17 +175,17 @@ impl Progress for Tracker {
         let mut state = self.state();
         state.begin(self.elapsed());
         state.step = None;
-        state.layers = Counted {
+        state.layers = LayerCount {
             of: layers,
             bytes,
-            ..Counted::default()
+            ..LayerCount::default()
         };
     }
 
     fn start(&self, number: usize, bytes: u64) {
-        let layer = Counted {
+        let layer = LayerCount {
             bytes,
-            ..Counted::default()
+            ..LayerCount::default()
         };
         self.state().running.insert(number, layer);
     }
