@@ -15,19 +15,19 @@ use super::report::{Records, finish};
 use super::{Failure, closing, dry_run, json, terminal, warn};
 
 pub fn run(args: &Convert, interrupt: &Interrupt) -> Result<(), Failure> {
-    let target = Target::parse(kind(args.to), &args.output)?;
+    let target = Target::parse(kind(args.output.to), &args.output.path)?;
     if target.path().is_none() && args.common.json {
         let message = "`--json` and the tar cannot both go to standard output";
         return Err(Failure::Usage(message.to_owned()));
     }
-    if target.path().is_none() && args.existing.add {
+    if target.path().is_none() && args.output.existing.add {
         let message = "`--add` needs an output that is a file or folder";
         return Err(Failure::Usage(message.to_owned()));
     }
     if target.path().is_none() {
         terminal::refuse_output()?;
     }
-    let inputs = args.inputs.expand(Some(&args.output))?;
+    let inputs = args.inputs.expand(Some(&args.output.path))?;
     if inputs.is_empty() {
         return Ok(());
     }
@@ -35,7 +35,7 @@ pub fn run(args: &Convert, interrupt: &Interrupt) -> Result<(), Failure> {
     if args.record.dry_run {
         return dry_run::run(args, &inputs, &target, &options, interrupt);
     }
-    let fsync = !args.no_fsync;
+    let fsync = !args.output.no_fsync;
     let records = Records::stage(&args.record, &target, &inputs, fsync, interrupt)?;
     let display = Display::new(args.common.progress, args.common.quiet);
     let result = ocify::convert(&inputs, &target, &options, &*display.tracker, interrupt);
@@ -70,50 +70,54 @@ fn kind(to: To) -> OutputKind {
 
 fn options(args: &Convert) -> Options {
     let mut options = Options::default();
-    options.format = match args.format {
+    options.format = match args.output.format {
         Format::Oci => ManifestFormat::Oci,
         Format::V2s2 => ManifestFormat::V2s2,
         Format::V2s1 => ManifestFormat::V2s1,
     };
-    options.compression = args.compression;
+    options.compression = args.layers.compression;
     options.selection = selection(args);
-    options.check = match args.check {
+    options.check = match args.layers.check {
         Check::Full => ocify::Check::Full,
         Check::Blobs => ocify::Check::Blobs,
     };
-    options.threads = args.threads.map(usize::from);
-    options.read.ignore_signatures = args.ignore_signatures;
-    options.read.layer_bytes = args.max_layer_size;
-    options.output.fsync = !args.no_fsync;
-    options.output.docker_manifest = !args.no_docker_manifest;
-    options.output.existing = match args.existing {
+    options.threads = args.layers.threads.map(usize::from);
+    options.read.ignore_signatures = args.select.ignore_signatures;
+    options.read.layer_bytes = args.layers.max_layer_size;
+    options.output.fsync = !args.output.no_fsync;
+    options.output.docker_manifest = !args.output.no_docker_manifest;
+    options.output.existing = match args.output.existing {
         args::Existing { add: true, .. } => Existing::Add,
         args::Existing { replace: true, .. } => Existing::Replace,
         args::Existing { .. } => Existing::ByKind,
     };
     options.output.volume_size = args.gap.volume_size;
-    options.prune = args.existing.prune;
-    options.digest_map.clone_from(&args.digest_map);
+    options.prune = args.output.existing.prune;
+    options.digest_map.clone_from(&args.record.digest_map);
     options.keep_going = args.inputs.keep_going;
-    options.keep_digests = args.keep_digests;
+    options.keep_digests = args.select.keep_digests;
     options.have.clone_from(&args.gap.have);
     options.fill_from.clone_from(&args.gap.fill_from);
-    let folder = args.cache.as_ref().filter(|folder| !folder.is_empty());
+    let folder = args
+        .layers
+        .cache
+        .as_ref()
+        .filter(|folder| !folder.is_empty());
     options.cache = folder.map(|folder| CacheOptions {
         folder: folder.into(),
-        size: args.cache_size,
+        size: args.layers.cache_size,
     });
     options
 }
 
 fn selection(args: &Convert) -> Selection {
     let mut selection = Selection::default();
-    selection.images.clone_from(&args.image);
-    selection.platforms.clone_from(&args.platform);
-    selection.name.clone_from(&args.name);
-    selection.index.clone_from(&args.index);
-    selection.renames.clone_from(&args.rename);
-    selection.missing = match args.missing {
+    selection.images.clone_from(&args.select.images.image);
+    selection.platforms.clone_from(&args.select.images.platform);
+    selection.name.clone_from(&args.select.name);
+    selection.index.clone_from(&args.select.index);
+    selection.renames.clone_from(&args.select.rename);
+    selection.missing = match args.select.missing {
         Missing::Drop => ocify::Missing::Drop,
         Missing::Keep => ocify::Missing::Keep,
         Missing::Error => ocify::Missing::Error,

@@ -14,14 +14,15 @@ use super::{Failure, terminal};
 
 /// The inputs of every command.
 #[derive(Debug, clap::Args)]
+#[command(next_help_heading = "Inputs")]
 pub struct Inputs {
     /// docker-save archive, OCI layout (folder or tar), dir: folder, folder
     /// with a schema 1 manifest, storage tree of a registry (folder or tar);
     /// compressed files too; "-" is standard input
-    #[arg(value_name = "INPUT", required_unless_present = "files_from")]
+    #[arg(value_name = "INPUT", help_heading = None::<&str>, required_unless_present = "files_from")]
     named: Vec<PathBuf>,
 
-    /// In place of a folder that is not an image, take every input below it
+    /// Search folders that are not images, and use every input below them
     #[arg(short, long)]
     recursive: bool,
 
@@ -29,16 +30,16 @@ pub struct Inputs {
     #[arg(short = 'T', long, value_name = "FILE")]
     files_from: Option<PathBuf>,
 
-    /// The inputs in the file of --files-from are separated by NUL
+    /// Inputs in the file of --files-from are separated by NUL
     #[arg(short = '0', long, requires = "files_from")]
     null: bool,
 
-    /// Of all inputs, in order, every N-th beginning with the I-th
+    /// Use only every N-th input, beginning with the I-th
     #[arg(long, value_name = "I/N")]
     shard: Option<Shard>,
 
-    /// Report an input that fails, continue with the others, and exit with
-    /// status 1 at the end
+    /// If an input fails, report it and continue with the others; the exit
+    /// status is then 1
     #[arg(short, long)]
     pub keep_going: bool,
 }

@@ -33,23 +33,23 @@ pub fn run(args: &Inspect, interrupt: &Interrupt) -> Result<(), Failure> {
         Input::open(path, &std::env::temp_dir(), &options, progress, interrupt)
     };
     let mut selection = Selection::default();
-    selection.images.clone_from(&args.image);
-    selection.platforms.clone_from(&args.platform);
+    selection.images.clone_from(&args.images.image);
+    selection.platforms.clone_from(&args.images.platform);
     let inputs = args.inputs.expand(None)?;
-    if args.raw || args.config {
+    if args.display.raw || args.display.config {
         let [path] = &*inputs else {
             let message = "`--raw` and `--config` need exactly one input";
             return Err(Failure::Usage(message.to_owned()));
         };
         let input = open(path)?;
-        return print(&if args.raw {
+        return print(&if args.display.raw {
             ocify::raw_manifest(&input, &selection)?
         } else {
             ocify::raw_config(&input, &selection)?
         });
     }
     let mut many = Many::new(&args.inputs);
-    if args.digests {
+    if args.display.digests {
         let mut digests: BTreeSet<Digest> = BTreeSet::new();
         for path in &inputs {
             let found = open(path).and_then(|input| ocify::digests(&input, &selection));
@@ -74,7 +74,7 @@ pub fn run(args: &Inspect, interrupt: &Interrupt) -> Result<(), Failure> {
         warn(&inspection.warnings, args.common.quiet);
         if args.common.json {
             many.documents.push(json::inspection(&inspection));
-        } else if args.list {
+        } else if args.display.list {
             let input = (!is_one).then_some(&*inspection.input);
             print(list::text(&inspection, input).as_bytes())?;
         } else {
