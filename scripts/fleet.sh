@@ -2,17 +2,24 @@
 # Converts many archives with examples/slurm on a Slurm cluster of three nodes on this machine, kills a node in the middle, and
 # checks the layout.
 #
-# usage: scripts/fleet.sh [--short] [PROGRAM]
+# usage: scripts/fleet.sh [--short | --count N] [--throughput] [PROGRAM]
 #
-# 10,000 archives of 200 bases, 20 of them damaged; --short: 120 archives of 6 bases, 4 of them damaged. PROGRAM is
-# target/release/ocify by default. Needs root, and slurm-wlm and munge, which it installs. Runs daemons of its own on ports of its own.
+# 10,000 archives of 200 bases, 20 of them damaged; --short: 120 archives of 6 bases, 4 of them damaged. Some more have the names of
+# others. --throughput measures archives a second on 1, 2 and 3 nodes, and of a loop of `skopeo copy` over 300
+# archives. PROGRAM is target/release/ocify by default. Needs root, and slurm-wlm and munge, which it installs. Runs daemons of its
+# own on ports of its own.
 set -euo pipefail
 cd "$(dirname "$0")/.."
-count=10000 bases=200 damaged=20 tasks=48
-if [ "${1:-}" = --short ]; then
-    shift
-    count=120 bases=6 damaged=4 tasks=6
-fi
+count=10000 bases=200 damaged=20 tasks=48 throughput=0
+while [ $# -gt 0 ]; do
+    case $1 in
+        --short) count=120 bases=6 damaged=4 tasks=6; shift ;;
+        --count) count=$2; shift 2 ;;
+        --throughput) throughput=1; shift ;;
+        -*) sed -n '/^# usage/s/^# //p' "$0" >&2; exit 2 ;;
+        *) break ;;
+    esac
+done
 program=$(realpath "${1:-target/release/ocify}")
 fail() { echo "FAIL: $*" >&2; exit 1; }
 
@@ -82,7 +89,9 @@ KillWait=2
 NodeName=n1 NodeHostname=$host NodeAddr=127.0.0.1 Port=17001 CPUs=1
 NodeName=n2 NodeHostname=$host NodeAddr=127.0.0.1 Port=17002 CPUs=1
 NodeName=n3 NodeHostname=$host NodeAddr=127.0.0.1 Port=17003 CPUs=1
-PartitionName=all Nodes=n[1-3] Default=YES MaxTime=INFINITE State=UP
+PartitionName=nodes1 Nodes=n1 MaxTime=INFINITE State=UP
+PartitionName=nodes2 Nodes=n[1-2] MaxTime=INFINITE State=UP
+PartitionName=nodes3 Nodes=n[1-3] Default=YES MaxTime=INFINITE State=UP
 CONF
 start_node() {
     mkdir -p "$work/spool/$1"
@@ -103,7 +112,7 @@ echo "ok: three nodes"
 
 python3 scripts/fleet_archives.py "$work/in" $count $bases $damaged
 archives=$(wc -l <"$work/in/list")
-bytes=$(du -sb "$work/in/archives" | cut -f 1)
+bytes=$(find "$work/in/archives" -type f -printf '%s\n' | awk '{ sum += $1 } END { print sum }')
 echo "ok: $archives archives, $((bytes >> 20)) MiB"
 
 layout=$work/shared/layout results=$work/shared/results
@@ -153,20 +162,52 @@ nanoseconds=$(($(date +%s%N) - begin))
 left=$(find "$layout" -name '.ocify-*' -o -name '*.new' | head)
 [ -z "$left" ] || fail "staged files are left: $left"
 
-grep -vxFf "$work/in/damaged" "$work/in/list" >"$work/in/good"
-"$program" convert -T "$work/in/good" -o "$work/one" --digest-map "$work/one.csv" -q
+status=0
+"$program" convert -T "$work/in/list" -k -o "$work/one" --digest-map "$work/one.csv" -q 2>"$work/one.log" || status=$?
+[ $status -eq 1 ] || fail "one run over everything ends with status $status, expected 1: $(tail -n 5 "$work/one.log")"
 cmp "$work/one/index.json" "$layout/index.json" || fail "index.json is not that of one run"
 diff -r "$work/one/blobs" "$layout/blobs" >/dev/null || fail "the blobs are not those of one run"
-echo "ok: the layout is byte for byte that of one run, and verify is clean"
-names() { tail -n +2 "$1" | cut -d , -f 1 | sort -u; }
-[ "$(names "$results/map.csv")" = "$(names "$work/one.csv")" ] || fail "the joined digest map has other names"
-[ "$(wc -l <"$results/failed.txt")" -eq $damaged ] || fail "expected $damaged failures: $(cat "$results/failed.txt")"
+echo "ok: the layout is byte for byte that of one run over everything, and verify is clean"
+sort -u "$work/one.csv" | cmp - <(sort -u "$results/map.csv") || fail "the joined digest map has other rows than that of one run"
+cat "$work/in/damaged" "$work/in/conflicts" >"$work/in/failing"
+[ "$(wc -l <"$results/failed.txt")" -eq "$(wc -l <"$work/in/failing")" ] || fail "expected other failures: $(cat "$results/failed.txt")"
 while read -r path; do
-    grep -qF "$path: " "$results/failed.txt" || fail "$path is damaged and not named"
-done <"$work/in/damaged"
-echo "ok: the digest map has $(names "$results/map.csv" | wc -l) names, and the $damaged damaged archives are named with their reasons"
-python3 -c '
+    grep -qF "$path" "$results/failed.txt" || fail "$path fails and is not named"
+done <"$work/in/failing"
+echo "ok: the digest map has $(tail -n +2 "$results/map.csv" | cut -d , -f 1 | sort -u | wc -l) names," \
+    "and the $damaged damaged archives and $(wc -l <"$work/in/conflicts") second images of a name are named with their reasons"
+
+# figures WHAT ARCHIVES BYTES NANOSECONDS
+figures() {
+    python3 -c '
 import sys
-archives, size, time = map(int, sys.argv[1:])
-print(f"{archives} archives, {size / 1e6:.0f} MB in {time / 1e9:.1f} s: {archives * 1e9 / time:.1f} archives/s, {size * 1e3 / time:.1f} MB/s")
-' "$archives" "$bytes" "$nanoseconds"
+archives, size, time = map(int, sys.argv[2:])
+print(f"{sys.argv[1]}: {archives} archives, {size / 1e6:.0f} MB in {time / 1e9:.1f} s: "
+      f"{archives * 1e9 / time:.1f} archives/s, {size * 1e3 / time:.1f} MB/s")
+' "$@"
+}
+figures "three nodes, one killed" "$archives" "$bytes" "$nanoseconds"
+[ $throughput -eq 1 ] || exit 0
+
+# The whole way again, without a kill: an empty layout and an empty cache for each number of nodes.
+for nodes in 1 2 3; do
+    rm -rf "$layout" "$results"
+    begin=$(date +%s%N)
+    last=$(SBATCH_PARTITION=nodes$nodes examples/slurm/submit.sh "$work/in/list" "$layout" "$results" $tasks)
+    until_true 7200 finished || fail "the jobs do not end: $(squeue)"
+    cmp "$work/one/index.json" "$layout/index.json" || fail "index.json is not that of one run"
+    figures "$nodes nodes" "$archives" "$bytes" $(($(date +%s%N) - begin))
+done
+sample=300
+grep -vxFf "$work/in/failing" "$work/in/list" | sed -n "1~$((archives / sample + 1))p" | sed -n "1,${sample}p" >"$work/in/sample"
+bytes=$(tr '\n' '\0' <"$work/in/sample" | xargs -0 stat -c %s | awk '{ sum += $1 } END { print sum }')
+begin=$(date +%s%N)
+while read -r path; do
+    skopeo copy --quiet "docker-archive:$path" "oci:$work/skopeo:$(basename "$path" .tar)"
+done <"$work/in/sample"
+figures "a loop of skopeo copy" "$(wc -l <"$work/in/sample")" "$bytes" $(($(date +%s%N) - begin))
+begin=$(date +%s%N)
+while read -r path; do
+    "$program" convert "$path" -o "$work/loop" -q --threads 1
+done <"$work/in/sample"
+figures "a loop of ocify convert" "$(wc -l <"$work/in/sample")" "$bytes" $(($(date +%s%N) - begin))

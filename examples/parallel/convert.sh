@@ -11,8 +11,11 @@ machines=()
 [ $# -lt 5 ] || machines=(--sshloginfile "$5")
 mkdir -p "$results"
 
-# Exit status 1 of a task means that some of its archives failed; its report says which.
+# parallel's exit status is the number of tasks with archives that failed.
+status=0
 parallel "${machines[@]}" --quote \
     ocify convert --files-from "$list" --shard "{}/$tasks" --keep-going --output "$layout" --quiet \
     --digest-map "$results/map-{}.csv" --report "$results/report-{}.json" \
-    ::: $(seq "$tasks")
+    ::: $(seq "$tasks") || status=$?
+python3 "$(dirname "$0")/../join.py" "$list" "$layout" "$results"
+exit "$status"

@@ -1,6 +1,6 @@
 //! Names of more than one image.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use super::remaining::Failed;
 use crate::digest::Digest;
@@ -38,31 +38,49 @@ pub(super) fn claims<'a>(origins: &[usize], entries: &'a [EntryReport]) -> Vec<C
     entries.map(claim).collect()
 }
 
-/// Refuses a name of two images, unless both are in one layout, whose reader has warned about it.
+/// Refuses names of two images, unless both are in one layout, whose reader has warned about it. The first image has the name. An
+/// input that is refused has no names, so all inputs to leave out are known at once.
 pub(super) fn refuse_shared(inputs: &[Input], claims: &[Claim]) -> Result<(), Failed> {
-    let mut seen: HashMap<&str, usize> = HashMap::new();
-    for (position, claim) in claims.iter().enumerate() {
+    let mut seen: HashMap<&str, &Claim> = HashMap::new();
+    let mut refused: HashSet<usize> = HashSet::new();
+    let mut errors = Vec::new();
+    for claim in claims {
         for name in claim.names {
-            let first = &claims[*seen.entry(name).or_insert(position)];
-            let allowed =
-                first.input == claim.input && inputs[claim.input].format == Some(Format::OciLayout);
-            if let (Some(one), Some(other)) = (first.id, claim.id)
-                && one != other
-                && !allowed
-            {
-                let mut platforms = claim.platforms.iter();
-                let differ = !claim.platforms.is_empty()
-                    && !first.platforms.is_empty()
-                    && !platforms.any(|platform| first.platforms.contains(platform));
-                let error = Error::NameConflict {
-                    name: name.clone(),
-                    first: format!("{one} in {}", first.source),
-                    second: format!("{other} in {}", claim.source),
-                    platforms_differ: differ,
-                };
-                return Err(Failed::of_inputs([(claim.input, error)]));
+            if refused.contains(&claim.input) {
+                break;
+            }
+            let first = seen.entry(name).or_insert(claim);
+            if refused.contains(&first.input) {
+                *first = claim;
+            }
+            if let Some(error) = conflict(inputs, name, first, claim) {
+                refused.insert(claim.input);
+                errors.push((claim.input, error));
             }
         }
     }
-    Ok(())
+    if errors.is_empty() {
+        Ok(())
+    } else {
+        Err(Failed::of_inputs(errors))
+    }
+}
+
+fn conflict(inputs: &[Input], name: &str, first: &Claim, second: &Claim) -> Option<Error> {
+    let (one, other) = (first.id?, second.id?);
+    let one_layout =
+        first.input == second.input && inputs[second.input].format == Some(Format::OciLayout);
+    if one == other || one_layout {
+        return None;
+    }
+    let mut platforms = second.platforms.iter();
+    let differ = !second.platforms.is_empty()
+        && !first.platforms.is_empty()
+        && !platforms.any(|platform| first.platforms.contains(platform));
+    Some(Error::NameConflict {
+        name: name.to_owned(),
+        first: format!("{one} in {}", first.source),
+        second: format!("{other} in {}", second.source),
+        platforms_differ: differ,
+    })
 }

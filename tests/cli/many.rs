@@ -5,7 +5,7 @@ use std::os::unix::fs::symlink;
 
 use serde_json::{Value, json};
 
-use crate::support::docker::{layer_name, save_one};
+use crate::support::docker::{self, Image, layer_name, save_one};
 use crate::support::files::Files;
 use crate::support::layers::Layer;
 use crate::support::oci;
@@ -316,6 +316,31 @@ fn of_two_images_with_one_name_the_first_is_converted() {
         "{}",
         run.stderr
     );
+}
+
+#[test]
+fn an_input_whose_name_is_taken_leaves_its_other_names_to_later_ones() {
+    let sandbox = Sandbox::new();
+    let archive = |file: &str, images: &[(&str, &str)]| {
+        let image = |(name, layer): &(&str, &str)| Image::new(&[*name], &[Layer::new(layer)]);
+        let images: Vec<Image> = images.iter().map(image).collect();
+        sandbox.write(file, &docker::save(&images).tar());
+    };
+    archive("1.tar", &[("a:1", "1")]);
+    archive("2.tar", &[("b:1", "2"), ("a:1", "2")]);
+    archive("3.tar", &[("b:1", "3")]);
+    archive("4.tar", &[("a:1", "4")]);
+    let inputs = ["-k", "1.tar", "2.tar", "3.tar", "4.tar"];
+    let run = sandbox.convert(&[&inputs[..], &["-o", "out", "--json"]].concat());
+    assert_eq!(run.status.code(), Some(1));
+    let document = parsed(&run);
+    let failed = document["failed"].as_array().unwrap().iter();
+    let failed: Vec<&Value> = failed.map(|one| &one["input"]).collect();
+    assert_eq!(failed, ["2.tar", "4.tar"]);
+    sandbox
+        .convert(&["1.tar", "3.tar", "-o", "expected"])
+        .succeeds();
+    assert_eq!(sandbox.layout("out"), sandbox.layout("expected"));
 }
 
 #[test]

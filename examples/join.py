@@ -1,0 +1,55 @@
+#!/usr/bin/env python3
+"""Joins what the tasks of one list have left: their digest maps, their failures, and names that they gave to different images.
+
+usage: join.py LIST LAYOUT RESULTS
+
+Writes RESULTS/map.csv from RESULTS/map-*.csv, and RESULTS/failed.txt from RESULTS/report-*.json. Run it when all tasks have ended.
+
+Tasks end in any order, and a name that two of them give to different images belongs to the task that ended last. In one run, it belongs
+to the first sound archive of the list. This puts that right: the archives that come first in the list are added once more, and
+failed.txt names the others.
+"""
+import csv, json, pathlib, subprocess, sys
+
+if len(sys.argv) != 4:
+    sys.exit(__doc__.split("\n\n")[1])
+archives, layout, results = pathlib.Path(sys.argv[1]), sys.argv[2], pathlib.Path(sys.argv[3])
+position = {}
+for path in archives.read_text().splitlines():
+    position.setdefault(path, len(position))
+
+header, rows = None, []
+for path in sorted(results.glob("map-*.csv")):
+    with open(path, newline="") as file:
+        lines = csv.reader(file)
+        header = next(lines)
+        rows += [dict(zip(header, line)) for line in lines]
+failed = []
+for path in sorted(results.glob("report-*.json")):
+    failed += [failure["message"] for failure in json.loads(path.read_text())["failed"]]
+
+
+def digest(row):
+    return row["new_index"] or row["new_manifest"]
+
+
+owners = {}
+for row in sorted(rows, key=lambda row: position[row["input"]]):
+    owners.setdefault(row["name"], row)
+joined, again = [], set()
+for row in rows:
+    owner = owners[row["name"]]
+    if row["name"] and digest(row) != digest(owner):
+        again.add(owner["input"])
+        failed.append(f"{row['input']}: {row['name']} is {digest(row)}, expected {digest(owner)} as in {owner['input']}")
+    else:
+        joined.append(row)
+# The first one last, so that it has all its names.
+for path in sorted(again, key=position.get, reverse=True):
+    subprocess.run(["ocify", "convert", path, "--output", layout, "--quiet"], check=True)
+
+if header:
+    joined = sorted({tuple(row.values()) for row in joined})
+    with open(results / "map.csv", "w", newline="") as file:
+        csv.writer(file, lineterminator="\n").writerows([header, *joined])
+(results / "failed.txt").write_text("".join(f"{line}\n" for line in sorted(set(failed))))
