@@ -151,14 +151,15 @@ def full_caches(work):
 def main():
     with tempfile.TemporaryDirectory(prefix="ocify-torture-", dir=os.environ.get("TMPDIR")) as folder:
         work = pathlib.Path(folder)
-        archive(work / "old-image.tar", "torture/old:1", [700_000, 90_000], 1)
-        archive(work / "new-image.tar", "torture/new:1", [1_500_000, 2_200_000, 60_000], 2)
+        archive(work / "old-image.tar", ["torture/old:1", "torture/both:1"], [700_000, 90_000], 1)
+        archive(work / "new-image.tar", ["torture/both:1", "torture/new:1", "torture/new:2"],
+                [1_500_000, 2_200_000, 60_000], 2)
         shutil.copy(work / "new-image.tar", work / "damaged.tar")
         with open(work / "damaged.tar", "r+b") as damaged:
             damaged.seek(3_000_000)
             damaged.write(b"damage")
         for number in range(8):
-            archive(work / f"writer-{number}.tar", f"torture/writer:{number}", [200_000 + 9000 * number], 10 + number)
+            archive(work / f"writer-{number}.tar", [f"torture/writer:{number}"], [200_000 + 9000 * number], 10 + number)
         kinds = [("folder", "new"), ("folder", "existing"), ("folder", "replaced"), ("folder", "empty"), ("tar", "new"),
                  ("tar", "existing"), ("tar", "added"), ("dir", "new"), ("dir", "existing"), ("archive", "new"),
                  ("archive", "existing")]

@@ -31,7 +31,7 @@ def passed():
 
 # Inputs.
 
-def archive(path, name, sizes, seed):
+def archive(path, names, sizes, seed):
     """A docker-save archive with layers of these sizes, of bytes that do not compress well."""
     source = random.Random(seed)
     layers = []
@@ -46,7 +46,7 @@ def archive(path, name, sizes, seed):
     config = json.dumps({"architecture": "amd64", "os": "linux", "config": {},
                          "rootfs": {"type": "layers", "diff_ids": diff_ids}}).encode()
     config_name = hashlib.sha256(config).hexdigest() + ".json"
-    manifest = json.dumps([{"Config": config_name, "RepoTags": [name],
+    manifest = json.dumps([{"Config": config_name, "RepoTags": names,
                             "Layers": [f"{n}/layer.tar" for n in range(len(layers))]}]).encode()
     files = {config_name: config, **{f"{n}/layer.tar": layer for n, layer in enumerate(layers)}, "manifest.json": manifest}
     with tarfile.open(path, "w") as tar:

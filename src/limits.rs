@@ -79,17 +79,18 @@ pub const SPARSE_FRAGMENTS: usize = 1 << 20;
 /// Maximum number of links followed from one name. Linux stops after 40.
 pub const LINK_HOPS: usize = 40;
 
-/// Maximum number of images of an archive, and of manifests of a layout with few entries.
+/// Maximum number of images of an archive, and of manifests of a layout or registry tree with few entries.
 pub const IMAGES: usize = 10_000;
 
-/// How many manifests a layout of more than [`IMAGES`] of them may have for each entry of its index.json: those of a
-/// multi-platform image and their attestations.
+/// How many manifests a layout or registry tree of more than [`IMAGES`] of them may have for each entry of its index.json, or
+/// each image: those of a multi-platform image and their attestations.
 pub const ENTRY_IMAGES: usize = 16;
 
 /// Maximum number of names of an archive's images.
 pub const NAMES: usize = 10_000;
 
-/// Maximum number of entries of a layout's index.json: layouts that a cluster fills have a hundred thousand.
+/// Maximum number of entries of a layout's index.json, and of images of a registry tree: those that a cluster fills have a
+/// hundred thousand.
 pub const LAYOUT_NAMES: usize = 1 << 17;
 
 /// Maximum length of an image's name, in bytes. Registries accept 255 for a repository and 128 for a tag.

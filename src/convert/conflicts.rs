@@ -8,6 +8,8 @@ use crate::error::{Error, Result};
 use crate::image::ManifestFormat;
 use crate::output::{Existing, OutputKind, Target};
 
+const ARCHIVE: &str = "--to docker-archive";
+
 impl Options {
     /// Refuses options that contradict each other or the output, and an output that overlaps an input.
     pub(super) fn check(&self, inputs: &[PathBuf], target: &Target) -> Result<()> {
@@ -48,9 +50,15 @@ impl Options {
                 return conflict("--volume-size", "--add", hint);
             }
         }
-        if target.kind() != OutputKind::Layout && !self.have.is_empty() {
+        let other_kind = match target.kind() {
+            OutputKind::Layout => None,
+            OutputKind::DockerArchive => Some(ARCHIVE),
+            OutputKind::Dir => Some("--to dir"),
+            OutputKind::Registry => Some("--to registry"),
+        };
+        if let (Some(kind), false) = (other_kind, self.have.is_empty()) {
             let hint = "write a layout: only a layout can leave out blobs";
-            return conflict("--have", "--to", hint);
+            return conflict("--have", kind, hint);
         }
         if target.kind() == OutputKind::DockerArchive {
             self.refuse_in_archive()?;
@@ -80,7 +88,6 @@ impl Options {
     }
 
     fn refuse_in_archive(&self) -> Result<()> {
-        const ARCHIVE: &str = "--to docker-archive";
         if let Some(format) = option(self.format) {
             let hint = "omit `--format`: a docker-archive has no manifests of single images";
             return conflict(format, ARCHIVE, hint);

@@ -7,7 +7,7 @@ use super::{completion, merged};
 use crate::formats::Input;
 use crate::image::{CONTAINERD_NAME, Descriptor, REF_NAME, Reference};
 use crate::layer::Outcome;
-use crate::output::Additions;
+use crate::output::{Additions, InRegistry};
 use crate::plan::Plan;
 use crate::report::{EntryReport, ImageReport, IndexReport};
 use crate::resolve::{Resolver, Written};
@@ -41,13 +41,14 @@ pub(super) fn write(
         if one.part.is_some() {
             continue;
         }
-        let descriptors = names.iter().map(|name| descriptor(&written, name));
-        additions.descriptors.extend(descriptors);
+        for reference in names {
+            add(&mut additions, &written, reference);
+        }
         entries.push(entry_report(&inputs[one.input], one, &written));
         origins.push(one.input);
     }
     if let Some(merged) = merged::write(&mut resolver, inputs, selected)? {
-        additions.descriptors.push(merged.descriptor);
+        add(&mut additions, &merged.written, merged.reference);
         entries.push(merged.report);
         origins.push(merged.input);
     }
@@ -59,8 +60,20 @@ pub(super) fn write(
     })
 }
 
+/// Adds an image under one of its names.
+fn add(additions: &mut Additions, written: &Written, reference: &Reference) {
+    if let Some((repository, tag)) = reference.in_registry() {
+        additions.in_registry.push(InRegistry {
+            digest: written.descriptor.digest,
+            repository: repository.to_owned(),
+            tag: tag.map(str::to_owned),
+        });
+    }
+    additions.descriptors.push(descriptor(written, reference));
+}
+
 /// The descriptor in index.json for one name of an image.
-pub(super) fn descriptor(written: &Written, reference: &Reference) -> Descriptor {
+fn descriptor(written: &Written, reference: &Reference) -> Descriptor {
     let mut annotations = reference.annotations.clone();
     let name = reference.name.as_ref().and(reference.display_name());
     let names = [

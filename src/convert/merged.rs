@@ -1,27 +1,27 @@
 //! Merges all selected images into one multi-platform image.
 
-use super::documents::descriptor;
 use crate::error::Result;
 use crate::formats::Input;
-use crate::image::{Descriptor, Reference};
+use crate::image::Reference;
 use crate::report::EntryReport;
-use crate::resolve::Resolver;
+use crate::resolve::{Resolver, Written};
 use crate::select::Selected;
 
-pub(super) struct MergedImage {
-    /// The descriptor in index.json.
-    pub descriptor: Descriptor,
+pub(super) struct MergedImage<'a> {
+    pub written: Written,
+    /// Its name.
+    pub reference: &'a Reference,
     pub report: EntryReport,
     /// Number of the first input with a part.
     pub input: usize,
 }
 
 /// Writes the index of the parts. `None` if there are none. The first part has its name.
-pub(super) fn write(
+pub(super) fn write<'a>(
     resolver: &mut Resolver,
     inputs: &[Input],
-    selected: &[Selected],
-) -> Result<Option<MergedImage>> {
+    selected: &'a [Selected],
+) -> Result<Option<MergedImage<'a>>> {
     let parts = selected.iter().enumerate();
     let parts = parts.filter_map(|(number, one)| {
         let part = one.part.as_ref()?;
@@ -41,7 +41,8 @@ pub(super) fn write(
         images: written.images.clone(),
     };
     Ok(Some(MergedImage {
-        descriptor: descriptor(&written, reference),
+        written,
+        reference,
         report,
         input: first_input(selected).unwrap_or_default(),
     }))

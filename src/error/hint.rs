@@ -118,6 +118,9 @@ fn of_finding(code: Code) -> Option<&'static str> {
         Code::NotAnImage => Some(
             "pass a docker save archive, an OCI layout, a dir: folder, a schema 1 folder or a registry tree",
         ),
+        Code::RegistryTrees => Some(
+            "pass each tree as an input, or use `--recursive`; unpack an archive of several trees first",
+        ),
         _ => None,
     }
 }

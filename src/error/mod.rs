@@ -73,6 +73,14 @@ pub enum Error {
         /// What was found instead.
         found: String,
     },
+    /// The input has more than one registry tree.
+    #[error("it contains several registry trees, such as {first} and {second}")]
+    SeveralTrees {
+        /// The path of a tree in the input.
+        first: String,
+        /// The path of another.
+        second: String,
+    },
     /// A file ends before the end of its content.
     #[error("{what} is truncated: it ends at byte {found}, expected {needed}")]
     Truncated {

@@ -143,6 +143,7 @@ codes! {
     Error Stops LegacyChain "legacy-chain" "In an archive from before Docker 1.10, a layer's parent is missing, or the chain of parents leads back to the layer."
     Error Stops V1Config "v1-config" "The v1 metadata cannot be converted to a config."
     Error Stops Schema1 "schema1" "A schema 1 manifest breaks a rule of its format."
+    Error Stops RegistryTrees "registry-trees" "The input contains several storage trees of registries; each must be an input of its own."
     Error Stops RegistryLink "registry-link" "A link in a registry's storage tree does not contain a digest."
     Error Stops Schema1Signature "schema1-signature" "A signature of a schema 1 manifest does not verify."
 

@@ -110,6 +110,7 @@ impl Input {
             Err(error) => {
                 let code = match error.fact() {
                     Error::Empty | Error::NotAnImage { .. } => Code::NotAnImage,
+                    Error::SeveralTrees { .. } => Code::RegistryTrees,
                     Error::ArchiveTooLarge { .. } => Code::ArchiveSize,
                     Error::Limit { .. } => Code::Limit,
                     _ => return Err(error).at(|| Place::input(name)),

@@ -71,6 +71,7 @@ fn read(name: String, opened: Opened, options: &ReadOptions) -> Input {
         Err(error) => {
             let code = match error {
                 Error::NotAnImage { .. } => Code::NotAnImage,
+                Error::SeveralTrees { .. } => Code::RegistryTrees,
                 _ => Code::Unreadable,
             };
             reading.note(code, &Place::default(), error.chain());

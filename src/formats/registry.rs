@@ -20,7 +20,7 @@ use crate::digest::Digest;
 use crate::error::Result;
 use crate::findings::{Code, Finding, Place};
 use crate::formats::descriptor::Link;
-use crate::image::{Descriptor, Entry, Layer, Node, Reference};
+use crate::image::{Descriptor, Entry, Layer, Node};
 use crate::limits;
 use crate::source::{ContentId, Files, registry};
 
@@ -88,7 +88,7 @@ pub(crate) fn read(
     }
     let what = "the number of images";
     let found = listing.images.len();
-    if !reading.at_most(what, found, limits::IMAGES, &Place::file(root)) {
+    if !reading.at_most(what, found, limits::LAYOUT_NAMES, &Place::file(root)) {
         return (Vec::new(), Vec::new());
     }
     let peeked = listing.images.iter().map(|image| {
@@ -100,8 +100,9 @@ pub(crate) fn read(
     let mut entries = Vec::new();
     let mut loose = Vec::new();
     let mut tree = Tree::new(reading, &places);
+    tree.max_count = tree.max_count.max(found * limits::ENTRY_IMAGES);
     for (image, peeked) in listing.images.iter().zip(&peeked) {
-        if image.tags.is_empty() && children.contains(&image.digest) {
+        if image.name().is_none() && children.contains(&image.digest) {
             continue;
         }
         if tree.reading.is_over_limit() {
@@ -122,7 +123,7 @@ pub(crate) fn read(
             descriptor: Descriptor::new("", image.digest, 0),
             has_size: false,
         };
-        let references = references(image);
+        let references = image.references.clone();
         let place = Place::file(&image.file);
         let node = layout::entry_node(&mut tree, &link, &references[0], position, &place);
         entries.push(Entry { references, node });
@@ -130,18 +131,6 @@ pub(crate) fn read(
     reading.entry = None;
     layout::check_entries(reading, &mut entries, &Place::file(root));
     (entries, loose)
-}
-
-/// A tree has no name of its own host, so `app:1` may be that of any registry.
-fn references(image: &ListedImage) -> Vec<Reference> {
-    let named = |name: &String| Reference {
-        name: Some(name.clone()),
-        ..Reference::default()
-    };
-    if image.tags.is_empty() {
-        return vec![Reference::default()];
-    }
-    image.tags.iter().map(named).collect()
 }
 
 /// The image of a schema 1 manifest; with the blobs of its empty layers.
@@ -153,7 +142,7 @@ fn schema1_image(
     layer_bytes: u64,
 ) -> Option<(Entry, Vec<Loose>)> {
     let file = places.blob(&image.digest);
-    let name = image.tags.first().map(String::as_str);
+    let name = image.name();
     let label = name.map_or_else(|| format!("@{position}"), str::to_owned);
     let place = Place::image(label).in_file(&file);
     reading.entry = Some(position);
@@ -181,8 +170,9 @@ fn schema1_image(
     };
     let bytes = signed.as_deref().unwrap_or(&payload.bytes);
     let (entry, loose) = schema1::read(reading, &origin, bytes)?;
+    let references = image.references.clone();
     let entry = Entry {
-        references: references(image),
+        references,
         ..entry
     };
     Some((entry, loose))

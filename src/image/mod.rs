@@ -20,6 +20,7 @@ pub use descriptor::{Descriptor, Document};
 pub use manifest_format::ManifestFormat;
 pub use name::{familiar, fully_qualified, tagged_reference};
 pub(crate) use name::{is_ref_name, repository_and_tag};
+use name::{is_repository, is_tag};
 pub use platform::{Platform, PlatformError};
 pub(crate) use resolved::{
     MergedChild, OriginalSchema1, ResolvedChild, ResolvedConfig, ResolvedImage, ResolvedIndex,
@@ -83,6 +84,8 @@ pub struct Reference {
     pub annotations: Map<String, Value>,
     /// `artifactType` of the descriptor.
     pub artifact_type: Option<String>,
+    /// The repository of the registry's storage that it is from, where it keeps its place there.
+    pub repository: Option<String>,
 }
 
 /// What a descriptor refers to.
@@ -272,6 +275,22 @@ impl Reference {
     #[must_use]
     pub fn display_name(&self) -> Option<&str> {
         self.name.as_deref().or(self.containerd_name.as_deref())
+    }
+
+    /// Its repository in a registry, and its tag unless it has no name. `None` where it has neither, or a registry would
+    /// refuse them.
+    pub(crate) fn in_registry(&self) -> Option<(&str, Option<&str>)> {
+        match (self.display_name(), self.repository.as_deref()) {
+            (None, None) => None,
+            (None, Some(repository)) => is_repository(repository).then_some((repository, None)),
+            (Some(name), None) => {
+                repository_and_tag(name).map(|(repository, tag)| (repository, Some(tag)))
+            }
+            (Some(name), Some(repository)) => {
+                let tag = name.strip_prefix(repository)?.strip_prefix(':')?;
+                (is_repository(repository) && is_tag(tag)).then_some((repository, Some(tag)))
+            }
+        }
     }
 }
 

@@ -110,8 +110,12 @@ pub(crate) fn repository_and_tag(name: &str) -> Option<(&str, &str)> {
         Some((first, repository)) if is_domain(first) => repository,
         _ => path,
     };
-    let fits = repository.len() <= 255 && repository.split('/').all(is_component) && is_tag(tag);
-    fits.then_some((repository, tag))
+    (is_repository(repository) && is_tag(tag)).then_some((repository, tag))
+}
+
+/// Whether registries take it as the name of a repository.
+pub(super) fn is_repository(name: &str) -> bool {
+    name.len() <= 255 && name.split('/').all(is_component)
 }
 
 /// Whether this is a component of a repository's name: words of small letters and digits, joined by a dot, one or two
@@ -128,7 +132,8 @@ fn is_component(component: &str) -> bool {
             .all(|separator| separator.is_empty() || fits(separator))
 }
 
-fn is_tag(tag: &str) -> bool {
+/// Whether registries take it as a tag.
+pub(super) fn is_tag(tag: &str) -> bool {
     let word = |c: char| c.is_ascii_alphanumeric() || c == '_';
     tag.len() <= 128 && tag.starts_with(word) && tag.chars().all(|c| word(c) || ".-".contains(c))
 }

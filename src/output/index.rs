@@ -16,6 +16,8 @@ use crate::limits;
 pub(crate) struct Additions {
     /// The descriptors for index.json, each with at most one name.
     pub descriptors: Vec<Descriptor>,
+    /// Where the images belong in a registry.
+    pub in_registry: Vec<InRegistry>,
     /// Detached signatures, by the name of their file in a `dir:` folder.
     pub signatures: Vec<(String, Vec<u8>)>,
     /// Whether the output is a part, which may lack blobs. A new one then says what it lacks even if that is nothing.
@@ -30,6 +32,15 @@ pub(crate) struct Additions {
     pub blobs: BTreeMap<Digest, AbsentBlob>,
     /// Blobs that the output had already, and that were not written again.
     pub in_place: BTreeSet<Digest>,
+}
+
+/// A place of an image in a registry.
+#[derive(Debug)]
+pub(crate) struct InRegistry {
+    pub digest: Digest,
+    pub repository: String,
+    /// `None` for a manifest without a tag.
+    pub tag: Option<String>,
 }
 
 impl Additions {

@@ -29,7 +29,7 @@ use docker_archive::DockerArchiveOutput;
 use folder::FolderOutput;
 pub(crate) use folder::{lock_layout, remove_stale};
 pub use index::MovedName;
-pub(crate) use index::{Additions, check_names};
+pub(crate) use index::{Additions, InRegistry, check_names};
 use registry::RegistryOutput;
 use staged_blob::StagedBlob;
 use tar_file::TarOutput;

@@ -125,7 +125,7 @@ impl RegistryOutput {
     }
 
     pub fn commit(mut self, additions: &Additions) -> Result<Vec<MovedName>> {
-        let repositories = Repositories::new(&additions.descriptors, &lock(&self.documents))?;
+        let repositories = Repositories::new(additions, &lock(&self.documents))?;
         self.stage_tree(&repositories)?;
         self.interrupt.check()?;
         if !self.is_there {

@@ -15,7 +15,7 @@ use crate::formats::docker::{schema1, v2s2};
 use crate::formats::oci;
 use crate::image::{
     AbsentBlob, Descriptor, Document, ManifestFormat, MergedChild, Platform, Reference,
-    ResolvedChild, ResolvedConfig, ResolvedImage, ResolvedIndex, repository_and_tag,
+    ResolvedChild, ResolvedConfig, ResolvedImage, ResolvedIndex,
 };
 use crate::layer::Outcome;
 use crate::limits;
@@ -99,9 +99,9 @@ impl<'a> Resolver<'a> {
     /// The same as [`Self::root`] for an image with these names. In a registry tree, a schema 1 manifest has the first of them.
     pub fn named_root(&mut self, number: usize, names: &[Reference]) -> Result<Rc<Written>> {
         if self.output.kind() == OutputKind::Registry {
-            let name = names.iter().find_map(Reference::display_name);
-            let (repository, tag) = name.and_then(repository_and_tag).unwrap_or_default();
-            self.schema1_name = (repository.to_owned(), tag.to_owned());
+            let place = names.iter().find_map(Reference::in_registry);
+            let (repository, tag) = place.unwrap_or_default();
+            self.schema1_name = (repository.to_owned(), tag.unwrap_or_default().to_owned());
         }
         self.root(number)
     }

@@ -5,7 +5,6 @@ use crate::digest::Digest;
 use crate::error::{Error, Result, ResultExt};
 use crate::findings::{Code, Finding};
 use crate::formats::Input;
-use crate::image::repository_and_tag;
 use crate::image::{Config, Entry, Index, Layer, Manifest, ManifestFormat, Node, Reference};
 use crate::output::OutputKind;
 
@@ -61,9 +60,11 @@ pub(crate) fn fit(
             others: others.len(),
         });
     }
-    if kind == OutputKind::Registry {
-        for one in &kept {
+    for one in &mut kept {
+        if kind == OutputKind::Registry {
             has_repository(one).map_err(|error| error.at(one.place(inputs)))?;
+        } else {
+            leave_repositories(&mut one.entry.references);
         }
     }
     // The parts of a multi-platform image are one.
@@ -85,8 +86,9 @@ fn has_repository(one: &Selected) -> Result<()> {
     let is_referrer =
         matches!(&one.entry.node, Node::Manifest(manifest) if manifest.subject.is_some());
     for reference in &one.entry.references {
-        match reference.display_name() {
-            Some(name) if repository_and_tag(name).is_none() => {
+        let repository = reference.repository.as_deref();
+        match reference.display_name().or(repository) {
+            Some(name) if reference.in_registry().is_none() => {
                 return Err(Error::RegistryName {
                     name: name.to_owned(),
                 });
@@ -96,6 +98,18 @@ fn has_repository(one: &Selected) -> Result<()> {
         }
     }
     Ok(())
+}
+
+/// Outside a registry, an image without a tag has no place of its own: it is listed once, if none of its names lists it.
+fn leave_repositories(references: &mut Vec<Reference>) {
+    let is_named = |reference: &Reference| reference.display_name().is_some();
+    if references.iter().any(is_named) {
+        references.retain(is_named);
+    }
+    for reference in &mut *references {
+        reference.repository = None;
+    }
+    references.dedup();
 }
 
 /// What `--image` selects it by.

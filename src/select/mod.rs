@@ -246,6 +246,7 @@ impl Selection {
         one.entry.references = vec![Reference {
             name: given.name,
             containerd_name: given.containerd_name,
+            repository: None,
             ..first
         }];
         Ok(())

@@ -84,7 +84,8 @@ pub(super) fn rename(selected: &mut [Selected], rules: &[Rename]) -> Result<()> 
         .iter_mut()
         .flat_map(|one| &mut one.entry.references)
     {
-        let Some(name) = reference.display_name() else {
+        let repository = reference.repository.as_deref();
+        let Some(name) = reference.display_name().or(repository) else {
             continue;
         };
         // As the input has it, or as Docker would write it: `app:1.0` is `docker.io/library/app:1.0` too.
@@ -98,8 +99,15 @@ pub(super) fn rename(selected: &mut [Selected], rules: &[Rename]) -> Result<()> 
         });
         if let Some((_, renamed)) = renamed.max_by_key(|(length, _)| *length) {
             let given = given(&renamed)?;
+            if reference.display_name().is_none() {
+                // What has no name stays without one, in another repository.
+                let place = given.in_registry();
+                reference.repository = place.map(|(repository, _)| repository.to_owned());
+                continue;
+            }
             reference.name = given.name;
             reference.containerd_name = given.containerd_name;
+            reference.repository = None;
         }
     }
     Ok(())

@@ -151,8 +151,10 @@ impl Files {
             return Ok(None);
         };
         let Links { links, unlisted } = registry::links(folder, &root)?;
+        let in_folder_count = links.len() as u64;
         let entries = links.into_iter();
         Ok(Some(Files {
+            in_folder_count,
             entries: entries
                 .map(|(name, link)| (name, FileEntry::File(link)))
                 .collect(),

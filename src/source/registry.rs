@@ -96,11 +96,16 @@ pub(super) fn root_below(folder: &Path) -> Result<Option<String>> {
 /// Refuses an input with several trees.
 pub(crate) fn only(roots: &[String]) -> Result<()> {
     match roots {
-        [first, second, ..] => Err(Error::NotAnImage {
-            found: format!(
-                "it contains several registry trees, such as {first} and {second}: pass each as an input"
-            ),
-        }),
+        [first, second, ..] => {
+            let shown = |root: &String| match root.as_str() {
+                "" => ".".to_owned(),
+                root => root.to_owned(),
+            };
+            Err(Error::SeveralTrees {
+                first: shown(first),
+                second: shown(second),
+            })
+        }
         _ => Ok(()),
     }
 }

@@ -299,9 +299,33 @@ fn no_room_left() {
     let sandbox = Sandbox::with_archive(&save_one("old:1", &[Layer::new("old")]));
     sandbox.convert(&["app.tar", "-o", "out"]).succeeds();
     sandbox.convert(&["app.tar", "-o", "out.tar"]).succeeds();
+    let to_tree = ["app.tar", "-o", "tree", "--to", "registry"];
+    sandbox.convert(&to_tree).succeeds();
     let before = sandbox.snapshot();
-    for output in ["new", "new.tar", "new.tar.zst", "out", "out.tar"] {
-        let args = ["convert", "-", "-o", output, "--compression", "none"];
+    for output in [
+        "new",
+        "new.tar",
+        "new.tar.zst",
+        "out",
+        "out.tar",
+        "new-tree",
+        "tree",
+    ] {
+        let kind = if output.ends_with("tree") {
+            "registry"
+        } else {
+            "layout"
+        };
+        let args = [
+            "convert",
+            "-",
+            "-o",
+            output,
+            "--to",
+            kind,
+            "--compression",
+            "none",
+        ];
         let mut child = sandbox
             .command(&args)
             .stdin(Stdio::piped())

@@ -380,3 +380,24 @@ fn bad_lists_and_what_is_no_input() {
     assert_eq!(run.status.code(), Some(1));
     assert!(!sandbox.path("out").exists());
 }
+
+#[test]
+fn outputs_that_cannot_leave_out_blobs() {
+    let sandbox = Sandbox::with_archive(&docker::save_one("app:1", &layers()));
+    let before = sandbox.snapshot();
+    for kind in ["docker-archive", "dir", "registry"] {
+        let args = [
+            "convert", "app.tar", "-o", "out", "--have", "app.tar", "--to", kind,
+        ];
+        let run = sandbox.run(&args);
+        assert_eq!(run.status.code(), Some(2));
+        assert_eq!(
+            run.stderr,
+            format!(
+                "ocify: `--have` cannot be used with `--to {kind}`\n\
+                 hint: write a layout: only a layout can leave out blobs\n"
+            )
+        );
+    }
+    assert_eq!(sandbox.snapshot(), before);
+}

@@ -126,8 +126,8 @@ fn several_trees_are_several_inputs() {
     sandbox.write("app.tar", &tar(&files));
     for input in ["app", "app.tar"] {
         sandbox.convert(&[input, "-o", "out"]).fails(&format!(
-            "ocify: {input}: not a container image: it contains several registry trees, such as a/ and b/: pass each as an input\n\
-             hint: pass a docker save archive, an OCI layout, a dir: folder, a schema 1 folder or a registry tree\n"
+            "ocify: {input}: it contains several registry trees, such as a/ and b/\n\
+             hint: pass each tree as an input, or use `--recursive`; unpack an archive of several trees first\n"
         ));
     }
     let run = sandbox.convert(&["-r", "app", "-o", "out"]);

@@ -230,6 +230,75 @@ fn outputs_that_are_something_else() {
     assert_eq!(sandbox.snapshot(), before);
 }
 
+/// What a tree has without tags keeps its repository in another tree, and has no name in a layout.
+#[test]
+fn a_tree_is_copied_with_all_that_its_repositories_have() {
+    let mut layout = Layout::default();
+    let [one, two] = ["one", "two"].map(|seed| layout.image("amd64", &[Layer::new(seed)]));
+    let mut tree = Tree::of(&layout);
+    tree.tag("app", "1", digest(&one));
+    // The name of a host, as mirrors have it.
+    tree.tag("docker.io/library/base", "2", digest(&one));
+    for (repository, image) in [("app", &two), ("team/other", &two), ("pinned", &one)] {
+        tree.revision(repository, digest(image));
+    }
+    let sandbox = Sandbox::with_folder(&tree.files);
+    to_registry(&sandbox, &["app"]).succeeds();
+    let names = |tags: &BTreeMap<String, String>| tags.keys().cloned().collect::<Vec<_>>();
+    assert_eq!(
+        names(&tags(&sandbox)),
+        ["app:1", "docker.io/library/base:2"]
+    );
+    let has = |folder: &str, repository: &str, image: &Value| {
+        let link = tree.revision_path(repository, digest(image));
+        assert_eq!(
+            sandbox.read(&format!("{folder}/{link}")),
+            digest(image).as_bytes()
+        );
+    };
+    has("registry", "app", &two);
+    has("registry", "team/other", &two);
+    has("registry", "pinned", &one);
+
+    let run = sandbox.convert(&["app", "-o", "layout"]);
+    run.succeeds();
+    let lines = format!(
+        "{0} app:1\n{0} docker.io/library/base:2\n{1}\n",
+        digest(&one),
+        digest(&two)
+    );
+    assert_eq!(run.stdout(), lines);
+    assert_eq!(sandbox.layout("layout").names().len(), 3);
+
+    // Repositories are renamed, whether something in them has a name or not.
+    let to_other = ["app", "-o", "other", "--to", "registry"];
+    let renames = [
+        "--rename",
+        "team=crew",
+        "--rename",
+        "docker.io/library=base",
+    ];
+    sandbox
+        .convert(&[&to_other[..], &renames].concat())
+        .succeeds();
+    let found = check(&sandbox.path("other"));
+    assert_eq!(names(&found), ["base/app:1", "base/base:2"]);
+    has("other", "crew/other", &two);
+    has("other", "base/app", &two);
+    has("other", "base/pinned", &one);
+
+    // Or one of them gets a name.
+    let named = digest(&two);
+    let args = [
+        "app", "-o", "named", "--to", "registry", "--image", named, "--name", "new:3",
+    ];
+    sandbox.convert(&args).succeeds();
+    let found = check(&sandbox.path("named"));
+    assert_eq!(found["new:3"], named);
+    let old = tree.revision_path("team/other", named);
+    assert!(!sandbox.path("named").join(old).exists());
+}
+
 /// An obstacle that is met when the blobs are in their places already: the tree is as it was.
 #[test]
 fn what_fails_half_way_is_taken_back() {

@@ -89,6 +89,77 @@ fn a_schema_2_manifest_keeps_its_bytes() {
     assert_eq!(String::from_utf8_lossy(output.blob(&image)), expected);
 }
 
+/// Manifest and index as Go's encoder writes them, which engines and skopeo use, to schema 2 and back.
+#[test]
+fn oci_digests_come_back() {
+    let mut layout = Layout::default();
+    let blob = |blob: &Value| {
+        format!(
+            r#"{{"mediaType":{},"digest":{},"size":{}"#,
+            blob["mediaType"], blob["digest"], blob["size"]
+        )
+    };
+    let config = layout.blob(oci::CONFIG, &config(&layers("top")));
+    let gzip = layers("top").map(|layer| layout.blob(oci::LAYER_GZIP, &codec::gzip(&layer.tar)));
+    let foreign = "application/vnd.oci.image.layer.nondistributable.v1.tar+gzip";
+    let mut foreign = blob(
+        &json!({ "mediaType": foreign, "digest": gzip[0]["digest"], "size": gzip[0]["size"] }),
+    );
+    foreign.push_str(r#","urls":["https://example.invalid/?a\u0026b"]"#);
+    let manifest = format!(
+        r#"{{"schemaVersion":2,"mediaType":"{}","config":{}}},"layers":[{}}},{}}}]}}"#,
+        oci::MANIFEST,
+        blob(&config),
+        foreign,
+        blob(&gzip[1]),
+    );
+    let manifest = layout.blob(oci::MANIFEST, manifest.as_bytes());
+    let index = format!(
+        r#"{{"schemaVersion":2,"mediaType":"{}","manifests":[{},"platform":{{"architecture":"amd64","os":"linux","variant":"v2"}}}}]}}"#,
+        oci::INDEX,
+        blob(&manifest),
+    );
+    let index = layout.blob(oci::INDEX, index.as_bytes());
+    layout.add(named(&manifest, "app:1.0"));
+    layout.add(named(&index, "app:index"));
+    let sandbox = Sandbox::with_folder(&layout.files());
+    let between = convert(&sandbox, &["app"]);
+    assert_ne!(digest(&between.named("app:1.0")), digest(&manifest));
+    sandbox.convert(&["out", "-o", "back"]).succeeds();
+    let back = sandbox.layout("back");
+    assert_eq!(digest(&back.named("app:1.0")), digest(&manifest));
+    assert_eq!(digest(&back.named("app:index")), digest(&index));
+}
+
+/// What Docker's formats do not define has no other place than a document of the same structure.
+#[test]
+fn other_fields_of_schema_2_are_kept() {
+    let mut layout = Layout::default();
+    let image = layout.manifest(
+        oci::DOCKER_CONFIG,
+        &config(&layers("top")),
+        &oci::docker_layers(&layers("top")),
+    );
+    let mut manifest: Value =
+        serde_json::from_slice(layout.files().get(&oci::blob_path(digest(&image)))).unwrap();
+    manifest["annotations"] = json!({"a": "b"});
+    let manifest = layout.blob(oci::DOCKER_MANIFEST, manifest.to_string().as_bytes());
+    let mut entry = on(&manifest, "linux", "amd64");
+    entry["platform"]["features"] = json!(["sse4"]);
+    let list = json!({
+        "schemaVersion": 2, "mediaType": oci::DOCKER_LIST, "manifests": [entry],
+    });
+    let list = layout.blob(oci::DOCKER_LIST, list.to_string().as_bytes());
+    layout.add(list);
+    let sandbox = Sandbox::with_folder(&layout.files());
+    let output = sandbox.converted(&["app"]);
+    let list = output.document(&output.only());
+    assert_eq!(list["mediaType"], oci::INDEX);
+    let entry = &list["manifests"][0];
+    assert_eq!(entry["platform"]["features"], json!(["sse4"]));
+    assert_eq!(output.document(entry)["annotations"], json!({"a": "b"}));
+}
+
 fn with(value: &Value, key: &str, text: &str) -> Value {
     let mut value = value.clone();
     value[key] = json!(text);

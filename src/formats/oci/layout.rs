@@ -251,6 +251,7 @@ fn reference(descriptor: &Descriptor) -> Reference {
         containerd_name,
         annotations,
         artifact_type: descriptor.artifact_type.clone(),
+        repository: None,
     }
 }
 

@@ -1,5 +1,7 @@
 //! OCI manifests and indexes of resolved images: kept byte for byte where nothing in them changes, edited in place where
-//! something does, composed where the input has none.
+//! something does, composed where the input has none, or one of schema 2 with nothing in it that would be lost.
+
+mod schema2;
 
 use std::collections::HashMap;
 
@@ -22,8 +24,8 @@ pub(crate) fn manifest(image: &ResolvedImage) -> Result<Document> {
         .map(layer_descriptor)
         .collect::<Result<_>>()?;
     match image.original {
-        Some(original) => edited(original, image, &config, &layers),
-        None => composed(image, &config, &layers),
+        Some(original) if !schema2::is_plain(original) => edited(original, image, &config, &layers),
+        _ => composed(image, &config, &layers),
     }
 }
 
@@ -72,7 +74,19 @@ fn composed(image: &ResolvedImage, config: &Descriptor, layers: &[Descriptor]) -
         "config": value(config),
         "layers": layers,
     });
-    Ok(Document::new(media_type::MANIFEST, to_bytes(&manifest)?))
+    Ok(Document::new(media_type::MANIFEST, as_go(&manifest)?))
+}
+
+/// The bytes as Go's encoder writes them: it escapes these characters, which are found only in strings.
+fn as_go(document: &Value) -> Result<Vec<u8>> {
+    let mut encoded = Vec::new();
+    for byte in to_bytes(document)? {
+        match byte {
+            b'&' | b'<' | b'>' => encoded.extend(format!("\\u{byte:04x}").bytes()),
+            _ => encoded.push(byte),
+        }
+    }
+    Ok(encoded)
 }
 
 fn value(descriptor: &Descriptor) -> Value {
@@ -155,6 +169,15 @@ pub(crate) fn index(index: &ResolvedIndex) -> Result<Document> {
             ))
         })
         .collect();
+    if schema2::is_plain(index.original) {
+        return to_index(index.children.iter().map(|child| {
+            let entry = child.new.as_ref().unwrap_or(child.original);
+            Descriptor {
+                platform: child.original.platform.clone(),
+                ..Descriptor::new(entry.media_type.clone(), entry.digest, entry.size)
+            }
+        }));
+    }
     edit(&name, index.original, |fields| {
         let Some(Value::Array(old)) = fields.get_mut("manifests") else {
             return Err(malformed());
@@ -198,13 +221,17 @@ pub(crate) fn merged(children: &[MergedChild]) -> Result<Document> {
         }
         descriptor
     });
+    to_index(manifests)
+}
+
+fn to_index(manifests: impl Iterator<Item = Descriptor>) -> Result<Document> {
     let manifests: Vec<Descriptor> = manifests.collect();
     let index = json!({
         "schemaVersion": 2,
         "mediaType": media_type::INDEX,
         "manifests": manifests,
     });
-    Ok(Document::new(media_type::INDEX, to_bytes(&index)?))
+    Ok(Document::new(media_type::INDEX, as_go(&index)?))
 }
 
 /// Whether an entry of an index has this descriptor. An index may list one digest for several platforms.

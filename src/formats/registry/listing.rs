@@ -6,6 +6,7 @@ use super::peek::{Peeked, peek};
 use crate::digest::Digest;
 use crate::findings::{Code, Place};
 use crate::formats::reading::{Found, Reading, UNLISTED};
+use crate::image::Reference;
 use crate::source::Content;
 use crate::source::registry::{self, LINK, MANIFESTS, REPOSITORIES};
 
@@ -16,12 +17,18 @@ const LINK_BYTES: u64 = 256;
 #[derive(Debug)]
 pub(super) struct ListedImage {
     pub digest: Digest,
-    /// Repository and tag, joined by a colon.
-    pub tags: Vec<String>,
+    /// One for each tag, then one without a name for each repository that has it without a tag. Never empty.
+    pub references: Vec<Reference>,
     /// Blobs with signatures of a schema 1 manifest.
     pub signatures: BTreeSet<Digest>,
     /// The first link to it, or the blob itself.
     pub file: String,
+}
+
+impl ListedImage {
+    pub fn name(&self) -> Option<&str> {
+        self.references.iter().find_map(Reference::display_name)
+    }
 }
 
 #[derive(Debug, Default)]
@@ -96,17 +103,22 @@ impl Listing {
             };
             match kind {
                 LinkKind::Tag(tag) => {
-                    listing.add(digest, Some(format!("{repository}:{tag}")), name);
+                    // A tree has no name of its own host, so `app:1` may be that of any registry.
+                    let reference = Reference {
+                        name: Some(format!("{repository}:{tag}")),
+                        ..of_repository(repository)
+                    };
+                    listing.add(digest, reference, name);
                     tagged.push((repository, name, digest));
                 }
                 LinkKind::Revision => {
-                    untagged.push((digest, name));
+                    untagged.push((repository, name, digest));
                     revisions.entry(repository).or_default().insert(digest);
                 }
                 LinkKind::Signature(revision) => signatures.push((revision, digest)),
             }
         }
-        for (repository, name, digest) in tagged {
+        for &(repository, name, digest) in &tagged {
             let revisions = revisions.get(repository);
             if !revisions.is_some_and(|revisions| revisions.contains(&digest)) {
                 let message = format!(
@@ -115,8 +127,14 @@ impl Listing {
                 reading.note(Code::RegistryRevision, &Place::file(name), message);
             }
         }
-        for (digest, name) in untagged {
-            listing.add(digest, None, name);
+        let tagged: HashSet<(&str, Digest)> = tagged
+            .into_iter()
+            .map(|(repository, _, digest)| (repository, digest))
+            .collect();
+        for (repository, name, digest) in untagged {
+            if !tagged.contains(&(repository, digest)) {
+                listing.add(digest, of_repository(repository), name);
+            }
         }
         for (revision, digest) in signatures {
             if let Some(&position) = listing.positions.get(&revision) {
@@ -141,24 +159,31 @@ impl Listing {
                 continue;
             };
             if peek(&content).is_some() {
-                listing.add(digest, None, name);
+                listing.add(digest, Reference::default(), name);
             }
         }
         listing
     }
 
-    fn add(&mut self, digest: Digest, tag: Option<String>, file: &str) {
+    fn add(&mut self, digest: Digest, reference: Reference, file: &str) {
         let next = self.images.len();
         let position = *self.positions.entry(digest).or_insert(next);
         if position == next {
             self.images.push(ListedImage {
                 digest,
-                tags: Vec::new(),
+                references: Vec::new(),
                 signatures: BTreeSet::new(),
                 file: file.to_owned(),
             });
         }
-        self.images[position].tags.extend(tag);
+        self.images[position].references.push(reference);
+    }
+}
+
+fn of_repository(repository: &str) -> Reference {
+    Reference {
+        repository: Some(repository.to_owned()),
+        ..Reference::default()
     }
 }
 

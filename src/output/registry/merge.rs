@@ -2,7 +2,8 @@
 //!
 //! First comes all that tags need: files are linked, not moved, so that until the tags move they are in both places. If the run
 //! fails, or dies and the next one finds its staging folder, what is the same file in both is taken out again. Then each tag
-//! moves by one rename. All of this happens under the tree's lock.
+//! moves by one rename; if one cannot, those before it are put back, for which their old links are staged. All of this happens
+//! under the tree's lock.
 
 use rustix::fs::FileType;
 
@@ -15,6 +16,9 @@ use crate::source::registry::{LINK, MANIFESTS};
 /// As long as it is in the staging folder, what is staged is not the tree's.
 const PENDING: &str = "pending";
 
+/// The link that a tag has in the tree, staged beside the one that replaces it.
+const OLD: &str = "old";
+
 /// Puts the staged tree `from` into `tree`.
 pub(super) fn put(staged: &Dir, from: &Dir, tree: &Dir, fsync: bool) -> Result<()> {
     let sync = || {
@@ -26,6 +30,7 @@ pub(super) fn put(staged: &Dir, from: &Dir, tree: &Dir, fsync: bool) -> Result<(
     };
     staged.write(PENDING, &[], fsync)?;
     let put = put_content(from, tree, Level::Above)
+        .and_then(|()| for_tags(from, tree, &mut stage_old))
         .and_then(|()| sync())
         .and_then(|()| staged.remove_file(PENDING));
     if put.is_err() {
@@ -33,12 +38,19 @@ pub(super) fn put(staged: &Dir, from: &Dir, tree: &Dir, fsync: bool) -> Result<(
         let _: Result<()> = take_back(staged, tree);
         return put;
     }
-    let mut moved = 0;
-    let result = move_tags(from, tree, Level::Above, &mut moved);
-    if result.is_err() && moved == 0 {
-        let _: Result<()> = remove_same(from, tree);
+    let moved = for_tags(from, tree, &mut move_tag);
+    if moved.is_err() {
+        let mut all_back = true;
+        let walked = for_tags(from, tree, &mut |from, to| {
+            all_back &= put_back(from, to).is_ok();
+            Ok(())
+        });
+        // A tag that stays where it has moved to needs what it leads to.
+        if walked.is_ok() && all_back {
+            let _: Result<()> = remove_same(from, tree);
+        }
     }
-    result?;
+    moved?;
     sync()
 }
 
@@ -88,8 +100,17 @@ fn put_content(from: &Dir, to: &Dir, level: Level) -> Result<()> {
     Ok(())
 }
 
-/// Lets the tags lead to their manifests, and counts them.
-fn move_tags(from: &Dir, to: &Dir, level: Level, moved: &mut usize) -> Result<()> {
+/// Calls `step` with the folder of the link of each staged tag, and the one that it belongs into.
+fn for_tags(from: &Dir, to: &Dir, step: &mut dyn FnMut(&Dir, &Dir) -> Result<()>) -> Result<()> {
+    for_tags_below(from, to, Level::Above, step)
+}
+
+fn for_tags_below(
+    from: &Dir,
+    to: &Dir,
+    level: Level,
+    step: &mut dyn FnMut(&Dir, &Dir) -> Result<()>,
+) -> Result<()> {
     for (name, kind) in from.names()? {
         if kind != FileType::Directory || level == Level::Other {
             continue;
@@ -98,17 +119,56 @@ fn move_tags(from: &Dir, to: &Dir, level: Level, moved: &mut usize) -> Result<()
             continue;
         };
         if level != Level::Tag {
-            move_tags(&from, &to, level.below(&name), moved)?;
+            for_tags_below(&from, &to, level.below(&name), step)?;
         } else if name == CURRENT {
-            if !from.rename(LINK, &to, LINK)? {
-                return Err(Error::NotAFile {
-                    name: to.path(LINK).display().to_string(),
-                });
-            }
-            *moved += 1;
+            step(&from, &to)?;
         }
     }
     Ok(())
+}
+
+/// Stages the link that a tag has.
+fn stage_old(from: &Dir, to: &Dir) -> Result<()> {
+    match to.kind(LINK)? {
+        None => Ok(()),
+        Some(FileType::Directory) => Err(not_a_file(to)),
+        Some(_) if to.link(LINK, from, OLD)? => Ok(()),
+        // The file system has no links.
+        Some(_) => {
+            let link = to.read(LINK)?.unwrap_or_default();
+            from.write(OLD, &link, false).map(drop)
+        }
+    }
+}
+
+/// Lets a tag lead to its manifest.
+fn move_tag(from: &Dir, to: &Dir) -> Result<()> {
+    move_from(from, LINK, to)
+}
+
+fn move_from(from: &Dir, name: &str, to: &Dir) -> Result<()> {
+    if from.rename(name, to, LINK)? {
+        Ok(())
+    } else {
+        Err(not_a_file(to))
+    }
+}
+
+/// Undoes [`move_tag`], where it was done.
+fn put_back(from: &Dir, to: &Dir) -> Result<()> {
+    if from.kind(LINK)?.is_some() {
+        return Ok(());
+    }
+    if from.kind(OLD)?.is_none() {
+        return to.remove_file(LINK);
+    }
+    move_from(from, OLD, to)
+}
+
+fn not_a_file(tag: &Dir) -> Error {
+    Error::NotAFile {
+        name: tag.path(LINK).display().to_string(),
+    }
 }
 
 /// Removes from `tree` what a run put there whose tags never followed.
@@ -137,4 +197,66 @@ fn remove_same(from: &Dir, to: &Dir) -> Result<()> {
         }
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::path::Path;
+
+    use super::*;
+
+    fn write(folder: &Path, files: &[(&str, &str)]) {
+        for (name, content) in files {
+            let path = folder.join(name);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(path, content).unwrap();
+        }
+    }
+
+    fn read(folder: &Path) -> Vec<(String, String)> {
+        let mut files = Vec::new();
+        for entry in walkdir::WalkDir::new(folder).sort_by_file_name() {
+            let entry = entry.unwrap();
+            let name = entry.path().strip_prefix(folder).unwrap();
+            let content = fs::read_to_string(entry.path()).unwrap_or_default();
+            files.push((name.to_str().unwrap().to_owned(), content));
+        }
+        files
+    }
+
+    /// One of several tags cannot move: its link is not even staged.
+    #[test]
+    fn tags_that_have_moved_are_put_back() {
+        let work = tempfile::tempdir().unwrap();
+        let tags = |root: &str, tag: &str| {
+            format!("{root}/repositories/app/_manifests/tags/{tag}/current/link")
+        };
+        let staged = work.path().join("staged");
+        let from = "docker/registry/v2";
+        let new = ["a", "b", "c", "d", "e"].map(|tag| tags(from, tag));
+        let new: Vec<(&str, &str)> = new.iter().map(|name| (name.as_str(), "new")).collect();
+        write(&staged, &new);
+        let blob = format!("{from}/blobs/sha256/00/00/data");
+        write(&staged, &[(&blob, "blob")]);
+        fs::create_dir_all(staged.join(tags(from, "stuck")).parent().unwrap()).unwrap();
+        let tree = work.path().join("tree");
+        let old = ["a", "b", "stuck"].map(|tag| tags(".", tag));
+        let old: Vec<(&str, &str)> = old.iter().map(|name| (name.as_str(), "old")).collect();
+        write(&tree, &old);
+        let before = read(&tree);
+
+        let open = |path: &Path| {
+            let (parent, name) = Dir::parent_of(path).unwrap();
+            parent.folder(&name).unwrap().unwrap()
+        };
+        let result = put(
+            &open(&staged),
+            &open(&staged.join(from)),
+            &open(&tree),
+            false,
+        );
+        assert!(result.is_err());
+        assert_eq!(read(&tree), before);
+    }
 }

@@ -1,16 +1,16 @@
 //! The links of a tree: which repository has which manifests, blobs and tags.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use serde_json::Value;
 
-use super::super::index::MovedName;
+use super::super::index::{Additions, MovedName};
 use super::paths::{existing, made};
 use crate::digest::Digest;
 use crate::error::{Error, Result};
 use crate::fs::Dir;
+use crate::image::Document;
 use crate::image::media_type::{self, DocumentKind};
-use crate::image::{CONTAINERD_NAME, Descriptor, Document, REF_NAME, repository_and_tag};
 use crate::limits;
 use crate::source::registry::{BLOBS, LINK, MANIFESTS, REPOSITORIES};
 
@@ -36,24 +36,22 @@ impl Repositories {
     /// `documents` are all manifests and indexes of the output.
     ///
     /// # Errors
-    /// An image that has no place in a tree: [`Error::Unnamed`], [`Error::RegistryName`], [`Error::NameConflict`].
+    /// An image that has no place in a tree: [`Error::Unnamed`], [`Error::NameConflict`].
     pub fn new(
-        descriptors: &[Descriptor],
+        additions: &Additions,
         documents: &HashMap<Digest, Document>,
     ) -> Result<Repositories> {
         let mut repositories = Repositories::default();
-        for descriptor in descriptors {
-            let Some(name) = name(descriptor) else {
+        let mut placed = HashSet::new();
+        for image in &additions.in_registry {
+            let (path, digest) = (&image.repository, image.digest);
+            placed.insert(digest);
+            let repository = repositories.0.entry(path.clone()).or_default();
+            repository.add(&digest, documents, 0)?;
+            let Some(tag) = &image.tag else {
                 continue;
             };
-            let invalid = || Error::RegistryName {
-                name: name.to_owned(),
-            };
-            let (path, tag) = repository_and_tag(name).ok_or_else(invalid)?;
-            let digest = descriptor.digest;
-            let repository = repositories.0.entry(path.to_owned()).or_default();
-            repository.add(&digest, documents, 0)?;
-            let tagged = repository.tags.insert(tag.to_owned(), digest);
+            let tagged = repository.tags.insert(tag.clone(), digest);
             if let Some(first) = tagged.filter(|first| *first != digest) {
                 return Err(Error::NameConflict {
                     name: format!("{path}:{tag}"),
@@ -63,8 +61,8 @@ impl Repositories {
                 });
             }
         }
-        for descriptor in descriptors {
-            if name(descriptor).is_none() {
+        for descriptor in &additions.descriptors {
+            if !placed.contains(&descriptor.digest) {
                 repositories.add_referrer(&descriptor.digest, documents)?;
             }
         }
@@ -210,11 +208,6 @@ impl Repository {
         }
         Ok(())
     }
-}
-
-fn name(descriptor: &Descriptor) -> Option<&str> {
-    let name = descriptor.annotation(REF_NAME);
-    name.or_else(|| descriptor.annotation(CONTAINERD_NAME))
 }
 
 fn parse(document: &Document) -> Result<Value> {
