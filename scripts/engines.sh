@@ -9,6 +9,8 @@ stop_daemons() {
     for pid in "${daemons[@]}"; do kill "$pid" 2>/dev/null || continue; wait "$pid" 2>/dev/null || true; done
     # dockerd may have made its folder a mount of its own.
     umount --recursive "$work/docker/data" 2>/dev/null || true
+    # What containers had for a network is a mount, too.
+    umount "$work"/docker/exec/netns/* 2>/dev/null || true
 }
 at_exit+=(stop_daemons)
 
@@ -32,6 +34,21 @@ start() {
 docker() { command docker --config "$work/docker-config" --host "unix://$work/docker.sock" "$@"; }
 podman() { command podman --root "$work/podman/root" --runroot "$work/podman/run" --storage-driver vfs "$@"; }
 ctr() { command ctr --address "$work/containerd.sock" "$@"; }
+
+# Makes an archive of an image that prints `it runs`, with the tags app/runs:1 and app/runs:2; needs dockerd and busybox.
+save_runnable() { # ARCHIVE
+    mkdir -p "$work/runnable/bin"
+    cp "$(command -v busybox)" "$work/runnable/bin/busybox"
+    tar -C "$work/runnable" -cf "$work/runnable.tar" .
+    docker import --change 'CMD ["/bin/busybox", "echo", "it runs"]' "$work/runnable.tar" app/runs:1 || return
+    docker tag app/runs:1 app/runs:2 && docker save --output "$1" app/runs:1 app/runs:2 && docker image rm app/runs:1 app/runs:2
+}
+# it_runs IMAGE: with nothing of a network.
+it_runs() {
+    local found
+    found=$(docker run --rm --network none "$1") || return
+    [ "$found" = "it runs" ] || { echo "$1 prints: $found"; return 1; }
+}
 containerd_answers() { ctr version; }
 docker_answers() { docker version; }
 

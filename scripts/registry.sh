@@ -12,7 +12,7 @@ cd "$(dirname "$0")/.."
 short=false
 [ "${1:-}" != --short ] || { short=true; shift; }
 ocify=$(realpath -m "${1:-target/release/ocify}")
-require "$ocify" docker-registry skopeo docker dockerd containerd ctr jq python3
+require "$ocify" docker-registry skopeo docker dockerd containerd ctr busybox jq python3
 require_shared
 
 daemons_work=true
@@ -107,17 +107,32 @@ pulls() {
     [ -z "$id" ] || same "image ID of $1" "$id" "$found" || return
     docker image rm --force "$ours/$1"
 }
+# pulled_runs REFERENCE
+pulled_runs() {
+    docker pull --quiet "$ours/$1" && it_runs "$ours/$1" && docker image rm --force "$ours/$1"
+}
 nothing_to_delete() {
     docker-registry garbage-collect --dry-run "$work/ours.yml" >"$work/garbage" 2>&1 || return
     grep -q ' 0 blobs and 0 manifests eligible for deletion' "$work/garbage" || { tail -n 5 "$work/garbage"; return 1; }
 }
 
+if $daemons_work; then
+    start_containerd
+    start_dockerd
+    check "an image that runs" save_runnable "$work/runs.tar"
+    for format in oci v2s2 v2s1; do
+        check "it as $format" "$ocify" convert "$work/runs.tar" --format "$format" --rename "app/runs=runs/$format" --to registry \
+            -o "$work/ours" --no-fsync
+    done
+fi
 write_tree
 check "verify what was written" "$ocify" verify "$work/ours"
 start_registry ours "$work/ours"
 if $daemons_work; then
-    start_containerd
-    start_dockerd
+    # A schema 1 manifest has the first of the tags in it; docker takes it for the other, too.
+    for format in oci v2s2 v2s1; do
+        for tag in 1 2; do check "docker runs runs/$format:$tag" pulled_runs "runs/$format:$tag" || true; done
+    done
 fi
 declare -A count
 while read -r format reference digest; do
