@@ -31,13 +31,18 @@ def text(seed, length):
     return b"".join(noise[at:at + 64] + b"common text, again and again and" * 2 for at in range(0, len(noise), 64))
 
 
+def digest(layer):
+    return "sha256:" + hashlib.sha256(layer).hexdigest()
+
+
 bases = [tar([(f"base/{number}", text(f"base {number}", 1 << 20))]) for number in range(base_count)]
+base_ids = [digest(base) for base in bases]
 damaged = list(range(7, count, max(1, count // damaged_count))[:damaged_count])
 
 
 def archive(number, environment, damage=None):
     layers = [bases[number % base_count], tar([("app", text(f"app {environment}", 4096))])]
-    diff_ids = ["sha256:" + hashlib.sha256(layer).hexdigest() for layer in layers]
+    diff_ids = [base_ids[number % base_count], digest(layers[1])]
     config = json.dumps({"architecture": "amd64", "os": "linux", "config": {"Env": [environment]},
                          "rootfs": {"type": "layers", "diff_ids": diff_ids},
                          "history": [{"created_by": "base"}, {"created_by": "app"}]}).encode()
