@@ -106,7 +106,7 @@ for node in n1 n2 n3; do
     start_node $node
     [ $node != n2 ] || n2=$node_pid
 done
-all_idle() { [ "$(sinfo --noheader --Node --format=%t | grep -c idle)" -eq 3 ]; }
+all_idle() { [ "$(sinfo --noheader --Node --partition=nodes3 --format='%N %t' | grep -c idle)" -eq 3 ]; }
 until_true 60 all_idle || fail "the nodes do not start: $(sinfo 2>&1; tail -n 5 "$work"/log/*)"
 echo "ok: three nodes"
 
