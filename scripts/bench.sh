@@ -6,7 +6,8 @@
 #
 # usage: scripts/bench.sh [--runs N] [--routes ROUTE,…] [--folder FOLDER] [--output FOLDER] [BINARY]
 #   --runs N         runs of each command (default 7)
-#   --routes LIST    of folder-gzip tar-gzip folder-zstd folder-none schema1 gzip-zstd unchanged six-images cached
+#   --routes LIST    of folder-gzip tar-gzip folder-zstd folder-none schema1 gzip-zstd unchanged docker-archive registry
+#                    six-images cached
 #   --folder FOLDER  inputs and results (default target/bench); the inputs, 800 MB, are made once and kept
 #   --output FOLDER  where both programs write (default FOLDER). skopeo waits for the disk after each blob; on a tmpfs
 #                    (/dev/shm) that costs nothing, so only the programs are compared
@@ -26,7 +27,7 @@ while [ $# -gt 0 ]; do
         --routes) routes=$2; shift 2 ;;
         --folder) folder=$2; shift 2 ;;
         --output) output=$2; shift 2 ;;
-        -*) sed -n '7,15s/^# \{0,1\}//p' "$0" >&2; exit 2 ;;
+        -*) sed -n '7,16s/^# \{0,1\}//p' "$0" >&2; exit 2 ;;
         *) ocify=$1; shift ;;
     esac
 done

@@ -17,10 +17,12 @@ SIX_NAMES = [f"bench/app-{part}:1.0" for part in range(6)]
 
 
 class Route:
-    """One row of the table. A command is a list of argument lists that run one after the other; {i}: inputs, {o}: output."""
+    """One row of the table. A command is a list of argument lists that run one after the other; skopeo lacks some."""
 
-    def __init__(self, name, title, ocify, skopeo, prepare=()):
-        self.name, self.title, self.commands, self.prepare = name, title, {"ocify": ocify, "skopeo": skopeo}, prepare
+    def __init__(self, name, title, ocify, skopeo=None, prepare=()):
+        commands = {"ocify": ocify, "skopeo": skopeo}
+        self.commands = {program: command for program, command in commands.items() if command}
+        self.name, self.title, self.prepare = name, title, prepare
 
 
 def routes(ocify, skopeo, inputs, output):
@@ -51,6 +53,10 @@ def routes(ocify, skopeo, inputs, output):
               skopeo_copy(f"oci:{inputs}/oci-gzip:{name}", f"oci:{folder}:{name}", *zstd)),
         Route("unchanged", "OCI → OCI, kept, blob digests checked", convert(f"{inputs}/oci-gzip", folder, "--check", "blobs"),
               skopeo_copy(f"oci:{inputs}/oci-gzip:{name}", f"oci:{folder}:{name}")),
+        Route("docker-archive", "OCI gzip → docker-archive", convert(f"{inputs}/oci-gzip", tar, "--to", "docker-archive"),
+              skopeo_copy(f"oci:{inputs}/oci-gzip:{name}", f"docker-archive:{tar}:{name}")),
+        Route("registry", "docker-save → registry tree, gzip",
+              convert(save, folder, "--compression", "gzip", "--to", "registry")),
         Route("six-images", "archive of 6 images that share a base, all names",
               convert(f"{inputs}/six-images.tar", folder, "--compression", "gzip"),
               [argv for each in SIX_NAMES
@@ -126,16 +132,17 @@ def waiting(ocify, inputs, results, runs):
     """A sentence: what waiting costs until the output is on the disk of `results`."""
     output = os.path.join(results, "disk")
     folder = f"{output}/layout"
-    walls = {"with": [], "without": []}
+    kinds = {"with": [], "without": ["--no-fsync"], "tree": ["--to", "registry"]}
+    walls = {name: [] for name in kinds}
     for _ in range(runs):
-        for name, options in (("with", []), ("without", ["--no-fsync"])):
+        for name, options in kinds.items():
             clear(output)
             os.sync()
             argv = [ocify, "convert", f"{inputs}/docker-save.tar", "-o", folder, "--compression", "gzip", *options]
             walls[name].append(Measurement([argv], output).wall)
     shutil.rmtree(output)
     return (f"Waiting for the disk ({file_system(results)}): {statistics.median(walls['with']):.2f} s for the first route, "
-            f"{statistics.median(walls['without']):.2f} s with `--no-fsync`.")
+            f"{statistics.median(walls['without']):.2f} s with `--no-fsync`, {statistics.median(walls['tree']):.2f} s to a registry tree.")
 
 
 def medians(measurements):

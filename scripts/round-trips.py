@@ -8,7 +8,7 @@ in the form that skopeo writes. A conversion into the format that the input has 
 
 usage: scripts/round-trips.py [BINARY]       (default: target/release/ocify)
 """
-import hashlib, itertools, json, os, pathlib, shutil, subprocess, sys, tempfile
+import concurrent.futures, hashlib, itertools, json, os, pathlib, shutil, subprocess, sys, tempfile
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 SHARED = pathlib.Path(os.environ.get("OCIFY_SHARED", ROOT / "../shared"))
@@ -41,7 +41,7 @@ def check(what, expected, found):
 
 def convert(source, output, kind, *more):
     """What the report says of the one image: its digest, image ID and diff_ids."""
-    command = [OCIFY, "convert", str(source), "-o", str(output), "--json", "--no-fsync", *OUTPUTS[kind], *more]
+    command = [OCIFY, "convert", str(source), "-o", str(output), "--json", "--no-fsync", "--threads", "1", *OUTPUTS[kind], *more]
     run = subprocess.run(command, capture_output=True, text=True)
     if run.returncode:
         raise RuntimeError(f"{' '.join(command)}: {run.stderr}")
@@ -116,18 +116,26 @@ def round_trips(work, name, image):
             check(f"{title}: digest", first[start]["digest"], found["digest"])
 
 
+def job(name, image):
+    global failed
+    work = pathlib.Path(tempfile.mkdtemp(prefix="ocify-round-trips-"))
+    try:
+        round_trips(work, name, image)
+    except (RuntimeError, ValueError) as error:
+        failed += 1
+        print(f"FAIL {name}: {error}", flush=True)
+    finally:
+        shutil.rmtree(work)
+
+
 expected = json.loads((CORPUS / "expected.json").read_text())
-for name, about in expected.items():
-    # The first image of each, and every platform of an index.
-    images = about["images"] if "multi-platform" in name or "list" in name else about["images"][:1]
-    for image in images:
-        work = pathlib.Path(tempfile.mkdtemp(prefix="ocify-round-trips-"))
-        try:
-            round_trips(work, name, image)
-        except (RuntimeError, ValueError) as error:
-            failed += 1
-            print(f"FAIL {name}: {error}", flush=True)
-        finally:
-            shutil.rmtree(work)
+with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
+    jobs = []
+    for name, about in expected.items():
+        # The first image of each, and every platform of an index.
+        images = about["images"] if "multi-platform" in name or "list" in name else about["images"][:1]
+        jobs += [pool.submit(job, name, image) for image in images]
+    for done in jobs:
+        done.result()
 print(f"{passed} passed, {failed} failed")
 sys.exit(1 if failed or not passed else 0)
