@@ -25,9 +25,10 @@ use crate::error::{Error, Result};
 use crate::findings::{Code, Finding};
 use crate::formats::Input;
 use crate::gap::{self, Have};
+use crate::image::Document;
 use crate::interrupt::Interrupt;
 use crate::layer::{Done, Known, OnDamage, Pipeline, thread_pool};
-use crate::output::{Output, OutputKind, Target};
+use crate::output::{Committed, Output, OutputKind, Target};
 use crate::plan::{CachedJobs, Plan};
 use crate::progress::Progress;
 use crate::prune::{PruneOptions, Pruned, prune};
@@ -37,6 +38,7 @@ use crate::source::Spool;
 use completion::Fillers;
 use documents::Documents;
 use remaining::{Failed, Remaining};
+use stale::Digests;
 
 /// Converts all selected images of `inputs` into one output at `target`.
 ///
@@ -118,15 +120,17 @@ impl Conversion<'_> {
         }
         warnings.append(&mut done.warnings);
 
+        let put = |document: &Document| output.put(document);
         let listed = gap::listed(inputs);
         let mut resolver = Resolver::new(
             &plan,
             &done.outcomes,
-            &output,
-            (self.target.kind().has_manifests()).then_some(options.format),
+            &put,
+            self.target.kind(),
+            options.format,
             &listed,
-            digest_map.is_some(),
         );
+        resolver.with_schema2 = digest_map.is_some();
         resolver.describes_all = options.output.volume_size.is_some();
         let written = documents::write(resolver, &plan, &done.outcomes, inputs, &selected)?;
         let Documents {
@@ -136,8 +140,11 @@ impl Conversion<'_> {
         } = written;
         additions.is_part = !options.have.is_empty();
         names::refuse_shared(inputs, &names::claims(&origins, &entries))?;
-        let keep = options.keep_digests;
-        warnings.extend(stale::check(inputs, &origins, &entries, keep)?);
+        let digests = Digests {
+            keep: options.keep_digests,
+            known: true,
+        };
+        warnings.extend(digests.check(inputs, &origins, &entries)?);
         if let (OutputKind::Dir, [one], [entry]) = (self.target.kind(), &*selected, &*entries) {
             let input = &inputs[one.input];
             additions.signatures = signatures::signatures(input, one, entry, &mut warnings)?;
@@ -155,7 +162,7 @@ impl Conversion<'_> {
         }
         // Compressing a tar uses all threads.
         let publish = || output.commit(&additions, self.progress);
-        let moved = self.pool.install(publish)?;
+        let Committed { moved, volumes } = self.pool.install(publish)?;
         if let Some(map) = digest_map {
             map.publish()?;
         }
@@ -165,6 +172,8 @@ impl Conversion<'_> {
             layers: jobs.counts(&done.outcomes),
             cache: self.cache.map(|_| jobs.report()),
             moved,
+            absent: additions.absent.into_values().collect(),
+            volumes,
             pruned: self.prune()?,
             failed: Vec::new(),
             files: files_read(inputs, &plan),

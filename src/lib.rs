@@ -69,7 +69,7 @@ pub use digest_map::{DigestMap, DigestMapError};
 pub use error::{Error, Result};
 pub use findings::{Code, Finding, LayerNumber, Place, Response, Severity};
 pub use formats::{Format, Input, ReadOptions};
-pub use image::{Descriptor, HistoryEntry, ManifestFormat, Platform, PlatformError};
+pub use image::{AbsentBlob, Descriptor, HistoryEntry, ManifestFormat, Platform, PlatformError};
 pub use inspect::{
     InspectedArtifact, InspectedEntry, InspectedImage, InspectedIndex, InspectedLayer,
     InspectedNode, Inspection, RuntimeConfig, digests, inspect, raw_config, raw_manifest,

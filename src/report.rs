@@ -8,7 +8,7 @@ use crate::digest::{DiffId, Digest};
 use crate::error::Error;
 use crate::findings::{Code, Finding};
 use crate::formats;
-use crate::image::Platform;
+use crate::image::{AbsentBlob, Platform};
 use crate::output::MovedName;
 use crate::prune::Pruned;
 
@@ -26,6 +26,10 @@ pub struct Report {
     pub cache: Option<CacheReport>,
     /// The names that led to other images in the output before.
     pub moved: Vec<MovedName>,
+    /// The blobs that the output lacks, because another side has them or because the inputs lack them too.
+    pub absent: Vec<AbsentBlob>,
+    /// The files of an output of several volumes.
+    pub volumes: Vec<PathBuf>,
     /// What was removed from the output, where that was asked for.
     pub pruned: Option<Pruned>,
     /// What failed, where the run goes on without it.
@@ -54,9 +58,11 @@ pub struct LayerCounts {
     pub kept: usize,
     /// Taken from the cache.
     pub cached: usize,
+    /// Left out, because another side has them.
+    pub left_out: usize,
     /// The size of their blobs in the inputs, in bytes.
     pub bytes_before: u64,
-    /// The size of their blobs in the output, in bytes.
+    /// The size of their blobs in the output, in bytes. What is left out is not counted.
     pub bytes_after: u64,
 }
 

@@ -17,7 +17,7 @@ pub fn print(report: &Report, time: Duration) {
 
 fn line(report: &Report, time: Duration) -> String {
     let layers = &report.layers;
-    let count = layers.encoded + layers.kept + layers.cached;
+    let count = layers.encoded + layers.kept + layers.cached + layers.left_out;
     let mut done = vec![
         format!("{} encoded", layers.encoded),
         format!("{} kept", layers.kept),
@@ -25,8 +25,15 @@ fn line(report: &Report, time: Duration) -> String {
     if report.cache.is_some() {
         done.push(format!("{} from the cache", layers.cached));
     }
+    if layers.left_out > 0 {
+        done.push(format!("{} left out", layers.left_out));
+    }
+    let volumes = match report.volumes.len() {
+        0 => String::new(),
+        count => format!(" in {}", counted(count, "volume")),
+    };
     format!(
-        "converted {}, {} ({}), {} to {}, in {}",
+        "converted {}, {} ({}), {} to {}{volumes}, in {}",
         counted(report.image_count(), "image"),
         counted(count, "layer"),
         done.join(", "),

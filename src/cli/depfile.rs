@@ -4,10 +4,11 @@ use std::collections::BTreeSet;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
-/// A rule that makes `output` depend on `files`, and an empty rule for each file, so that make does not stop when a file was
+/// A rule that makes `outputs` depend on `files`, and an empty rule for each file, so that make does not stop when a file was
 /// removed. `None` if a name cannot be written in a rule.
-pub fn rule(output: &Path, files: &BTreeSet<PathBuf>) -> Option<Vec<u8>> {
-    let mut text = escape(output)?;
+pub fn rule(outputs: &[PathBuf], files: &BTreeSet<PathBuf>) -> Option<Vec<u8>> {
+    let outputs: Option<Vec<Vec<u8>>> = outputs.iter().map(|output| escape(output)).collect();
+    let mut text = outputs?.join(&b' ');
     text.push(b':');
     let mut rules = Vec::new();
     for file in files {

@@ -4,7 +4,7 @@ use std::io::{self, Write};
 use std::path::PathBuf;
 
 use indicatif::HumanBytes;
-use ocify::{DryEntry, DryLayer, DryRun, Interrupt, Options, Target};
+use ocify::{Codec, DryEntry, DryLayer, DryRun, Interrupt, Options, Target};
 
 use super::args::Convert;
 use super::escape::escape;
@@ -57,15 +57,21 @@ fn names(entry: &DryEntry) -> String {
 }
 
 fn in_brief(layers: &[DryLayer]) -> String {
-    let encoded: Vec<&DryLayer> = layers.iter().filter(|one| one.encoded.is_some()).collect();
-    let kept = layers.len() - encoded.len();
+    let left_out = layers.iter().filter(|layer| layer.left_out).count();
+    let written: Vec<&DryLayer> = layers.iter().filter(|layer| !layer.left_out).collect();
+    let encoded: Vec<Codec> = written.iter().filter_map(|layer| layer.encoded).collect();
+    let kept = written.len() - encoded.len();
     let bytes = HumanBytes(layers.iter().map(|layer| layer.size).sum());
-    let encoded = match encoded.first().and_then(|layer| layer.encoded) {
+    let mut done = vec![format!("{kept} kept")];
+    done.push(match encoded.first() {
         Some(codec) => format!("{} encoded with {codec}", encoded.len()),
         None => "none encoded".to_owned(),
-    };
+    });
+    if left_out > 0 {
+        done.push(format!("{left_out} left out"));
+    }
     let noun = if layers.len() == 1 { "layer" } else { "layers" };
-    format!("{} {noun}, {bytes}: {kept} kept, {encoded}", layers.len())
+    format!("{} {noun}, {bytes}: {}", layers.len(), done.join(", "))
 }
 
 fn line(layer: &DryLayer) -> String {
@@ -73,6 +79,7 @@ fn line(layer: &DryLayer) -> String {
     let id = id.map_or_else(|| "(digest not known)".to_owned(), |id| id.to_string());
     let size = layer.size;
     match layer.encoded {
+        _ if layer.left_out => format!("{id} {size} bytes, {} left out", layer.codec),
         Some(codec) => format!("{id} {size} bytes, {} encoded with {codec}", layer.codec),
         None => format!("{id} {size} bytes, {} kept", layer.codec),
     }

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 use std::io::{self, Write};
 
 use ocify::{
-    DryEntry, DryLayer, DryRun, EntryReport, Failure, ImageReport, LayerReport, MovedName, Report,
+    AbsentBlob, DryEntry, DryLayer, DryRun, EntryReport, Failure, ImageReport, LayerReport, MovedName, Report,
 };
 use serde_json::{Value, json};
 
@@ -48,11 +48,14 @@ pub fn report(report: &Report) -> Value {
             "encoded": report.layers.encoded,
             "kept": report.layers.kept,
             "cached": report.layers.cached,
+            "leftOut": report.layers.left_out,
             "sizeBefore": report.layers.bytes_before,
             "sizeAfter": report.layers.bytes_after,
         },
         "warnings": report.warnings,
         "moved": report.moved.iter().map(moved).collect::<Vec<_>>(),
+        "absent": report.absent.iter().map(absent).collect::<Vec<_>>(),
+        "volumes": report.volumes.iter().map(|path| path.to_string_lossy()).collect::<Vec<_>>(),
         "pruned": report.pruned.map(|pruned| json!({ "blobs": pruned.blobs, "size": pruned.size })),
         "cache": report.cache.map(|cache| json!({ "layers": cache.layers, "hits": cache.hits })),
         "failed": failed(&report.failed),
@@ -102,8 +105,22 @@ fn dry_layer(layer: &DryLayer) -> Value {
         "size": layer.size,
         "codec": layer.codec.name(),
         "diffId": layer.diff_id,
-        "action": if layer.encoded.is_some() { "encode" } else { "keep" },
+        "action": match layer.encoded {
+            _ if layer.left_out => "leave-out",
+            Some(_) => "encode",
+            None => "keep",
+        },
         "newCodec": layer.encoded.unwrap_or(layer.codec).name(),
+    })
+}
+
+fn absent(blob: &AbsentBlob) -> Value {
+    json!({
+        "digest": blob.digest,
+        "size": blob.size,
+        "mediaType": blob.media_type,
+        "diffId": blob.diff_id,
+        "volume": blob.volume,
     })
 }
 

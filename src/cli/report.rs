@@ -51,8 +51,11 @@ impl<'a> Records<'a> {
         if let Some(mut file) = self.depfile {
             let mut files = report.files.clone();
             files.extend(list.map(Path::to_owned));
-            let output = self.target.path().unwrap_or(Path::new("-"));
-            let rule = depfile::rule(output, &files).ok_or_else(|| {
+            let outputs = match self.target.path() {
+                Some(path) if report.volumes.is_empty() => vec![path.to_owned()],
+                _ => report.volumes.clone(),
+            };
+            let rule = depfile::rule(&outputs, &files).ok_or_else(|| {
                 Failure::Other(
                     "no depfile was written: the name of a file contains a line end, or ends with a backslash".to_owned(),
                 )

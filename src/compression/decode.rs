@@ -31,12 +31,23 @@ pub(crate) enum DecodeError {
     Read(#[from] io::Error),
     #[error("{0}")]
     Damaged(String),
+    /// The stream ends before the end of a member.
+    #[error("{}", truncated(*.codec))]
+    Truncated { codec: Codec },
     /// Decoding needs more memory than the limit allows.
     #[error("{0}")]
     Limit(String),
     /// Something that is not a member follows the last one.
     #[error("something that is not {codec} follows at byte {position}")]
     TrailingData { codec: Codec, position: u64 },
+}
+
+/// The message about a stream that ends too early.
+pub(crate) fn truncated(codec: Codec) -> String {
+    format!(
+        "the {codec} data is truncated: it ends within a {}",
+        codec.member()
+    )
 }
 
 impl From<DecodeError> for io::Error {
@@ -124,9 +135,12 @@ impl<R: BufRead> Decoder<R> {
                 return Ok(produced);
             }
             if consumed == 0 && !ended {
-                let found = if at_end { "ends" } else { "does not go on" };
-                let message = format!("it {found} within a {}", self.codec.member());
-                return Err(DecodeError::Damaged(message));
+                return Err(if at_end {
+                    DecodeError::Truncated { codec: self.codec }
+                } else {
+                    let message = format!("it does not go on within a {}", self.codec.member());
+                    DecodeError::Damaged(message)
+                });
             }
         }
     }
@@ -288,8 +302,12 @@ mod tests {
                     Some(1..=5) => assert!(cut.is_err(), "{codec}: cut to {length} bytes"),
                     _ => {
                         let error = cut.unwrap_err();
-                        let damaged = matches!(error, DecodeError::Damaged(_));
-                        assert!(damaged, "{codec}: cut to {length} bytes: {error}");
+                        let message = error.to_string();
+                        let expected = format!("the {codec} data is truncated: it ends within a ");
+                        assert!(
+                            message.starts_with(&expected),
+                            "{codec}: cut to {length} bytes: {message}"
+                        );
                     }
                 }
             }

@@ -9,7 +9,7 @@ mod version;
 use std::fmt;
 use std::str::FromStr;
 
-pub(crate) use decode::{DecodeError, Decoder};
+pub(crate) use decode::{DecodeError, Decoder, truncated};
 pub use encode::{ChunkEncoder, EncodedChunk, Framing};
 pub(crate) use version::encoder_version;
 
@@ -30,16 +30,24 @@ pub enum Codec {
 }
 
 impl Codec {
-    /// Detects the codec from the first bytes, of which 6 are enough. [`Codec::None`] if no magic number matches.
+    /// Detects the codec from the first bytes, of which 6 are enough. Fewer are a whole file, which may end within its magic
+    /// number. [`Codec::None`] if no magic number matches.
     #[must_use]
     pub fn sniff(beginning: &[u8]) -> Codec {
         match beginning {
             // 8 is deflate, the only method there is.
-            [0x1f, 0x8b, 8, ..] => Codec::Gzip,
+            [0x1f, 0x8b, 8, ..] | [0x1f, 0x8b] => Codec::Gzip,
             // The second is a skippable frame, which zstd:chunked layers may begin with.
-            [0x28, 0xb5, 0x2f, 0xfd, ..] | [0x50..=0x5f, 0x2a, 0x4d, 0x18, ..] => Codec::Zstd,
-            [b'B', b'Z', b'h', b'1'..=b'9', ..] => Codec::Bzip2,
-            [0xfd, b'7', b'z', b'X', b'Z', 0, ..] => Codec::Xz,
+            [0x28, 0xb5, 0x2f, 0xfd, ..]
+            | [0x50..=0x5f, 0x2a, 0x4d, 0x18, ..]
+            | [0x28, 0xb5]
+            | [0x28, 0xb5, 0x2f] => Codec::Zstd,
+            [b'B', b'Z', b'h', b'1'..=b'9', ..] | [b'B', b'Z'] | [b'B', b'Z', b'h'] => Codec::Bzip2,
+            [0xfd, b'7', b'z', b'X', b'Z', 0, ..]
+            | [0xfd, b'7']
+            | [0xfd, b'7', b'z']
+            | [0xfd, b'7', b'z', b'X']
+            | [0xfd, b'7', b'z', b'X', b'Z'] => Codec::Xz,
             _ => Codec::None,
         }
     }
@@ -211,6 +219,12 @@ mod tests {
             (b"BZh91AY", Codec::Bzip2),
             (b"\xfd7zXZ\0", Codec::Xz),
             (b"BZhello", Codec::None),
+            // Files that end there.
+            (b"\x1f\x8b", Codec::Gzip),
+            (b"\x28\xb5\x2f", Codec::Zstd),
+            (b"BZh", Codec::Bzip2),
+            (b"\xfd7zXZ", Codec::Xz),
+            (b"B", Codec::None),
             (b"", Codec::None),
             (b"etc/passwd", Codec::None),
         ] {

@@ -5,18 +5,21 @@ use std::path::{Path, PathBuf};
 use super::completion::Fillers;
 use super::names::{self, Claim};
 use super::remaining::{Failed, Remaining};
-use super::{Options, merged, selected};
+use super::stale::Digests;
+use super::{Options, documents, merged, selected};
 use crate::compression::Codec;
 use crate::digest::{DiffId, Digest};
 use crate::error::{Error, Result};
 use crate::findings::Finding;
 use crate::formats::Input;
+use crate::gap::{self, Have};
 use crate::image::{Platform, Reference};
 use crate::interrupt::Interrupt;
-use crate::layer::{Action, Job};
+use crate::layer::{Action, Job, Known, Outcome};
 use crate::output::Target;
 use crate::plan::{Plan, PlannedLayer, PlannedManifest, PlannedNode};
 use crate::report::Failure;
+use crate::resolve::Resolver;
 use crate::select::Selected;
 use crate::source::Spool;
 
@@ -70,6 +73,8 @@ pub struct DryLayer {
     pub codec: Codec,
     /// The codec that it would be encoded with. `None` if its bytes would be kept.
     pub encoded: Option<Codec>,
+    /// Whether it would be left out, because another side has it.
+    pub left_out: bool,
 }
 
 /// Returns what a conversion would do. Nothing is written, except an unlinked temporary file for compressed inputs and pipes.
@@ -87,9 +92,11 @@ pub fn dry_run(
     check_target(target)?;
     let spool = Spool::new(&std::env::temp_dir());
     let open = |path: &PathBuf| Input::open_by_way_of(&spool, path, &options.read, interrupt);
+    let have = Have::open(&options.have, open)?;
     let remaining = Remaining::open(inputs, options.keep_going, open)?;
     let fillers = Fillers::open(remaining.inputs(), target, options, open)?;
-    let (run, failed) = remaining.attempt(|inputs| plan(inputs, &fillers, options, target))?;
+    let planned = |inputs: &[Input]| plan(inputs, &fillers, &have, options, target);
+    let (run, failed) = remaining.attempt(planned)?;
     Ok(DryRun {
         failed,
         ..run.unwrap_or_default()
@@ -99,6 +106,7 @@ pub fn dry_run(
 fn plan(
     inputs: &[Input],
     fillers: &Fillers,
+    have: &Have,
     options: &Options,
     target: &Target,
 ) -> Result<DryRun, Failed> {
@@ -106,11 +114,13 @@ fn plan(
     let (selected, mut warnings) = selected::select(inputs, options, target, &sources)?;
     let plan = selected::plan(inputs, &selected, options, target)?;
     warnings.extend(plan.warnings.iter().cloned());
+    warnings.extend(digests(inputs, &selected, &plan, options, target)?);
+    let known = have.claimed();
     let mut entries: Vec<DryEntry> = Vec::with_capacity(selected.len());
     let mut origins = Vec::with_capacity(selected.len());
     let mut merged: Option<DryEntry> = None;
     for (one, &root) in selected.iter().zip(&plan.roots) {
-        let mut entry = entry(inputs, one, &plan, root);
+        let mut entry = entry(inputs, one, &plan, &known, root);
         match &mut merged {
             None if one.part.is_some() => merged = Some(entry),
             Some(merged) if one.part.is_some() => {
@@ -139,10 +149,40 @@ fn plan(
     })
 }
 
-fn entry(inputs: &[Input], selected: &Selected, plan: &Plan, root: usize) -> DryEntry {
+/// What is to be said of digests that change, as far as this is known before layers are read: a layer that is encoded again
+/// with its own codec may turn out to be the same.
+///
+/// # Errors
+/// Images have no place in the format of the output, or their digests would change and are to be kept.
+fn digests(
+    inputs: &[Input],
+    selected: &[Selected],
+    plan: &Plan,
+    options: &Options,
+    target: &Target,
+) -> Result<Vec<Finding>, Failed> {
+    let outcomes: Vec<Outcome> = plan.jobs.iter().map(Job::prospect).collect();
+    let listed = gap::listed(inputs);
+    let (kind, format) = (target.kind(), options.format);
+    let resolver = Resolver::new(plan, &outcomes, &|_| Ok(()), kind, format, &listed);
+    let documents = documents::write(resolver, plan, &outcomes, inputs, selected)?;
+    let digests = Digests {
+        keep: options.keep_digests,
+        known: false,
+    };
+    digests.check(inputs, &documents.origins, &documents.entries)
+}
+
+fn entry(
+    inputs: &[Input],
+    selected: &Selected,
+    plan: &Plan,
+    known: &Known,
+    root: usize,
+) -> DryEntry {
     let references = selected.entry.references.iter();
     let mut images = Vec::new();
-    collect(plan, root, &mut images);
+    collect(plan, known, root, &mut images);
     DryEntry {
         input: inputs[selected.input].name.clone(),
         names: references
@@ -153,12 +193,12 @@ fn entry(inputs: &[Input], selected: &Selected, plan: &Plan, root: usize) -> Dry
 }
 
 /// Adds the images of a node of the plan.
-fn collect(plan: &Plan, node: usize, images: &mut Vec<DryImage>) {
+fn collect(plan: &Plan, known: &Known, node: usize, images: &mut Vec<DryImage>) {
     match &plan.nodes[node] {
-        PlannedNode::Manifest(planned) => images.extend(image(plan, planned)),
+        PlannedNode::Manifest(planned) => images.extend(image(plan, known, planned)),
         PlannedNode::Index { children, .. } => {
             for &child in children {
-                collect(plan, child, images);
+                collect(plan, known, child, images);
             }
         }
         PlannedNode::Blob(_) | PlannedNode::Absent(_) => {}
@@ -166,13 +206,13 @@ fn collect(plan: &Plan, node: usize, images: &mut Vec<DryImage>) {
 }
 
 /// `None` for an artifact.
-fn image(plan: &Plan, planned: &PlannedManifest) -> Option<DryImage> {
+fn image(plan: &Plan, known: &Known, planned: &PlannedManifest) -> Option<DryImage> {
     let manifest = planned.manifest;
     if matches!(manifest.config, crate::image::Config::Other(_)) {
         return None;
     }
     let layers = planned.layers.iter().filter_map(|layer| match layer {
-        PlannedLayer::Tar { job, .. } => Some(dry_layer(&plan.jobs[*job])),
+        PlannedLayer::Tar { job, .. } => Some(dry_layer(&plan.jobs[*job], known)),
         PlannedLayer::Other { .. } | PlannedLayer::Absent(..) => None,
     });
     Some(DryImage {
@@ -182,7 +222,7 @@ fn image(plan: &Plan, planned: &PlannedManifest) -> Option<DryImage> {
     })
 }
 
-fn dry_layer(job: &Job) -> DryLayer {
+fn dry_layer(job: &Job, known: &Known) -> DryLayer {
     DryLayer {
         digest: job.digest,
         diff_id: job.diff_id,
@@ -192,6 +232,7 @@ fn dry_layer(job: &Job) -> DryLayer {
             Action::Encode(encoding) => Some(encoding.codec()),
             Action::Keep { .. } | Action::Check { .. } => None,
         },
+        left_out: known.has(job),
     }
 }
 

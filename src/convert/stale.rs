@@ -41,24 +41,35 @@ fn label(entry: &EntryReport) -> String {
     name.unwrap_or_else(|| entry.digest.to_string())
 }
 
-/// What is to be said of digests that change. `origins` are the numbers of the entries' inputs.
-///
-/// # Errors
-/// Any change, where digests are to be kept.
-pub(super) fn check(
-    inputs: &[Input],
-    origins: &[usize],
-    entries: &[EntryReport],
-    keep_digests: bool,
-) -> Result<Vec<Finding>, Failed> {
-    if keep_digests {
-        refuse_changes(inputs, origins, entries)?;
+/// What is known of the digests in the output, and wanted of them.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Digests {
+    /// Whether none may change.
+    pub keep: bool,
+    /// Whether the new ones are known. In a dry run it is only known that they change.
+    pub known: bool,
+}
+
+impl Digests {
+    /// What is to be said of digests that change. `origins` are the numbers of the entries' inputs.
+    ///
+    /// # Errors
+    /// Any change, where digests are to be kept.
+    pub fn check(
+        self,
+        inputs: &[Input],
+        origins: &[usize],
+        entries: &[EntryReport],
+    ) -> Result<Vec<Finding>, Failed> {
+        if self.keep {
+            refuse_changes(inputs, origins, entries, self.known)?;
+        }
+        Ok(signatures(inputs, entries, self.known))
     }
-    Ok(signatures(inputs, entries))
 }
 
 /// Tells of signatures that name digests which have changed.
-fn signatures(inputs: &[Input], entries: &[EntryReport]) -> Vec<Finding> {
+fn signatures(inputs: &[Input], entries: &[EntryReport], known: bool) -> Vec<Finding> {
     let signings = inputs.iter().flat_map(|input| &input.signings);
     let mut of_digest: HashMap<Digest, Vec<&str>> = HashMap::new();
     for signing in signings {
@@ -78,13 +89,14 @@ fn signatures(inputs: &[Input], entries: &[EntryReport]) -> Vec<Finding> {
                 }
                 let place = Place::input(&entry.input).enclosing(&Place::image(label(entry)));
                 let done = match new {
+                    Some(_) if !known => "becomes another".to_owned(),
                     Some(new) => format!("becomes {new}"),
                     None => "is not in the output".to_owned(),
                 };
                 let message = format!("{old} {done}, so {signature} no longer matches it");
                 let mut finding = Finding::new(Code::SignatureStale, &place, message);
                 finding.expected = Some(old.to_string());
-                finding.found = new.map(|new| new.to_string());
+                finding.found = new.filter(|_| known).map(|new| new.to_string());
                 findings.push(finding);
             }
         }
@@ -96,11 +108,15 @@ fn refuse_changes(
     inputs: &[Input],
     origins: &[usize],
     entries: &[EntryReport],
+    known: bool,
 ) -> Result<(), Failed> {
     let mut errors = Vec::new();
     for (entry, &origin) in entries.iter().zip(origins) {
         if let Some(DigestChange { old, new }) = changes(entry).into_iter().next() {
-            let error = Error::DigestChanges { old, new };
+            let error = match new {
+                Some(_) if !known => Error::DigestWouldChange { old },
+                new => Error::DigestChanges { old, new },
+            };
             let place = Place::input(&inputs[origin].name).enclosing(&Place::image(label(entry)));
             errors.push((origin, error.at(place)));
         }

@@ -9,7 +9,9 @@ impl Error {
     pub fn hint(&self) -> Option<&'static str> {
         match self.fact() {
             Error::Finding { finding } => of_finding(finding.code),
-            Error::NoEndOfArchive { .. } | Error::Truncated { .. } => {
+            Error::NoEndOfArchive { .. }
+            | Error::Truncated { .. }
+            | Error::StreamTruncated { .. } => {
                 Some("copy or save the input again, and compare the sizes")
             }
             Error::DigestMismatch { .. } | Error::SizeMismatch { .. } => {
@@ -68,7 +70,7 @@ impl Error {
             Error::NoSuchImage { .. } => {
                 Some("select by name, by position such as `@0`, or by digest")
             }
-            Error::DigestChanges { .. } => Some(
+            Error::DigestChanges { .. } | Error::DigestWouldChange { .. } => Some(
                 "use the input's format and `--compression keep`, and `--missing keep` where images are missing; or convert without `--keep-digests`",
             ),
             Error::ImageName { .. } => Some(

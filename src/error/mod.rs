@@ -14,6 +14,7 @@ pub(crate) use place::ResultExt;
 use chain::shown;
 use text::{becomes, did_you_mean, missing, more};
 
+use crate::compression::Codec;
 use crate::digest::Digest;
 use crate::findings::{Finding, Place};
 
@@ -104,6 +105,12 @@ pub enum Error {
         offset: u64,
         /// The problem.
         reason: String,
+    },
+    /// A compressed stream ends too early.
+    #[error("{}", crate::compression::truncated(*.codec))]
+    StreamTruncated {
+        /// The codec.
+        codec: Codec,
     },
     /// A compressed stream cannot be decoded.
     #[error("the {codec} data is damaged")]
@@ -332,6 +339,12 @@ pub enum Error {
         old: Digest,
         /// In the output; `None` for an index of which not all would be there.
         new: Option<Digest>,
+    },
+    /// The same in a dry run, which does not compute the new digest.
+    #[error("{old} would become another")]
+    DigestWouldChange {
+        /// In the input.
+        old: Digest,
     },
     /// Something that this version cannot convert.
     #[error("{what} cannot be converted yet")]

@@ -42,12 +42,38 @@ impl Have {
         Ok(have)
     }
 
-    /// The blobs that the jobs need not write, and the problems of copies that are damaged and therefore do not count.
-    pub fn known(&self, jobs: &[Job], pipeline: &Pipeline) -> Result<(Known, Vec<Finding>)> {
-        let mut known = Known {
+    /// Everything that is said to be there, unchecked.
+    pub fn claimed(&self) -> Known {
+        let mut known = self.listed();
+        let entries = self.inputs.iter().flat_map(|input| &input.entries);
+        let manifests = entries.flat_map(|entry| entry.node.manifests());
+        for layer in manifests.flat_map(|manifest| &manifest.layers) {
+            match layer {
+                Layer::Tar(layer) => {
+                    known.digests.extend(layer.digest);
+                    known.diff_ids.extend(layer.diff_id);
+                }
+                Layer::Other(blob) => {
+                    known.digests.insert(blob.descriptor.digest);
+                }
+                Layer::Absent { .. } => {}
+            }
+        }
+        let loose = self.inputs.iter().flat_map(|input| &input.loose);
+        known.digests.extend(loose.map(|loose| loose.digest));
+        known
+    }
+
+    fn listed(&self) -> Known {
+        Known {
             digests: self.listed.clone(),
             diff_ids: self.listed.iter().copied().map(DiffId).collect(),
-        };
+        }
+    }
+
+    /// The blobs that the jobs need not write, and the problems of copies that are damaged and therefore do not count.
+    pub fn known(&self, jobs: &[Job], pipeline: &Pipeline) -> Result<(Known, Vec<Finding>)> {
+        let mut known = self.listed();
         let wanted = WantedDigests::new(jobs);
         let mut checks = Checks::default();
         for input in &self.inputs {

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use super::Outcome;
 use crate::compression::{Codec, Encoding};
 use crate::digest::{DiffId, Digest, Hasher};
 use crate::error::Error;
@@ -158,6 +159,28 @@ impl Job {
             Action::Encode(Encoding::None) => self.diff_id.map(|diff_id| diff_id.0),
             Action::Encode(_) => None,
             Action::Keep { .. } | Action::Check { .. } => self.digest,
+        }
+    }
+
+    /// The outcome as it is expected before the blob is read. Digests that nobody knows yet are those of nothing; a layer that is
+    /// encoded with the codec that it has is taken to stay the same.
+    pub fn prospect(&self) -> Outcome {
+        let unknown = Digest::sha256(b"");
+        let codec = match self.action {
+            Action::Encode(encoding) => encoding.codec(),
+            Action::Keep { .. } | Action::Check { .. } => self.codec,
+        };
+        let remade = self.remade.as_ref().map(|remade| remade.digest);
+        let same = self.digest.filter(|_| codec == self.codec);
+        let diff_id = self.diff_id.unwrap_or(DiffId(unknown));
+        let plain = (codec == Codec::None).then_some(diff_id.0);
+        Outcome {
+            source_digest: self.digest.unwrap_or(unknown),
+            digest: remade.or(same).or(plain).unwrap_or(unknown),
+            size: self.content.size(),
+            codec,
+            diff_id: Some(diff_id),
+            left_out: false,
         }
     }
 

@@ -197,6 +197,7 @@ fn flaw(codec: Codec, error: &DecodeError) -> Flaw {
             Code::LayerDecode,
             format!("the {codec} data is damaged: {reason}"),
         ),
+        DecodeError::Truncated { .. } => (Code::LayerDecode, error.to_string()),
         DecodeError::Limit(reason) => (Code::Limit, format!("the {codec} data: {reason}")),
         DecodeError::TrailingData { .. } => (Code::LayerTrailingData, error.to_string()),
     };

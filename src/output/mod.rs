@@ -21,7 +21,7 @@ mod target;
 mod volumes;
 
 use std::fs::File;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 pub(crate) use absent::keep_needed;
 use dir::DirOutput;
@@ -136,10 +136,6 @@ impl Output {
         })
     }
 
-    pub fn kind(&self) -> OutputKind {
-        self.target.kind()
-    }
-
     /// Whether blobs must be written one after the other.
     pub fn is_ordered(&self) -> bool {
         matches!(self.kind, AnyOutput::Tar(_) | AnyOutput::DockerArchive(_))
@@ -191,19 +187,34 @@ impl Output {
         .at(|| self.target.place())
     }
 
-    /// Writes what lists the images and puts the output in its place. Gives the names that led to other images before.
-    pub fn commit(self, additions: &Additions, progress: &dyn Progress) -> Result<Vec<MovedName>> {
+    /// Writes what lists the images and puts the output in its place.
+    pub fn commit(self, additions: &Additions, progress: &dyn Progress) -> Result<Committed> {
         progress.step(&Step::Publish);
-        match self.kind {
+        let mut volumes = Vec::new();
+        let moved = match self.kind {
             AnyOutput::Folder(folder) => folder.commit(additions),
             AnyOutput::Tar(tar) => tar.commit(additions, progress),
             AnyOutput::Dir(dir) => dir.commit(additions).map(|()| Vec::new()),
             AnyOutput::DockerArchive(tar) => tar.commit(additions, progress).map(|()| Vec::new()),
-            AnyOutput::Volumes(volumes) => volumes.commit(additions, progress).map(|()| Vec::new()),
+            AnyOutput::Volumes(output) => output.commit(additions, progress).map(|written| {
+                volumes = written;
+                Vec::new()
+            }),
             AnyOutput::Registry(tree) => tree.commit(additions),
-        }
-        .at(|| self.target.place())
+        };
+        Ok(Committed {
+            moved: moved.at(|| self.target.place())?,
+            volumes,
+        })
     }
+}
+
+/// An output that is in its place.
+pub(crate) struct Committed {
+    /// The names that led to other images before.
+    pub moved: Vec<MovedName>,
+    /// The files of an output of several volumes.
+    pub volumes: Vec<PathBuf>,
 }
 
 /// A staged blob.

@@ -116,7 +116,12 @@ impl VolumesOutput {
             .or_insert_with(|| document.clone());
     }
 
-    pub fn commit(self, additions: &Additions, progress: &dyn Progress) -> Result<()> {
+    /// Writes the volumes and returns their paths.
+    pub fn commit(
+        self,
+        additions: &Additions,
+        progress: &dyn Progress,
+    ) -> Result<Vec<PathBuf>> {
         let documents = lock(&self.documents).clone();
         let (blobs, required) = self.blobs(additions, &documents)?;
         let shared = self.shared(additions, &documents, required, &blobs)?;
@@ -126,7 +131,10 @@ impl VolumesOutput {
             let absent = self.absent(additions, &volumes, number, &blobs);
             tars.push(self.write(number, &volumes[number], &shared, &absent)?);
         }
-        self.publish(tars, progress)
+        let paths = (0..tars.len()).map(|number| self.folder.join(self.name(number)));
+        let paths = paths.collect();
+        self.publish(tars, progress)?;
+        Ok(paths)
     }
 
     /// The sizes of all blobs but documents: those that are distributed, in the order of the jobs, and those that every

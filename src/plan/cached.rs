@@ -78,6 +78,10 @@ impl CachedJobs {
         let mut counts = LayerCounts::default();
         for (job, outcome) in self.jobs.iter().zip(outcomes) {
             let count = match job.action {
+                _ if outcome.left_out => {
+                    counts.left_out += 1;
+                    continue;
+                }
                 _ if job.entry.is_some() => &mut counts.cached,
                 Action::Encode(_) => &mut counts.encoded,
                 Action::Keep { .. } | Action::Check { .. } => &mut counts.kept,

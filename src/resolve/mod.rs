@@ -19,7 +19,7 @@ use crate::image::{
 };
 use crate::layer::Outcome;
 use crate::limits;
-use crate::output::{Output, OutputKind};
+use crate::output::OutputKind;
 use crate::plan::{Plan, PlannedManifest, PlannedNode};
 use crate::report::{ImageReport, IndexReport};
 use crate::schema2;
@@ -28,11 +28,13 @@ use crate::schema2;
 pub(crate) struct Resolver<'a> {
     plan: &'a Plan<'a>,
     outcomes: &'a [Outcome],
-    output: &'a Output,
+    /// Writes a document.
+    put: &'a dyn Fn(&Document) -> Result<()>,
+    kind: OutputKind,
     /// `None` for an output without manifests: configs stand for images.
     format: Option<ManifestFormat>,
     /// Whether the report has the digests of schema 2, which cost a walk through each document.
-    with_schema2: bool,
+    pub with_schema2: bool,
     /// By the digest in the input.
     nodes: HashMap<Digest, usize>,
     written: Vec<Option<Rc<Written>>>,
@@ -61,10 +63,10 @@ impl<'a> Resolver<'a> {
     pub fn new(
         plan: &'a Plan<'a>,
         outcomes: &'a [Outcome],
-        output: &'a Output,
-        format: Option<ManifestFormat>,
+        put: &'a dyn Fn(&Document) -> Result<()>,
+        kind: OutputKind,
+        format: ManifestFormat,
         listed: &'a BTreeMap<Digest, AbsentBlob>,
-        with_schema2: bool,
     ) -> Resolver<'a> {
         let mut nodes = HashMap::new();
         for (number, node) in plan.nodes.iter().enumerate() {
@@ -83,9 +85,10 @@ impl<'a> Resolver<'a> {
         Resolver {
             plan,
             outcomes,
-            output,
-            format,
-            with_schema2,
+            put,
+            kind,
+            format: kind.has_manifests().then_some(format),
+            with_schema2: false,
             nodes,
             written: vec![None; plan.nodes.len()],
             listed,
@@ -98,7 +101,7 @@ impl<'a> Resolver<'a> {
 
     /// The same as [`Self::root`] for an image with these names. In a registry tree, a schema 1 manifest has the first of them.
     pub fn named_root(&mut self, number: usize, names: &[Reference]) -> Result<Rc<Written>> {
-        if self.output.kind() == OutputKind::Registry {
+        if self.kind == OutputKind::Registry {
             let place = names.iter().find_map(Reference::in_registry);
             let (repository, tag) = place.unwrap_or_default();
             self.schema1_name = (repository.to_owned(), tag.unwrap_or_default().to_owned());
@@ -148,7 +151,7 @@ impl<'a> Resolver<'a> {
             Some(ManifestFormat::V2s2) => v2s2::write::merged(&children),
             Some(ManifestFormat::V2s1) | None => return Err(no_index()),
         };
-        self.output.put(&document)?;
+        (self.put)(&document)?;
         Ok(Written {
             descriptor: document.descriptor(),
             images,
@@ -237,23 +240,23 @@ impl<'a> Resolver<'a> {
             Some(ManifestFormat::V2s2) => v2s2::write::manifest(resolved)?,
             None => {
                 let config = image::config_of_saved(resolved)?;
-                self.output.put(config)?;
+                (self.put)(config)?;
                 return Ok((config.clone(), None));
             }
             Some(ManifestFormat::V2s1) => {
                 let (name, tag) = &self.schema1_name;
                 let written = schema1::write::manifest(resolved, name, tag)?;
                 for blob in &written.empty_blobs {
-                    self.output.put(blob)?;
+                    (self.put)(blob)?;
                 }
-                self.output.put(&written.manifest)?;
+                (self.put)(&written.manifest)?;
                 return Ok((written.manifest, Some(written.image_id)));
             }
         };
         if let ResolvedConfig::Image { document, .. } = &resolved.config {
-            self.output.put(document)?;
+            (self.put)(document)?;
         }
-        self.output.put(&document)?;
+        (self.put)(&document)?;
         Ok((document, None))
     }
 
@@ -308,7 +311,7 @@ impl<'a> Resolver<'a> {
             Some(ManifestFormat::V2s2) => v2s2::write::list(&resolved),
             Some(ManifestFormat::V2s1) | None => return Err(no_index()),
         };
-        self.output.put(&document)?;
+        (self.put)(&document)?;
         for image in &mut images {
             let this = IndexReport {
                 old: index.document.digest,

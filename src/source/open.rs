@@ -115,8 +115,7 @@ fn open_file(
     if length == 0 {
         return Err(Error::Empty);
     }
-    let mut reader = BufReader::with_capacity(BUFFER, &file);
-    let codec = sniff(&mut reader, shown)?;
+    let (codec, reader) = sniff(&file, shown)?;
     if codec == Codec::None {
         drop(reader);
         let archive = match path {
@@ -135,8 +134,7 @@ fn open_stream(
     spool: &Spool<'_>,
     interrupt: &Interrupt,
 ) -> Result<Opened> {
-    let mut reader = BufReader::with_capacity(BUFFER, file);
-    let codec = sniff(&mut reader, path)?;
+    let (codec, reader) = sniff(file, path)?;
     let (archive, damage) = spool.decode(codec, reader, path, None, interrupt)?;
     if archive.length() == 0 && damage.is_none() {
         return Err(Error::Empty);
@@ -144,9 +142,14 @@ fn open_stream(
     index(archive, codec, damage, path, spool)
 }
 
-fn sniff(reader: &mut BufReader<impl Read>, path: &Path) -> Result<Codec> {
-    let beginning = reader.fill_buf().map_err(Error::io("read", path))?;
-    Ok(Codec::sniff(beginning))
+/// The codec of a stream, and a reader of all of it. A pipe may give its first bytes one by one.
+fn sniff<R: Read>(mut stream: R, path: &Path) -> Result<(Codec, impl BufRead + use<R>)> {
+    let mut beginning = Vec::new();
+    let read = stream.by_ref().take(6).read_to_end(&mut beginning);
+    read.map_err(Error::io("read", path))?;
+    let codec = Codec::sniff(&beginning);
+    let rest = BufReader::with_capacity(BUFFER, stream);
+    Ok((codec, io::Cursor::new(beginning).chain(rest)))
 }
 
 /// Indexes a tar. A file that is not a tar at all has its own message. `damage` is damage to the compressed stream.
@@ -170,9 +173,12 @@ fn index(
             None,
             Err(Error::TarHeader { offset: 0, .. } | Error::NoEndOfArchive { found: 0..512 }),
         ) => {
-            let found = match codec {
-                Codec::None => "the file is not a tar archive, folder or manifest".to_owned(),
-                codec => format!("the {codec} data does not contain a tar archive"),
+            let found = match (codec, archive.length()) {
+                (Codec::None, length @ ..512) => {
+                    format!("the file is truncated or not an archive: it ends at byte {length}")
+                }
+                (Codec::None, _) => "the file is not a tar archive, folder or manifest".to_owned(),
+                (codec, _) => format!("the {codec} data does not contain a tar archive"),
             };
             return Err(Error::NotAnImage { found });
         }

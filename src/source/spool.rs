@@ -83,6 +83,7 @@ impl<'a> Spool<'a> {
         let not_written = || Error::io("write a temporary file in", &self.folder);
         let damaged = |error| match error {
             DecodeError::Read(source) => Error::io("read", path)(source),
+            DecodeError::Truncated { codec } => Error::StreamTruncated { codec },
             error => Error::Decode {
                 codec: codec.name(),
                 source: error.into(),

@@ -426,7 +426,7 @@ fn layers_that_are_not_what_the_config_says() {
         let blob = encode(tar);
         refuses(
             &with(blob[..blob.len() - 3].to_vec()),
-            &format!("{app}the {codec} data is damaged: it ends within a {member}\n{DAMAGED}"),
+            &format!("{app}the {codec} data is truncated: it ends within a {member}\n{DAMAGED}"),
         );
         let length = blob.len();
         refuses(

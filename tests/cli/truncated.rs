@@ -1,5 +1,6 @@
 //! Archives that end too early are called truncated, and are not taken for another format.
 
+use crate::support::codec;
 use crate::support::docker::{Image, layer_name, save};
 use crate::support::layers::Layer;
 use crate::support::sandbox::Sandbox;
@@ -38,4 +39,38 @@ fn a_truncated_archive_is_not_one_of_an_old_docker() {
         assert!(!sandbox.path("out").exists());
     }
     assert!(seen > 0);
+}
+
+#[test]
+fn an_archive_is_called_truncated_wherever_it_ends() {
+    let whole = save(&[Image::new(&["app:1.0"], &["one", "two"].map(Layer::new))]).tar();
+    let sandbox = Sandbox::new();
+    for (name, encode) in codec::ALL {
+        let archive = encode(&whole);
+        let cuts = [1, 2, 3, 5, 100, archive.len() / 2, archive.len() - 1];
+        for length in cuts {
+            let cut = &archive[..length];
+            sandbox.write("app.tar", cut);
+            for command in [
+                &["convert", "--no-fsync", "-o", "out"][..],
+                &["convert", "--no-fsync", "-o", "-"],
+                &["convert", "--dry-run", "-o", "out"],
+                &["verify"],
+                &["inspect"],
+            ] {
+                let from_file = sandbox.run(&[command, &["app.tar"]].concat());
+                let from_pipe = sandbox.run_with_stdin(&[command, &["-"]].concat(), cut);
+                for run in [from_file, from_pipe] {
+                    let said = format!("{}{}", run.stdout(), run.stderr);
+                    let place = format!("{name}, {length} bytes, {command:?}: {said}");
+                    assert_eq!(run.status.code(), Some(1), "{place}");
+                    assert!(said.contains(" is truncated"), "{place}");
+                    for other in ["is damaged", "before 1.10", "is not a tar"] {
+                        assert!(!said.contains(other), "{place}");
+                    }
+                }
+            }
+        }
+    }
+    assert!(!sandbox.path("out").exists());
 }

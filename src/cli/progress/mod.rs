@@ -50,11 +50,12 @@ impl Display {
         let shown = (!quiet && show != Show::None).then(|| {
             let (tracker, stop) = (tracker.clone(), stop.clone());
             let show = move || {
+                let wait = |period| stops_within(period, &stop);
                 if show == Show::Auto && is_drawn {
-                    every(FRAME, &stop, || screen::draw(|size| tracker.lines(size)));
+                    every(FRAME, wait, || screen::draw(|size| tracker.lines(size)));
                     screen::erase();
                 } else {
-                    every(LINE, &stop, || print(&tracker));
+                    every(LINE, wait, || print(&tracker));
                 }
             };
             let builder = thread::Builder::new().name("progress".to_owned());
@@ -79,17 +80,18 @@ fn print(tracker: &Tracker) {
     }
 }
 
-/// Calls a function repeatedly until it is stopped.
-fn every(period: Duration, (stop, changed): &(Mutex<bool>, Condvar), mut act: impl FnMut()) {
-    let mut stopped = stop.lock().unwrap_or_else(PoisonError::into_inner);
-    loop {
-        let waited = changed.wait_timeout_while(stopped, period, |stopped| !*stopped);
-        stopped = waited.unwrap_or_else(PoisonError::into_inner).0;
-        if *stopped {
-            return;
-        }
+/// Calls a function after each period. `wait` waits for as long and says whether to stop.
+fn every(period: Duration, mut wait: impl FnMut(Duration) -> bool, mut act: impl FnMut()) {
+    while !wait(period) {
         act();
     }
+}
+
+/// Waits for `period`, or less if it is to stop. Returns whether it is.
+fn stops_within(period: Duration, (stop, changed): &(Mutex<bool>, Condvar)) -> bool {
+    let stopped = stop.lock().unwrap_or_else(PoisonError::into_inner);
+    let waited = changed.wait_timeout_while(stopped, period, |stopped| !*stopped);
+    *waited.unwrap_or_else(PoisonError::into_inner).0
 }
 
 impl Drop for Display {
@@ -101,5 +103,40 @@ impl Drop for Display {
             // It does not panic. If it did, the run would continue.
             let _ = thread.join();
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::{Cell, RefCell};
+
+    use super::*;
+
+    #[test]
+    fn a_line_is_printed_every_ten_seconds_until_the_end() {
+        // The clock goes on when somebody waits.
+        let clock = Cell::new(Duration::ZERO);
+        let end = Duration::from_secs(35);
+        let wait = |period: Duration| {
+            clock.set(end.min(clock.get() + period));
+            clock.get() == end
+        };
+        let printed = RefCell::new(Vec::new());
+        every(LINE, wait, || printed.borrow_mut().push(clock.get()));
+        let expected = [10, 20, 30].map(Duration::from_secs);
+        assert_eq!(*printed.borrow(), expected);
+    }
+
+    #[test]
+    fn a_wait_ends_when_it_is_to_stop() {
+        let stop = Arc::new((Mutex::new(false), Condvar::new()));
+        assert!(!stops_within(Duration::ZERO, &stop));
+        let waiting = thread::spawn({
+            let stop = stop.clone();
+            move || stops_within(Duration::MAX, &stop)
+        });
+        *stop.0.lock().unwrap() = true;
+        stop.1.notify_all();
+        assert!(waiting.join().unwrap());
     }
 }
