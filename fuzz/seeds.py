@@ -186,6 +186,17 @@ def oci_layout():
          config.replace(b"@3", b"@6"), layer]))
 
 
+def absent():
+    layer = bytes(1024)
+    blob = {"digest": "sha256:" + sha(layer), "size": len(layer), "mediaType": "application/vnd.oci.image.layer.v1.tar"}
+    whole = {**blob, "diffId": blob["digest"]}
+    gzip_layer = {**whole, "mediaType": blob["mediaType"] + "+gzip", "codec": "gzip", "level": 3, "encoder": "0123456789abcdef"}
+    write("absent", "plain", text({"absent": [whole]}))
+    write("absent", "gzip", text({"absent": [gzip_layer]}))
+    write("absent", "volume", text({"absent": [{**gzip_layer, "volume": "app.002.tar"}]}))
+    write("absent", "not-a-layer", text({"absent": [blob]}))
+
+
 def decoders():
     data = LAYER[:2048]
     streams = [(0, "gzip", gzip.compress(data, mtime=0)), (1, "zstd", zstd(data, "--check")), (2, "bzip2", bz2.compress(data)),
@@ -216,5 +227,5 @@ def whole_convert():
 
 
 shutil.rmtree(CORPUS, ignore_errors=True)
-for make in (tar_index, docker_manifest, legacy, schema1, oci_layout, decoders, whole_convert):
+for make in (tar_index, docker_manifest, legacy, schema1, oci_layout, absent, decoders, whole_convert):
     make()

@@ -200,21 +200,23 @@ moved_name_is_read() {
     id=$("$ocify" inspect --json "$input" --image fixture/app:1.0 | jq -r '.images[0].imageId') || return
     skopeo_reads "oci:$folder:moved:1" "$id"
 }
-# A compressed tar: decompressed, and with zstd as it is (skopeo 1.9 and podman 4.3 read no gzipped tar of any origin).
+# A compressed tar: decompressed, and as it is by those who read it, whoever compressed it. skopeo 1.9 and podman 4.3 lose
+# bytes of a gzipped docker-archive (klauspost/pgzip#50), Docker 20.10 knows no zstd, and ctr reads plain tars alone.
 compressed_tar_is_read() { # ENDING DECOMPRESSOR...
     local input=$corpus/docker-20.10.tar file=$work/out/images.tar id
     "$ocify" convert "$input" -o "$file.$1" --compression none || return
     "${@:2}" <"$file.$1" >"$file" || return
     id=$("$ocify" inspect --json "$input" --image fixture/app:1.0 | jq -r '.images[0].imageId') || return
     skopeo_decodes "docker-archive:$file:docker.io/fixture/app:1.0" "$id" || return
-    [ "$1" != zst ] || loads podman "$file.$1" "$id" || return
+    if [ "$1" = zst ]; then loads podman "$file.$1" "$id" || return; fi
+    if [ "$1" = gz ] && $daemons_work; then loads docker "$file.$1" "$id" || return; fi
     empty_stores
 }
 mkdir -p "$work/out"
 name=docker-20.10.tar
 check "a name that moved, by skopeo" moved_name_is_read
 check "images.tar.zst, by skopeo and podman" compressed_tar_is_read zst zstd -dc
-check "images.tar.gz, by skopeo and podman" compressed_tar_is_read gz gzip -dc
+check "images.tar.gz, by skopeo and docker" compressed_tar_is_read gz gzip -dc
 
 printf '\n%s, %s, %s, %s, %s\n' "$(skopeo --version)" "$(umoci --version | sed -n 1p)" "$(dockerd --version)" \
     "$(command podman --version)" "$(containerd --version | cut -d ' ' -f 1,3)"

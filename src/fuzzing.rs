@@ -6,6 +6,7 @@ use crate::compression::{Codec, Decoder};
 use crate::digest::{DiffId, Digest};
 use crate::formats::docker::config_of_v1;
 use crate::formats::docker::schema1::{Emptiness, parse};
+use crate::formats::oci::{parse_absent, write_absent};
 use crate::image::{V1Config, V1Layer};
 
 /// Decodes at least `max` bytes if there are as many, and returns the number.
@@ -39,5 +40,17 @@ pub fn schema1(bytes: &[u8]) {
     let diff_ids = vec![DiffId(Digest::sha256(b"")); count];
     for config in [V1Config::Schema1(layers.clone()), V1Config::Docker(layers)] {
         let _ = config_of_v1(&config, &diff_ids);
+    }
+}
+
+/// Reads a list of absent blobs. What can be read is the same after it was written.
+pub fn absent(bytes: &[u8]) {
+    let Ok(document) = serde_json::from_slice(bytes) else {
+        return;
+    };
+    if let Ok(blobs) = parse_absent(&document) {
+        let written = write_absent(&blobs).expect("a list can be written");
+        let document = serde_json::from_slice(&written).expect("what is written is JSON");
+        assert_eq!(parse_absent(&document), Ok(blobs), "another list");
     }
 }

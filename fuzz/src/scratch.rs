@@ -3,9 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use ocify::{
-    Finding, Input, Interrupt, Options, ReadOptions, Report, Response, Result, Silent, Target,
-};
+use ocify::{Finding, Input, Interrupt, Options, ReadOptions, Report, Response, Result, Silent, Target};
 
 /// A folder of this process. libFuzzer ends without cleaning up, so folders of ended processes are removed first.
 pub struct Scratch {

@@ -4,7 +4,8 @@ use std::fmt::Write as _;
 use std::io::{self, Write};
 
 use ocify::{
-    AbsentBlob, DryEntry, DryLayer, DryRun, EntryReport, Failure, ImageReport, LayerReport, MovedName, Report,
+    AbsentBlob, DryEntry, DryLayer, DryRun, EntryReport, Failure, ImageReport, LayerReport,
+    MovedName, Report,
 };
 use serde_json::{Value, json};
 

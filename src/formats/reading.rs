@@ -168,8 +168,14 @@ impl<'f> Reading<'f> {
 
     /// Notes that a blob is missing, or that it was left out on purpose.
     pub fn missing(&mut self, digest: &Digest, place: &Place) {
-        if self.absent.contains_key(digest) {
-            let message = format!("left out on purpose: {} lists it", super::oci::ABSENT);
+        if let Some(blob) = self.absent.get(digest) {
+            let volume = blob.volume.as_ref();
+            let volume = volume.map(|volume| format!(" and says that {volume} has it"));
+            let message = format!(
+                "left out on purpose: {} lists it{}",
+                super::oci::ABSENT,
+                volume.unwrap_or_default()
+            );
             self.note(Code::BlobLeftOut, place, message);
         } else {
             self.note(Code::MissingBlob, place, MISSING);

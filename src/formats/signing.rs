@@ -24,10 +24,14 @@ pub(crate) struct Signing {
     pub signed: Digest,
 }
 
-/// The annotation of `cosign save`.
+/// The annotation of `cosign save`, and of the stores of hauler (<https://github.com/hauler-dev/hauler>).
 const KIND: &str = "kind";
-const SIGNATURES: &str = "dev.cosignproject.cosign/sigs";
-const ATTESTATIONS: &str = "dev.cosignproject.cosign/atts";
+const KINDS: [&str; 4] = [
+    "dev.cosignproject.cosign/sigs",
+    "dev.cosignproject.cosign/atts",
+    "dev.hauler/sigs",
+    "dev.hauler/atts",
+];
 
 /// The largest payload that is read: a signature's has a few hundred bytes.
 const MAX_PAYLOAD: u64 = 1 << 20;
@@ -109,7 +113,7 @@ fn by_tag(name: &str) -> Option<Digest> {
 
 fn is_saved_by_cosign(reference: &Reference) -> bool {
     let kind = reference.annotations.get(KIND).and_then(Value::as_str);
-    kind.is_some_and(|kind| [SIGNATURES, ATTESTATIONS].contains(&kind))
+    kind.is_some_and(|kind| KINDS.contains(&kind))
 }
 
 /// Whether what a manifest has is of cosign or sigstore: other referrers follow their subjects.

@@ -117,11 +117,7 @@ impl VolumesOutput {
     }
 
     /// Writes the volumes and returns their paths.
-    pub fn commit(
-        self,
-        additions: &Additions,
-        progress: &dyn Progress,
-    ) -> Result<Vec<PathBuf>> {
+    pub fn commit(self, additions: &Additions, progress: &dyn Progress) -> Result<Vec<PathBuf>> {
         let documents = lock(&self.documents).clone();
         let (blobs, required) = self.blobs(additions, &documents)?;
         let shared = self.shared(additions, &documents, required, &blobs)?;

@@ -141,3 +141,16 @@ fn a_name_that_make_cannot_read_is_an_error() {
         assert!(!sandbox.path("out.d").exists());
     }
 }
+
+#[test]
+fn volumes_depend_on_what_was_read() {
+    let sandbox = Sandbox::with_archive(&save_one(
+        "app:1.0",
+        &[Layer::noise(1, 30_000), Layer::noise(2, 30_000)],
+    ));
+    let args = ["app.tar", "-q", "-o", "out.tar", "--depfile", "out.d"];
+    let args = [&args[..], &["--volume-size", "40K", "--replace"]].concat();
+    sandbox.convert(&args).succeeds();
+    let rule = String::from_utf8(sandbox.read("out.d")).unwrap();
+    assert_eq!(rule, "out.001.tar out.002.tar: \\\n  app.tar\n\napp.tar:\n");
+}

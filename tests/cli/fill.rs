@@ -8,7 +8,7 @@ use crate::support::docker::{self, Image};
 use crate::support::layers::Layer;
 use crate::support::layout::Layout;
 use crate::support::oci::{self, blob_path, digest, named};
-use crate::support::sandbox::Sandbox;
+use crate::support::sandbox::{Run, Sandbox};
 use crate::support::{codec, sha256};
 
 const ABSENT: &str = "ocify-absent.json";
@@ -401,4 +401,96 @@ fn a_platform_of_an_index_that_is_a_part() {
     ];
     sandbox.convert(&args).succeeds();
     assert_eq!(sandbox.layout("arm").only()["digest"], images[1]["digest"]);
+}
+
+#[test]
+fn a_part_with_schema_2_manifests() {
+    let sandbox = sandbox();
+    let format = ["--format", "v2s2"];
+    let convert = |args: &[&str]| sandbox.convert(&[args, &format].concat());
+    convert(&["app.tar", "-o", "full-v2s2"]).succeeds();
+    convert(&["app.tar", "--have", "old.tar", "-o", "part-v2s2"]).succeeds();
+    let part = Layout::open(&sandbox.path("part-v2s2"));
+    let absent = part.json(ABSENT)["absent"].as_array().unwrap().clone();
+    assert_eq!(absent.len(), 2);
+    for blob in &absent {
+        assert_eq!(blob["mediaType"], oci::DOCKER_LAYER_GZIP);
+    }
+    let args = ["part-v2s2", "--fill-from", "old.tar", "-o", "out"];
+    convert(&args).succeeds();
+    assert_eq!(sandbox.layout("out"), sandbox.layout("full-v2s2"));
+    // Converted to the other format on the way, it is what the whole is in that format.
+    let args = ["part-v2s2", "--fill-from", "old.tar", "-o", "as-oci"];
+    sandbox.convert(&args).succeeds();
+    let args = ["full-v2s2", "-o", "whole-as-oci"];
+    sandbox.convert(&args).succeeds();
+    assert_eq!(sandbox.layout("as-oci"), sandbox.layout("whole-as-oci"));
+}
+
+#[test]
+fn many_writers_complete_one_layout() {
+    let sandbox = sandbox();
+    let mut parts = vec!["part.tar".to_owned()];
+    for number in 0..5 {
+        let own = [
+            Layer::new("base"),
+            Layer::new("middle"),
+            Layer::new(&format!("{number}")),
+        ];
+        let name = format!("app:x{number}");
+        let archive = format!("whole{number}.tar");
+        let part = format!("part{number}.tar");
+        sandbox.write(&archive, &docker::save_one(&name, &own).tar());
+        sandbox
+            .convert(&[&archive, "--have", "old.tar", "-o", &part])
+            .succeeds();
+        sandbox.convert(&[&archive, "-o", "full"]).succeeds();
+        parts.push(part);
+    }
+    sandbox.convert(&["old.tar", "-o", "full"]).succeeds();
+    // The site has the layers in one encoding, and everybody needs them in another.
+    let args = ["old.tar", "-o", "site", "--compression", "zstd"];
+    sandbox.convert(&args).succeeds();
+    let writers = parts.iter().map(|part| {
+        let args = ["convert", "--no-fsync", part, "-o", "site"];
+        sandbox.command(&args).spawn().unwrap()
+    });
+    let writers: Vec<_> = writers.collect();
+    for writer in writers {
+        Run::new(writer).succeeds();
+    }
+    sandbox.run(&["verify", "site"]).succeeds();
+    let (site, full) = (sandbox.layout("site"), sandbox.layout("full"));
+    assert!(!site.files.contains_key(ABSENT));
+    let new = |layout: &Layout| -> Vec<(Value, Value)> {
+        let listed = layout.descriptors().into_iter();
+        let facts = listed.map(|one| (one["annotations"].clone(), one["digest"].clone()));
+        facts
+            .filter(|(names, _)| names[oci::REF_NAME] != "app:0")
+            .collect()
+    };
+    assert_eq!(new(&site).len(), 6);
+    assert_eq!(new(&site), new(&full));
+}
+
+#[test]
+fn a_part_does_not_take_the_layers_of_another_build() {
+    // Both builds have the name, and different base layers.
+    let sandbox = sandbox();
+    let rebuilt = [
+        Layer::new("base 2"),
+        Layer::new("middle"),
+        Layer::new("top"),
+    ];
+    sandbox.write("rebuilt.tar", &docker::save_one("app:1", &rebuilt).tar());
+    sandbox.convert(&["rebuilt.tar", "-o", "site"]).succeeds();
+    let before = sandbox.layout("site");
+    let run = sandbox.convert(&["part.tar", "-o", "site"]);
+    let [base, ..] = &blobs(&sandbox)[..] else {
+        panic!()
+    };
+    assert_eq!(run.status.code(), Some(1));
+    let message = format!("ocify: part.tar: 1 blob is missing: {base} (");
+    assert!(run.stderr.starts_with(&message), "{}", run.stderr);
+    assert_eq!(sandbox.layout("site"), before);
 }

@@ -239,6 +239,27 @@ fn a_layer_of_another_encoder_is_left_out_only_by_its_digest() {
 }
 
 #[test]
+fn layers_that_ocify_encoded_earlier_are_encoded_again_and_left_out() {
+    let sandbox = sandbox();
+    let known = &layers()[..2];
+    let diff_ids: Vec<String> = known.iter().map(Layer::diff_id).collect();
+    sandbox.write("have", diff_ids.join("\n").as_bytes());
+    // Kept, they could be anybody's work.
+    let args = ["full", "--have", "have", "-o", "kept"];
+    sandbox.convert(&args).succeeds();
+    lacks(&sandbox, "kept", &[]);
+    let again = ["--compression", "gzip:3", "--keep-digests"];
+    let args = ["full", "--have", "have", "-o", "part.tar"];
+    sandbox.convert(&[&args, &again[..]].concat()).succeeds();
+    lacks(&sandbox, "part.tar", known);
+    // The site has plain tars.
+    sandbox.write("old.tar", &docker::save_one("app:0", known).tar());
+    let args = ["part.tar", "--fill-from", "old.tar", "-o", "whole"];
+    sandbox.convert(&args).succeeds();
+    assert_eq!(sandbox.layout("whole"), sandbox.layout("full"));
+}
+
+#[test]
 fn artifacts_are_left_out_and_what_is_needed_to_read_them_is_not() {
     let mut layout = oci::Layout::default();
     let config = layout.blob("application/vnd.example.config", b"{\"a\":1}");

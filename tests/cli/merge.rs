@@ -249,3 +249,60 @@ fn the_hint_of_a_shared_name() {
     sandbox.run(&args).succeeds();
     assert!(!sandbox.path("out").exists());
 }
+
+#[test]
+fn schema_2_images_become_a_manifest_list() {
+    let sandbox = Sandbox::new();
+    sandbox.write("arm64.tar", &archive("arm64"));
+    sandbox.write("amd64.tar", &archive("amd64"));
+    let args = ["--index", "app:1", "--format", "v2s2", "-o"];
+    let inputs = ["arm64.tar", "amd64.tar"];
+    sandbox
+        .convert(&[&inputs, &args[..], &["out"]].concat())
+        .succeeds();
+    let layout = sandbox.layout("out");
+    let descriptor = layout.only();
+    assert_eq!(descriptor["mediaType"], oci::DOCKER_LIST);
+    let list = layout.document(&descriptor);
+    assert_eq!(list["mediaType"], oci::DOCKER_LIST);
+    assert_eq!(list["schemaVersion"], 2);
+    for manifest in list["manifests"].as_array().unwrap() {
+        assert_eq!(manifest["mediaType"], oci::DOCKER_MANIFEST);
+        let image = layout.document(manifest);
+        assert_eq!(image["mediaType"], oci::DOCKER_MANIFEST);
+        assert_eq!(image["config"]["mediaType"], oci::DOCKER_CONFIG);
+    }
+    let of = |architecture: &str| json!({ "architecture": architecture, "os": "linux" });
+    assert_eq!(platforms(&list), [of("amd64"), of("arm64")]);
+    sandbox.run(&["verify", "out"]).succeeds();
+    // In one step or in two.
+    for architecture in ["amd64", "arm64"] {
+        let input = format!("{architecture}.tar");
+        let args = [&*input, "--format", "v2s2", "-o", architecture];
+        sandbox.convert(&args).succeeds();
+    }
+    sandbox
+        .convert(&[&["amd64", "arm64"], &args[..], &["again"]].concat())
+        .succeeds();
+    assert_eq!(sandbox.layout("again").only(), descriptor);
+    // A part of it is put together again.
+    sandbox.write(
+        "base.tar",
+        &docker::save_one("base:1", &layers("x")[..1]).tar(),
+    );
+    let have = ["--have", "base.tar"];
+    sandbox
+        .convert(&[&inputs, &have[..], &args, &["part"]].concat())
+        .succeeds();
+    let fill = [
+        "part",
+        "--fill-from",
+        "base.tar",
+        "--format",
+        "v2s2",
+        "-o",
+        "whole",
+    ];
+    sandbox.convert(&fill).succeeds();
+    assert_eq!(sandbox.layout("whole"), layout);
+}

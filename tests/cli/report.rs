@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 
 use crate::support::docker::{layer_name, save_one};
 use crate::support::layers::Layer;
+use crate::support::layout::Layout;
 use crate::support::oci;
 use crate::support::sandbox::{Run, Sandbox};
 
@@ -153,6 +154,94 @@ fn a_dry_run_as_json() {
             "action": "encode",
             "newCodec": "gzip",
         })
+    );
+}
+
+#[test]
+fn a_dry_run_says_what_the_other_side_has() {
+    let sandbox = sandbox();
+    sandbox.write("base.tar", &save_one("base:1", &[Layer::new("base")]).tar());
+    sandbox.write("list", Layer::new("base").diff_id().as_bytes());
+    for have in ["base.tar", "list"] {
+        let out = format!("{have}-out");
+        let args = ["app.tar", "-o", &out, "--have", have];
+        let run = dry_run(&sandbox, &args);
+        assert_eq!(
+            run.stdout(),
+            "app.tar: app:1.0 linux/amd64: 2 layers, 4.00 KiB: 0 kept, 1 encoded with gzip, 1 left out\n"
+        );
+        let run = sandbox.convert(&[&args[..], &["--dry-run", "--json"]].concat());
+        let layers = &parsed(&run.stdout)["images"][0]["manifests"][0]["layers"];
+        let actions = [0, 1].map(|layer| layers[layer]["action"].clone());
+        assert_eq!(actions, ["leave-out", "encode"]);
+    }
+}
+
+#[test]
+fn a_dry_run_foresees_digests_that_change() {
+    let sandbox = sandbox();
+    sandbox.convert(&["app.tar", "-o", "oci"]).succeeds();
+    sandbox
+        .convert(&["oci", "-o", "v2s2", "--format", "v2s2"])
+        .succeeds();
+    for (input, options, changes) in [
+        ("oci", &[][..], false),
+        ("oci", &["--compression", "zstd"], true),
+        ("oci", &["--format", "v2s2"], true),
+        ("v2s2", &[], true),
+        ("v2s2", &["--format", "v2s2"], false),
+        // The archive has no manifest whose digest could change.
+        ("app.tar", &[], false),
+        // ocify's own encoder gives the same again.
+        ("oci", &["--compression", "gzip:3"], false),
+    ] {
+        let args = [&[input, "-o", "out.tar", "--keep-digests"], options].concat();
+        let run = dry_run(&sandbox, &args);
+        assert_eq!(run.status.code(), Some(i32::from(changes)), "{args:?}");
+        if changes {
+            assert!(
+                run.stderr.contains(" would become another\nhint: "),
+                "{}",
+                run.stderr
+            );
+        }
+    }
+}
+
+#[test]
+fn the_report_has_what_is_left_out_and_the_volumes() {
+    let sandbox = sandbox();
+    let base = Layer::new("base");
+    sandbox.write("list", base.diff_id().as_bytes());
+    let args = ["app.tar", "--have", "list", "--json"];
+    let options = ["-o", "out.tar", "--volume-size", "1M"];
+    let run = sandbox.convert(&[&args[..], &options].concat());
+    let report = parsed(&run.stdout);
+    assert_eq!(report["volumes"], json!(["out.001.tar"]));
+    let volume = Layout::open(&sandbox.path("out.001.tar"));
+    let listed = &volume.json("ocify-absent.json")["absent"][0];
+    let expected = json!([{
+        "digest": listed["digest"],
+        "size": listed["size"],
+        "mediaType": "application/vnd.oci.image.layer.v1.tar+gzip",
+        "diffId": base.diff_id(),
+        "volume": null,
+    }]);
+    assert_eq!(report["absent"], expected);
+    let layers = &report["layers"];
+    let counts = ["encoded", "kept", "leftOut"].map(|key| layers[key].clone());
+    assert_eq!(counts, [1, 0, 1]);
+    let closing = run.closing.unwrap();
+    assert!(
+        closing.contains(" 2 layers (1 encoded, 0 kept, 1 left out), ")
+            && closing.contains(" in 1 volume, in "),
+        "{closing}"
+    );
+    let whole = sandbox.convert(&["app.tar", "-o", "whole", "--json"]);
+    let report = parsed(&whole.stdout);
+    assert_eq!(
+        (&report["absent"], &report["volumes"]),
+        (&json!([]), &json!([]))
     );
 }
 

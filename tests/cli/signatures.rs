@@ -1,5 +1,7 @@
 //! Signatures that name digests: they are never lost in silence.
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 
 use crate::support::layers::Layer;
@@ -7,6 +9,7 @@ use crate::support::oci::{self, Layout, annotated, digest, named};
 use crate::support::sandbox::Sandbox;
 
 const SIMPLE_SIGNING: &str = "application/vnd.dev.cosign.simplesigning.v1+json";
+const DSSE: &str = "application/vnd.dsse.envelope.v1+json";
 const BUNDLE: &str = "application/vnd.dev.sigstore.bundle.v0.3+json";
 
 /// The manifest of a signature of `signed`, as cosign 2 writes it.
@@ -186,4 +189,95 @@ fn signatures_of_images_that_are_not_there_are_found() {
     );
     assert!(run.stdout().contains(&line), "{}", run.stdout());
     assert_eq!(run.status.code(), Some(0));
+}
+
+/// `cosign save` lists an index, its signatures and its attestations, none of which has a name.
+fn saved_by_cosign(prefix: &str) -> (Layout, Value) {
+    let mut layout = Layout::default();
+    let images = ["amd64", "arm64"].map(|architecture| {
+        let image = layout.image(architecture, &[Layer::new(architecture)]);
+        oci::on(&image, "linux", architecture)
+    });
+    let index = layout.index(&images);
+    let kind = |descriptor: &Value, kind: &str| {
+        annotated(descriptor, &[("kind", &format!("{prefix}/{kind}"))])
+    };
+    let signature = cosign2(&mut layout, &index);
+    let hex = digest(&index).strip_prefix("sha256:").unwrap();
+    let statement = json!({
+        "_type": "https://in-toto.io/Statement/v0.1", "predicateType": "https://slsa.dev/provenance/v0.2",
+        "subject": [{ "name": "app", "digest": { "sha256": hex } }], "predicate": {},
+    });
+    let envelope = json!({
+        "payloadType": "application/vnd.in-toto+json",
+        "payload": STANDARD.encode(statement.to_string()),
+        "signatures": [{ "keyid": "", "sig": "bm8gc2lnbmF0dXJl" }],
+    });
+    let envelope = layout.blob(DSSE, envelope.to_string().as_bytes());
+    let config = json!({
+        "architecture": "", "os": "", "config": {},
+        "rootfs": { "type": "layers", "diff_ids": [envelope["digest"]] },
+    });
+    let config = layout.blob(oci::CONFIG, config.to_string().as_bytes());
+    let attestation = layout.document(&oci::manifest(&config, &[envelope]));
+    layout.add(kind(&index, "imageIndex"));
+    layout.add(kind(&signature, "sigs"));
+    layout.add(kind(&attestation, "atts"));
+    (layout, index)
+}
+
+#[test]
+fn what_cosign_saved_keeps_its_signatures_and_attestations() {
+    for prefix in ["dev.cosignproject.cosign", "dev.hauler"] {
+        let (layout, index) = saved_by_cosign(prefix);
+        let sandbox = Sandbox::with_folder(&layout.files());
+        sandbox.run(&["verify", "app"]).succeeds();
+        sandbox
+            .convert(&["app", "-o", "same", "--keep-digests"])
+            .succeeds();
+        let same = sandbox.layout("same");
+        let mut listed = same.descriptors();
+        let mut expected = layout.manifests.clone();
+        for list in [&mut listed, &mut expected] {
+            list.sort_by_key(|one| digest(one).to_owned());
+        }
+        let facts = |list: &[Value]| -> Vec<(Value, Value)> {
+            let facts = list.iter();
+            facts
+                .map(|one| (one["digest"].clone(), one["annotations"].clone()))
+                .collect()
+        };
+        assert_eq!(facts(&listed), facts(&expected));
+        for member in &layout.files().members {
+            if member.name.starts_with("blobs/") {
+                assert_eq!(same.file(&member.name), member.bytes(), "{}", member.name);
+            }
+        }
+        // Both name the index, whose digest changes.
+        let run = sandbox.convert(&["app", "-o", "zstd", "--compression", "zstd"]);
+        assert_eq!(run.status.code(), Some(0), "{}", run.stderr);
+        let stale = run.stderr.lines();
+        let stale = stale.filter(|line| line.ends_with(" no longer matches it (signature-stale)"));
+        let stale: Vec<&str> = stale.collect();
+        assert_eq!(stale.len(), 2, "{}", run.stderr);
+        assert!(stale.iter().all(|line| line.contains(digest(&index))));
+        let run = sandbox.run(&["verify", "zstd"]);
+        assert!(
+            run.stdout().contains("[signature-orphaned]"),
+            "{}",
+            run.stdout()
+        );
+        let args = ["app", "-o", "x", "--compression", "zstd", "--keep-digests"];
+        for dry in [&[][..], &["--dry-run"]] {
+            let run = sandbox.convert(&[&args[..], dry].concat());
+            assert_eq!(run.status.code(), Some(1), "{}", run.stderr);
+            assert!(!sandbox.path("x").exists());
+        }
+        // The index gets a name, and the others do not.
+        let args = ["app", "-o", "one", "--image", "@0", "--name", "app:1.0"];
+        sandbox.convert(&args).succeeds();
+        let one = sandbox.layout("one").only();
+        assert_eq!(one["digest"], index["digest"]);
+        assert_eq!(one["annotations"][oci::REF_NAME], "app:1.0");
+    }
 }

@@ -1,8 +1,9 @@
 //! Progress on a terminal and in logs, and what remains of it at the end.
 
-use std::io::Write;
+use std::io::{BufRead, BufReader, Write};
 use std::os::unix::process::ExitStatusExt;
 use std::process::Stdio;
+use std::time::{Duration, Instant};
 
 use rustix::process::Signal;
 
@@ -90,6 +91,27 @@ fn a_pipe_is_shown_while_it_is_read_and_is_gone_after_an_error() {
         let text = terminal.screen.text();
         assert!(!text.contains("reading"), "{text}");
     }
+}
+
+#[test]
+fn without_a_terminal_a_line_is_printed_after_ten_seconds() {
+    let sandbox = Sandbox::new();
+    let archive = save_one("app:1.0", &[Layer::new("one")]).tar();
+    let mut command = sandbox.command(&["convert", "-", "-o", "out"]);
+    let begin = Instant::now();
+    let mut child = command.stdin(Stdio::piped()).spawn().unwrap();
+    let mut stdin = child.stdin.take().unwrap();
+    stdin.write_all(&archive[..2048]).unwrap();
+    // Nobody writes more until there is a line.
+    let mut line = String::new();
+    let mut stderr = BufReader::new(child.stderr.take().unwrap());
+    stderr.read_line(&mut line).unwrap();
+    let time = begin.elapsed();
+    assert_eq!(line, "ocify: progress: reading standard input, 2.00 KiB\n");
+    assert!(time >= Duration::from_secs(10), "{time:?}");
+    stdin.write_all(&archive[2048..]).unwrap();
+    drop(stdin);
+    assert!(child.wait().unwrap().success());
 }
 
 /// While it waits for a pipe without a writer, the program cannot check flags.

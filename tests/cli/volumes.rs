@@ -229,3 +229,36 @@ fn sizes_that_do_not_fit() {
     }
     assert_eq!(sandbox.snapshot(), before);
 }
+
+/// What a run leaves that was killed while it put the volumes in their places.
+#[test]
+fn a_set_without_its_last_volumes_names_what_it_needs() {
+    let (sandbox, names) = sandbox();
+    let (first, others) = names.split_first().unwrap();
+    let needed: Vec<Vec<u8>> = others.iter().map(|name| sandbox.read(name)).collect();
+    for name in others {
+        fs::remove_file(sandbox.path(name)).unwrap();
+    }
+    let run = convert(&sandbox, &[first], &["-o", "site"]);
+    assert_eq!(run.status.code(), Some(1));
+    for name in others {
+        let place = format!(" bytes, in {name}");
+        assert!(run.stderr.contains(&place), "{name}: {}", run.stderr);
+    }
+    // Each of what is missing is told with the volume that has it.
+    let run = sandbox.run(&["verify", "-v", first]);
+    run.succeeds();
+    for name in others {
+        assert!(run.stdout().contains(name), "{name}: {}", run.stdout());
+    }
+    // The next run says that there is something, and does it again where it may.
+    let run = split(&sandbox, &["app.tar"]);
+    assert!(
+        run.stderr.contains(&format!("{first} exists\n")),
+        "{}",
+        run.stderr
+    );
+    split(&sandbox, &["app.tar", "--replace"]).succeeds();
+    let again: Vec<Vec<u8>> = others.iter().map(|name| sandbox.read(name)).collect();
+    assert_eq!(again, needed);
+}
