@@ -95,6 +95,10 @@ fn describe(files: &Files) -> String {
     }
     match names.len() {
         0 => "it contains no files".to_owned(),
+        1 => format!(
+            "its only file is {}, not manifest.json, index.json or repositories",
+            names[0]
+        ),
         count => format!(
             "none of its {count} files is manifest.json, index.json or repositories; the first is {}",
             names[0]

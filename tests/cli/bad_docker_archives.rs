@@ -102,7 +102,7 @@ fn files_that_are_no_archives_of_images() {
         ),
         (
             b"x".to_vec(),
-            not_an_image("the file is not a tar archive, folder or manifest"),
+            not_an_image("the file is truncated or not an archive: it ends at byte 1"),
         ),
         (
             codec::gzip(&text),
@@ -133,7 +133,7 @@ fn files_that_are_no_archives_of_images() {
         (
             tar::tar(&[Member::file("a/layer.tar", "")]),
             not_an_image(
-                "none of its 1 files is manifest.json, index.json or repositories; the first is a/layer.tar",
+                "its only file is a/layer.tar, not manifest.json, index.json or repositories",
             ),
         ),
         (tar::tar(&[]), not_an_image("it contains no files")),

@@ -4,6 +4,7 @@ use serde_json::{Value, json};
 
 use crate::support::docker::{self, Image};
 use crate::support::layers::Layer;
+use crate::support::layout;
 use crate::support::oci::{self, Layout, annotated, digest, named, on};
 use crate::support::sandbox::Sandbox;
 
@@ -260,7 +261,8 @@ fn schema_2_images_become_a_manifest_list() {
     sandbox
         .convert(&[&inputs, &args[..], &["out"]].concat())
         .succeeds();
-    let layout = sandbox.layout("out");
+    let open = |name: &str| layout::Layout::open(&sandbox.path(name));
+    let layout = open("out");
     let descriptor = layout.only();
     assert_eq!(descriptor["mediaType"], oci::DOCKER_LIST);
     let list = layout.document(&descriptor);
@@ -284,7 +286,7 @@ fn schema_2_images_become_a_manifest_list() {
     sandbox
         .convert(&[&["amd64", "arm64"], &args[..], &["again"]].concat())
         .succeeds();
-    assert_eq!(sandbox.layout("again").only(), descriptor);
+    assert_eq!(open("again").only(), descriptor);
     // A part of it is put together again.
     sandbox.write(
         "base.tar",
@@ -304,5 +306,5 @@ fn schema_2_images_become_a_manifest_list() {
         "whole",
     ];
     sandbox.convert(&fill).succeeds();
-    assert_eq!(sandbox.layout("whole"), layout);
+    assert_eq!(open("whole"), layout);
 }

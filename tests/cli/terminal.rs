@@ -107,7 +107,8 @@ fn without_a_terminal_a_line_is_printed_after_ten_seconds() {
     let mut stderr = BufReader::new(child.stderr.take().unwrap());
     stderr.read_line(&mut line).unwrap();
     let time = begin.elapsed();
-    assert_eq!(line, "ocify: progress: reading standard input, 2.00 KiB\n");
+    let begins = line.starts_with("ocify: progress: reading standard input, ");
+    assert!(begins, "{line}");
     assert!(time >= Duration::from_secs(10), "{time:?}");
     stdin.write_all(&archive[2048..]).unwrap();
     drop(stdin);

@@ -47,27 +47,23 @@ fn an_archive_is_called_truncated_wherever_it_ends() {
     let sandbox = Sandbox::new();
     for (name, encode) in codec::ALL {
         let archive = encode(&whole);
-        let cuts = [1, 2, 3, 5, 100, archive.len() / 2, archive.len() - 1];
+        let cuts = [1, 2, 5, archive.len() / 2, archive.len() - 1];
         for length in cuts {
             let cut = &archive[..length];
             sandbox.write("app.tar", cut);
-            for command in [
-                &["convert", "--no-fsync", "-o", "out"][..],
-                &["convert", "--no-fsync", "-o", "-"],
-                &["convert", "--dry-run", "-o", "out"],
-                &["verify"],
-                &["inspect"],
+            for (command, input) in [
+                (&["convert", "--no-fsync", "-o", "out"][..], "app.tar"),
+                (&["convert", "--no-fsync", "-o", "-"], "-"),
+                (&["verify"], "app.tar"),
+                (&["inspect"], "app.tar"),
             ] {
-                let from_file = sandbox.run(&[command, &["app.tar"]].concat());
-                let from_pipe = sandbox.run_with_stdin(&[command, &["-"]].concat(), cut);
-                for run in [from_file, from_pipe] {
-                    let said = format!("{}{}", run.stdout(), run.stderr);
-                    let place = format!("{name}, {length} bytes, {command:?}: {said}");
-                    assert_eq!(run.status.code(), Some(1), "{place}");
-                    assert!(said.contains(" is truncated"), "{place}");
-                    for other in ["is damaged", "before 1.10", "is not a tar"] {
-                        assert!(!said.contains(other), "{place}");
-                    }
+                let run = sandbox.run_with_stdin(&[command, &[input]].concat(), cut);
+                let said = format!("{}{}", run.stdout(), run.stderr);
+                let place = format!("{name}, {length} bytes, {command:?} {input}: {said}");
+                assert_eq!(run.status.code(), Some(1), "{place}");
+                assert!(said.contains(" is truncated"), "{place}");
+                for other in ["is damaged", "before 1.10", "is not a tar"] {
+                    assert!(!said.contains(other), "{place}");
                 }
             }
         }
