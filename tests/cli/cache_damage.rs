@@ -157,7 +157,7 @@ fn a_cache_hides_no_damage_of_the_input() {
     let damaged = [
         (save(&[flipped]), "layer 1 of 3: diff_id is "),
         (save(&[other]), "layer 2 of 3: diff_id is "),
-        (save(&[cut]), "layer 3 of 3: the gzip data is damaged"),
+        (save(&[cut]), "layer 3 of 3: the gzip data is truncated"),
         (
             save(std::slice::from_ref(&good)).without(&good.layers[1].0),
             "layer 2 of 3: ",
