@@ -32,7 +32,7 @@ pub(crate) enum DecodeError {
     #[error("{0}")]
     Damaged(String),
     /// The stream ends before the end of a member.
-    #[error("{}", truncated(*.codec))]
+    #[error("the {codec} data is truncated: it ends within a {}", .codec.member())]
     Truncated { codec: Codec },
     /// Decoding needs more memory than the limit allows.
     #[error("{0}")]
@@ -40,14 +40,6 @@ pub(crate) enum DecodeError {
     /// Something that is not a member follows the last one.
     #[error("something that is not {codec} follows at byte {position}")]
     TrailingData { codec: Codec, position: u64 },
-}
-
-/// The message about a stream that ends too early.
-pub(crate) fn truncated(codec: Codec) -> String {
-    format!(
-        "the {codec} data is truncated: it ends within a {}",
-        codec.member()
-    )
 }
 
 impl From<DecodeError> for io::Error {

@@ -9,7 +9,7 @@ mod version;
 use std::fmt;
 use std::str::FromStr;
 
-pub(crate) use decode::{DecodeError, Decoder, truncated};
+pub(crate) use decode::{DecodeError, Decoder};
 pub use encode::{ChunkEncoder, EncodedChunk, Framing};
 pub(crate) use version::encoder_version;
 
@@ -65,7 +65,7 @@ impl Codec {
     }
 
     /// The term of its specification for the parts that may follow each other.
-    fn member(self) -> &'static str {
+    pub(crate) fn member(self) -> &'static str {
         match self {
             Codec::None => "file",
             Codec::Gzip => "member",

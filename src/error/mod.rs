@@ -14,7 +14,6 @@ pub(crate) use place::ResultExt;
 use chain::shown;
 use text::{becomes, did_you_mean, missing, more};
 
-use crate::compression::Codec;
 use crate::digest::Digest;
 use crate::findings::{Finding, Place};
 
@@ -107,10 +106,12 @@ pub enum Error {
         reason: String,
     },
     /// A compressed stream ends too early.
-    #[error("{}", crate::compression::truncated(*.codec))]
+    #[error("the {codec} data is truncated: it ends within a {part}")]
     StreamTruncated {
-        /// The codec.
-        codec: Codec,
+        /// gzip, zstd, bzip2, xz.
+        codec: &'static str,
+        /// member, frame, stream.
+        part: &'static str,
     },
     /// A compressed stream cannot be decoded.
     #[error("the {codec} data is damaged")]

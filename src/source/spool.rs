@@ -83,7 +83,10 @@ impl<'a> Spool<'a> {
         let not_written = || Error::io("write a temporary file in", &self.folder);
         let damaged = |error| match error {
             DecodeError::Read(source) => Error::io("read", path)(source),
-            DecodeError::Truncated { codec } => Error::StreamTruncated { codec },
+            DecodeError::Truncated { codec } => Error::StreamTruncated {
+                codec: codec.name(),
+                part: codec.member(),
+            },
             error => Error::Decode {
                 codec: codec.name(),
                 source: error.into(),

@@ -203,7 +203,10 @@ fn is_zeros(content: &Content, limit: u64) -> Result<bool> {
     let reader = std::io::BufReader::new(content.reader()?);
     let damaged = |error| match error {
         DecodeError::Read(source) => Error::io("read", "the layer")(source),
-        DecodeError::Truncated { codec } => Error::StreamTruncated { codec },
+        DecodeError::Truncated { codec } => Error::StreamTruncated {
+            codec: codec.name(),
+            part: codec.member(),
+        },
         error => Error::Decode {
             codec: codec.name(),
             source: error.into(),
