@@ -1,9 +1,10 @@
 #!/usr/bin/env python3
 """Joins what the tasks of one list have left: their digest maps, their failures, and names that they gave to different images.
 
-usage: join.py LIST LAYOUT RESULTS
+usage: join.py LIST LAYOUT RESULTS TASKS
 
-Writes RESULTS/map.csv from RESULTS/map-*.csv, and RESULTS/failed.txt from RESULTS/report-*.json. Run it when all tasks have ended.
+Writes RESULTS/map.csv from RESULTS/map-*.csv, and RESULTS/failed.txt from RESULTS/report-*.json. Run it when all tasks have ended. If
+one of the TASKS has left no report, this fails: run that task again, and then this.
 
 Tasks end in any order, and a name that two of them give to different images belongs to the task that ended last. In one run, it belongs
 to the first sound archive of the list. This puts that right: the archives that come first in the list are added once more, and
@@ -11,12 +12,11 @@ failed.txt names the others.
 """
 import csv, json, pathlib, subprocess, sys
 
-if len(sys.argv) != 4:
+if len(sys.argv) != 5:
     sys.exit(__doc__.split("\n\n")[1])
-archives, layout, results = pathlib.Path(sys.argv[1]), sys.argv[2], pathlib.Path(sys.argv[3])
-position = {}
-for path in archives.read_text().splitlines():
-    position.setdefault(path, len(position))
+archives, layout, results, tasks = pathlib.Path(sys.argv[1]), sys.argv[2], pathlib.Path(sys.argv[3]), int(sys.argv[4])
+listed = archives.read_text().splitlines()
+position = {path: number for number, path in reversed(list(enumerate(listed)))}
 
 header, rows = None, []
 for path in sorted(results.glob("map-*.csv")):
@@ -24,8 +24,13 @@ for path in sorted(results.glob("map-*.csv")):
         lines = csv.reader(file)
         header = next(lines)
         rows += [dict(zip(header, line)) for line in lines]
+reports = sorted(results.glob("report-*.json"))
+# A task without archives leaves no report.
+tasks = min(tasks, len(listed))
+if len(reports) != tasks:
+    sys.exit(f"{results}: {len(reports)} reports, expected one of each of {tasks} tasks")
 failed = []
-for path in sorted(results.glob("report-*.json")):
+for path in reports:
     failed += [failure["message"] for failure in json.loads(path.read_text())["failed"]]
 
 
@@ -34,7 +39,7 @@ def digest(row):
 
 
 owners = {}
-for row in sorted(rows, key=lambda row: position[row["input"]]):
+for row in sorted(rows, key=lambda row: position.get(row["input"], len(listed))):
     owners.setdefault(row["name"], row)
 joined, again = [], set()
 for row in rows:

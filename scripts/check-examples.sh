@@ -44,7 +44,7 @@ for number in $(seq 0 15); do
     [ "$status" -le 1 ] || fail "the Job's shard $number ends with status $status"
 done
 cmp "$scratch/expected/index.json" "$scratch/srv/layout/index.json"
-examples/join.py "$scratch/srv/archives.txt" "$scratch/srv/layout" "$scratch/srv/results"
+examples/join.py "$scratch/srv/archives.txt" "$scratch/srv/layout" "$scratch/srv/results" 16
 [ "$(wc -l <"$scratch/srv/results/map.csv")" -eq 6 ] || fail "the joined digest map has not five rows and a header"
 grep -q broken.tar "$scratch/srv/results/failed.txt" || fail "the broken archive is not reported"
 echo "ok: the Job's command"

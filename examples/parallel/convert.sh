@@ -17,5 +17,5 @@ parallel "${machines[@]}" --quote \
     ocify convert --files-from "$list" --shard "{}/$tasks" --keep-going --output "$layout" --quiet \
     --digest-map "$results/map-{}.csv" --report "$results/report-{}.json" \
     ::: $(seq "$tasks") || status=$?
-python3 "$(dirname "$0")/../join.py" "$list" "$layout" "$results"
+python3 "$(dirname "$0")/../join.py" "$list" "$layout" "$results" "$tasks"
 exit "$status"

@@ -14,4 +14,4 @@ mkdir -p "$results"
 array=$(sbatch --parsable --array="1-$tasks" --output="$results/%A-%a.log" "$here/convert.sbatch" "$list" "$layout" "$results")
 # A task with damaged archives fails, so the last job runs after any end.
 sbatch --parsable --dependency="afterany:$array" --output="$results/finish.log" "$here/finish.sbatch" \
-    "${here%/*}" "$list" "$layout" "$results"
+    "${here%/*}" "$list" "$layout" "$results" "$tasks"
