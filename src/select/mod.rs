@@ -218,7 +218,7 @@ impl Selection {
             let near = near::nearest(&wanted, names.iter().map(String::as_str));
             return Err(Error::NoSuchImage {
                 near: near.map(str::to_owned),
-                available: names.join(", "),
+                available: in_brief(&names),
                 wanted,
             });
         }
@@ -295,6 +295,18 @@ fn available(inputs: &[Input]) -> Vec<String> {
         }
     }
     names
+}
+
+/// The most names that an error lists.
+const MAX_LISTED: usize = 20;
+
+fn in_brief(names: &[String]) -> String {
+    let (listed, others) = names.split_at(names.len().min(MAX_LISTED));
+    let listed = listed.join(", ");
+    match others.len() {
+        0 => listed,
+        count => format!("{listed} and {count} more"),
+    }
 }
 
 fn platforms(inputs: &[Input]) -> String {

@@ -192,3 +192,19 @@ fn outputs_that_are_something_else() {
          hint: choose another name for the output\n",
     );
 }
+
+#[test]
+fn of_many_names_only_some_are_listed() {
+    let images: Vec<Image> = (10..40)
+        .map(|number| Image::new(&[&format!("app:{number}")], &[Layer::new("one")]))
+        .collect();
+    let sandbox = Sandbox::with_archive(&save(&images));
+    let run = sandbox.convert(&["app.tar", "-o", "out", "--image", "x:1"]);
+    assert_eq!(run.status.code(), Some(1));
+    let line = run.stderr.lines().next().unwrap();
+    assert!(
+        line.starts_with("ocify: no image x:1; available: app:10, app:11, "),
+        "{line}"
+    );
+    assert!(line.ends_with(", app:29 and 10 more"), "{line}");
+}
