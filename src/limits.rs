@@ -13,14 +13,9 @@ pub const DOCUMENT_BYTES: u64 = 8 << 20;
 /// document.
 pub const LAYOUT_INDEX_BYTES: u64 = 64 << 20;
 
-/// Maximum number of values (objects, lists, strings, numbers and so on) in one JSON document.
-///
-/// A parsed value takes up to thirty times its size in the document. A document of more than 16 MiB may have one value
-/// for each [`JSON_VALUE_BYTES`] of it, so that memory stays in proportion to the size.
-pub const JSON_VALUES: usize = 1 << 20;
-
-/// How many bytes a large document has at least for each value. A descriptor has 25 or more.
-pub const JSON_VALUE_BYTES: usize = 16;
+/// Maximum memory of the values of one JSON document, in bytes. A value may take fifty times its size in the document. The
+/// index.json of the largest layouts takes half of it.
+pub const JSON_MEMORY: u64 = 512 << 20;
 
 /// Maximum depth of a JSON document, which is the limit of `serde_json`.
 pub const JSON_DEPTH: usize = 127;
@@ -43,6 +38,12 @@ pub const INDEX_BYTES: u64 = 192 << 20;
 /// Maximum size of the metadata of one input, in bytes: documents, counted each time they are read, and [`ENTRY_BYTES`] for
 /// each document, layer and name.
 pub const METADATA_BYTES: u64 = 256 << 20;
+
+/// [`METADATA_BYTES`] and [`JSON_MEMORY`] for the smallest input, because a few kilobytes may decode to many documents.
+pub const SMALL_INPUT_BYTES: u64 = 64 << 20;
+
+/// How much is added to [`SMALL_INPUT_BYTES`] for each byte of the input as it is on the disk, up to the limits of large inputs.
+pub const INPUT_RATIO: u64 = 6;
 
 /// How much is added to [`METADATA_BYTES`] for each file of a folder: a layout of a hundred thousand images has two files or
 /// more for each of them, while an archive of as many members may be a few kilobytes when it is compressed.
@@ -92,6 +93,9 @@ pub const NAMES: usize = 10_000;
 /// Maximum number of entries of a layout's index.json, and of images of a registry tree: those that a cluster fills have a
 /// hundred thousand.
 pub const LAYOUT_NAMES: usize = 1 << 17;
+
+/// How many bytes a layout of more than [`IMAGES`] entries has on the disk for each of them, at least.
+pub const ENTRY_INPUT_BYTES: u64 = 192;
 
 /// Maximum length of an image's name, in bytes. Registries accept 255 for a repository and 128 for a tag.
 pub const IMAGE_NAME_BYTES: u64 = 4096;

@@ -153,6 +153,10 @@ pub(crate) fn read(reading: &mut Reading, config: &Value, place: &Place) -> Conf
         }
     });
     let history: Vec<HistoryEntry> = history.collect();
+    let texts = history.iter().filter_map(|entry| entry.created_by.as_ref());
+    let texts: usize = texts.map(String::len).sum();
+    let memory = texts + history.len() * size_of::<HistoryEntry>();
+    reading.charge(memory as u64, place);
     for key in ["os", "architecture"] {
         if text(config, key).is_none_or(str::is_empty) {
             let message = format!("the config lacks {key}");

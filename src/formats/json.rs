@@ -45,7 +45,7 @@ pub(crate) fn to_bytes(value: &impl serde::Serialize) -> Result<Vec<u8>> {
 
 /// Parses a document as far as possible.
 pub(crate) fn read(bytes: &[u8]) -> Parsed {
-    read_fields(bytes, &Fields::All)
+    read_fields(bytes, &Fields::All, limits::SMALL_INPUT_BYTES)
 }
 
 /// The fields of a document that become values. The others are parsed to find problems, and then dropped.
@@ -70,8 +70,8 @@ impl Fields {
     }
 }
 
-/// Parses a document of which only some fields are needed. The rest takes no memory.
-pub(crate) fn read_fields(bytes: &[u8], fields: &Fields) -> Parsed {
+/// Parses a document of which only some fields are needed. The others take no memory. `max_memory` is a limit in bytes.
+pub(crate) fn read_fields(bytes: &[u8], fields: &Fields, max_memory: u64) -> Parsed {
     let mut problems = Vec::new();
     let mut text = match std::str::from_utf8(bytes) {
         Ok(text) => Cow::Borrowed(text),
@@ -81,15 +81,15 @@ pub(crate) fn read_fields(bytes: &[u8], fields: &Fields) -> Parsed {
             String::from_utf8_lossy(bytes)
         }
     };
-    let mut result = build(&text, fields);
-    if result.is_err()
+    let mut result = build(&text, fields, max_memory);
+    if let Err((Code::JsonSyntax, _)) = &result
         && let Some(replaced) = without_lone_surrogates(&text)
     {
         let message =
             "half of a surrogate pair in a string: Go reads it as U+FFFD, others refuse it";
         problems.push((Code::JsonSurrogate, message.to_owned()));
         text = Cow::Owned(replaced);
-        result = build(&text, fields);
+        result = build(&text, fields, max_memory);
     }
     let value = match result {
         Ok((value, repeated)) => {
@@ -108,9 +108,9 @@ pub(crate) fn read_fields(bytes: &[u8], fields: &Fields) -> Parsed {
 pub(crate) type Problem = (Code, String);
 
 /// Parses a value and lists repeated keys.
-fn build(text: &str, fields: &Fields) -> Result<(Value, Vec<Problem>), Problem> {
+fn build(text: &str, fields: &Fields, max_memory: u64) -> Result<(Value, Vec<Problem>), Problem> {
     let mut notes = Notes {
-        max_values: limits::JSON_VALUES.max(text.len() / limits::JSON_VALUE_BYTES),
+        max_memory,
         ..Notes::default()
     };
     let mut deserializer = serde_json::Deserializer::from_str(text);
@@ -133,7 +133,14 @@ fn build(text: &str, fields: &Fields) -> Result<(Value, Vec<Problem>), Problem> 
     })
 }
 
-const TOO_MANY: &str = "more values than the limit of ";
+const TOO_MANY: &str = "the values take more memory than the limit of ";
+
+/// Approximate memory of a value, of an object that is not empty, of each of its fields, and of a string, in bytes. Text is
+/// added to that.
+const VALUE: usize = 96;
+const OBJECT: usize = 256;
+const FIELD: usize = 128;
+const STRING: usize = 32;
 
 /// Notes taken while a value is parsed.
 #[derive(Default)]
@@ -141,8 +148,9 @@ struct Notes {
     /// The path of the current value: keys and positions.
     path: Vec<PathStep>,
     repeated: Vec<Problem>,
-    values: usize,
-    max_values: usize,
+    /// Approximate memory of all values so far, in bytes.
+    memory: usize,
+    max_memory: u64,
 }
 
 enum PathStep {
@@ -189,10 +197,12 @@ impl<'de> DeserializeSeed<'de> for Build<'_> {
     type Value = Value;
 
     fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Value, D::Error> {
-        self.notes.values += usize::from(self.fields.is_some());
-        let limit = self.notes.max_values;
-        if self.notes.values > limit {
-            return Err(D::Error::custom(format!("{TOO_MANY}{limit}")));
+        if self.fields.is_some() {
+            self.notes.memory += VALUE;
+        }
+        let limit = self.notes.max_memory;
+        if self.notes.memory as u64 > limit {
+            return Err(D::Error::custom(format!("{TOO_MANY}{limit} bytes")));
         }
         deserializer.deserialize_any(self)
     }
@@ -227,6 +237,10 @@ impl<'de> Visitor<'de> for Build<'_> {
     }
 
     fn visit_str<E>(self, value: &str) -> Result<Value, E> {
+        if self.fields.is_none() {
+            return Ok(Value::Null);
+        }
+        self.notes.memory += STRING + value.len();
         Ok(Value::String(value.to_owned()))
     }
 
@@ -242,7 +256,10 @@ impl<'de> Visitor<'de> for Build<'_> {
             match item {
                 Some(value) if self.fields.is_some() => values.push(value),
                 Some(_) => {}
-                None => return Ok(Value::Array(values)),
+                None => {
+                    values.shrink_to_fit();
+                    return Ok(Value::Array(values));
+                }
             }
         }
     }
@@ -252,6 +269,10 @@ impl<'de> Visitor<'de> for Build<'_> {
         let mut forgotten = HashSet::new();
         while let Some(key) = entries.next_key::<String>()? {
             let fields = self.fields.and_then(|fields| fields.of(&key));
+            let is_first = fields.is_some() && map.is_empty();
+            self.notes.memory += STRING + key.len();
+            self.notes.memory += if fields.is_some() { FIELD } else { 0 };
+            self.notes.memory += if is_first { OBJECT } else { 0 };
             self.notes.path.push(PathStep::Key(key));
             let value = entries.next_value_seed(Build {
                 notes: self.notes,
@@ -353,6 +374,7 @@ mod tests {
             b"[".repeat(100_000),
             b"1e400".to_vec(),
             [b"[0".to_vec(), b",0".repeat(1 << 20), b"]".to_vec()].concat(),
+            [b"[{}".to_vec(), b",{\"\":0}".repeat(1 << 18), b"]".to_vec()].concat(),
         ] {
             let parsed = read(&large);
             assert!(parsed.value.is_none());

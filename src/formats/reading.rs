@@ -241,7 +241,7 @@ impl<'f> Reading<'f> {
                 ));
             }
         }
-        let parsed = json::read_fields(&bytes, fields);
+        let parsed = json::read_fields(&bytes, fields, self.files.json_memory());
         for (code, message) in parsed.problems {
             self.note(code, place, message);
         }

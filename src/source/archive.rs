@@ -21,6 +21,8 @@ pub(crate) struct Archive {
     /// Offset in the file.
     start: u64,
     length: u64,
+    /// Size of the file or stream that contains it or that it was decoded from, in bytes.
+    pub on_disk: u64,
 }
 
 #[derive(Debug)]
@@ -69,6 +71,7 @@ impl Archive {
             file,
             start: 0,
             length: metadata.len(),
+            on_disk: metadata.len(),
         }
     }
 
@@ -78,6 +81,7 @@ impl Archive {
             file: Handle::Open(file),
             start,
             length,
+            on_disk: length,
         }
     }
 
@@ -182,6 +186,7 @@ mod tests {
             },
             start: 1,
             length: 4,
+            on_disk: 4,
         };
         let mut buffer = [0; 4];
         let open = archive().open().unwrap();

@@ -73,8 +73,10 @@ pub(crate) struct Files {
     unlisted: Vec<Unlisted>,
     /// The part of [`limits::METADATA_BYTES`] that is used.
     metadata: AtomicU64,
-    /// How many files a folder has; 0 for an archive, which may be small for all that is in it.
+    /// Number of files of a folder. 0 for an archive, which may be small when it is compressed.
     in_folder_count: u64,
+    /// Size of the input on the disk, in bytes.
+    on_disk: u64,
 }
 
 /// How deep a folder is searched: `blobs/sha256/<hex>` in a folder of its own is four.
@@ -92,8 +94,11 @@ impl Files {
         archive: &Arc<Archive>,
         progress: &dyn Progress,
     ) -> (Files, Result<()>) {
-        let mut files = Files::default();
-        let result = files.add_members(archive, progress);
+        let mut files = Files {
+            on_disk: archive.on_disk,
+            ..Files::default()
+        };
+        let result = files.add_members(archive, limits::MEMBERS, progress);
         (files.without_common_folder(), result)
     }
 
@@ -128,14 +133,19 @@ impl Files {
         Ok(())
     }
 
-    fn add_members(&mut self, archive: &Arc<Archive>, progress: &dyn Progress) -> Result<()> {
+    fn add_members(
+        &mut self,
+        archive: &Arc<Archive>,
+        max_count: usize,
+        progress: &dyn Progress,
+    ) -> Result<()> {
         let open = archive.open()?;
         let mut count = 0;
         let mut kept = 0;
         let read = |buffer: &mut [u8], offset| open.read_exact_at(buffer, offset);
         tar::members(archive.length(), read, |member| {
             count += 1;
-            limits::at_most("the number of members", count, limits::MEMBERS)?;
+            limits::at_most("the number of members", count, max_count)?;
             progress.reached(member.at);
             self.add(member, archive, &mut kept)
         })
@@ -160,6 +170,8 @@ impl Files {
                 .collect(),
             blobs: Some(BlobFolder::new(folder, &root)),
             unlisted,
+            // Its blobs are not listed.
+            on_disk: u64::MAX,
             ..Files::default()
         }))
     }
@@ -167,6 +179,7 @@ impl Files {
     /// The files below a folder. Links are followed, because a user may convert whatever the user can read.
     pub fn in_folder(folder: &Path) -> Result<Files> {
         let mut entries = BTreeMap::new();
+        let mut on_disk = 0;
         // A whole disk is not searched for what would have to be at its root.
         let depth = if may_be_image(folder) {
             FOLDER_DEPTH
@@ -190,6 +203,7 @@ impl Files {
             };
             let entry = match found.metadata() {
                 Ok(metadata) if metadata.is_file() => {
+                    on_disk += metadata.len();
                     FileEntry::File(Content::in_folder(found.path(), metadata.len()))
                 }
                 _ => FileEntry::Other,
@@ -199,6 +213,7 @@ impl Files {
         }
         Ok(Files {
             in_folder_count: entries.len() as u64,
+            on_disk,
             entries,
             ..Files::default()
         })
@@ -359,8 +374,27 @@ impl Files {
         limits::at_most(
             "the size of all metadata in bytes",
             found,
-            limits::METADATA_BYTES + self.in_folder_count * limits::FOLDER_FILE_BYTES,
+            self.within(limits::METADATA_BYTES) + self.in_folder_count * limits::FOLDER_FILE_BYTES,
         )
+    }
+
+    /// Maximum memory of the values of a JSON document, in bytes.
+    pub fn json_memory(&self) -> u64 {
+        self.within(limits::JSON_MEMORY)
+    }
+
+    /// Maximum number of entries of a layout's index.json.
+    pub fn max_layout_names(&self) -> usize {
+        let for_size = usize::try_from(self.on_disk / limits::ENTRY_INPUT_BYTES);
+        for_size.map_or(limits::LAYOUT_NAMES, |names| {
+            names.clamp(limits::IMAGES, limits::LAYOUT_NAMES)
+        })
+    }
+
+    /// The limit of large inputs, or a lower one for a small input.
+    fn within(&self, limit: u64) -> u64 {
+        let for_size = self.on_disk.saturating_mul(limits::INPUT_RATIO);
+        limit.min(limits::SMALL_INPUT_BYTES.saturating_add(for_size))
     }
 }
 
@@ -406,7 +440,35 @@ fn link_target(name: &str, target: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::io::Write;
+
     use super::*;
+
+    #[test]
+    fn members_are_counted_even_if_they_have_one_name() {
+        let mut builder = ::tar::Builder::new(Vec::new());
+        for _ in 0..3 {
+            let mut header = ::tar::Header::new_gnu();
+            header.set_size(0);
+            builder.append_data(&mut header, "empty", &[][..]).unwrap();
+        }
+        let bytes = builder.into_inner().unwrap();
+        let mut file = tempfile::tempfile().unwrap();
+        file.write_all(&bytes).unwrap();
+        let archive = Archive::in_open_file(Arc::new(file), 0, bytes.len() as u64);
+        let archive = Arc::new(archive);
+        let index = |max_count| Files::default().add_members(&archive, max_count, &Silent);
+        assert!(index(3).is_ok());
+        let limit = index(2);
+        assert!(matches!(
+            limit,
+            Err(Error::Limit {
+                found: 3,
+                limit: 2,
+                ..
+            })
+        ));
+    }
 
     #[test]
     fn names_are_clean_and_stay_below_the_root() {

@@ -130,7 +130,8 @@ impl<'a> Spool<'a> {
         };
         let length = writer.finish().map_err(not_written())?;
         open.end = (start + length).next_multiple_of(ALIGNMENT);
-        let archive = Archive::in_open_file(open.file.clone(), start, length);
+        let mut archive = Archive::in_open_file(open.file.clone(), start, length);
+        archive.on_disk = count.get();
         Ok((archive, damage))
     }
 }

@@ -1,7 +1,7 @@
 //! Small inputs that once took gigabytes. They run with little more address space than the 300 MB of memory that any input
 //! under 10 MB may take, and what the allocator sets aside for threads.
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::support::docker::{self, Image, save, v1_id};
 use crate::support::files::Files;
@@ -120,7 +120,7 @@ fn configs_of_long_lists() {
         let config = config.replacen('{', &format!("{{\"x-{number}\":{zeros},"), 1);
         Image::new(&[&format!("app:{number}")], &[]).with_config(config)
     };
-    let images: Vec<Image> = (0..30).map(image).collect();
+    let images: Vec<Image> = (0..8).map(image).collect();
     all_within(&save(&images), 0, 0);
 }
 
@@ -132,7 +132,7 @@ fn manifests_of_empty_descriptors() {
         let mut manifest = oci::manifest(&config, &[]);
         manifest["annotations"] = json!({ "number": number.to_string() });
         let text = manifest.to_string();
-        let layers = format!("\"layers\":[{{}}{}]", ",{}".repeat(799_999));
+        let layers = format!("\"layers\":[{{}}{}]", ",{}".repeat(599_999));
         let text = text.replace("\"layers\":[]", &layers);
         let image = layout.blob(oci::MANIFEST, text.as_bytes());
         layout.add(image);
@@ -141,4 +141,64 @@ fn manifests_of_empty_descriptors() {
     for said in [runs[0].stdout(), &runs[1].stderr] {
         assert!(said.contains("more than the limit of 10000"), "{said}");
     }
+}
+
+/// Each value takes many times its size in the document.
+#[test]
+fn an_index_of_short_values() {
+    for value in ["{}", "[[[0]]]", "{\"a\":0}"] {
+        let mut layout = Layout::default();
+        let image = layout.image("amd64", &[Layer::new("base")]);
+        layout.add(named(&image, "app:1.0"));
+        let files = layout.files();
+        let index = String::from_utf8(files.get("index.json").to_vec()).unwrap();
+        let values = format!("{value},").repeat((50 << 20) / (value.len() + 1));
+        let index = index.replacen('{', &format!("{{\"x\":[{values}0],"), 1);
+        let runs = all_within(&files.with("index.json", index), 1, 1);
+        let message = "the values take more memory than the limit of ";
+        assert!(runs[1].stderr.contains(message), "{}", runs[1].stderr);
+    }
+}
+
+#[test]
+fn many_names_in_a_few_kilobytes() {
+    let mut layout = Layout::default();
+    let image = layout.image("amd64", &[Layer::new("base")]);
+    for number in 0..60_000 {
+        layout.add(named(&image, &format!("app:{number}")));
+    }
+    let runs = all_within(&layout.files(), 1, 1);
+    let message = "the number of manifests is 60000, more than the limit of ";
+    assert!(runs[1].stderr.contains(message), "{}", runs[1].stderr);
+}
+
+#[test]
+fn long_histories() {
+    let entries = vec![json!({ "created_by": "x", "empty_layer": true }); 60_000];
+    let image = |number: usize| {
+        let mut config: Value = serde_json::from_slice(&docker::config(&[])).unwrap();
+        config["author"] = json!(number.to_string());
+        config["history"] = json!(entries);
+        Image::new(&[&format!("app:{number}")], &[]).with_config(config.to_string())
+    };
+    let images: Vec<Image> = (0..40).map(image).collect();
+    let runs = all_within(&save(&images), 1, 1);
+    let message = "the size of all metadata in bytes is ";
+    assert!(runs[1].stderr.contains(message), "{}", runs[1].stderr);
+}
+
+/// `tar cf image.tar image/` puts all members into one folder.
+#[test]
+fn many_members_in_one_folder() {
+    let member = |number: usize| {
+        let name = format!("image/{number:050}");
+        crate::support::tar::header(&name, b'0', 0, "").to_vec()
+    };
+    let mut tar: Vec<u8> = (0..600_000).flat_map(member).collect();
+    let files = save(&[Image::new(&["app:1.0"], &[Layer::new("base")])]);
+    tar.extend(files.renamed(|name| format!("image/{name}")).tar());
+    let sandbox = Sandbox::new();
+    sandbox.write("app.tar.gz", &codec::gzip(&tar));
+    drop(tar);
+    within(&sandbox, &["inspect", "app.tar.gz"]).succeeds();
 }

@@ -77,46 +77,34 @@ fn size_of_all_metadata() {
             *manifest = Value::Array(vec![entry; count]);
         })
     };
-    is_read(&images(60));
-    let sandbox = Sandbox::with_archive(&images(70));
+    // The archive has 4 MiB, so the limit is 64 MiB and six times as many.
+    is_read(&images(20));
+    let sandbox = Sandbox::with_archive(&images(25));
     assert!(is_too_large(&sandbox));
     let run = sandbox.run(&["inspect", "app.tar"]);
     assert!(
         run.stderr
-            .contains("the size of all metadata in bytes is 26"),
+            .contains("the size of all metadata in bytes is 9"),
         "{}",
         run.stderr
     );
 }
 
+/// The value at the limit has a test next to the code, because half a gibibyte of headers takes long to read.
 #[test]
 fn number_of_members() {
-    // Empty members in front of an image, half a gibibyte of headers.
-    let image = app();
+    const MANY: usize = 1 << 12;
     let message = too_many("the number of members", 1_048_577, 1_048_576);
-    let duplicates = "ocify: warning: app.tar.zst: empty: the archive has two members with this name; the last is read \
-                      (archive-duplicate-member)\n";
-    for (count, fits) in [(1 << 20, true), ((1 << 20) + 1, false)] {
-        let mut encoder = zstd::Encoder::new(Vec::new(), 1).unwrap();
-        let empty = count - image.members.len();
-        let many = tar::header("empty", b'0', 0, "").repeat(1 << 12);
-        for _ in 0..empty >> 12 {
-            encoder.write_all(&many).unwrap();
-        }
-        encoder
-            .write_all(&many[..512 * (empty % (1 << 12))])
-            .unwrap();
-        encoder.write_all(&image.tar()).unwrap();
-        let sandbox = Sandbox::new();
-        sandbox.write("app.tar.zst", &encoder.finish().unwrap());
-        let run = sandbox.run(&["inspect", "app.tar.zst"]);
-        let (status, stderr) = if fits {
-            (0, duplicates.to_owned())
-        } else {
-            (1, format!("{duplicates}ocify: app.tar.zst: {message}\n"))
-        };
-        assert_eq!((run.status.code(), run.stderr), (Some(status), stderr));
+    let mut encoder = zstd::Encoder::new(Vec::new(), 1).unwrap();
+    let many = tar::header("empty", b'0', 0, "").repeat(MANY);
+    for _ in 0..=(1 << 20) / MANY {
+        encoder.write_all(&many).unwrap();
     }
+    encoder.write_all(&tar::END).unwrap();
+    let sandbox = Sandbox::new();
+    sandbox.write("app.tar.zst", &encoder.finish().unwrap());
+    let run = sandbox.run(&["inspect", "app.tar.zst"]);
+    run.fails(&format!("ocify: app.tar.zst: {message}\n"));
 }
 
 #[test]
@@ -206,7 +194,8 @@ fn number_of_names() {
     let message = too_many("the number of names", 10_001, 10_000);
     is_refused(&docker(10_001), &format!("manifest.json: {message}"));
     let message = too_many("the number of manifests", 131_073, 131_072);
-    is_refused(&layout(131_073), &format!("index.json: {message}"));
+    let run = Sandbox::with_archive(&layout(131_073)).run(&["inspect", "app.tar"]);
+    run.fails(&format!("ocify: app.tar: index.json: {message}\n"));
 }
 
 #[test]

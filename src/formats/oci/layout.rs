@@ -87,7 +87,8 @@ fn index(reading: &mut Reading, value: &Value, kind: LayoutKind, place: &Place) 
         return Vec::new();
     }
     tree.subject(value, place);
-    let Some(links) = tree.links(value, "manifests", limits::LAYOUT_NAMES, place) else {
+    let max_count = tree.reading.files.max_layout_names();
+    let Some(links) = tree.links(value, "manifests", max_count, place) else {
         return Vec::new();
     };
     tree.max_count = tree.max_count.max(links.len() * limits::ENTRY_IMAGES);
@@ -133,7 +134,8 @@ pub(crate) fn check_entries(reading: &mut Reading, entries: &mut [Entry], place:
         let names = [&reference.name, &reference.containerd_name];
         names.into_iter().flatten().map(String::len).max()
     };
-    reading.names(references.filter_map(longest), limits::LAYOUT_NAMES, place);
+    let max_count = reading.files.max_layout_names();
+    reading.names(references.filter_map(longest), max_count, place);
     names_lead_to_one(reading, entries, place);
     subject_chains(reading, entries, place);
 }
