@@ -16,7 +16,7 @@ use crate::image::{Blob, Config, Index, Layer, Manifest, Node, count_images};
 use crate::source::Content;
 
 use crate::image::{ConfigView, Descriptor, Document, HistoryEntry, Platform, REFERENCE_DIGEST};
-use crate::select::{Selected, Selection};
+use crate::select::Selection;
 
 pub use digests::digests;
 pub use raw::{raw_config, raw_manifest};
@@ -155,7 +155,7 @@ pub fn inspect(input: &Input, selection: &Selection) -> Result<Inspection> {
     if input.entries.is_empty() {
         input.warnings(|_, _| true)?;
     }
-    let selected = select(input, selection)?;
+    let selected = selection.shown(input)?;
     let positions: HashSet<usize> = selected.iter().map(|one| one.position).collect();
     let (mut errors, mut warnings) = (Vec::new(), Vec::new());
     let is_about =
@@ -181,7 +181,9 @@ pub fn inspect(input: &Input, selection: &Selection) -> Result<Inspection> {
             node,
         })
     });
-    let mut entries: Vec<InspectedEntry> = entries.collect::<Result<_>>().at(|| place(input))?;
+    let mut entries: Vec<InspectedEntry> = entries
+        .collect::<Result<_>>()
+        .at(|| Place::input(&input.name))?;
     shared::measure(&mut entries);
     Ok(Inspection {
         images,
@@ -203,14 +205,6 @@ fn is_shown(code: Code) -> bool {
             | Code::SignatureDetached
             | Code::BlobLeftOut
     )
-}
-
-fn select(input: &Input, selection: &Selection) -> Result<Vec<Selected>> {
-    selection.shown(input)
-}
-
-fn place(input: &Input) -> Place {
-    Place::input(input.name.clone())
 }
 
 /// `descriptor` refers to the node.

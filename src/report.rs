@@ -1,4 +1,4 @@
-//! What a conversion did: for each image the digests that it had and has now.
+//! The result of a conversion: for each image its old and new digests.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -12,19 +12,19 @@ use crate::image::{AbsentBlob, Platform};
 use crate::output::MovedName;
 use crate::prune::Pruned;
 
-/// What [`crate::convert()`] gives back.
+/// The result of [`crate::convert()`].
 #[derive(Debug, Clone, Default)]
 #[non_exhaustive]
 pub struct Report {
     /// The converted images, indexes and artifacts, in the order of the inputs.
     pub entries: Vec<EntryReport>,
-    /// What the user should know.
+    /// Warnings for the user.
     pub warnings: Vec<Finding>,
-    /// What became of the layers.
+    /// Numbers of layers and bytes.
     pub layers: LayerCounts,
-    /// What came from the cache, where there is one.
+    /// The use of the cache, if there is one.
     pub cache: Option<CacheReport>,
-    /// The names that led to other images in the output before.
+    /// The names that belonged to other images in the output before.
     pub moved: Vec<MovedName>,
     /// The blobs that the output lacks, because another side has them or because the inputs lack them too.
     pub absent: Vec<AbsentBlob>,
@@ -32,14 +32,14 @@ pub struct Report {
     pub volumes: Vec<PathBuf>,
     /// What was removed from the output, where that was asked for.
     pub pruned: Option<Pruned>,
-    /// What failed, where the run goes on without it.
+    /// The inputs that failed, if the run continued without them.
     pub failed: Vec<Failure>,
     /// The files of the inputs that were read, sorted.
     pub files: BTreeSet<PathBuf>,
 }
 
 impl Report {
-    /// How many images were converted. One that several names or indexes lead to counts once.
+    /// Number of converted images. An image with several names or in several indexes counts once.
     #[must_use]
     pub fn image_count(&self) -> usize {
         let images = self.entries.iter().flat_map(|entry| &entry.images);
@@ -48,15 +48,15 @@ impl Report {
     }
 }
 
-/// How many layers were encoded and so on, each counted once, however many images have it.
+/// Numbers of layers. A layer that several images have counts once.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct LayerCounts {
     /// Encoded.
     pub encoded: usize,
-    /// Copied with their bytes.
+    /// Copied unchanged.
     pub kept: usize,
-    /// Taken from the cache.
+    /// Copied from the cache.
     pub cached: usize,
     /// Left out, because another side has them.
     pub left_out: usize,
@@ -70,15 +70,15 @@ pub struct LayerCounts {
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Failure {
-    /// The input as it was named; `None` where what is left could not be converted either.
+    /// The input as the user named it. `None` if the remaining inputs could not be converted either.
     pub input: Option<String>,
-    /// The image of a registry tree, where its others are converted.
+    /// The image of a registry tree, if its other images are converted.
     pub image: Option<String>,
-    /// What kind of problem it is, where the code table has it.
+    /// The code of the problem, if it has one.
     pub code: Option<Code>,
-    /// Place and problem, for people. Text from the input is in it as it was found.
+    /// Place and problem, for people. Contains unchanged text from the input.
     pub message: String,
-    /// What to do about it, where that helps.
+    /// An instruction, if there is a remedy.
     pub hint: Option<&'static str>,
 }
 
@@ -89,7 +89,7 @@ impl Failure {
         Failure::new(Some(formats::name(path)), error)
     }
 
-    /// An error that an image, or its layer, has.
+    /// The error of an image or of its layer.
     pub(crate) fn of_image(input: &str, image: String, error: &Error) -> Failure {
         let failure = Failure::new(Some(input.to_owned()), error);
         let message = if failure.message.contains(&image) {
@@ -122,87 +122,87 @@ impl Failure {
     }
 }
 
-/// What a cache was good for.
+/// The use of a cache.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct CacheReport {
-    /// How many layers had to be encoded or could be taken from the cache, each counted once.
+    /// Number of layers that were encoded or copied from the cache. A layer that several images have counts once.
     pub layers: usize,
-    /// How many of them came from the cache.
+    /// Number of them that were copied from the cache.
     pub hits: usize,
 }
 
-/// One entry of index.json, whatever its number of names.
+/// An entry of index.json, with all its names.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct EntryReport {
-    /// The input as it was named.
+    /// The input as the user named it.
     pub input: String,
-    /// The names it has in the output. Empty for an image without a name.
+    /// The names in the output. Empty for an image without a name.
     pub names: Vec<String>,
-    /// Of the manifest or index in the output; of the config, where the output has no manifests.
+    /// Digest of the manifest or index in the output, or of the config if the output has no manifests.
     pub digest: Digest,
-    /// Of the manifest or index in the output.
+    /// Media type of the manifest or index in the output.
     pub media_type: String,
-    /// Of the manifest or index in the output, in bytes.
+    /// Size of the manifest or index in the output, in bytes.
     pub size: u64,
-    /// The images in it: one, or those of an index. None for artifacts.
+    /// Its images: one, or those of an index. Empty for artifacts.
     pub images: Vec<ImageReport>,
 }
 
-/// One image.
+/// An image.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct ImageReport {
     /// From the config.
     pub platform: Option<Platform>,
-    /// The indexes that it is in, the outermost first.
+    /// The indexes that contain it, the outermost first.
     pub indexes: Vec<IndexReport>,
-    /// Of the payload of the schema 1 manifest that it was made from.
+    /// Digest of the payload of its schema 1 manifest in the input.
     pub schema1: Option<Digest>,
-    /// Of the manifest in the input, if it had one.
+    /// Digest of the manifest in the input, if it had one.
     pub old_manifest: Option<Digest>,
-    /// Of the manifest in the input.
+    /// Media type of the manifest in the input.
     pub old_media_type: Option<String>,
-    /// Of the config in the input; `None` when it had to be made.
+    /// Digest of the config in the input. `None` if the config was created.
     pub old_image_id: Option<Digest>,
-    /// Of the manifest in the output; `None` where the output has no manifests.
+    /// Digest of the manifest in the output. `None` if the output has no manifests.
     pub manifest: Option<Digest>,
-    /// Of the config in the output: the image ID.
+    /// Digest of the config in the output: the image ID.
     pub image_id: Digest,
-    /// Of the schema 2 manifest that `skopeo copy --format v2s2` makes of the input, its blobs as they are; `None` where
-    /// the input has no manifest, or where skopeo has no schema 2 for it (zstd).
+    /// Digest of the schema 2 manifest that `skopeo copy --format v2s2` makes of the input, with unchanged blobs. `None` if the
+    /// input has no manifest, or if skopeo cannot make one (zstd).
     pub v2s2_of_input: Option<Digest>,
-    /// The same for the image in the output.
+    /// The same digest for the image in the output.
     pub v2s2_of_output: Option<Digest>,
     /// The base first.
     pub layers: Vec<LayerReport>,
 }
 
-/// An index that an image is in.
+/// An index that contains an image.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct IndexReport {
-    /// In the input.
+    /// Digest in the input.
     pub old: Digest,
-    /// In the output; `None` when only some of its images are there.
+    /// Digest in the output. `None` if the output contains only some of its images.
     pub new: Option<Digest>,
 }
 
-/// One layer.
+/// A layer.
 #[derive(Debug, Clone, Copy)]
 #[non_exhaustive]
 pub struct LayerReport {
-    /// Of the blob in the input, where it was known by one.
+    /// Digest of the blob in the input, if the input has it.
     pub old_digest: Option<Digest>,
-    /// Of the blob in the input, in bytes.
+    /// Size of the blob in the input, in bytes.
     pub old_size: u64,
-    /// Of the blob in the output; `None` when it is not there (foreign layers).
+    /// Digest of the blob in the output. `None` if the output lacks it (foreign layers).
     pub digest: Option<Digest>,
-    /// Of the blob in bytes.
+    /// Size of the blob in bytes.
     pub size: u64,
-    /// Of the uncompressed layer.
+    /// Digest of the uncompressed layer.
     pub diff_id: Option<DiffId>,
-    /// Of the blob in the output; `None` for what is no layer.
+    /// Codec of the blob in the output. `None` if it is not a file system layer.
     pub codec: Option<Codec>,
 }

@@ -1,4 +1,4 @@
-//! Blobs that the inputs lack: taken from elsewhere, or kept absent, or an error.
+//! Blobs that the inputs lack: they are taken from other inputs or left absent, or they are an error.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::path::PathBuf;
@@ -17,10 +17,10 @@ use crate::plan::Plan;
 use crate::resolve::Resolver;
 use crate::select::Selected;
 
-/// What inputs can be completed from, besides each other.
+/// Other inputs that can complete the inputs.
 pub(super) struct Fillers {
     fill_from: Vec<Input>,
-    /// The output, where it is added to.
+    /// The existing output, if it is added to.
     output: Option<ExistingOutput>,
 }
 
@@ -31,7 +31,7 @@ struct ExistingOutput {
 }
 
 impl Fillers {
-    /// Opens what is named, and the output if an input lacks something.
+    /// Opens the inputs of `--fill-from`, and the existing output if an input lacks layers.
     pub fn open(
         inputs: &[Input],
         target: &Target,
@@ -46,7 +46,7 @@ impl Fillers {
             _ => (None, false),
         };
         let path = path.filter(|path| path.exists() && inputs.iter().any(lacks_layers));
-        // What is wrong with an output is found out when it is added to.
+        // Problems of the existing output are reported when it is added to.
         let output = path.and_then(|path| open(path).ok());
         Ok(Fillers {
             fill_from: fill_from.collect::<Result<_>>()?,
@@ -54,7 +54,7 @@ impl Fillers {
         })
     }
 
-    /// Everything that can complete an input.
+    /// Everything that can complete the inputs.
     pub fn sources<'a>(&'a self, inputs: &'a [Input]) -> Sources<'a> {
         if !inputs.iter().any(lacks_layers) {
             return Sources::default();
@@ -75,10 +75,10 @@ fn lacks_layers(input: &Input) -> bool {
     layers.any(|layer| matches!(layer, Layer::Absent { .. }))
 }
 
-/// Completes what is selected. Gives warnings of what stays absent.
+/// Completes the selected images. Returns warnings about blobs that stay absent.
 ///
 /// # Errors
-/// Blobs that no input has, unless the output may lack them.
+/// No input has a blob, and the output must not lack it.
 pub(super) fn complete(
     selected: &mut Vec<Selected>,
     inputs: &[Input],
@@ -107,7 +107,7 @@ pub(super) fn complete(
     let mut known = HashSet::new();
     let mut warnings = Vec::new();
     for (input, mut blobs) in lacking {
-        // Every volume lacks what a lost one has.
+        // All other volumes lack the blobs of a lost volume.
         blobs.retain(|digest, _| known.insert(*digest));
         if blobs.is_empty() {
             continue;
@@ -139,7 +139,7 @@ fn keep_distinct(selected: &mut Vec<Selected>, inputs: &[Input]) {
     });
 }
 
-/// Parts of different outputs do not complete each other.
+/// Refuses parts of different outputs, which do not complete each other.
 fn refuse_different_builds(
     selected: &[Selected],
     inputs: &[Input],
@@ -167,7 +167,7 @@ fn refuse_different_builds(
     Ok(())
 }
 
-/// What the output needs to know of the blobs.
+/// Passes to the output what it needs to know about blobs.
 pub(super) fn note_blobs(
     additions: &mut Additions,
     resolver: &mut Resolver,

@@ -69,7 +69,7 @@ impl Options {
                 return conflict("--add", "--to dir", hint);
             }
             if self.prune {
-                let hint = "omit `--prune`: a dir: folder is always written anew";
+                let hint = "omit `--prune`: a dir: folder is always replaced";
                 return conflict("--prune", "--to dir", hint);
             }
         }
@@ -114,7 +114,7 @@ impl Options {
             return conflict(
                 "--prune",
                 ARCHIVE,
-                "omit `--prune`: the file is written anew",
+                "omit `--prune`: the file is always replaced",
             );
         }
         Ok(())
@@ -126,7 +126,7 @@ impl Options {
             return Compression::Into(Encoding::None);
         }
         match (self.format, self.compression) {
-            // gzip stays, and zstd becomes gzip like all others.
+            // gzip layers are kept, and all others become gzip, including zstd.
             (ManifestFormat::V2s2 | ManifestFormat::V2s1, Compression::Keep) => {
                 Compression::Into(Encoding::GZIP)
             }

@@ -13,7 +13,7 @@ use crate::report::{EntryReport, ImageReport, IndexReport};
 use crate::resolve::{Resolver, Written};
 use crate::select::Selected;
 
-/// What was written for the selected images, and what index.json gets.
+/// The documents that were written, and the additions to the output.
 pub(super) struct Documents {
     pub additions: Additions,
     pub entries: Vec<EntryReport>,

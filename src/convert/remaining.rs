@@ -1,4 +1,4 @@
-//! The inputs that are still to be converted, and what failed about the others.
+//! The inputs that are still to be converted, and the failures of the others.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -8,7 +8,8 @@ use crate::findings::Place;
 use crate::formats::{Input, leave_out};
 use crate::report::Failure;
 
-/// Why an attempt to convert all inputs failed: each error with the number of the input that it is about, if it is one's.
+/// Why an attempt to convert all inputs failed: errors with the number of the input that has the error, if it is that of an
+/// input.
 pub(super) struct Failed(Vec<(Option<usize>, Error)>);
 
 impl From<Error> for Failed {
@@ -24,7 +25,7 @@ impl Failed {
         Failed(errors.map(|(input, error)| (Some(input), error)).collect())
     }
 
-    /// Errors that have the input in their place.
+    /// Errors with the inputs in their places.
     pub fn in_their_places(inputs: &[Input], errors: impl IntoIterator<Item = Error>) -> Failed {
         let with_input = |error: Error| {
             let name = place(&error).and_then(|place| place.input.as_deref());
@@ -44,7 +45,7 @@ fn place(error: &Error) -> Option<&Place> {
 
 /// The inputs without those that failed.
 pub(super) struct Remaining {
-    /// Whether an input that fails is left out. Otherwise everything fails with it.
+    /// Whether an input that fails is left out. Otherwise the run fails.
     keep_going: bool,
     inputs: Vec<Input>,
     failures: Vec<Failure>,
@@ -54,7 +55,7 @@ impl Remaining {
     /// Opens all inputs.
     ///
     /// # Errors
-    /// The first, where the run does not keep going.
+    /// The first error, unless the run keeps going.
     pub fn open(
         paths: &[PathBuf],
         keep_going: bool,
@@ -81,11 +82,11 @@ impl Remaining {
         &self.inputs
     }
 
-    /// Attempts the same with fewer and fewer inputs, until none of them fails. Gives what came of it, or `None` if nothing
-    /// was left, and what failed.
+    /// Tries again with fewer inputs until none of them fails. Returns the result, or `None` if no input is left, and the
+    /// failures.
     ///
     /// # Errors
-    /// Whatever fails, where the run does not keep going; [`Error::Interrupted`].
+    /// The first error, unless the run keeps going; [`Error::Interrupted`].
     pub fn attempt<T>(
         mut self,
         attempt: impl Fn(&[Input]) -> Result<T, Failed>,
@@ -99,7 +100,8 @@ impl Remaining {
         Ok((None, self.failures))
     }
 
-    /// Leaves out the inputs that failed; of a registry tree, the images. What is no input's fault ends the run; with what failed before, which may be why.
+    /// Leaves out the inputs that failed, or only the failed images of a registry tree. An error that no input has ends the
+    /// run, after the earlier failures, which may be its cause.
     fn leave_out(&mut self, Failed(errors): Failed) -> Result<()> {
         let mut of_inputs: BTreeMap<usize, Vec<Error>> = BTreeMap::new();
         for (input, error) in errors {

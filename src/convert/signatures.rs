@@ -55,7 +55,7 @@ fn digest(node: &Node) -> Option<Digest> {
     node.digest().or(schema1.map(|schema1| schema1.digest))
 }
 
-/// The prefix of the name of its file in the output. `None` if the output lacks the manifest.
+/// The prefix of the file's name in the output. `None` if the output lacks the manifest.
 fn prefix(signed: Digest, written: &EntryReport) -> Option<String> {
     if signed == written.digest {
         return Some(String::new());

@@ -1,4 +1,4 @@
-//! Digests that change, and signatures that are left without what they name.
+//! Digests that change, and signatures of the old digests.
 
 use std::collections::{HashMap, HashSet};
 
@@ -9,10 +9,10 @@ use crate::findings::{Code, Finding, Place};
 use crate::formats::Input;
 use crate::report::EntryReport;
 
-/// A manifest or index that is another in the output.
+/// A manifest or index that is different in the output.
 struct DigestChange {
     old: Digest,
-    /// `None` for an index of which not all is there.
+    /// `None` for an index that is not in the output as a whole.
     new: Option<Digest>,
 }
 

@@ -101,7 +101,7 @@ impl Have {
     }
 }
 
-/// An input with usable blobs. An input without images is no error: nothing is left out then.
+/// An input with usable blobs. An input without images is not an error; nothing is then left out.
 pub(crate) fn usable(mut input: Input) -> Result<Input> {
     find_loose_blobs(&mut input).map_err(|error| error.at(Place::input(&input.name)))?;
     if input.entries.is_empty() && input.loose.is_empty() {

@@ -3,7 +3,7 @@
 use crate::compression::Encoding;
 use crate::digest::{DiffId, Digest};
 
-/// A blob that is not in a layout, though its images need it, and how to come by it.
+/// A blob that a layout lacks although its images need it, and how to obtain it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct AbsentBlob {
@@ -13,11 +13,11 @@ pub struct AbsentBlob {
     pub size: u64,
     /// Of the blob, as its manifest has it.
     pub media_type: String,
-    /// Of the uncompressed layer; `None` for what is not a layer of a file system.
+    /// Digest of the uncompressed layer. `None` if it is not a file system layer.
     pub diff_id: Option<DiffId>,
-    /// How the blob was made of the uncompressed layer; `None` where only a copy of the blob will do.
+    /// How the blob was made from the uncompressed layer. `None` if only a copy of the blob can replace it.
     pub(crate) recipe: Option<Recipe>,
-    /// The volume that has it, where the layout is one of several.
+    /// The volume that has it, if the layout is one of several volumes.
     pub volume: Option<String>,
 }
 

@@ -13,7 +13,7 @@ use crate::digest::{DiffId, Digest};
 pub(crate) struct ResolvedImage<'a> {
     /// The manifest as it was read. `None` if the input has none, or if a new one must be created.
     pub original: Option<&'a Document>,
-    /// The schema 1 manifest as it was read, where it is of that format.
+    /// The schema 1 manifest as it was read, if the input has that format.
     pub schema1: Option<OriginalSchema1<'a>>,
     /// Whether `original` lists the layers in another order.
     pub reordered: bool,
@@ -93,15 +93,15 @@ pub(crate) struct ResolvedIndex<'a> {
 pub(crate) struct ResolvedChild<'a> {
     /// As the index of the input lists it.
     pub original: &'a Descriptor,
-    /// What it has become: media type, digest and size; `None` for what the input lacks.
+    /// Its new media type, digest and size. `None` if the input lacks it.
     pub new: Option<Descriptor>,
-    /// From its config, where it is an image.
+    /// From its config, if it is an image.
     pub platform: Option<&'a Platform>,
 }
 
-/// An entry of an index that is made of images that had none in common.
+/// An entry of an index that merges images.
 pub(crate) struct MergedChild {
-    /// The digest in the input, where it has one.
+    /// The digest in the input, if it has one.
     pub old: Option<Digest>,
     /// As the new index lists it, but for an annotation that names another entry by its old digest.
     pub descriptor: Descriptor,

@@ -1,22 +1,21 @@
-//! All digests that something in an input has.
+//! The digests of an input, for `--have`.
 
 use std::collections::BTreeSet;
 
-use super::select;
 use crate::digest::Digest;
 use crate::error::Result;
 use crate::formats::Input;
 use crate::image::{Config, Layer, Node};
 use crate::select::Selection;
 
-/// The digests of all blobs that the input has of what is selected, and the `diff_ids` of their layers.
+/// The digests of all selected blobs that the input has, and the `diff_ids` of layers.
 ///
 /// # Errors
 /// As [`super::inspect()`].
 pub fn digests(input: &Input, selection: &Selection) -> Result<BTreeSet<Digest>> {
     input.warnings(|_, _| true)?;
     let mut digests = BTreeSet::new();
-    for selected in select(input, selection)? {
+    for selected in selection.shown(input)? {
         selected
             .entry
             .node

@@ -1,6 +1,5 @@
 //! Prints documents of an input byte for byte.
 
-use super::{place, select};
 use crate::error::{Error, Result, ResultExt};
 use crate::findings::Place;
 use crate::formats::Input;
@@ -65,7 +64,8 @@ fn one<T>(
     selection: &Selection,
     take: impl FnOnce(&Node) -> Result<T>,
 ) -> Result<T> {
-    let selected = select(input, selection)?;
+    let selected = selection.shown(input)?;
+    let place = Place::input(&input.name);
     let [one] = &selected[..] else {
         let labels = selected.iter().map(|selected| {
             let mut names = selected
@@ -81,12 +81,12 @@ fn one<T>(
         let error = Error::SeveralImages {
             available: labels.collect(),
         };
-        return Err(error.at(place(input)));
+        return Err(error.at(place));
     };
     input.warnings(|entry, _| entry == one.position)?;
     take(&one.entry.node)
         .at(|| Place::image(one.label.clone()))
-        .at(|| place(input))
+        .at(|| place)
 }
 
 /// The digest, which can be passed to `--image`, and the platform.

@@ -1,8 +1,8 @@
-//! What a layout in a folder leaves out, while blobs are added to it.
+//! The list of absent blobs of a layout in a folder, while blobs are added.
 //!
-//! The list is in step with the layout at every moment: what will be missing is listed before index.json names it, and what
-//! has come is crossed out after it is in its place. So a run that is killed leaves at most a list that is too long, and who
-//! reads it takes no notice of blobs that are there.
+//! The list is never too short: blobs that will be missing are listed before index.json refers to them, and blobs that arrive
+//! are removed from the list afterwards. A run that is killed can leave a list that is too long, and readers ignore listed
+//! blobs that exist.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -20,12 +20,12 @@ use crate::limits;
 /// The name of the next list in a staging folder.
 const NEXT: &str = "ocify-absent.json.new";
 
-/// The list of a layout that is locked.
+/// The list of a locked layout.
 pub(super) struct AbsentList<'a> {
     layout: &'a Dir,
-    /// As it was.
+    /// The list before the run.
     before: BTreeMap<Digest, AbsentBlob>,
-    /// As it is.
+    /// The current list.
     now: BTreeMap<Digest, AbsentBlob>,
 }
 
@@ -42,7 +42,7 @@ impl AbsentList<'_> {
         })
     }
 
-    /// Adds what will be missing.
+    /// Adds blobs that will be missing.
     pub fn extend(
         &mut self,
         absent: &BTreeMap<Digest, AbsentBlob>,
@@ -58,7 +58,7 @@ impl AbsentList<'_> {
         self.put(next, staged, fsync)
     }
 
-    /// Crosses out what has come.
+    /// Removes blobs that have arrived from the list.
     pub fn cross_out(&mut self, staged: &Dir, fsync: bool) -> Result<()> {
         let mut next = BTreeMap::new();
         for (digest, blob) in &self.now {
@@ -69,7 +69,7 @@ impl AbsentList<'_> {
         self.put(next, staged, fsync)
     }
 
-    /// Undoes it all. Where that fails the list is too long.
+    /// Restores the list. If this fails, the list is too long.
     pub fn restore(mut self, staged: &Dir) {
         let before = std::mem::take(&mut self.before);
         let _: Result<()> = self.put(before, staged, false);
@@ -95,7 +95,7 @@ impl AbsentList<'_> {
     }
 }
 
-/// Crosses out of the list of a layout that is locked what nothing refers to.
+/// Removes unreferenced blobs from the list of a locked layout.
 pub(crate) fn keep_needed(
     layout: &Arc<Dir>,
     is_needed: impl Fn(&Digest) -> bool,
@@ -119,10 +119,7 @@ pub(super) fn bytes(absent: &BTreeMap<Digest, AbsentBlob>) -> Result<Vec<u8>> {
 }
 
 fn parse(bytes: &[u8]) -> Result<BTreeMap<Digest, AbsentBlob>> {
-    let document = serde_json::from_slice(bytes).map_err(|source| Error::Json {
-        document: ABSENT.to_owned(),
-        source,
-    })?;
+    let document = crate::formats::parse(ABSENT, bytes)?;
     parse_absent(&document).map_err(|reason| Error::document(ABSENT, reason))
 }
 

@@ -42,7 +42,7 @@ pub(super) fn collect(
     });
 }
 
-/// What is below `node` and is left out on purpose.
+/// The blobs below `node` that are left out on purpose.
 pub(super) fn absent(node: &Node, input: &Input) -> Vec<AbsentBlob> {
     let mut absent = Vec::new();
     for manifest in node.manifests() {

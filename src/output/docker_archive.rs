@@ -1,4 +1,4 @@
-//! A tar for engines that know no OCI.
+//! A tar for engines that cannot read OCI.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::Path;
@@ -18,7 +18,7 @@ use crate::progress::Progress;
 
 pub(super) struct DockerArchiveOutput {
     tar: TarWriter,
-    /// All are layers, uncompressed.
+    /// The layers, which are uncompressed.
     layers: Mutex<BTreeSet<Digest>>,
     configs: Mutex<BTreeMap<Digest, Document>>,
     /// The file; `None` for standard output.
@@ -76,7 +76,7 @@ impl DockerArchiveOutput {
             if let (Some(existing), Some(path)) = (&existing, &self.path) {
                 existing_tar::refuse_other_file(existing.parent, existing.name, path)?;
             }
-            // Held until the new tar is in its place.
+            // Held until the new tar is published.
             let lock_of_old = existing.map(ExistingTar::into_lock);
             if self.tar.publish(length, lock_of_old.is_some(), progress)? {
                 return Ok(());
@@ -85,7 +85,7 @@ impl DockerArchiveOutput {
     }
 }
 
-/// The images, each with all of its names, in the order of the first.
+/// The images in the order of their first names, each with all names.
 fn images<'a>(
     configs: &'a BTreeMap<Digest, Document>,
     additions: &Additions,
@@ -108,7 +108,7 @@ fn images<'a>(
             });
         }
         let tags = &mut images[position].tags;
-        // podman would take a short name for one of `localhost`.
+        // podman would add `localhost` to a short name.
         let tag = docker::tag(descriptor).map(|tag| fully_qualified(&tag));
         tags.extend(tag.filter(|tag| !tags.contains(tag)));
     }

@@ -1,5 +1,5 @@
-//! Outputs: an OCI layout as a folder, as a tar, or as a tar on standard output; a `dir:` folder; a docker-archive; the storage
-//! tree of a registry. An output appears whole or not at all.
+//! Outputs: an OCI layout in a folder, in a tar or on standard output; a `dir:` folder; a docker-archive; the storage tree of a
+//! registry. An output appears complete or not at all.
 
 mod absent;
 mod copy_blobs;
@@ -45,21 +45,21 @@ use crate::interrupt::Interrupt;
 use crate::progress::{Progress, Step};
 use crate::source::Content;
 
-/// How an output is made.
+/// Options for writing an output.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct OutputOptions {
-    /// Whether all is on disk before it is published, so that a power failure cannot leave a damaged output.
+    /// Whether everything is synced to disk before it is published, so that a power failure cannot leave a damaged output.
     pub fsync: bool,
-    /// Whether a tar gets a `manifest.json`, so that `docker load` takes it too.
+    /// Whether a tar gets a `manifest.json`, so that `docker load` reads it too.
     pub docker_manifest: bool,
-    /// What happens to an output that is there already.
+    /// What happens to an existing output.
     pub existing: Existing,
-    /// The most bytes of a tar, where there may be several.
+    /// Maximum size of a tar in bytes, if the output may be several tars.
     pub volume_size: Option<u64>,
 }
 
-/// What happens to an output that is there already.
+/// What happens to an existing output.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub enum Existing {
@@ -141,7 +141,7 @@ impl Output {
         matches!(self.kind, AnyOutput::Tar(_) | AnyOutput::DockerArchive(_))
     }
 
-    /// Begins a blob of what takes `stored` bytes in the input; `expected` is its digest where that is known already.
+    /// Begins a blob that has `stored` bytes in the input. `expected` is its digest, if it is known.
     pub fn begin_blob(&self, expected: Option<Digest>, stored: u64) -> Result<BlobWriter<'_>> {
         Ok(BlobWriter {
             blob: match &self.kind {
@@ -221,7 +221,7 @@ pub(crate) struct Committed {
 pub(crate) struct BlobWriter<'a> {
     blob: Sink<'a>,
     free_space: &'a FreeSpace,
-    /// How many bytes it takes in the input.
+    /// Size in the input, in bytes.
     stored: u64,
     size: u64,
 }
@@ -234,9 +234,8 @@ enum Sink<'a> {
 }
 
 impl BlobWriter<'_> {
-    /// Writes the next bytes. Where there are more of them than in the input, which may go on for long, only while there
-    /// is free space. That happens with any codec: what xz and zstd find repeated over many megabytes, gzip does not, and a
-    /// sparse member has holes.
+    /// Writes the next bytes. If there are more of them than in the input, it checks the free space. This can happen with any
+    /// codec: xz and zstd find repetitions over many megabytes that gzip does not find, and a sparse member has holes.
     pub fn write(&mut self, bytes: &[u8]) -> Result<()> {
         self.size += bytes.len() as u64;
         if self.size > self.stored {
@@ -249,8 +248,8 @@ impl BlobWriter<'_> {
         }
     }
 
-    /// Makes the blob, of which nothing is written yet, a clone of a file of `size` bytes, if that can be done. Gives its
-    /// content, which is what is to be checked, since nobody else can change it.
+    /// Makes the empty blob a clone of a file of `size` bytes, if the file system can. Returns the content of the clone, which
+    /// is then checked, because other programs cannot change it.
     pub fn clone_file(&mut self, file: &File, size: u64) -> Result<Option<Content>> {
         let clone = match &mut self.blob {
             Sink::Staged(blob) => blob.clone_file(file, size)?,
@@ -267,17 +266,17 @@ impl BlobWriter<'_> {
         }
     }
 
-    /// Forgets the blob.
+    /// Abandons the blob.
     pub fn discard(self) -> Result<()> {
         match self.blob {
             Sink::Staged(blob) => blob.discard(),
-            // The next blob is written over it.
+            // The next blob overwrites it.
             Sink::Tar(_) | Sink::None => Ok(()),
         }
     }
 }
 
-/// Refuses an output that somebody else could have redirected.
+/// Refuses an output that another user could have redirected.
 fn refuse_link(kind: Option<rustix::fs::FileType>, path: &Path) -> Result<()> {
     if kind == Some(rustix::fs::FileType::Symlink) {
         return Err(Error::OutputIsLink {

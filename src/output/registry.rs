@@ -1,4 +1,5 @@
-//! The storage tree of a registry: staged as a tree of its own, and renamed, or put into the tree that is there, the tags last.
+//! The storage tree of a registry. It is staged as a tree of its own, and then renamed or merged into the existing tree, the
+//! tags last.
 //!
 //! <https://github.com/distribution/distribution/blob/v2.8.3/registry/storage/paths.go>
 
@@ -27,17 +28,17 @@ use crate::source::registry::{BLOBS, REPOSITORIES};
 use paths::{existing, made};
 use repositories::Repositories;
 
-/// Where distribution puts its tree below the folder that it is told.
+/// The folders in which distribution creates its tree.
 const ROOT: [&str; 3] = ["docker", "registry", "v2"];
 
 pub(super) struct RegistryOutput {
     staged: StagedDir,
-    /// The folders that finished blobs are in until the tree is made, by algorithm.
+    /// Finished blobs by algorithm, until the tree is created.
     blobs: Dir,
     documents: Mutex<HashMap<Digest, Document>>,
     parent: Arc<Dir>,
     name: String,
-    /// Whether there is a folder already, which is added to.
+    /// Whether the folder exists and is added to.
     is_there: bool,
     count: AtomicU64,
     fsync: bool,
@@ -110,7 +111,7 @@ impl RegistryOutput {
             let payload;
             let bytes =
                 if media_type::kind(&document.media_type) == media_type::DocumentKind::Schema1 {
-                    // A registry signs when it serves.
+                    // A registry signs manifests when it serves them.
                     let unsigned = schema1::payload_of(&document.bytes);
                     let failed = |error| Error::document("the manifest", chain(&error));
                     payload = unsigned.map_err(failed)?;
@@ -136,7 +137,7 @@ impl RegistryOutput {
                 }
                 return Ok(Vec::new());
             }
-            // Somebody else has made the tree meanwhile: add to theirs.
+            // Another run has created the tree in between, so this run adds to it.
         }
         let path = self.parent.path(&self.name);
         let folder = self.parent.folder(&self.name)?;
@@ -153,7 +154,7 @@ impl RegistryOutput {
         Ok(moved)
     }
 
-    /// Makes the tree of what was staged, with all links.
+    /// Creates the tree from the staged files, with all links.
     fn stage_tree(&self, repositories: &Repositories) -> Result<()> {
         let tree = made(&self.staged.dir, ROOT.into_iter())?;
         let to = tree.ensure_folder(BLOBS)?;
@@ -182,7 +183,7 @@ fn not_ours(path: &Path) -> Error {
     }
 }
 
-/// The tree that a folder is or has; `None` where there is none yet.
+/// The tree in a folder. `None` if there is none yet.
 fn find(folder: &Dir) -> Result<Option<Dir>> {
     let is_tree = |folder: &Dir| {
         let has = |name| Ok::<bool, Error>(folder.kind(name)? == Some(FileType::Directory));
@@ -201,7 +202,7 @@ fn find(folder: &Dir) -> Result<Option<Dir>> {
     Ok(None)
 }
 
-/// Refuses a folder that has something else than a tree.
+/// Refuses a folder that contains anything other than a tree.
 pub(super) fn check(folder: &Dir, path: &Path) -> Result<()> {
     // A layout has blobs too.
     if folder.kind(staging::LOCK)?.is_some() {
@@ -220,7 +221,7 @@ pub(super) fn check(folder: &Dir, path: &Path) -> Result<()> {
     }
 }
 
-/// Whoever puts something into a tree holds its folder locked, by a handle of its own: the lock ends with it.
+/// Locks a tree, which every run does before it adds something. The lock ends with the returned handle.
 fn lock_tree(tree: &Dir, interrupt: &Interrupt) -> Result<Dir> {
     let locked = tree.reopen()?;
     fs::lock(locked.file(), locked.own_path(), interrupt)?;

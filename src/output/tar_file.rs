@@ -22,7 +22,7 @@ pub(super) struct TarOutput {
     tar: TarWriter,
     path: PathBuf,
     blobs: Mutex<BTreeSet<Digest>>,
-    /// Blobs that are not in it on purpose: somebody else has them.
+    /// Blobs that are left out on purpose, because another side has them.
     absent: Mutex<BTreeMap<Digest, AbsentBlob>>,
     /// Manifests and indexes, for manifest.json.
     documents: Mutex<BTreeMap<Digest, Vec<u8>>>,
@@ -30,7 +30,7 @@ pub(super) struct TarOutput {
     interrupt: Interrupt,
 }
 
-/// What manifest.json is made of.
+/// The content of the tar, for manifest.json.
 struct TarContents<'a> {
     blobs: &'a BTreeSet<Digest>,
     absent: &'a BTreeMap<Digest, AbsentBlob>,
@@ -128,7 +128,7 @@ impl TarOutput {
             let replaces = existing.is_some();
             self.list(&index, additions.is_part)?;
             let length = self.tar.close()?;
-            // Held until the new tar is in its place.
+            // Held until the new tar is published.
             let lock_of_old = existing.map(ExistingTar::into_lock);
             if self.tar.publish(length, replaces, progress)? {
                 return Ok(index.moved);
@@ -139,7 +139,7 @@ impl TarOutput {
         }
     }
 
-    /// Completes a volume, which lacks what `absent` lists. Gives its length.
+    /// Completes a volume, which lacks the blobs in `absent`. Returns its length.
     pub fn seal(&self, index: &[u8], absent: &BTreeMap<Digest, AbsentBlob>) -> Result<u64> {
         lock(&self.absent).clone_from(absent);
         let index = MergedIndex {
@@ -150,7 +150,7 @@ impl TarOutput {
         self.tar.close()
     }
 
-    /// Puts a volume in its place; `false` if that is taken and it does not replace anything.
+    /// Publishes a volume. Returns `false` if the name exists and the volume must not replace it.
     pub fn publish_volume(
         &mut self,
         length: u64,
@@ -160,7 +160,7 @@ impl TarOutput {
         self.tar.publish(length, replaces, progress)
     }
 
-    /// The layout that is there, if it is added to.
+    /// The existing layout, if it is added to.
     fn read_existing(&self, existing: &ExistingTar) -> Result<Option<Input>> {
         let ExistingTar { parent, name, .. } = *existing;
         if self.options.existing == super::Existing::Add {
@@ -204,7 +204,7 @@ impl TarOutput {
         Ok(())
     }
 
-    /// Writes index.json, manifest.json, and what else is listed.
+    /// Writes index.json, manifest.json and the list of absent blobs.
     fn list(&self, index: &MergedIndex, is_part: bool) -> Result<()> {
         let blobs = lock(&self.blobs);
         let mut absent = lock(&self.absent);

@@ -34,7 +34,7 @@ pub(super) struct TarWriter {
 
 /// The destination of the tar.
 enum Medium {
-    /// A staged file that gets this name.
+    /// A staged file that will have this name.
     Staged {
         staged: StagedFile,
         parent: Arc<Dir>,
@@ -61,7 +61,7 @@ impl Medium {
 }
 
 impl TarWriter {
-    /// Stages a file next to `path`. `examine` is called with the file that is there, by its folder and name.
+    /// Stages a file next to `path`. `examine` is called with the folder and name of the output, to check an existing file.
     pub fn create(
         path: &Path,
         fsync: bool,
@@ -84,7 +84,7 @@ impl TarWriter {
         staging::remove_stale(&parent, &prefix, |_| Ok(()));
         let parent = Arc::new(parent);
         let staged = StagedFile::new(&parent, &prefix, interrupt)?;
-        // The new tar has the mode of the old one before anything is written.
+        // The new tar gets the mode of the existing one before anything is written.
         parent.copy_mode(&name, &staged.file)?;
         let encoding = target::encoding(path).unwrap_or(Encoding::None);
         let plain = if encoding == Encoding::None {
@@ -124,12 +124,12 @@ impl TarWriter {
         }
     }
 
-    /// Where the next member begins.
+    /// The offset of the next member.
     pub fn end(&self) -> u64 {
         *lock(&self.end)
     }
 
-    /// Forgets all that is behind an end.
+    /// Discards everything after an offset.
     pub fn rewind(&self, end: u64) {
         *lock(&self.end) = end;
     }
@@ -172,8 +172,8 @@ impl TarWriter {
         Ok(())
     }
 
-    /// Begins a member at the end, whose name is longer than a header has space for or not. One at a time: what is not closed
-    /// is written over.
+    /// Begins a member at the end. Its name may be too long for a header. Only one member is open at a time, and one that is
+    /// not closed is overwritten.
     pub fn begin(&self, has_long_name: bool) -> TarMember<'_> {
         let start = self.end();
         TarMember {
@@ -194,7 +194,7 @@ impl TarWriter {
         Ok(padded)
     }
 
-    /// Locks the tar that is in the output's place. One that was replaced while we waited for its lock is let go again.
+    /// Locks the existing tar at the path of the output. If it was replaced while waiting for the lock, the new one is locked.
     pub fn lock_existing(&self) -> Result<Option<ExistingTar<'_>>> {
         let Medium::Staged { parent, name, .. } = &self.medium else {
             return Ok(None);
@@ -216,7 +216,7 @@ impl TarWriter {
         }
     }
 
-    /// Ends the archive. Gives its length.
+    /// Ends the archive and returns its length.
     pub fn close(&self) -> Result<u64> {
         let end = self.end();
         self.write_at(&[0; 2 * BLOCK_BYTES], end)?;
@@ -227,8 +227,8 @@ impl TarWriter {
         Ok(length)
     }
 
-    /// Compresses a closed tar of `length` bytes if its name says so, and puts it in its place. What another run has put there
-    /// meanwhile is not replaced, unless it is to be: `false`.
+    /// Compresses a closed tar of `length` bytes if its name says so, and publishes it. Returns `false` if another run has
+    /// published a tar since, which is not replaced unless `replaces` is set.
     pub fn publish(&mut self, length: u64, replace: bool, progress: &dyn Progress) -> Result<bool> {
         self.compress(length, progress)?;
         if self.fsync
@@ -300,7 +300,7 @@ pub(super) struct ExistingTar<'a> {
 }
 
 impl ExistingTar<'_> {
-    /// Its lock, which goes on for as long as the file is open.
+    /// The lock, which is held as long as the file is open.
     pub fn into_lock(self) -> File {
         self.lock
     }
@@ -312,7 +312,7 @@ const MAX_NAME: usize = 100;
 /// A header with only name, type and size.
 fn header(name: &str, kind: EntryType, size: u64) -> [u8; BLOCK_BYTES] {
     let mut header = Header::new_gnu();
-    // What does not fit goes into a long name in front.
+    // A name that does not fit goes into a long-name member before it.
     let bytes = name.as_bytes();
     let length = bytes.len().min(MAX_NAME);
     header.as_mut_bytes()[..length].copy_from_slice(&bytes[..length]);
@@ -367,7 +367,7 @@ impl TarMember<'_> {
 /// A blob that becomes a member.
 pub(crate) struct TarBlob<'a> {
     member: TarMember<'a>,
-    /// The blobs that are there.
+    /// The blobs of the tar.
     blobs: &'a Mutex<BTreeSet<Digest>>,
     name: fn(&Digest) -> String,
 }

@@ -1,4 +1,4 @@
-//! Where an output goes, by the name that the user gave.
+//! The destination of an output, from the path that the user typed.
 
 use std::fs::Metadata;
 use std::os::unix::fs::MetadataExt;
@@ -11,16 +11,16 @@ use crate::error::Result;
 use crate::findings::Place;
 use crate::fs::Dir;
 
-/// What an output is.
+/// The kind of an output.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub enum OutputKind {
     /// An OCI image layout.
     #[default]
     Layout,
-    /// A folder as skopeo's `dir:` makes it, of one image or index.
+    /// A `dir:` folder of skopeo, with one image or index.
     Dir,
-    /// A `docker save` archive for engines that know no OCI.
+    /// A `docker save` archive for engines that cannot read OCI.
     DockerArchive,
     /// The storage tree of a registry.
     Registry,
@@ -33,7 +33,7 @@ impl OutputKind {
     }
 }
 
-/// Where the output goes.
+/// The destination of an output.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Target {
@@ -53,17 +53,17 @@ pub enum Target {
     Registry(PathBuf),
 }
 
-/// Why a name is not one for an output.
+/// Why a path is not accepted for an output.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{message}")]
 #[non_exhaustive]
 pub struct TargetError {
     message: String,
-    /// What to do about it.
+    /// An instruction.
     pub hint: String,
 }
 
-/// Endings of names that are tars, and how these are compressed.
+/// Endings of the names of tars, and their compression.
 const ENDINGS: [(&str, Encoding); 5] = [
     (".tar", Encoding::None),
     (".tar.gz", Encoding::GZIP),
@@ -72,7 +72,7 @@ const ENDINGS: [(&str, Encoding); 5] = [
     (".tzst", Encoding::ZSTD),
 ];
 
-/// Endings of names that somebody who wants a file would choose, and would get a folder.
+/// Endings of names with which a user probably wants a file, but would get a folder.
 const OTHER_ENDINGS: [&str; 20] = [
     ".tar.xz",
     ".txz",
@@ -96,7 +96,7 @@ const OTHER_ENDINGS: [&str; 20] = [
     ".cpio",
 ];
 
-/// How skopeo and podman begin the names of places.
+/// The prefixes of skopeo and podman for locations.
 const TRANSPORTS: [&str; 9] = [
     "oci",
     "oci-archive",
@@ -122,7 +122,7 @@ impl Target {
         }
     }
 
-    /// What the output is.
+    /// The kind of the output.
     #[must_use]
     pub fn kind(&self) -> OutputKind {
         match self {
@@ -133,8 +133,8 @@ impl Target {
         }
     }
 
-    /// A layout: a tar if the name ends in `.tar`, `.tar.gz`, `.tgz`, `.tar.zst` or `.tzst`, standard output if it is `-`, else a
-    /// folder.
+    /// A layout: a tar if the name ends in `.tar`, `.tar.gz`, `.tgz`, `.tar.zst` or `.tzst`, standard output if it is `-`,
+    /// otherwise a folder.
     #[must_use]
     pub fn new(path: &Path) -> Target {
         if path == Path::new("-") {
@@ -146,10 +146,10 @@ impl Target {
         }
     }
 
-    /// The output of a kind at a path that a user typed, which may mean something else.
+    /// The output of a kind at a path that a user typed.
     ///
     /// # Errors
-    /// A name that says neither tar nor folder, or the wrong one of the two.
+    /// The name fits neither a tar nor a folder, or does not fit the kind.
     pub fn parse(kind: OutputKind, path: &Path) -> Result<Target, TargetError> {
         let text = path.to_string_lossy();
         let refuse = |message: String, hint: &str| {
@@ -240,7 +240,7 @@ impl Target {
     #[must_use]
     pub fn temporary(&self) -> PathBuf {
         match self {
-            // Its parent may belong to somebody else, as that of a mounted folder does.
+            // Its parent may belong to another user, as the parent of a mounted folder does.
             Target::Folder(path) | Target::Registry(path) if path.is_dir() => path.clone(),
             Target::Folder(path)
             | Target::Tar(path)
@@ -264,7 +264,7 @@ impl Target {
         }
     }
 
-    /// The path of a folder; `None` for anything else.
+    /// The path of a folder. `None` if the output is not a folder.
     pub(crate) fn folder(&self) -> Option<&Path> {
         match self {
             Target::Folder(path) | Target::Dir(path) | Target::Registry(path) => Some(path),
@@ -275,7 +275,7 @@ impl Target {
         }
     }
 
-    /// Refuses what is in the output's place, if it is something else.
+    /// Refuses an existing file or folder that is not such an output.
     pub(crate) fn refuse_other(&self, found: &Metadata) -> Result<()> {
         let (fits, path, marker) = match self {
             Target::Folder(path) => (found.is_dir(), path, Some("oci-layout")),
@@ -302,8 +302,8 @@ impl Target {
         Place::input(path.unwrap_or_else(|| "standard output".to_owned()))
     }
 
-    /// Refuses an output that is an input or would be put into one. With `replaces`, also one that an input is in, and
-    /// would be removed with.
+    /// Refuses an output that is an input or inside one. With `replaces`, also refuses an output that contains an input,
+    /// because it would be removed.
     pub(crate) fn refuse_inputs(&self, inputs: &[PathBuf], replaces: bool) -> Result<()> {
         let Some(output) = self.path() else {
             return Ok(());
@@ -352,11 +352,11 @@ impl Target {
     }
 }
 
-/// How a tar of this name is compressed; `None` where the name is not that of a tar.
+/// The compression of a tar with this name. `None` if it is not the name of a tar.
 pub(super) fn encoding(path: &Path) -> Option<Encoding> {
     let name = path.file_name()?.to_str()?;
     let (_, encoding) = ENDINGS.into_iter().find(|(ending, _)| {
-        // A file that is called `.tar` has no ending.
+        // A file named `.tar` has no ending.
         name.strip_suffix(ending)
             .is_some_and(|stem| !stem.is_empty())
     })?;

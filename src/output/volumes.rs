@@ -1,7 +1,7 @@
 //! Several tars of a limited size, each a layout of its own with the same index.json.
 //!
-//! The blobs are staged as files first, since the volumes have what is known only in the end: manifests and index.json. Then
-//! they are moved into the volumes one after the other, so that they take little more space than the volumes.
+//! Blobs are first staged as files, because the content of each volume depends on manifests and index.json, which come last.
+//! The blobs are then moved into the volumes one by one, so that little more disk space is needed than for the volumes.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::Read;
@@ -27,7 +27,7 @@ const BLOCK: u64 = 512;
 const FRAME: u64 = 2 * BLOCK + 2 * BLOCK + 2 * BLOCK;
 
 pub(super) struct VolumesOutput {
-    /// Blobs, until they are in a volume.
+    /// Staged blobs, until they are in a volume.
     scratch: StagedDir,
     count: AtomicU64,
     documents: Mutex<BTreeMap<Digest, Document>>,
@@ -35,18 +35,18 @@ pub(super) struct VolumesOutput {
     /// The name without `.tar`.
     stem: String,
     folder: PathBuf,
-    /// The most bytes of a volume.
+    /// Maximum size of a volume in bytes.
     size: u64,
     options: OutputOptions,
     interrupt: Interrupt,
 }
 
-/// The documents of all volumes, and what one of them may have besides.
+/// The documents, which all volumes have, and the space for blobs.
 struct Shared<'a> {
     documents: &'a BTreeMap<Digest, Document>,
     required: Sizes,
     index: Vec<u8>,
-    /// How many bytes of each volume are for blobs.
+    /// Number of bytes for blobs in each volume.
     capacity: u64,
 }
 
@@ -60,7 +60,7 @@ struct Volume {
     used: u64,
 }
 
-/// All blobs are in one volume or another.
+/// The documents of the output. Every blob is in one of the volumes.
 struct All<'a>(&'a BTreeMap<Digest, Document>);
 
 impl docker::StoredBlobs for All<'_> {
@@ -106,7 +106,7 @@ impl VolumesOutput {
     }
 
     pub fn begin_blob(&self) -> Result<StagedBlob<'_>> {
-        // Synchronized when it is in its volume.
+        // Synced when it is in its volume.
         StagedBlob::begin(&self.scratch.dir, BlobPath::Flat, &self.count, false)
     }
 
@@ -133,8 +133,8 @@ impl VolumesOutput {
         Ok(paths)
     }
 
-    /// The sizes of all blobs but documents: those that are distributed, in the order of the jobs, and those that every
-    /// volume has.
+    /// The sizes of all blobs except documents: those that are distributed over the volumes, in the order of the jobs, and
+    /// those that every volume has.
     fn blobs(
         &self,
         additions: &Additions,
@@ -172,7 +172,7 @@ impl VolumesOutput {
         } else {
             None
         };
-        // No list of absent blobs is longer than one of all of them.
+        // The longest list of absent blobs lists all of them.
         let mut all = additions.absent.clone();
         for (digest, _) in blobs {
             if let Some(blob) = additions.blobs.get(digest) {
@@ -232,7 +232,7 @@ impl VolumesOutput {
         Ok(volumes)
     }
 
-    /// What a volume lacks.
+    /// The blobs that a volume lacks.
     fn absent(
         &self,
         additions: &Additions,
@@ -303,7 +303,7 @@ impl VolumesOutput {
         }
     }
 
-    /// Puts all volumes in their places, or none.
+    /// Publishes all volumes, or none.
     fn publish(&self, mut tars: Vec<(TarOutput, u64)>, progress: &dyn Progress) -> Result<()> {
         let replaces = self.options.existing == Existing::Replace;
         let count = tars.len();
@@ -317,13 +317,13 @@ impl VolumesOutput {
             };
             if let Err(error) = published {
                 for earlier in 0..number {
-                    // Nothing can be done about a failure here. What is left says what it lacks.
+                    // A failure here cannot be handled. The remaining volumes list what they lack.
                     let _: Result<()> = self.parent.remove_file(&self.name(earlier));
                 }
                 return Err(error);
             }
         }
-        // Volumes of an earlier run that had more of them.
+        // Volumes of an earlier run with more volumes.
         for (number, name) in self.existing()? {
             if number >= count {
                 self.parent.remove_file(&name)?;
@@ -340,7 +340,7 @@ impl VolumesOutput {
         format!("{}.{:03}.tar", self.stem, number + 1)
     }
 
-    /// Volumes that are there, by their numbers from 0.
+    /// Existing volumes, by their numbers from 0.
     fn existing(&self) -> Result<BTreeMap<usize, String>> {
         let number = |name: &str| {
             let digits = name.strip_prefix(&self.stem)?.strip_prefix('.')?;
@@ -356,12 +356,12 @@ impl VolumesOutput {
     }
 }
 
-/// How many bytes a file takes in a tar.
+/// Size of a file in a tar, in bytes.
 fn member(size: u64) -> u64 {
     BLOCK + size.next_multiple_of(BLOCK)
 }
 
-/// The same for a blob, whose name may be long.
+/// Size of a blob in a tar. Its name may be long.
 fn blob_member(digest: &Digest, size: u64) -> u64 {
     let long_name = match digest {
         Digest::Sha512(_) => 2 * BLOCK,

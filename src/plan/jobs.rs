@@ -68,7 +68,7 @@ impl Jobs {
         let content = content(layer);
         let codec = content.codec().at(|| place.clone())?;
         let remade = remade(layer);
-        // The codec that the input says, where another copy of the layer takes the blob's place.
+        // The codec in the input, if another copy of the layer replaces the blob.
         let own_codec = remade
             .as_ref()
             .map_or(codec, |(encoding, _)| encoding.codec());

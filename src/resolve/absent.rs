@@ -15,9 +15,9 @@ use crate::plan::{PlannedLayer, PlannedManifest};
 
 /// The layers of an image.
 pub(super) struct Layers {
-    /// What is said of those that are left out, for all of them.
+    /// The descriptions of all layers.
     pub layers: Vec<AbsentBlob>,
-    /// Those that another side has, and those that the input leaves out.
+    /// The layers that another side has, and those that the input leaves out.
     pub absent: BTreeSet<Digest>,
 }
 
@@ -68,7 +68,7 @@ pub(super) fn of(
     Layers { layers, absent }
 }
 
-/// The media types that a manifest gives its layers.
+/// The media types of the layers in a manifest.
 fn listed_as(document: &Document) -> HashMap<Digest, String> {
     #[derive(Deserialize)]
     struct View {
@@ -83,7 +83,7 @@ fn listed_as(document: &Document) -> HashMap<Digest, String> {
         .collect()
 }
 
-/// Of a layer in a manifest that gives none.
+/// The media type of a layer in a manifest without media types.
 fn own_media_type(layer: &ResolvedLayer) -> String {
     let own = layer.media_type.map(str::to_owned);
     own.or_else(|| media_type::layer(layer.foreign, layer.codec?))

@@ -1,4 +1,4 @@
-//! Resolves a planned image with the outcomes of its layers.
+//! Resolves a planned image with the results of its layers.
 
 use std::borrow::Cow;
 
@@ -54,7 +54,7 @@ pub(super) fn resolve<'a>(
     })
 }
 
-/// The config of an image in an archive, all of whose layers must be there, named by their `diff_ids`.
+/// The config of an image in an archive. All layers must be present, because they are named by their `diff_ids`.
 pub(super) fn config_of_saved<'a>(image: &'a ResolvedImage) -> Result<&'a Document> {
     let refuse = |what| {
         Err(Error::NotInFormat {
@@ -109,7 +109,7 @@ fn resolved_layer<'a>(planned: &PlannedLayer<'a>, outcomes: &[Outcome]) -> Resol
         PlannedLayer::Tar { layer, job } => {
             let outcome = &outcomes[job];
             let original = layer.descriptor.as_ref();
-            // The URLs lead to the old bytes, and only those must not be distributed.
+            // The URLs refer to the old bytes, and only those must not be distributed.
             let kept = original.filter(|old| old.digest == outcome.digest);
             ResolvedLayer {
                 original,

@@ -1,5 +1,5 @@
-//! From the outcomes of the layers to the documents of the output: images are resolved, a writer makes their documents,
-//! and what points to them follows.
+//! Creates the documents of the output from the results of the layers. Images are resolved, a writer creates their documents,
+//! and then the indexes that list them are written.
 
 mod absent;
 mod image;
@@ -38,22 +38,22 @@ pub(crate) struct Resolver<'a> {
     /// By the digest in the input.
     nodes: HashMap<Digest, usize>,
     written: Vec<Option<Rc<Written>>>,
-    /// What the inputs leave out.
+    /// The blobs that the inputs leave out.
     listed: &'a BTreeMap<Digest, AbsentBlob>,
-    /// What the documents that are written so far refer to and is left out.
+    /// The blobs that the documents written so far refer to and that are left out.
     pub absent: BTreeMap<Digest, AbsentBlob>,
     /// Whether `layers` has all layers.
     pub describes_all: bool,
-    /// What is to be said of a layer that a part of the output lacks.
+    /// The descriptions of layers that a part of the output may lack.
     pub layers: BTreeMap<Digest, AbsentBlob>,
-    /// The repository and the tag that a schema 1 manifest names; empty where it names none.
+    /// The repository and tag in a schema 1 manifest. Empty if the image has no name.
     schema1_name: (String, String),
 }
 
 /// A manifest or index of the output.
 #[derive(Debug)]
 pub(crate) struct Written {
-    /// Media type, digest and size; of what the input lacks, all that is said of it.
+    /// Media type, digest and size. For a node that the input lacks, its whole descriptor.
     pub descriptor: Descriptor,
     /// All images in it.
     pub images: Vec<ImageReport>,
@@ -109,13 +109,12 @@ impl<'a> Resolver<'a> {
         self.root(number)
     }
 
-    /// Writes the documents of a selected image and of what it depends on.
+    /// Writes the documents of a selected image and of its subjects.
     pub fn root(&mut self, number: usize) -> Result<Rc<Written>> {
         self.node(self.plan.roots[number], 0)
     }
 
-    /// Writes an index of selected images, each with what it was in the index that it comes from. `numbers` are those of
-    /// the images.
+    /// Writes an index of selected images. Each image comes with its number and with its descriptor in its former index.
     pub fn merged<'p>(
         &mut self,
         parts: impl Iterator<Item = (usize, Option<&'p Descriptor>)>,
@@ -158,7 +157,7 @@ impl<'a> Resolver<'a> {
         })
     }
 
-    /// `depth` counts what led here: indexes, and manifests about each other.
+    /// `depth` counts the indexes and subjects on the way to this node.
     fn node(&mut self, number: usize, depth: usize) -> Result<Rc<Written>> {
         if let Some(written) = &self.written[number] {
             return Ok(Rc::clone(written));
@@ -232,8 +231,7 @@ impl<'a> Resolver<'a> {
         }
     }
 
-    /// Writes the manifest and what it is about, but for layers. Gives it with the image ID, if that is not the config's
-    /// digest.
+    /// Writes the manifest and the config. Returns the manifest with the image ID, if that is not the digest of the config.
     fn documents(&self, resolved: &ResolvedImage) -> Result<(Document, Option<Digest>)> {
         let document = match self.format {
             Some(ManifestFormat::Oci) => oci::write::manifest(resolved)?,

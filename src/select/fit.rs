@@ -1,4 +1,4 @@
-//! What of the selected images the output can hold.
+//! The selected images that the output can contain.
 
 use super::Selected;
 use crate::digest::Digest;
@@ -8,10 +8,10 @@ use crate::formats::Input;
 use crate::image::{Config, Entry, Index, Layer, Manifest, ManifestFormat, Node, Reference};
 use crate::output::OutputKind;
 
-/// Leaves out what has no place in the output, and warns of it.
+/// Leaves out what the output cannot contain, and warns of it.
 ///
 /// # Errors
-/// [`Error::NothingLeft`], and [`Error::SeveralImages`] where the output holds one.
+/// [`Error::NothingLeft`], and [`Error::SeveralImages`] if the output can contain only one.
 pub(crate) fn fit(
     selected: Vec<Selected>,
     format: ManifestFormat,
@@ -77,9 +77,9 @@ pub(crate) fn fit(
     Ok(kept)
 }
 
-/// Whether a registry has a place for an image: by its name, or next to what it is about.
+/// Whether a registry can store an image: by its name, or next to its subject.
 fn has_repository(one: &Selected) -> Result<()> {
-    // A part of a multi-platform image needs no name of its own.
+    // A part of a multi-platform image needs no name.
     if one.part.is_some() {
         return Ok(());
     }
@@ -112,7 +112,7 @@ fn leave_repositories(references: &mut Vec<Reference>) {
     references.dedup();
 }
 
-/// What `--image` selects it by.
+/// The value of `--image` that selects it.
 fn selector(one: &Selected, inputs: &[Input]) -> String {
     let mut references = one.entry.references.iter();
     let name = references.find_map(Reference::display_name);
@@ -126,7 +126,7 @@ fn selector(one: &Selected, inputs: &[Input]) -> String {
     }
 }
 
-/// A node without what is no image. An index of which one image is left becomes that image.
+/// A node without artifacts. An index with one remaining image becomes that image.
 fn images_only(node: Node, left_out: &mut Vec<Digest>) -> Option<Node> {
     let is_kept = match &node {
         Node::Manifest(manifest) => !is_artifact(manifest),
@@ -154,7 +154,7 @@ fn images_only(node: Node, left_out: &mut Vec<Digest>) -> Option<Node> {
     }))
 }
 
-/// The one image of a node, for what has no index.
+/// The only image of a node, for outputs without indexes.
 fn lone_image(node: Node, target: &'static str) -> Result<Node> {
     let Node::Index(mut index) = node else {
         return Ok(node);
@@ -173,7 +173,7 @@ fn lone_image(node: Node, target: &'static str) -> Result<Node> {
     }
 }
 
-/// Whether a manifest is not that of an image: its config is another, or a layer of it is no file system.
+/// Whether a manifest is not that of an image: its config has another type, or one of its layers is not a file system layer.
 fn is_artifact(manifest: &Manifest) -> bool {
     let is_other = |layer: &Layer| matches!(layer, Layer::Other(_));
     matches!(manifest.config, Config::Other(_)) || manifest.layers.iter().any(is_other)

@@ -26,13 +26,13 @@ use parts::Parts;
 pub use rename::{Rename, RenameError};
 use wanted::Wanted;
 
-/// What `--image` takes.
+/// A value of `--image`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ImageSelector {
     /// A name, as the input has it or fully qualified.
     Name(String),
-    /// The image at this place, from 0, of each input.
+    /// The image at this position, from 0, of each input.
     Position(usize),
     /// The digest of a manifest, index or config.
     Digest(Digest),
@@ -62,7 +62,7 @@ impl std::fmt::Display for ImageSelector {
     }
 }
 
-/// What is wanted of the inputs; empty lists want everything.
+/// The selection and the names of images. An empty list selects everything.
 #[derive(Debug, Clone, Default)]
 #[non_exhaustive]
 pub struct Selection {
@@ -74,37 +74,37 @@ pub struct Selection {
     pub name: Option<String>,
     /// Leading parts of names that are replaced.
     pub renames: Vec<Rename>,
-    /// The name of the one multi-platform image that all selected images become.
+    /// The name of one multi-platform image that is made of all selected images.
     pub index: Option<String>,
-    /// What to do about images that an index names and the input lacks.
+    /// What to do about images that an index lists and the input lacks.
     pub missing: Missing,
 }
 
-/// A selected entry, and which input it is from.
+/// A selected entry with its input.
 #[derive(Debug)]
 pub(crate) struct Selected {
     pub input: usize,
-    /// Its place among the entries of the input, from 0.
+    /// Its position among the entries of the input, from 0.
     pub position: usize,
     /// The index that it is, or is one image of.
     pub index: Option<Digest>,
     pub label: String,
     pub entry: Entry,
-    /// Manifests and indexes of the input's entry that are not wanted: whatever is wrong with them does not matter.
+    /// Manifests and indexes of the entry that were not selected, whose problems do not matter.
     pub left_out: HashSet<Digest>,
     /// Input and position of entries that its index got images from.
     pub filled_from: Vec<(usize, usize)>,
-    /// Set if it is a part of the image that all become.
+    /// Set if it becomes a part of the merged image.
     pub part: Option<Part>,
 }
 
 impl Selected {
-    /// Where it is: its input and its label.
+    /// The place in messages: the input and the label.
     pub fn place(&self, inputs: &[Input]) -> Place {
         Place::input(inputs[self.input].name.clone()).enclosing(&Place::image(self.label.clone()))
     }
 
-    /// Says where an error of building it happened, unless it is not about the input.
+    /// Adds the place to an error, unless it is not about the input.
     pub fn locate(&self, error: Error, inputs: &[Input]) -> Error {
         match error.fact() {
             Error::Io { .. } | Error::Interrupted => error,
@@ -114,7 +114,7 @@ impl Selected {
 }
 
 impl Selection {
-    /// The selected entries of all inputs, in their order, and those of which the input lacks everything.
+    /// The selected entries of all inputs in order, and the entries that are missing as a whole.
     pub(crate) fn apply(
         &self,
         inputs: &[Input],
@@ -157,7 +157,7 @@ impl Selection {
         Ok((kept, missing))
     }
 
-    /// The selected parts of one input, whether all of them are there or not.
+    /// The selected parts of one input, including missing ones.
     pub(crate) fn shown(&self, input: &Input) -> Result<Vec<Selected>> {
         let inputs = std::slice::from_ref(input);
         let selected = self.named(inputs)?;
@@ -187,7 +187,7 @@ impl Selection {
         }
     }
 
-    /// What `--image` selects of all inputs, whatever its platform, and whether all of it is there or not.
+    /// The entries that `--image` selects in all inputs, of any platform, including missing ones.
     pub(crate) fn named(&self, inputs: &[Input]) -> Result<Vec<Selected>> {
         let mut selected = Vec::new();
         let images = prefix::complete(&self.images, inputs)?;
@@ -233,7 +233,7 @@ impl Selection {
         let count = selected.len();
         let images = selected.iter().filter(|one| one.entry.node.has_image());
         let images = images.count();
-        // What refers to an image, as a signature does, comes along under its own name, if it has one.
+        // A signature or another artifact that refers to the image keeps its own name, if it has one.
         let mut named = selected
             .iter_mut()
             .filter(|one| images == 0 || one.entry.node.has_image());
@@ -253,7 +253,7 @@ impl Selection {
     }
 }
 
-/// An image may be an entry of its own and in an index too; selected by its digest, it is one image.
+/// Removes duplicates: an image may be an entry and also in an index, and is one image if its digest selects it.
 fn keep_distinct(selected: &mut Vec<Selected>, inputs: &[Input]) {
     let is_entry = |one: &Selected| {
         let entry = &inputs[one.input].entries[one.position];
@@ -265,7 +265,7 @@ fn keep_distinct(selected: &mut Vec<Selected>, inputs: &[Input]) {
     selected.retain(|one| is_entry(one) || key(one).is_none_or(|key| seen.insert(key)));
 }
 
-/// The digests of a node that are not those of an entry, which is some of it.
+/// The digests of a node that are not in the entry, which is a part of it.
 fn not_in(entry: &Entry, whole: &Node) -> HashSet<Digest> {
     let mut digests = HashSet::new();
     if entry.node.digest() == whole.digest() {

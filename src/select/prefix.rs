@@ -11,7 +11,7 @@ use crate::formats::Input;
 /// As many digits as git shows: fewer are too easily those of a name.
 const MIN_DIGITS: usize = 7;
 
-/// Puts whole digests in the place of beginnings of digests of the inputs. What is a name of an image stays one.
+/// Replaces prefixes of digests of the inputs by the digests. A prefix that is also the name of an image stays a name.
 ///
 /// # Errors
 /// [`Error::AmbiguousDigest`].
@@ -30,7 +30,7 @@ pub(super) fn complete<'a>(
     completed.collect::<Result<Vec<_>>>().map(Cow::Owned)
 }
 
-/// The digits of what may be the beginning of a digest.
+/// The digits of a possible prefix of a digest.
 fn digits(selector: &ImageSelector) -> Option<&str> {
     let ImageSelector::Name(name) = selector else {
         return None;

@@ -1,4 +1,4 @@
-//! The names that images get in the output.
+//! The names of images in the output.
 
 use std::fmt;
 use std::str::FromStr;
@@ -10,7 +10,7 @@ use crate::image::{Reference, fully_qualified, tagged_reference};
 /// The reference of a name that was given on the command line. One without a tag gets `latest`.
 ///
 /// # Errors
-/// [`Error::ImageName`] where engines would not take it.
+/// [`Error::ImageName`] if engines do not accept it.
 pub(super) fn given(name: &str) -> Result<Reference> {
     let full = fully_qualified(name);
     let is_tagged = tagged_reference(name).is_some();
@@ -28,7 +28,7 @@ pub(super) fn given(name: &str) -> Result<Reference> {
     })
 }
 
-/// What `--rename` takes: names that begin with whole components of `from` begin with `to` instead.
+/// A value of `--rename`. In names that begin with the whole components of `from`, they are replaced by `to`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Rename {
     from: String,
@@ -64,7 +64,7 @@ impl fmt::Display for Rename {
 }
 
 impl Rename {
-    /// The new name; `None` where it does not begin with all of `from`.
+    /// The new name. `None` if the name does not begin with `from`.
     fn apply(&self, name: &str) -> Option<String> {
         let rest = name.strip_prefix(&self.from)?;
         let is_whole = rest.is_empty() || rest.starts_with(['/', ':', '@']);
@@ -75,7 +75,7 @@ impl Rename {
 /// Renames all that is selected. Of several rules for one name, the one with the longest `from` wins.
 ///
 /// # Errors
-/// [`Error::ImageName`] where engines would not take the new name.
+/// [`Error::ImageName`] if engines do not accept the new name.
 pub(super) fn rename(selected: &mut [Selected], rules: &[Rename]) -> Result<()> {
     if rules.is_empty() {
         return Ok(());
@@ -88,7 +88,7 @@ pub(super) fn rename(selected: &mut [Selected], rules: &[Rename]) -> Result<()> 
         let Some(name) = reference.display_name().or(repository) else {
             continue;
         };
-        // As the input has it, or as Docker would write it: `app:1.0` is `docker.io/library/app:1.0` too.
+        // The name of the input or the one that Docker would write: `app:1.0` is also `docker.io/library/app:1.0`.
         let full = match &reference.containerd_name {
             Some(full) => full.clone(),
             None => fully_qualified(name),

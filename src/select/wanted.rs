@@ -92,7 +92,7 @@ impl<'a> Wanted<'a> {
     fn names_it(&mut self, reference: &Reference) -> bool {
         let name = reference.name.as_deref();
         let full = reference.containerd_name.as_deref();
-        // Where nothing says what the whole name is, it is what Docker would make of it: `app` finds `app:latest`.
+        // A reference without a full name has the one that Docker would give it, so `app` matches `app:latest`.
         let whole = match full {
             Some(full) => Some(full.to_owned()),
             None => name.map(fully_qualified),

@@ -1,7 +1,7 @@
-//! The storage tree of a registry in a folder: where it is, its links, and its blobs one by one.
+//! The storage tree of a registry in a folder.
 //!
-//! A registry has hundreds of thousands of blobs, each in a folder of its own. So only the links in `repositories` are listed,
-//! and a blob is looked for when something refers to it.
+//! A registry has hundreds of thousands of blobs, each in a folder of its own. Therefore only the links in `repositories` are
+//! listed, and a blob is looked for when a document refers to it.
 
 use std::collections::VecDeque;
 use std::fs;
@@ -17,11 +17,11 @@ use crate::limits;
 
 pub(crate) const REPOSITORIES: &str = "repositories";
 pub(crate) const BLOBS: &str = "blobs";
-/// What the manifests and tags of a repository are in. No repository has such a name.
+/// The folder of a repository's manifests and tags. No repository has such a name.
 pub(crate) const MANIFESTS: &str = "_manifests";
 pub(crate) const LINK: &str = "link";
 
-/// How deep the names of repositories go, which have at most 255 bytes, and their links below them.
+/// Maximum depth of the links: the names of repositories have at most 255 bytes.
 const LINK_DEPTH: usize = 128 + 8;
 
 /// The name of a blob below the root of a tree.
@@ -43,11 +43,11 @@ pub(crate) fn digest_of(name: &str) -> Option<Digest> {
     (blob_name(&digest) == name).then_some(digest)
 }
 
-/// The tree in or below a folder: its path from there, with a slash at its end if it is not the folder itself. `None` where
-/// there is none.
+/// The tree in or below a folder: its path relative to the folder, with a slash at its end unless it is empty. `None` if there
+/// is no tree.
 ///
 /// # Errors
-/// There are several.
+/// There are several trees.
 pub(super) fn root_below(folder: &Path) -> Result<Option<String>> {
     let mut roots = Vec::new();
     let mut with_blobs = Vec::new();
@@ -110,7 +110,7 @@ pub(crate) fn only(roots: &[String]) -> Result<()> {
     }
 }
 
-/// Whether a folder has a blob where a registry would have put it.
+/// Whether a folder has a blob at the path that a registry uses.
 fn has_blob(folder: &Path) -> bool {
     let first = |path: &Path, length: usize| {
         let entries = fs::read_dir(path)
@@ -127,7 +127,7 @@ fn has_blob(folder: &Path) -> bool {
     blob.is_some_and(|blob| blob.join("data").is_file())
 }
 
-/// What cannot be listed.
+/// A part of a folder that cannot be listed.
 #[derive(Debug)]
 pub(crate) struct Unlisted {
     pub name: String,
@@ -197,8 +197,8 @@ fn unlisted_of(name: String, error: walkdir::Error) -> Unlisted {
     Unlisted { name, error }
 }
 
-/// Whether links to manifests may be in or below it. The links to layers and uploads are the most there is; so are the
-/// manifests that a tag has led to before.
+/// Whether it is, or may contain, a link to a manifest. Most links are to layers, uploads, and earlier manifests of tags, which
+/// are skipped.
 fn may_have_links(entry: &DirEntry) -> bool {
     let name = entry.file_name().to_string_lossy();
     let above = |levels: usize| {
@@ -246,7 +246,7 @@ impl BlobFolder {
         }
     }
 
-    /// The names of all blobs, in order. What cannot be listed is left out, and so is what is not a blob.
+    /// The names of all blobs in order, without folders that cannot be listed and other files.
     pub fn names(&self) -> Result<Vec<String>> {
         let walk = WalkDir::new(self.folder.join(&self.root).join(BLOBS))
             .follow_links(true)

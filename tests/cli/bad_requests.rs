@@ -3,13 +3,9 @@
 use std::fs;
 
 use crate::support::docker::{Image, save, save_one};
-use crate::support::layers::Layer;
+use crate::support::layers::layers;
 use crate::support::oci;
 use crate::support::sandbox::Sandbox;
-
-fn layers(seed: &str) -> [Layer; 2] {
-    [Layer::new("base"), Layer::new(seed)]
-}
 
 /// The run fails with this message and changes nothing.
 #[track_caller]

@@ -3,13 +3,9 @@
 use serde_json::{Value, json};
 
 use crate::support::docker::{Image, save, save_one};
-use crate::support::layers::Layer;
+use crate::support::layers::{Layer, layers};
 use crate::support::oci;
 use crate::support::sandbox::Sandbox;
-
-fn layers(seed: &str) -> [Layer; 2] {
-    [Layer::new("base"), Layer::new(seed)]
-}
 
 fn three_images() -> [Image; 3] {
     [

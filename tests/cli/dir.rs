@@ -2,14 +2,10 @@
 
 use serde_json::json;
 
-use crate::support::layers::Layer;
+use crate::support::layers::layers;
 use crate::support::oci::{self, Layout, digest, on};
 use crate::support::sandbox::Sandbox;
 use crate::support::{codec, docker};
-
-fn layers(seed: &str) -> [Layer; 2] {
-    [Layer::new("base"), Layer::new(seed)]
-}
 
 #[test]
 fn an_oci_manifest_keeps_its_bytes() {

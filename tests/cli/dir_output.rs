@@ -6,14 +6,10 @@ use std::path::Path;
 use serde_json::Value;
 
 use crate::support::docker::{Image, config, save, save_one};
-use crate::support::layers::Layer;
-use crate::support::oci::{self, Layout, digest, named, on};
+use crate::support::layers::layers;
+use crate::support::oci::{self, Layout, digest, named};
 use crate::support::sandbox::Sandbox;
 use crate::support::{codec, sha256_hex};
-
-fn layers(seed: &str) -> [Layer; 2] {
-    [Layer::new("base"), Layer::new(seed)]
-}
 
 fn hex(descriptor: &Value) -> &str {
     digest(descriptor).strip_prefix("sha256:").unwrap()
@@ -69,11 +65,7 @@ fn an_image_in_every_format() {
 #[test]
 fn an_index_has_its_manifests_beside_it() {
     let mut layout = Layout::default();
-    let images = ["amd64", "arm64"].map(|architecture| {
-        let image = layout.image(architecture, &layers(architecture));
-        on(&image, "linux", architecture)
-    });
-    let index = layout.index(&images);
+    let (index, images) = layout.two_platforms();
     layout.add(named(&index, "app:1.0"));
     let sandbox = Sandbox::with_folder(&layout.files());
     sandbox
@@ -163,7 +155,7 @@ fn options_that_a_dir_folder_cannot_have() {
         (
             &["-o", "out", "--prune"],
             "ocify: `--prune` cannot be used with `--to dir`\n\
-             hint: omit `--prune`: a dir: folder is always written anew\n",
+             hint: omit `--prune`: a dir: folder is always replaced\n",
         ),
         (
             &["-o", "out.tar"],
@@ -199,11 +191,7 @@ fn an_input_inside_the_output_is_not_removed() {
 /// A `dir:` folder of an index, with signatures of it and of its images.
 fn signed() -> (Layout, Value, [Value; 2]) {
     let mut layout = Layout::default();
-    let images = ["amd64", "arm64"].map(|architecture| {
-        let image = layout.image(architecture, &layers(architecture));
-        on(&image, "linux", architecture)
-    });
-    let index = layout.index(&images);
+    let (index, images) = layout.two_platforms();
     (layout, index, images)
 }
 

@@ -6,14 +6,10 @@ use std::io::Read;
 use serde_json::{Value, json};
 
 use crate::support::docker::{Image, config, config_for, save, save_one};
-use crate::support::layers::Layer;
-use crate::support::oci::{self, Layout, digest, named, on};
+use crate::support::layers::{Layer, layers};
+use crate::support::oci::{self, Layout, digest, named};
 use crate::support::sandbox::{Run, Sandbox};
 use crate::support::{codec, sha256, sha256_hex};
-
-fn layers(seed: &str) -> [Layer; 2] {
-    [Layer::new("base"), Layer::new(seed)]
-}
 
 /// The members of a tar: what is in a file, or `-> ` and where a link leads. A folder has an empty content.
 fn members(tar: &[u8]) -> BTreeMap<String, Vec<u8>> {
@@ -234,7 +230,7 @@ fn options_that_a_docker_archive_cannot_have() {
         (
             &["--prune"],
             "--prune",
-            "hint: omit `--prune`: the file is written anew\n",
+            "hint: omit `--prune`: the file is always replaced\n",
         ),
         (
             &["--index", "app:1"],
@@ -263,11 +259,7 @@ fn options_that_a_docker_archive_cannot_have() {
 #[test]
 fn what_a_docker_archive_has_no_place_for() {
     let mut layout = Layout::default();
-    let images = ["amd64", "arm64"].map(|architecture| {
-        let image = layout.image(architecture, &layers(architecture));
-        on(&image, "linux", architecture)
-    });
-    let index = layout.index(&images);
+    let (index, _) = layout.two_platforms();
     layout.add(named(&index, "app:1.0"));
     let sandbox = Sandbox::with_folder(&layout.files());
     let args = ["app", "-o", "out.tar"];

@@ -3,14 +3,10 @@
 use serde_json::{Value, json};
 
 use crate::support::docker::{self, Image};
-use crate::support::layers::Layer;
+use crate::support::layers::layers;
 use crate::support::layout;
 use crate::support::oci::{self, Layout, annotated, digest, named, on};
 use crate::support::sandbox::Sandbox;
-
-fn layers(seed: &str) -> [Layer; 2] {
-    [Layer::new("base"), Layer::new(seed)]
-}
 
 /// A `docker save` archive of an image for another architecture.
 fn archive(architecture: &str) -> Vec<u8> {
@@ -189,11 +185,7 @@ fn an_image_without_a_platform() {
 #[test]
 fn an_index_alone_keeps_its_bytes() {
     let mut layout = Layout::default();
-    let images = ["amd64", "arm64"].map(|architecture| {
-        let image = layout.image(architecture, &layers(architecture));
-        on(&image, "linux", architecture)
-    });
-    let index = layout.index(&images);
+    let (index, images) = layout.two_platforms();
     let sandbox = Sandbox::new();
     for (name, image) in ["amd64", "arm64"].iter().zip(&images) {
         oci::dir(&layout, image).write(&sandbox.path(name));

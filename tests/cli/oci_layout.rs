@@ -5,15 +5,11 @@ use serde_json::{Value, json};
 use crate::support::codec;
 use crate::support::docker;
 use crate::support::files::Files;
-use crate::support::layers::Layer;
+use crate::support::layers::layers;
 use crate::support::layout::{self, Layout as Output};
 use crate::support::oci::{self, Layout, annotated, digest, named, on};
 use crate::support::sandbox::Sandbox;
 use crate::support::sha512;
-
-fn layers(seed: &str) -> [Layer; 2] {
-    [Layer::new("base"), Layer::new(seed)]
-}
 
 /// Converts the layout. All blobs and descriptors must stay the same.
 #[track_caller]

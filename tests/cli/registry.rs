@@ -6,15 +6,11 @@ use std::os::unix::fs::{PermissionsExt, symlink};
 use serde_json::{Value, json};
 
 use crate::support::files::Files;
-use crate::support::layers::Layer;
+use crate::support::layers::layers;
 use crate::support::oci::{self, Layout, digest, on};
 use crate::support::registry::{ROOT, Tree, folder_and_archive, tar};
 use crate::support::sandbox::{Run, Sandbox};
 use crate::support::{codec, docker, schema1, sha256};
-
-fn layers(seed: &str) -> [Layer; 2] {
-    [Layer::new("base"), Layer::new(seed)]
-}
 
 fn image(seed: &str) -> (Layout, Value) {
     let mut layout = Layout::default();

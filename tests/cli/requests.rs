@@ -3,14 +3,10 @@
 use serde_json::{Value, json};
 
 use crate::support::docker::save_one;
-use crate::support::layers::Layer;
+use crate::support::layers::layers;
 use crate::support::oci::{self, Layout, annotated, digest, named, on};
 use crate::support::sandbox::Sandbox;
 use crate::support::{schema1, sha256};
-
-fn layers(seed: &str) -> [Layer; 2] {
-    [Layer::new("base"), Layer::new(seed)]
-}
 
 /// A layout of an image and a signature about it.
 fn with_referrer() -> (Layout, Value, Value) {

@@ -6,17 +6,13 @@ use ring::signature::{ECDSA_P256_SHA256_FIXED, UnparsedPublicKey};
 use serde_json::{Value, json};
 
 use crate::support::docker::{Image, config, save, save_one};
-use crate::support::layers::Layer;
-use crate::support::oci::{self, Layout, digest, named, on};
+use crate::support::layers::{Layer, layers};
+use crate::support::oci::{self, Layout, digest, named};
 use crate::support::sandbox::Sandbox;
 use crate::support::{codec, schema1, sha256, sha256_hex};
 
 /// The digest of the empty layer of engines.
 const EMPTY: &str = "a3ed95caeb02ffe68cdd9fd84406680ae93d633cb16422d00e8a7c22955b46d4";
-
-fn layers(seed: &str) -> [Layer; 2] {
-    [Layer::new("base"), Layer::new(seed)]
-}
 
 fn decode(text: &Value) -> Vec<u8> {
     URL_SAFE_NO_PAD.decode(text.as_str().unwrap()).unwrap()
@@ -231,11 +227,7 @@ fn refuses(sandbox: &Sandbox, input: &str, message: &str) {
 #[test]
 fn images_that_schema_1_cannot_describe() {
     let mut layout = Layout::default();
-    let images = ["amd64", "arm64"].map(|architecture| {
-        let image = layout.image(architecture, &layers(architecture));
-        on(&image, "linux", architecture)
-    });
-    let index = layout.index(&images);
+    let (index, _) = layout.two_platforms();
     layout.add(named(&index, "app:1.0"));
     let sandbox = Sandbox::with_folder(&layout.files());
     refuses(

@@ -3,15 +3,11 @@
 use serde_json::{Value, json};
 
 use crate::support::docker::{config, config_for, save_one};
-use crate::support::layers::Layer;
+use crate::support::layers::layers;
 use crate::support::layout::Layout as Output;
 use crate::support::oci::{self, Layout, digest, named, on};
 use crate::support::sandbox::Sandbox;
 use crate::support::{codec, schema1, sha256};
-
-fn layers(seed: &str) -> [Layer; 2] {
-    [Layer::new("base"), Layer::new(seed)]
-}
 
 /// `--format v2s2` into the folder `out`.
 fn convert(sandbox: &Sandbox, args: &[&str]) -> Output {

@@ -68,3 +68,8 @@ pub fn noise(seed: u64, size: usize) -> Vec<u8> {
     bytes.truncate(size);
     bytes
 }
+
+/// The layers of an image: one that all images share, and one of its own.
+pub fn layers(seed: &str) -> [Layer; 2] {
+    [Layer::new("base"), Layer::new(seed)]
+}

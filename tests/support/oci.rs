@@ -3,7 +3,7 @@
 use serde_json::{Map, Value, json};
 
 use super::files::Files;
-use super::layers::Layer;
+use super::layers::{Layer, layers};
 use super::{docker, sha256};
 
 pub const MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json";
@@ -70,6 +70,15 @@ impl Layout {
     /// An index of these descriptors.
     pub fn index(&mut self, manifests: &[Value]) -> Value {
         self.document(&index(manifests))
+    }
+
+    /// An index of an image for amd64 and one for arm64, and the descriptors in it.
+    pub fn two_platforms(&mut self) -> (Value, [Value; 2]) {
+        let images = ["amd64", "arm64"].map(|architecture| {
+            let image = self.image(architecture, &layers(architecture));
+            on(&image, "linux", architecture)
+        });
+        (self.index(&images), images)
     }
 
     /// Lists a descriptor in index.json.

@@ -1,5 +1,5 @@
-//! index.json as text: a descriptor that stays is copied as it is, and only its names and digest are looked at. Adding an
-//! image to a layout of a hundred thousand must not cost what reading them costs.
+//! index.json as text. An unchanged descriptor is copied as text, and only its names and digest are parsed, so that adding an
+//! image to a layout of a hundred thousand images is fast.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -13,7 +13,7 @@ use crate::error::{Error, Result};
 use crate::formats::to_bytes;
 use crate::image::{CONTAINERD_NAME, REF_NAME, media_type};
 
-/// More than any descriptor nests. Deeper ones are parsed as values, which have a limit.
+/// Deeper than any descriptor. Deeper ones are parsed as values, which have a limit.
 const MAX_DEPTH: u32 = 16;
 
 /// A descriptor of index.json.
@@ -27,7 +27,7 @@ pub(super) struct Listed<'a> {
 }
 
 impl<'a> Listed<'a> {
-    /// Looks at a descriptor in a text.
+    /// Finds the fields of a descriptor in its text.
     fn read(raw: &'a RawValue) -> Result<Listed<'a>> {
         if is_plain(raw.get())
             && let Ok(view) = serde_json::from_str::<View>(raw.get())
@@ -58,13 +58,13 @@ impl<'a> Listed<'a> {
         }
     }
 
-    /// Its name, the one that `--image` takes.
+    /// The name that `--image` selects.
     pub fn name(&self) -> Option<&str> {
         self.ref_name.as_deref().or(self.containerd_name.as_deref())
     }
 }
 
-/// What is looked at. Strings are borrowed, so there must be no escapes in them.
+/// The fields that are used. Strings are borrowed, so they must not contain escapes.
 #[derive(Deserialize)]
 struct View<'a> {
     #[serde(borrow)]
@@ -81,7 +81,7 @@ struct Annotations<'a> {
     containerd_name: Option<&'a str>,
 }
 
-/// Whether a JSON text is as we would write it: no white space between tokens, no escapes, not nested deeply.
+/// Whether a JSON text has the form in which this program writes it: no white space between tokens, no escapes, little nesting.
 fn is_plain(text: &str) -> bool {
     let mut in_string = false;
     let mut depth = 0_u32;
@@ -100,9 +100,9 @@ fn is_plain(text: &str) -> bool {
     true
 }
 
-/// An index.json with its descriptors apart.
+/// An index.json and its descriptors.
 pub(super) struct IndexParts<'a> {
-    /// All fields in their order, without the content of `manifests`.
+    /// All fields in their order, except the content of `manifests`.
     fields: Map<String, Value>,
     pub manifests: Vec<Listed<'a>>,
 }
@@ -110,7 +110,7 @@ pub(super) struct IndexParts<'a> {
 const MANIFESTS: &str = "manifests";
 
 impl<'a> IndexParts<'a> {
-    /// Takes an index.json apart; a new one if there is none yet.
+    /// Splits an index.json, or creates a new one.
     pub fn read(existing: Option<&'a [u8]>) -> Result<IndexParts<'a>> {
         let Some(bytes) = existing else {
             let fields = json!({ "schemaVersion": 2, "mediaType": media_type::INDEX });
@@ -122,7 +122,7 @@ impl<'a> IndexParts<'a> {
         };
         let raw: RawIndex = match serde_json::from_slice(bytes) {
             Ok(raw) => raw,
-            // It may be JSON and something else than an index.
+            // It may be JSON, but not an index.
             Err(source) => {
                 return Err(match serde_json::from_slice::<Value>(bytes) {
                     Ok(_) => Error::document("index.json", "it is not an object with manifests"),
@@ -165,7 +165,7 @@ impl<'a> IndexParts<'a> {
     }
 }
 
-/// The fields of an index.json, `manifests` as text.
+/// The fields of an index.json, with `manifests` as text.
 struct RawIndex<'a> {
     fields: Map<String, Value>,
     manifests: Vec<&'a RawValue>,

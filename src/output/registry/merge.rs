@@ -1,9 +1,9 @@
-//! A staged tree on its way into the one that is there, and back if it is not wanted.
+//! Merges a staged tree into an existing one, and undoes it on failure.
 //!
-//! First comes all that tags need: files are linked, not moved, so that until the tags move they are in both places. If the run
-//! fails, or dies and the next one finds its staging folder, what is the same file in both is taken out again. Then each tag
-//! moves by one rename; if one cannot, those before it are put back, for which their old links are staged. All of this happens
-//! under the tree's lock.
+//! First, everything that tags need is added. Files are linked, not moved, so that they are in both trees until the tags
+//! change. If the run fails, or dies and the next run finds its staging folder, files that are in both are removed from the
+//! existing tree. Then each tag changes by one rename. If one fails, the earlier ones are restored from their old links, which
+//! are staged. All of this happens under the lock of the tree.
 
 use rustix::fs::FileType;
 
@@ -13,13 +13,13 @@ use crate::error::{Error, Result};
 use crate::fs::Dir;
 use crate::source::registry::{LINK, MANIFESTS};
 
-/// As long as it is in the staging folder, what is staged is not the tree's.
+/// While it is in the staging folder, the staged files do not belong to the tree.
 const PENDING: &str = "pending";
 
-/// The link that a tag has in the tree, staged beside the one that replaces it.
+/// The old link of a tag, staged next to the new one.
 const OLD: &str = "old";
 
-/// Puts the staged tree `from` into `tree`.
+/// Merges the staged tree `from` into `tree`.
 pub(super) fn put(staged: &Dir, from: &Dir, tree: &Dir, fsync: bool) -> Result<()> {
     let sync = || {
         if fsync {
@@ -34,7 +34,7 @@ pub(super) fn put(staged: &Dir, from: &Dir, tree: &Dir, fsync: bool) -> Result<(
         .and_then(|()| sync())
         .and_then(|()| staged.remove_file(PENDING));
     if put.is_err() {
-        // What cannot be taken back now, the next run takes back.
+        // If undoing fails, the next run does it.
         let _: Result<()> = take_back(staged, tree);
         return put;
     }
@@ -54,7 +54,7 @@ pub(super) fn put(staged: &Dir, from: &Dir, tree: &Dir, fsync: bool) -> Result<(
     sync()
 }
 
-/// Where in a tree a folder is, as far as it matters for finding the tags.
+/// The position of a folder in a tree, as far as it is needed to find the tags.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Level {
     Above,
@@ -76,8 +76,8 @@ impl Level {
     }
 }
 
-/// Puts all but the links of the tags where it belongs. Where something is there already it is replaced: what is staged was
-/// just verified. The folders of the tags are made, so that nothing is left to do that may need space.
+/// Links everything except the links of tags. Existing files are replaced, because the staged ones were just verified. The
+/// folders of tags are created too, so that the remaining steps need no disk space.
 fn put_content(from: &Dir, to: &Dir, level: Level) -> Result<()> {
     let mut names = from.names()?;
     // Blobs before the links to them.
@@ -141,7 +141,7 @@ fn stage_old(from: &Dir, to: &Dir) -> Result<()> {
     }
 }
 
-/// Lets a tag lead to its manifest.
+/// Changes a tag.
 fn move_tag(from: &Dir, to: &Dir) -> Result<()> {
     move_from(from, LINK, to)
 }
@@ -171,7 +171,7 @@ fn not_a_file(tag: &Dir) -> Error {
     }
 }
 
-/// Removes from `tree` what a run put there whose tags never followed.
+/// Removes from `tree` what a run has added without changing its tags.
 pub(super) fn take_back(staged: &Dir, tree: &Dir) -> Result<()> {
     if staged.kind(PENDING)?.is_none() {
         return Ok(());
@@ -182,17 +182,17 @@ pub(super) fn take_back(staged: &Dir, tree: &Dir) -> Result<()> {
     }
 }
 
-/// Removes from `to` the files that are the same as in `from`, and the folders that are empty then.
+/// Removes from `to` the files that are the same as in `from`, and folders that are then empty.
 fn remove_same(from: &Dir, to: &Dir) -> Result<()> {
     for (name, kind) in from.names()? {
         if kind != FileType::Directory {
-            // A run that came later may have put a file of its own there.
+            // A later run may have put another file there.
             if from.identity(&name)? == to.identity(&name)? {
                 to.remove_file(&name)?;
             }
         } else if let (Some(from), Some(inner)) = (from.folder(&name)?, to.folder(&name)?) {
             remove_same(&from, &inner)?;
-            // Not empty where others have put something.
+            // Not empty if others have put something there.
             let _: Result<()> = to.remove_empty_folder(&name);
         }
     }

@@ -3,7 +3,7 @@
 use crate::error::Result;
 use crate::fs::Dir;
 
-/// The folder at the end of a path, made if need be.
+/// The folder at the end of a path, which is created if it does not exist.
 pub(super) fn made<'a>(folder: &Dir, components: impl Iterator<Item = &'a str>) -> Result<Dir> {
     let mut found = folder.reopen()?;
     for component in components {
@@ -12,7 +12,7 @@ pub(super) fn made<'a>(folder: &Dir, components: impl Iterator<Item = &'a str>) 
     Ok(found)
 }
 
-/// The folder at the end of a path; `None` where there is none.
+/// The folder at the end of a path. `None` if it does not exist.
 pub(super) fn existing<'a>(
     folder: &Dir,
     components: impl Iterator<Item = &'a str>,

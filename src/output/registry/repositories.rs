@@ -1,4 +1,4 @@
-//! The links of a tree: which repository has which manifests, blobs and tags.
+//! The links of a tree: the manifests, blobs and tags of each repository.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
@@ -28,7 +28,7 @@ pub(super) struct Repositories(BTreeMap<String, Repository>);
 struct Repository {
     tags: BTreeMap<String, Digest>,
     manifests: BTreeSet<Digest>,
-    /// Each with whether it may be had from elsewhere, so that the tree may lack it.
+    /// Each with whether the tree may lack it, because it can be obtained elsewhere.
     blobs: BTreeMap<Digest, bool>,
 }
 
@@ -69,7 +69,7 @@ impl Repositories {
         Ok(repositories)
     }
 
-    /// Adds a manifest without a name: to the repositories that have the image that it is about.
+    /// Adds a manifest without a name to the repositories of its subject.
     fn add_referrer(
         &mut self,
         digest: &Digest,
@@ -96,7 +96,7 @@ impl Repositories {
         }
     }
 
-    /// The tags that lead to other manifests in a tree.
+    /// The tags of a tree that belong to other manifests.
     pub fn moved(&self, tree: &Dir) -> Result<Vec<MovedName>> {
         let mut moved = Vec::new();
         for (name, repository) in &self.0 {
@@ -149,7 +149,7 @@ impl Repositories {
 }
 
 impl Repository {
-    /// Adds a manifest or index with all that it leads to. `depth` counts the indexes above it.
+    /// Adds a manifest or index with everything that it refers to. `depth` counts the indexes above it.
     fn add(
         &mut self,
         digest: &Digest,
@@ -158,7 +158,7 @@ impl Repository {
     ) -> Result<()> {
         let what = "the depth of nested indexes";
         limits::at_most(what, depth, limits::INDEX_DEPTH)?;
-        // What an index lists and the output lacks.
+        // An index may list manifests that the output lacks.
         let Some(document) = documents
             .get(digest)
             .filter(|_| !self.manifests.contains(digest))

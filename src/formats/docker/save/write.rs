@@ -1,5 +1,5 @@
-//! A `docker save` archive for every engine: manifest.json for Docker 1.10 and later, `repositories` and a folder for each layer
-//! for what came before.
+//! Writes a `docker save` archive for every engine: manifest.json for Docker 1.10 and later, `repositories` and a folder for
+//! each layer for earlier versions.
 
 use std::collections::{BTreeMap, HashSet};
 
@@ -14,11 +14,11 @@ use crate::image::{Document, familiar};
 /// An image of an archive.
 pub(crate) struct SavedImage<'a> {
     pub config: &'a Document,
-    /// The names that engines take.
+    /// The names, as engines accept them.
     pub tags: Vec<String>,
 }
 
-/// What an archive has besides the layers.
+/// A member of an archive, except for layers.
 #[derive(Debug)]
 pub(crate) enum ArchiveMember {
     /// Its name ends with a slash.
@@ -33,7 +33,7 @@ pub(crate) enum ArchiveMember {
     },
 }
 
-/// What a layer is called.
+/// The name of a layer in an archive.
 pub(crate) fn layer_name(digest: &Digest) -> String {
     format!("{}.tar", digest.hex())
 }
@@ -58,7 +58,7 @@ struct Rootfs {
     diff_ids: Option<Vec<DiffId>>,
 }
 
-/// All members but the layers, in the order that they are written in.
+/// All members except layers, in the order of the archive.
 pub(crate) fn members(images: &[SavedImage]) -> Result<Vec<ArchiveMember>> {
     let mut members = Vec::new();
     let mut items = Vec::with_capacity(images.len());
@@ -106,7 +106,7 @@ fn diff_ids(config: &Document) -> Result<Vec<Digest>> {
     Ok(diff_ids.into_iter().map(|DiffId(digest)| digest).collect())
 }
 
-/// Adds the folder of each layer that is not there yet. Gives the ID of the newest; `None` where there are no layers.
+/// Adds the folder of each layer that has none yet. Returns the ID of the newest layer. `None` if there are no layers.
 fn add_folders(
     members: &mut Vec<ArchiveMember>,
     known: &mut HashSet<String>,
