@@ -3,7 +3,7 @@
 use std::fs;
 
 use crate::support::docker::{Image, save, save_one};
-use crate::support::layers::layers;
+use crate::support::layers::{Layer, layers};
 use crate::support::oci;
 use crate::support::sandbox::Sandbox;
 
