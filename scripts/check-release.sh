@@ -120,7 +120,7 @@ pass "the package installs, verifies and goes"
 tar -xzf "$dist/ocify-$version-x86_64-linux.tar.gz" -C "$scratch"
 cmp "$program" "$scratch/ocify-$version-x86_64-linux/bin/ocify"
 python3 -m pip install --quiet --no-index --disable-pip-version-check --root-user-action=ignore --target "$scratch/wheel" \
-    "$dist"/ocify-"$version"-*.whl
+    "$dist"/ocify-"$version"-*x86_64*.whl
 cmp "$program" "$scratch/wheel/bin/ocify"
 [ "$("$scratch/wheel/bin/ocify" --version)" = "ocify $version" ] || fail "the program of the wheel"
 pass "tar and wheel have the same program"
@@ -133,7 +133,17 @@ if [ -e "$arm" ]; then
     qemu-aarch64 "$scratch/ocify-aarch64" convert "$image" -o "$scratch/layout-aarch64" -q || fail "aarch64"
     diff -r "$scratch/expected" "$scratch/layout-aarch64" || fail "aarch64 makes another layout"
     qemu-aarch64 "$scratch/ocify-aarch64" verify "$scratch/layout-aarch64" >/dev/null || fail "aarch64: verify"
-    pass "aarch64 makes the same layout, under qemu-user"
+    readelf --program-headers --wide "$arm" | grep -c INTERP >"$scratch/interpreters" || true
+    [ "$(cat "$scratch/interpreters")" -eq 0 ] || fail "the aarch64 program asks for a loader"
+    mkdir "$scratch/arm64"
+    [ "$(dpkg-deb --field "$dist/ocify_${version}_arm64.deb" Architecture)" = arm64 ] || fail "the architecture of the arm64 package"
+    dpkg-deb --extract "$dist/ocify_${version}_arm64.deb" "$scratch/arm64/deb"
+    tar -xzf "$arm.tar.gz" -C "$scratch/arm64"
+    python3 -m zipfile -e "$dist"/ocify-"$version"-*aarch64*.whl "$scratch/arm64/wheel"
+    for copy in deb/usr/bin/ocify "ocify-$version-aarch64-linux/bin/ocify" "wheel/ocify-$version.data/scripts/ocify"; do
+        cmp "$arm" "$scratch/arm64/$copy" || fail "$copy for aarch64 is another program"
+    done
+    pass "aarch64 makes the same layout, under qemu-user; package, tar and wheel have its program"
 else
     echo "left out: aarch64, which is not in $dist"
 fi
@@ -155,7 +165,9 @@ else
 fi
 
 if [ $twice -eq 1 ]; then
-    "$here/release.sh" --work "$scratch/another-folder-of-another-length" --out "$scratch/again" >/dev/null
+    archs=(--arch x86_64)
+    [ ! -e "$arm" ] || archs+=(--arch aarch64)
+    "$here/release.sh" "${archs[@]}" --work "$scratch/another-folder-of-another-length" --out "$scratch/again" >/dev/null
     for path in "$scratch/again"/*; do
         [[ $path == */SHA256SUMS ]] || cmp "$path" "$dist/$(basename "$path")" || fail "the second build differs"
     done
