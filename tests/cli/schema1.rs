@@ -138,6 +138,15 @@ fn empty_layers_by_every_sign() {
     let with_empty = [base.clone(), Layer::empty(), top.clone()];
     let manifest_json = manifest("team/app", "1.0", &with_empty);
     gives(&folder(&manifest_json.to_string(), &with_empty), &kept);
+    // Unless an engine marks empty layers: another one here.
+    let marked = [base, Layer::empty(), middle, top];
+    let mut with_mark = manifest("team/app", "1.0", &marked);
+    edit_v1(&mut with_mark, 1, |v1| v1["throwaway"] = json!(true));
+    let [base, empty, _, top] = &marked;
+    gives(
+        &folder(&with_mark.to_string(), &marked),
+        &[base.clone(), empty.clone(), top.clone()],
+    );
     // Unless `throwaway` is false.
     let mut manifest_json = manifest_json;
     edit_v1(&mut manifest_json, 1, |v1| v1["throwaway"] = json!(false));

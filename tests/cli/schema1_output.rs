@@ -159,6 +159,17 @@ fn two_runs_give_the_same_bytes_and_the_digest_of_the_payload() {
     assert_eq!(verified.status.code(), Some(0), "{}", verified.stdout());
 }
 
+/// `BuildKit` writes such layers, for example for `WORKDIR` of a folder that exists.
+#[test]
+fn a_layer_that_is_a_tar_without_entries_comes_back() {
+    let [base, top] = layers("top");
+    let layers = [base, Layer::empty(), top];
+    let sandbox = Sandbox::with_archive(&save_one("app:1.0", &layers));
+    convert(&sandbox, "app.tar", "image", &[]);
+    let back = sandbox.converted(&["image"]);
+    assert!(back.layers(&back.only()) == layers.map(|layer| layer.tar));
+}
+
 #[test]
 fn a_schema_1_manifest_keeps_its_bytes_and_signatures() {
     let [base, top] = layers("top");

@@ -2,6 +2,7 @@
 use std::collections::HashMap;
 
 use serde::{Deserialize, de::IgnoredAny};
+use serde_json::value::RawValue;
 
 use crate::digest::{DiffId, Digest};
 use crate::formats::docker::go_json;
@@ -42,6 +43,8 @@ pub struct Schema1Layer {
     pub throwaway: Option<bool>,
     /// The size of the files in the layer in bytes, if the metadata has it.
     pub size: Option<i64>,
+    /// Whether the manifest is by an engine that marks empty layers, so that a layer without a mark is not empty.
+    pub marks_empty: bool,
 }
 
 /// Whether a layer is empty according to the manifest.
@@ -76,13 +79,15 @@ pub fn empty_blob(blob: &Digest) -> Option<(u64, DiffId)> {
 }
 
 impl Schema1Layer {
-    /// Whether the layer is empty. Docker 1.10 and later mark empty layers. For earlier versions the content decides.
+    /// Whether the layer is empty. Docker 1.10 and later, and skopeo, mark empty layers: a layer of theirs without a mark is not
+    /// empty, even if it is a tar without entries, such as `BuildKit` writes. For earlier versions the content decides.
     #[must_use]
     pub fn emptiness(&self) -> Emptiness {
         let blob = self.blob.to_string();
         match self.throwaway {
             Some(true) => Emptiness::Yes,
             Some(false) => Emptiness::No,
+            None if self.marks_empty => Emptiness::No,
             None if blob == EMPTY_GZIP || blob == EMPTY_PLAIN => Emptiness::Yes,
             None if self.size == Some(0) => Emptiness::IfZerosOrMissing,
             None => Emptiness::IfZeros,
@@ -220,11 +225,13 @@ fn layers(
     }
     let mut layers: Vec<Schema1Layer> = Vec::with_capacity(history.len());
     let mut positions = HashMap::new();
+    let mut marks_empty = false;
     for (position, (fs_layer, HistoryJson { v1 })) in
         fs_layers.into_iter().zip(history).enumerate().rev()
     {
-        let decoded = go_json::document(v1.as_bytes()).and_then(|v1| Struct::decode(V1, v1));
-        let decoded = decoded.map_err(|source| Schema1Error::V1 { position, source })?;
+        let malformed = |source| Schema1Error::V1 { position, source };
+        let document = go_json::document(v1.as_bytes()).map_err(malformed)?;
+        let decoded = Struct::decode(V1, document).map_err(malformed)?;
         let blob = fs_layer
             .blob_sum
             .parse()
@@ -276,15 +283,33 @@ fn layers(
             GoValue::Integer(size) => Some(*size),
             _ => None,
         };
+        marks_empty |= throwaway.is_some() || (position > 0 && has_history_only(document));
         layers.push(Schema1Layer {
             id: id.to_owned(),
             blob,
             v1,
             throwaway,
             size,
+            marks_empty: false,
         });
     }
+    for layer in &mut layers {
+        layer.marks_empty = marks_empty;
+    }
     Ok(layers)
+}
+
+/// Whether the metadata of a layer below the top one has only its history, and not a whole image as Docker up to 1.9 wrote it.
+///
+/// Engines that mark empty layers write it so:
+/// <https://github.com/distribution/distribution/blob/v2.8.3/manifest/schema1/config_builder.go>
+fn has_history_only(v1: &RawValue) -> bool {
+    let members = go_json::members(v1).unwrap_or_default();
+    let has = |name: &str| members.iter().any(|(found, _)| found == name);
+    has("created")
+        && !["architecture", "os", "docker_version", "Size"]
+            .into_iter()
+            .any(has)
 }
 
 #[cfg(test)]
