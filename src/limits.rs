@@ -43,7 +43,7 @@ pub const METADATA_BYTES: u64 = 256 << 20;
 pub const SMALL_INPUT_BYTES: u64 = 64 << 20;
 
 /// How much is added to [`SMALL_INPUT_BYTES`] for each byte of the input as it is on the disk, up to the limits of large inputs.
-pub const INPUT_RATIO: u64 = 6;
+pub const INPUT_RATIO: u64 = 9;
 
 /// How much is added to [`METADATA_BYTES`] for each file of a folder: a layout of a hundred thousand images has two files or
 /// more for each of them, while an archive of as many members may be a few kilobytes when it is compressed.
