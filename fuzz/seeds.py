@@ -226,6 +226,44 @@ def whole_convert():
     write("whole_convert", "schema1", tar(folder))
 
 
+def registry_tree():
+    oci = "application/vnd.oci.image."
+    def descriptor(number, media_type):
+        return b'{"mediaType":"%s","digest":"sha256:@%d","size":#%d}' % (media_type.encode(), number, number)
+    manifest = (b'{"schemaVersion":2,"mediaType":"' + oci.encode() + b'manifest.v1+json","config":'
+                + descriptor(2, oci + "config.v1+json") + b',"layers":[' + descriptor(3, oci + "layer.v1.tar+gzip") + b"]}")
+    config = CONFIG.replace(sha(LAYER).encode(), sha(bytes(1024)).encode())
+    blobs = [manifest, config, gzip.compress(bytes(1024), mtime=0)]
+    tags, revisions = b"app/_manifests/tags/1/current/link sha256:@1", b"app/_manifests/revisions/sha256/@1/link sha256:@1"
+    write("registry_tree", "tagged", SEPARATOR.join([tags + b"\n" + revisions, *blobs]))
+    write("registry_tree", "untagged", SEPARATOR.join([revisions + b"\n" + revisions.replace(b"app", b"b/c"), *blobs]))
+    write("registry_tree", "blobs-alone", SEPARATOR.join([b"app/_uploads/1/data x", *blobs]))
+    payload = (TESTDATA / "schema1/manifest.json").read_bytes()
+    unsigned = json.loads(payload)
+    unsigned.pop("signatures", None)
+    unsigned["history"], unsigned["fsLayers"] = unsigned["history"][-1:], [{"blobSum": "sha256:@2"}]
+    write("registry_tree", "schema1", SEPARATOR.join([tags + b"\n" + revisions, text(unsigned), gzip.compress(LAYER, mtime=0)]))
+
+
+def schema1_write():
+    config = {"architecture": "amd64", "os": "linux", "created": "2024-01-02T03:04:05.6Z", "author": "a <b>",
+              "config": {"Cmd": ["sh"], "Labels": {"a": "b&c"}}, "rootfs": {"type": "layers", "diff_ids": ["sha256:@1"]},
+              "history": [{"created": "2024-01-01T00:00:00Z", "created_by": "COPY / /", "comment": "first"},
+                          {"created_by": "CMD [\"sh\"]", "empty_layer": True}]}
+    write("schema1_write", "one", SEPARATOR.join([text(config), LAYER]))
+    config["rootfs"]["diff_ids"] += ["sha256:@2", "sha256:@1"]
+    config["history"] += [{"created_by": "RUN x"}, {"author": "me"}]
+    write("schema1_write", "three", SEPARATOR.join([text(config), LAYER, bytes(1024), LAYER]).replace(b"@3", b"@1"))
+    config["history"] = [{"empty_layer": True}]
+    config["rootfs"]["diff_ids"] = []
+    write("schema1_write", "none", text(config))
+
+
 shutil.rmtree(CORPUS, ignore_errors=True)
+<<<<<<< HEAD
 for make in (tar_index, docker_manifest, legacy, schema1, oci_layout, absent, decoders, whole_convert):
+=======
+for make in (tar_index, docker_manifest, legacy, schema1, oci_layout, decoders, whole_convert, registry_tree,
+             schema1_write):
+>>>>>>> 6ea018c (Fuzz registry trees and what is written of schema 1)
     make()

@@ -3,7 +3,14 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+<<<<<<< HEAD
 use ocify::{Finding, Input, Interrupt, Options, ReadOptions, Report, Response, Result, Silent, Target};
+=======
+use ocify::{
+    Finding, Input, Interrupt, ManifestFormat, Options, OutputKind, ReadOptions, Report, Response,
+    Result, Silent, Target,
+};
+>>>>>>> 6ea018c (Fuzz registry trees and what is written of schema 1)
 
 /// A folder of this process. libFuzzer ends without cleaning up, so folders of ended processes are removed first.
 pub struct Scratch {
@@ -59,20 +66,40 @@ impl Scratch {
         }
     }
 
-    /// Reads the metadata of an input. Returns whether it can be converted.
+    /// Reads the metadata of an input. Returns whether it can be converted, whatever its signatures are.
     pub fn is_readable(&self, input: &Path) -> bool {
-        let input = Input::open(input, &self.folder, &read_options(), &Silent, &Interrupt::new());
+        self.reads(input, &read_options())
+    }
+
+    /// The same with its signatures.
+    pub fn is_readable_and_signed(&self, input: &Path) -> bool {
+        self.reads(input, &ReadOptions::default())
+    }
+
+    fn reads(&self, input: &Path, options: &ReadOptions) -> bool {
+        let input = Input::open(input, &self.folder, options, &Silent, &Interrupt::new());
         let stops = |finding: &Finding| finding.code.response() == Response::Stops;
         !input.expect("an open input").findings().any(stops)
     }
 
-    /// Converts with one thread and without fsync.
+    /// Converts to a layout with one thread and without fsync.
     pub fn convert(&self, input: &Path, output: &Path) -> Result<Report> {
+        self.convert_to(input, output, OutputKind::Layout, ManifestFormat::Oci)
+    }
+
+    pub fn convert_to(
+        &self,
+        input: &Path,
+        output: &Path,
+        kind: OutputKind,
+        format: ManifestFormat,
+    ) -> Result<Report> {
         let mut options = Options::default();
+        options.format = format;
         options.threads = Some(1);
         options.read = read_options();
         options.output.fsync = false;
-        let target = Target::new(output);
+        let target = Target::of(kind, output);
         ocify::convert(&[input.to_owned()], &target, &options, &Silent, &Interrupt::new())
     }
 }
