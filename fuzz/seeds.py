@@ -260,10 +260,6 @@ def schema1_write():
 
 
 shutil.rmtree(CORPUS, ignore_errors=True)
-<<<<<<< HEAD
-for make in (tar_index, docker_manifest, legacy, schema1, oci_layout, absent, decoders, whole_convert):
-=======
-for make in (tar_index, docker_manifest, legacy, schema1, oci_layout, decoders, whole_convert, registry_tree,
+for make in (tar_index, docker_manifest, legacy, schema1, oci_layout, absent, decoders, whole_convert, registry_tree,
              schema1_write):
->>>>>>> 6ea018c (Fuzz registry trees and what is written of schema 1)
     make()

@@ -3,14 +3,10 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-<<<<<<< HEAD
-use ocify::{Finding, Input, Interrupt, Options, ReadOptions, Report, Response, Result, Silent, Target};
-=======
 use ocify::{
     Finding, Input, Interrupt, ManifestFormat, Options, OutputKind, ReadOptions, Report, Response,
     Result, Silent, Target,
 };
->>>>>>> 6ea018c (Fuzz registry trees and what is written of schema 1)
 
 /// A folder of this process. libFuzzer ends without cleaning up, so folders of ended processes are removed first.
 pub struct Scratch {

@@ -135,6 +135,8 @@ fn emptiness_follows_throwaway_then_the_blob_then_the_size() {
         ),
     ] {
         let mut document = manifest();
+        // No other layer is marked.
+        v1(&mut document, 0, &json!({"id": id("c"), "parent": id("b")}));
         let mut v1_json = v1_json;
         v1_json["id"] = id("a").into();
         v1(&mut document, 2, &v1_json);
@@ -144,6 +146,26 @@ fn emptiness_follows_throwaway_then_the_blob_then_the_size() {
             expected,
             "{v1_json} {blob}"
         );
+    }
+}
+
+#[test]
+fn in_a_manifest_with_marks_a_layer_without_one_is_not_empty() {
+    let marked = manifest();
+    let mut history_only = manifest();
+    v1(
+        &mut history_only,
+        0,
+        &json!({"id": id("c"), "parent": id("b")}),
+    );
+    let below = json!({"id": id("b"), "parent": id("a"), "created": "2024-01-02T03:04:05Z"});
+    v1(&mut history_only, 1, &below);
+    for mut document in [marked, history_only] {
+        for blob in [BLOB, EMPTY_GZIP, EMPTY_PLAIN] {
+            document["fsLayers"][2]["blobSum"] = blob.into();
+            let emptiness = read(&document).unwrap().layers[0].emptiness();
+            assert_eq!(emptiness, Emptiness::No, "{blob}");
+        }
     }
 }
 
