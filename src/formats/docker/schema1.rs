@@ -283,7 +283,8 @@ fn layers(
             GoValue::Integer(size) => Some(*size),
             _ => None,
         };
-        marks_empty |= throwaway.is_some() || (position > 0 && has_history_only(document));
+        let is_base_of_others = layers.is_empty() && position > 0;
+        marks_empty |= throwaway.is_some() || (is_base_of_others && has_history_only(document));
         layers.push(Schema1Layer {
             id: id.to_owned(),
             blob,

@@ -158,8 +158,8 @@ fn in_a_manifest_with_marks_a_layer_without_one_is_not_empty() {
         0,
         &json!({"id": id("c"), "parent": id("b")}),
     );
-    let below = json!({"id": id("b"), "parent": id("a"), "created": "2024-01-02T03:04:05Z"});
-    v1(&mut history_only, 1, &below);
+    let base = json!({"id": id("a"), "created": "2024-01-02T03:04:05Z"});
+    v1(&mut history_only, 2, &base);
     for mut document in [marked, history_only] {
         for blob in [BLOB, EMPTY_GZIP, EMPTY_PLAIN] {
             document["fsLayers"][2]["blobSum"] = blob.into();
