@@ -14,7 +14,7 @@ args = parser.parse_args()
 if args.short:
     args.rounds = 24
 OCIFY = str(pathlib.Path(args.ocify).resolve())
-STRIDE = 7 if args.short else 1
+STRIDE = 11 if args.short else 1
 chance = random.Random(args.seed)
 counts = {"passed": 0, "failed": 0, "kills": 0, "kills that hit": 0, "faults": 0, "full disks": 0, "writers": 0,
           "outputs verified": 0, "losses": 0}
