@@ -103,14 +103,14 @@ impl Conversion<'_> {
         let options = self.options;
         let sources = self.fillers.sources(inputs);
         let (selected, mut warnings) = selected::select(inputs, options, self.target, &sources)?;
-        let plan = selected::plan(inputs, &selected, options, self.target)?;
+        let mut plan = selected::plan(inputs, &selected, options, self.target)?;
         warnings.extend(plan.warnings.iter().cloned());
         let mut digest_map = match &options.digest_map {
             Some(map) => Some(StagedMap::new(map, options.output.fsync, self.interrupt)?),
             None => None,
         };
 
-        let (known, mut damaged) = self.have.known(&plan.jobs, &self.pipeline())?;
+        let (known, mut damaged) = self.have.known(&mut plan.jobs, &self.pipeline())?;
         warnings.append(&mut damaged);
         let (jobs, output, mut done) = self.all_layers(&plan, &known)?;
         if !done.damaged.is_empty() {

@@ -4,6 +4,7 @@ mod decode;
 mod encode;
 mod gzip;
 mod member;
+mod reproduce;
 mod version;
 
 use std::fmt;
@@ -11,6 +12,7 @@ use std::str::FromStr;
 
 pub(crate) use decode::{DecodeError, Decoder};
 pub use encode::{ChunkEncoder, EncodedChunk, Framing};
+pub(crate) use reproduce::reproduce;
 pub(crate) use version::encoder_version;
 
 /// The compression of a stream of bytes.

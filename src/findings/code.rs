@@ -194,6 +194,7 @@ codes! {
     Note Silent LayerManyPaths "layer-many-paths" "A layer has so many entries that only the first 131,072 were searched for duplicates."
     Note Warns ArtifactLeftOut "artifact-left-out" "Only `convert`: an attestation, a signature or another artifact is left out, because the format of the output has no place for it."
     Note Warns DockerZstd "docker-zstd" "Only `convert`: a tar for `docker load` gets layers in zstd, which Docker 20.10 cannot load; Docker 29, podman 4 and containerd can."
+    Note Warns LayerOtherEncoding "layer-other-encoding" "Only `convert --have`: the other side has a layer in another encoding, and the bytes of the blob cannot be made from that, because another program encoded it; so it is written."
     Note Silent DockerManifestUnnamed "docker-manifest-unnamed" "manifest.json lists an image without a name that index.json does not lead to, as Docker 25 and later write it."
     Note Silent DockerManifestIncomplete "docker-manifest-incomplete" "index.json leads to an image that manifest.json does not list, so engines that read only manifest.json do not see it."
 }

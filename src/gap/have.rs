@@ -3,7 +3,7 @@
 use std::collections::{HashMap, HashSet};
 use std::path::PathBuf;
 
-use super::list;
+use super::{list, recipes};
 use crate::compression::Codec;
 use crate::digest::{DiffId, Digest};
 use crate::error::{Error, Result};
@@ -71,8 +71,15 @@ impl Have {
         }
     }
 
-    /// The blobs that the jobs need not write, and the problems of copies that are damaged and therefore do not count.
-    pub fn known(&self, jobs: &[Job], pipeline: &Pipeline) -> Result<(Known, Vec<Finding>)> {
+    /// The blobs that the jobs need not write, and the problems of copies that are damaged and therefore do not count. Finds out
+    /// how kept layers can be made of the other side's tars.
+    pub fn known(&self, jobs: &mut [Job], pipeline: &Pipeline) -> Result<(Known, Vec<Finding>)> {
+        let (known, mut warnings) = self.intact(jobs, pipeline)?;
+        warnings.append(&mut recipes::find(jobs, &known, pipeline)?);
+        Ok((known, warnings))
+    }
+
+    fn intact(&self, jobs: &[Job], pipeline: &Pipeline) -> Result<(Known, Vec<Finding>)> {
         let mut known = self.listed();
         let wanted = WantedDigests::new(jobs);
         let mut checks = Checks::default();
@@ -216,6 +223,7 @@ impl Checks {
             entry: None,
             destination: Destination::Always,
             remade: None,
+            recipe: None,
         });
     }
 }

@@ -3,6 +3,7 @@
 mod fill;
 mod have;
 mod list;
+mod recipes;
 mod sources;
 
 use std::collections::BTreeMap;

@@ -71,6 +71,8 @@ pub(crate) struct Job {
     pub destination: Destination,
     /// Set if a blob is made that was made before.
     pub remade: Option<Remade>,
+    /// How this program makes the blob of its tar, if the blob is kept and this is known.
+    pub recipe: Option<Encoding>,
 }
 
 /// What becomes of the blob.
@@ -102,6 +104,14 @@ impl Job {
     /// Whether the output has the blob already.
     pub fn is_in_place(&self) -> bool {
         self.destination == Destination::InPlace
+    }
+
+    /// How this program makes the blob of its tar, if it does or is known to be able to.
+    pub fn made_with(&self) -> Option<Encoding> {
+        match self.action {
+            Action::Encode(encoding) => Some(encoding).filter(|one| *one != Encoding::None),
+            Action::Keep { .. } | Action::Check { .. } => self.recipe,
+        }
     }
 
     /// Number of buffers for a chunk: one for the decoded bytes and, if other bytes are written, one for those.

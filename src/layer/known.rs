@@ -3,6 +3,7 @@
 use std::collections::HashSet;
 
 use super::{Action, Job, Outcome};
+use crate::compression::Codec;
 use crate::digest::{DiffId, Digest};
 
 /// Blobs and layers that are left out of an output.
@@ -32,9 +33,11 @@ impl Known {
 
     /// Only a blob that can be reproduced can be replaced by a copy of its layer in another encoding.
     fn has_layer(&self, job: &Job, diff_id: Option<DiffId>) -> bool {
-        let is_plain = diff_id.map(|diff_id| diff_id.0) == job.expected();
+        let is_plain = job.codec == Codec::None && job.action.decodes()
+            || diff_id.map(|diff_id| diff_id.0) == job.expected();
         // Cached blobs were encoded by this program.
-        let is_encoded = matches!(job.action, Action::Encode(_)) || job.entry.is_some();
+        let is_encoded =
+            matches!(job.action, Action::Encode(_)) || job.recipe.is_some() || job.entry.is_some();
         let can_be_made = is_encoded || is_plain;
         can_be_made && diff_id.is_some_and(|diff_id| self.diff_ids.contains(&diff_id))
     }

@@ -110,6 +110,7 @@ impl Jobs {
             remade: remade
                 .filter(|(encoding, _)| action == Action::Encode(*encoding))
                 .map(|(_, remade)| remade),
+            recipe: None,
         };
         let is_new = layer
             .diff_id
@@ -149,6 +150,7 @@ impl Jobs {
             entry: None,
             destination,
             remade: None,
+            recipe: None,
         };
         self.number(JobKey::Carried(digest), job)
     }

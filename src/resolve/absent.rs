@@ -5,12 +5,11 @@ use std::collections::{BTreeSet, HashMap};
 use serde::Deserialize;
 
 use super::Resolver;
-use crate::compression::{Encoding, encoder_version};
+use crate::compression::encoder_version;
 use crate::digest::Digest;
 use crate::image::{
     AbsentBlob, Descriptor, Document, Recipe, ResolvedImage, ResolvedLayer, media_type,
 };
-use crate::layer::Action;
 use crate::plan::{PlannedLayer, PlannedManifest};
 
 /// The layers of an image.
@@ -45,13 +44,11 @@ pub(super) fn of(
                 } else if !resolver.describes_all {
                     continue;
                 }
-                let recipe = match resolver.plan.jobs[job].action {
-                    Action::Encode(encoding) if encoding != Encoding::None => Some(Recipe {
-                        encoding,
-                        encoder: encoder_version(),
-                    }),
-                    _ => listed.and_then(|listed| listed.recipe.clone()),
-                };
+                let made = resolver.plan.jobs[job].made_with().map(|encoding| Recipe {
+                    encoding,
+                    encoder: encoder_version(),
+                });
+                let recipe = made.or_else(|| listed?.recipe.clone());
                 let media_types = media_types.get_or_insert_with(|| listed_as(document));
                 let media_type = media_types.get(&digest).cloned();
                 layers.push(AbsentBlob {

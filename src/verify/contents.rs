@@ -248,6 +248,7 @@ impl Wanted {
                     entry: None,
                     destination: Destination::Always,
                     remade: None,
+                    recipe: None,
                 });
             }
         }

@@ -177,10 +177,23 @@ fn plain_layers_stay_plain() {
     sandbox
         .convert(&[&["app.tar", "-o", "plain"], &plain[..]].concat())
         .succeeds();
-    for (have, part) in [("old.tar", "some.tar"), ("empty", "nothing.tar")] {
-        sandbox.write("empty", b"");
+    sandbox.write("empty", b"");
+    let gzip = Image::new(&["app:0"], &layers()[..2]).encoded(codec::gzip);
+    sandbox.write("gzip.tar", &docker::save(&[gzip]).tar());
+    for (have, part, left_out) in [
+        ("old.tar", "some.tar", 2),
+        ("gzip.tar", "gzip-some.tar", 2),
+        ("empty", "nothing.tar", 0),
+    ] {
         let args = ["app.tar", "--have", have, "-o", part];
         sandbox.convert(&[&args[..], &plain].concat()).succeeds();
+        let blobs = Layout::open(&sandbox.path(part)).files;
+        let all = layers();
+        let absent = all.iter().filter(|layer| {
+            let path = blob_path(&layer.diff_id());
+            !blobs.contains_key(&path)
+        });
+        assert_eq!(absent.count(), left_out, "{have}");
         let out = format!("{part}-out");
         sandbox
             .convert(&[part, "--fill-from", "old.tar", "-o", &out])
