@@ -4,9 +4,10 @@ Each must give the bytes that it gives elsewhere, for every kind of output, also
 many writers at once. Where there are reflinks, kept blobs share what is stored with the input. What cannot be mounted
 here is left out, visibly.
 """
-import re, shutil, signal, subprocess, time
+import os, re, shutil, signal, subprocess, time
 
 from torture_outputs import OCIFY, args, chance, convert, counts, many_writers, no, passed, state, temporary, verify
+from torture_registry import temporary as registry_temporary
 
 SFTP_SERVER = "/usr/lib/openssh/sftp-server"
 
@@ -108,32 +109,82 @@ def file_systems(work):
         print("left out:", what)
 
 
+# A run gets these errors at once, or a mount option that says that locks stay on one machine.
+UNLOCKED = {
+    "EOPNOTSUPP": "the file system does not support locks",
+    "ENOLCK": "No locks available",
+    "nolock": "the file system is mounted with `nolock`",
+}
+# What is changed in place, and therefore needs a lock.
+IN_PLACE = [("folder", "existing"), ("folder", "empty"), ("registry", "existing"), ("tar", "added")]
+
+
 def without_locks(work):
-    """Conversions, one at a time, where nothing can be locked, linked, or renamed without replacing. Returns the number of
-    failures."""
-    refused = ["-e", "inject=flock:error=EOPNOTSUPP", "-e", "inject=linkat:error=EPERM", "-e", "inject=renameat2:error=EINVAL"]
+    """Conversions, one at a time, where nothing can be locked, linked, or renamed without replacing: outputs that are changed in
+    place are refused and stay as they are, all others are made as elsewhere. Returns the number of failures."""
     options = {"added": ["--add"], "replaced": ["--replace"]}
-    for kind, before in [("folder", "new"), ("folder", "existing"), ("folder", "replaced"), ("tar", "new"), ("tar", "existing"),
-                         ("tar", "added")]:
-        name = "out.tar" if kind == "tar" else "out"
-        outputs = [work / place / name for place in ("elsewhere", "without")]
-        for output in outputs:
-            shutil.rmtree(output.parent, ignore_errors=True)
-            output.parent.mkdir()
-            if before != "new":
-                convert(work / "old-image.tar", output)
-        more = options.get(before, [])
-        convert(work / "new-image.tar", outputs[0], *more)
-        command = [OCIFY, "convert", str(work / "new-image.tar"), "-o", str(outputs[1]), "-q", *more]
-        run = subprocess.run(["strace", "-f", "-qq", "-o", "/dev/null", *refused, *command], capture_output=True, text=True)
-        what = f"{before} {kind} without locks"
-        if run.returncode or state(outputs[0]) != state(outputs[1]):
-            no(what, "fails:", run.returncode, run.stderr)
-        elif left := temporary(outputs[1].parent, outputs[1]):
-            no(what, "left behind:", left)
+    cases = [*IN_PLACE, ("folder", "new"), ("folder", "replaced"), ("tar", "new"), ("tar", "existing"), ("registry", "new")]
+    for how, message in UNLOCKED.items():
+        for kind, before in cases if how == "EOPNOTSUPP" else IN_PLACE:
+            name = "out.tar" if kind == "tar" else "out"
+            more = options.get(before, []) + (["--to", "registry"] if kind == "registry" else [])
+            outputs = [work / place / name for place in ("elsewhere", "without")]
+            for output in outputs:
+                shutil.rmtree(output.parent, ignore_errors=True)
+                output.parent.mkdir()
+                if before == "empty":
+                    output.mkdir()
+                elif before != "new":
+                    convert(work / "old-image.tar", output, *(more if kind == "registry" else []))
+            in_place = (kind, before) in IN_PLACE
+            if not in_place:
+                convert(work / "new-image.tar", outputs[0], *more)
+            command = [OCIFY, "convert", str(work / "new-image.tar"), "-o", str(outputs[1]), "-q", *more]
+            run = subprocess.run(unlocked(work, how, outputs[1].parent) + command, capture_output=True, text=True)
+            what = f"{before} {kind} without locks ({how})"
+            if run.returncode != in_place or in_place and f"{message}\n" not in run.stderr:
+                no(what, "ends with", run.returncode, run.stderr)
+            elif state(outputs[0]) != state(outputs[1]):
+                no(what, "is not the old output" if in_place else "is another than elsewhere")
+            elif left := temporary_of(kind, outputs[1]):
+                no(what, "left behind:", left)
+            else:
+                passed()
+        prune_without_lock(work, how)
+    return counts["failed"]
+
+
+def prune_without_lock(work, how):
+    """A layout with nothing to remove, and one with a blob that nothing refers to, which stays."""
+    layout = work / "without/layout"
+    shutil.rmtree(layout.parent)
+    layout.parent.mkdir()
+    convert(work / "old-image.tar", layout)
+    for garbage, expected in [(False, how == "ENOLCK"), (True, True)]:
+        if garbage:
+            (layout / "blobs/sha256" / ("0" * 64)).write_bytes(b"garbage")
+        before = state(layout)
+        run = subprocess.run(unlocked(work, how, layout.parent) + [OCIFY, "prune", str(layout)], capture_output=True, text=True)
+        if run.returncode != expected or expected and f"{UNLOCKED[how]}\n" not in run.stderr or state(layout) != before:
+            no(f"prune without locks ({how})", "ends with", run.returncode, run.stderr)
         else:
             passed()
-    return counts["failed"]
+
+
+def temporary_of(kind, output):
+    return registry_temporary(output.parent, output) if kind == "registry" else temporary(output.parent, output)
+
+
+def unlocked(work, how, folder):
+    """What to put before a command."""
+    if how == "nolock":
+        device = folder.stat().st_dev
+        line = f"99 1 {os.major(device)}:{os.minor(device)} / / rw - nfs server:/ rw,vers=3,hard,nolock,local_lock=all,addr=192.0.2.1\n"
+        (work / "mountinfo").write_text(line)
+        script = 'mount --bind "$0" /proc/$$/mountinfo && exec "$@"'
+        return ["unshare", "--mount", "sh", "-c", script, str(work / "mountinfo")]
+    faults = [f"flock:error={how}", "linkat:error=EPERM", "renameat2:error=EINVAL"]
+    return ["strace", "-f", "-qq", "-o", "/dev/null", *(word for fault in faults for word in ("-e", "inject=" + fault))]
 
 
 def mount(commands):

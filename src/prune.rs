@@ -10,7 +10,7 @@ use serde_json::Value;
 use crate::digest::Digest;
 use crate::error::{Error, Result, ResultExt};
 use crate::findings::Place;
-use crate::fs::{Dir, staging};
+use crate::fs::{Dir, Locking, staging};
 use crate::image::media_type::{DocumentKind, kind};
 use crate::interrupt::Interrupt;
 use crate::limits;
@@ -45,9 +45,22 @@ const DOCKER_MANIFEST: &str = "manifest.json";
 /// programs do not lock it, and must not write to it.
 ///
 /// # Errors
-/// [`Error::CannotPrune`] if a document that may refer to other blobs cannot be read. Nothing is removed then.
+/// [`Error::CannotPrune`] if a document that may refer to other blobs cannot be read, [`Error::NoLocks`] or
+/// [`Error::LocalLocks`] if the layout cannot be locked against others. Nothing is removed then.
 pub fn prune(path: &Path, options: PruneOptions, interrupt: &Interrupt) -> Result<Pruned> {
-    pruned(path, options, interrupt).at(|| Place::input(path.display().to_string()))
+    let place = || Place::input(path.display().to_string());
+    match pruned(path, options, interrupt) {
+        // Without a lock, a conversion at the same time would lose its blobs, unless there is nothing to remove.
+        Err(error @ (Error::NoLocks | Error::LocalLocks { .. })) => {
+            let nothing = Pruned::default();
+            match pruned(path, PruneOptions { dry_run: true }, interrupt) {
+                Ok(found) if found == nothing => Ok(nothing),
+                _ => Err(error),
+            }
+        }
+        result => result,
+    }
+    .at(place)
 }
 
 fn pruned(path: &Path, options: PruneOptions, interrupt: &Interrupt) -> Result<Pruned> {
@@ -72,7 +85,12 @@ fn pruned(path: &Path, options: PruneOptions, interrupt: &Interrupt) -> Result<P
         output::remove_stale(&layout, interrupt);
         staging::remove_stale(&parent, &staging::prefix(&name), |_| Ok(()));
     }
-    let locked = output::lock_layout(&parent, &name, interrupt);
+    let locking = if options.dry_run {
+        Locking::IfSupported
+    } else {
+        Locking::Required
+    };
+    let locked = output::lock_layout(&parent, &name, locking, interrupt);
     let (layout, lock) = locked.map_err(|error| match error {
         Error::NotALayout { .. } => Error::NotALayoutFolder,
         error => error,

@@ -35,6 +35,9 @@ impl Error {
             Error::OutputIsInput { .. } | Error::OutputAndInputOverlap { .. } => {
                 Some("choose an output outside the inputs")
             }
+            Error::NoLocks | Error::LocalLocks { .. } => Some(
+                "write to a new output, and pass the old one as an input too; runs at the same time need an output each",
+            ),
             Error::CannotPrune { .. } => Some("use `ocify verify` to see what is damaged"),
             Error::NotALayoutFolder => {
                 Some("to prune a tar, convert it to a new one: only what is referred to is written")

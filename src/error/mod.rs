@@ -485,6 +485,15 @@ pub enum Error {
         /// The cause.
         source: Box<Error>,
     },
+    /// The output is changed in place, which needs a lock, and the file system has none.
+    #[error("cannot lock it: the file system does not support locks")]
+    NoLocks,
+    /// The output is changed in place, which needs a lock that reaches all machines.
+    #[error("cannot lock it on all machines: the file system is mounted with `{option}`")]
+    LocalLocks {
+        /// The mount option that keeps locks on one machine.
+        option: &'static str,
+    },
     /// The output is one of the inputs.
     #[error("the output {} is the input {}", .path.display(), .input.display())]
     OutputIsInput {

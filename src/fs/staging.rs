@@ -12,7 +12,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use rustix::fs::FileType;
 
 use crate::error::{Error, Result};
-use crate::fs::Dir;
+use crate::fs::{Dir, mounts};
 
 /// The file in a staged folder that is locked. Every layout has this file.
 pub(crate) const LOCK: &str = "oci-layout";
@@ -98,11 +98,16 @@ fn unique(prefix: &str) -> String {
 /// Removes what killed runs have left under `prefix`. `before` is called with each folder before it is removed. Failures are
 /// ignored, because another run may be removing the same, or it may belong to another user.
 pub(crate) fn remove_stale(folder: &Dir, prefix: &str, before: impl Fn(&Dir) -> Result<()>) {
-    let Ok(names) = folder.names() else { return };
+    let Ok(mut names) = folder.names() else {
+        return;
+    };
+    names.retain(|(name, _)| name.starts_with(prefix));
+    // A run on another machine may be using it, and its lock is not visible here.
+    if !names.is_empty() && mounts::option_for_local_locks(folder.file()).is_some() {
+        return;
+    }
     for (name, kind) in names {
-        if name.starts_with(prefix) {
-            let _: Result<(), Error> = remove_if_stale(folder, &name, kind, &before);
-        }
+        let _: Result<(), Error> = remove_if_stale(folder, &name, kind, &before);
     }
 }
 

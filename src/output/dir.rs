@@ -14,7 +14,7 @@ use super::staged_blob::{BlobPath, StagedBlob};
 use super::{OutputOptions, replace_folder};
 use crate::digest::Digest;
 use crate::error::{Error, Result};
-use crate::fs::{self, Dir, StagedDir, staging};
+use crate::fs::{self, Dir, Locking, StagedDir, staging};
 use crate::image::{Document, media_type};
 use crate::interrupt::Interrupt;
 
@@ -143,7 +143,7 @@ fn lock(
         };
         let file = folder.file().try_clone();
         let file = file.map_err(Error::io("open", path))?;
-        fs::lock(&file, path, interrupt)?;
+        fs::lock(&file, path, Locking::IfSupported, interrupt)?;
         let checked = check(Some(&folder), path);
         // Errors do not matter if another run is removing the folder.
         if parent.identity(name)? == Some(folder.own_identity()?) {

@@ -11,6 +11,7 @@ use super::{OutputOptions, docker};
 use crate::digest::Digest;
 use crate::error::{Error, Result};
 use crate::formats::docker::save::write::{ArchiveMember, SavedImage, layer_name, members};
+use crate::fs::Locking;
 use crate::image::{Document, fully_qualified};
 use crate::interrupt::Interrupt;
 use crate::mutex::lock;
@@ -72,7 +73,7 @@ impl DockerArchiveOutput {
         }
         let length = self.tar.close()?;
         loop {
-            let existing = self.tar.lock_existing()?;
+            let existing = self.tar.lock_existing(Locking::IfSupported)?;
             if let (Some(existing), Some(path)) = (&existing, &self.path) {
                 existing_tar::refuse_other_file(existing.parent, existing.name, path)?;
             }

@@ -15,7 +15,7 @@ use super::staged_blob::{BlobPath, StagedBlob};
 use super::{Existing, OutputOptions, link_blobs, replace_folder};
 use crate::error::{Error, Result};
 use crate::formats::oci::ABSENT;
-use crate::fs::{self, Dir, StagedDir, staging};
+use crate::fs::{self, Dir, Locking, StagedDir, staging};
 use crate::image::Document;
 use crate::interrupt::Interrupt;
 
@@ -83,7 +83,7 @@ impl FolderOutput {
                 let staged = StagedDir::new(&parent, &prefix, interrupt);
                 (Occupant::Replaced, checked.and(staged))
             } else {
-                let staged = checked.and_then(|()| StagedDir::new(&layout, INSIDE, interrupt));
+                let staged = checked.and_then(|()| staged_inside(&layout, interrupt));
                 (Occupant::Added, staged)
             };
             // Another run may have replaced the layout in between. Errors then do not matter, and the staging folder in it is
@@ -152,7 +152,8 @@ impl FolderOutput {
             self.interrupt.check()?;
             if self.place == Occupant::Replaced {
                 let (parent, name) = (&self.parent, &self.name);
-                let lock = || lock_layout(parent, name, &self.interrupt).map(Some);
+                let locking = Locking::IfSupported;
+                let lock = || lock_layout(parent, name, locking, &self.interrupt).map(Some);
                 replace_folder::replace(&mut self.staged, parent, name, lock)?;
                 self.sync(&self.parent)?;
                 return Ok(index.moved);
@@ -166,7 +167,8 @@ impl FolderOutput {
                 self.staged.dir.remove_file(ABSENT)?;
             }
         }
-        let (layout, mut lock) = lock_layout(&self.parent, &self.name, &self.interrupt)?;
+        let locking = Locking::Required;
+        let (layout, mut lock) = lock_layout(&self.parent, &self.name, locking, &self.interrupt)?;
         let result = self.add_to(&layout, &mut lock, additions);
         if result.is_err() {
             // If this fails, the next run does it.
@@ -260,12 +262,18 @@ fn write_marker(marker: &mut File, fsync: bool) -> io::Result<()> {
 }
 
 /// Opens and locks the layout `name`. Tries again if it was replaced while waiting for the lock.
-pub(crate) fn lock_layout(parent: &Dir, name: &str, interrupt: &Interrupt) -> Result<(Dir, File)> {
+pub(crate) fn lock_layout(
+    parent: &Dir,
+    name: &str,
+    locking: Locking,
+    interrupt: &Interrupt,
+) -> Result<(Dir, File)> {
     let path = parent.path(name);
     loop {
         let layout = parent.folder(name)?;
         let layout = layout.ok_or_else(|| Error::NotALayout { path: path.clone() })?;
-        let locked = check_layout(&layout, &path).and_then(|()| take_lock(&layout, interrupt));
+        let locked =
+            check_layout(&layout, &path).and_then(|()| take_lock(&layout, locking, interrupt));
         // Errors do not matter if another run is removing the layout.
         if parent.identity(name)? == Some(layout.own_identity()?) {
             return Ok((layout, locked?));
@@ -275,15 +283,24 @@ pub(crate) fn lock_layout(parent: &Dir, name: &str, interrupt: &Interrupt) -> Re
 }
 
 /// Locks a layout, or a folder that becomes one.
-fn take_lock(layout: &Dir, interrupt: &Interrupt) -> Result<File> {
+fn take_lock(layout: &Dir, locking: Locking, interrupt: &Interrupt) -> Result<File> {
     let lock = match layout.create(LAYOUT)? {
         Some(new) => new,
         None => layout.open_file(LAYOUT)?.ok_or_else(|| Error::NotALayout {
             path: layout.own_path().to_owned(),
         })?,
     };
-    fs::lock(&lock, &layout.path(LAYOUT), interrupt)?;
+    fs::lock(&lock, &layout.path(LAYOUT), locking, interrupt)?;
     Ok(lock)
+}
+
+/// Stages a folder in a layout that is added to. If the layout cannot be locked, that is an error now, before any work is done
+/// and before anything changes.
+fn staged_inside(layout: &Arc<Dir>, interrupt: &Interrupt) -> Result<StagedDir> {
+    let staged = StagedDir::new(layout, INSIDE, interrupt)?;
+    let path = layout.path(LAYOUT);
+    fs::lock(&staged.lock, &path, Locking::Required, interrupt)?;
+    Ok(staged)
 }
 
 /// Removes the staging folders of killed runs from a layout.
@@ -291,7 +308,7 @@ pub(crate) fn remove_stale(layout: &Dir, interrupt: &Interrupt) {
     staging::remove_stale(layout, INSIDE, |staged| {
         let lock = layout.open_file(LAYOUT)?;
         if let Some(lock) = &lock {
-            fs::lock(lock, &layout.path(LAYOUT), interrupt)?;
+            fs::lock(lock, &layout.path(LAYOUT), Locking::Required, interrupt)?;
         }
         link_blobs::take_back(staged, layout)
     });

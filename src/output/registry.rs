@@ -20,7 +20,7 @@ use super::{OutputOptions, folder::INSIDE};
 use crate::digest::Digest;
 use crate::error::{Error, Result, chain};
 use crate::formats::docker::schema1;
-use crate::fs::{self, Dir, StagedDir, staging};
+use crate::fs::{self, Dir, Locking, StagedDir, staging};
 use crate::image::{Document, media_type};
 use crate::interrupt::Interrupt;
 use crate::mutex::lock;
@@ -82,7 +82,11 @@ impl RegistryOutput {
                     staging::remove_stale(tree, INSIDE, take_back);
                 }
                 // On the file system of the tree.
-                StagedDir::new(&Arc::new(tree.unwrap_or(folder)), INSIDE, interrupt)?
+                let tree = Arc::new(tree.unwrap_or(folder));
+                let staged = StagedDir::new(&tree, INSIDE, interrupt)?;
+                // If the tree cannot be locked, that is an error before any work is done.
+                fs::lock(&staged.lock, path, Locking::Required, interrupt)?;
+                staged
             }
         };
         let blobs = staged.dir.ensure_folder("staged")?;
@@ -224,6 +228,7 @@ pub(super) fn check(folder: &Dir, path: &Path) -> Result<()> {
 /// Locks a tree, which every run does before it adds something. The lock ends with the returned handle.
 fn lock_tree(tree: &Dir, interrupt: &Interrupt) -> Result<Dir> {
     let locked = tree.reopen()?;
-    fs::lock(locked.file(), locked.own_path(), interrupt)?;
+    let path = locked.own_path();
+    fs::lock(locked.file(), path, Locking::Required, interrupt)?;
     Ok(locked)
 }

@@ -11,6 +11,7 @@ use crate::digest::Digest;
 use crate::error::Result;
 use crate::formats::Input;
 use crate::formats::oci::ABSENT;
+use crate::fs::Locking;
 use crate::image::{AbsentBlob, Document};
 use crate::interrupt::Interrupt;
 use crate::limits;
@@ -50,7 +51,9 @@ impl docker::StoredBlobs for TarContents<'_> {
 impl TarOutput {
     pub fn open(path: &Path, options: OutputOptions, interrupt: &Interrupt) -> Result<TarOutput> {
         let adds = options.existing == super::Existing::Add;
+        let mut exists = false;
         let tar = TarWriter::create(path, options.fsync, interrupt, |parent, name| {
+            exists = true;
             if adds {
                 // Checked now, so that an error appears before the work is done.
                 existing_tar::open(parent, name, path, interrupt).map(drop)
@@ -58,6 +61,9 @@ impl TarOutput {
                 existing_tar::refuse_other_file(parent, name, path)
             }
         })?;
+        if adds && exists {
+            tar.check_locks()?;
+        }
         TarOutput::new(tar, path, options, interrupt)
     }
 
@@ -106,8 +112,13 @@ impl TarOutput {
     ) -> Result<Vec<MovedName>> {
         let blobs_end = self.tar.end();
         let blobs = lock(&self.blobs).clone();
+        let locking = if self.options.existing == super::Existing::Add {
+            Locking::Required
+        } else {
+            Locking::IfSupported
+        };
         loop {
-            let existing = self.tar.lock_existing()?;
+            let existing = self.tar.lock_existing(locking)?;
             let input = match &existing {
                 Some(existing) => self.read_existing(existing)?,
                 None => None,

@@ -16,7 +16,7 @@ use super::{encode, stdout, target};
 use crate::compression::Encoding;
 use crate::digest::Digest;
 use crate::error::{Error, Result};
-use crate::fs::{self, Dir, StagedFile, staging};
+use crate::fs::{self, Dir, Locking, StagedFile, staging};
 use crate::interrupt::Interrupt;
 use crate::mutex::lock;
 use crate::progress::{Progress, Step};
@@ -194,8 +194,19 @@ impl TarWriter {
         Ok(padded)
     }
 
+    /// Checks that a tar in the folder of the output can be locked, so that an error appears before any work is done.
+    pub fn check_locks(&self) -> Result<()> {
+        match &self.medium {
+            Medium::Staged { staged, .. } => {
+                let file = &staged.file;
+                fs::lock(file, &self.path, Locking::Required, &self.interrupt)
+            }
+            Medium::Temporary { .. } => Ok(()),
+        }
+    }
+
     /// Locks the existing tar at the path of the output. If it was replaced while waiting for the lock, the new one is locked.
-    pub fn lock_existing(&self) -> Result<Option<ExistingTar<'_>>> {
+    pub fn lock_existing(&self, locking: Locking) -> Result<Option<ExistingTar<'_>>> {
         let Medium::Staged { parent, name, .. } = &self.medium else {
             return Ok(None);
         };
@@ -203,7 +214,7 @@ impl TarWriter {
             let Some(file) = parent.open_file(name)? else {
                 return Ok(None);
             };
-            fs::lock(&file, &self.path, &self.interrupt)?;
+            fs::lock(&file, &self.path, locking, &self.interrupt)?;
             let metadata = file.metadata().map_err(Error::io("examine", &self.path))?;
             let locked = (metadata.dev(), metadata.ino());
             if parent.identity(name)? == Some(locked) {
