@@ -40,7 +40,9 @@ pub(super) fn option_for_local_locks(file: &File) -> Option<&'static str> {
     find(&String::from_utf8_lossy(&mounts), &device)
 }
 
-/// Finds the option in the content of `/proc/self/mountinfo`: proc_pid_mountinfo(5).
+/// Finds the option in the content of `/proc/self/mountinfo`.
+///
+/// <https://man7.org/linux/man-pages/man5/proc_pid_mountinfo.5.html>
 fn find(mountinfo: &str, device: &str) -> Option<&'static str> {
     mountinfo.lines().find_map(|line| {
         let mut fields = line.split(' ');
