@@ -1,18 +1,20 @@
 #!/usr/bin/env bash
 # Checks what scripts/release.sh has made: that the program runs anywhere, and that the packages work.
 #
-# usage: scripts/check-release.sh [--twice] [--offline-build] [DIST]
+# usage: scripts/check-release.sh [--twice] [--offline-build] [--old-root] [DIST]
 #
 # DIST is target/dist by default. --twice builds all again in another folder and compares every byte; --offline-build builds the
-# program from the source tar, without a network. Both take as long as a release build does. Needs root, and busybox, bash, zsh, fish
-# and man from scripts/install-peers.sh. The Debian package must not be installed.
+# program from the source tar, without a network. Both take as long as a release build does. --old-root also runs the program in a
+# root of the oldest release that Debian's mirrors have, Debian 11 with glibc 2.31, which it downloads. Needs root, and busybox, bash,
+# zsh, fish and man from scripts/install-peers.sh. The Debian package must not be installed.
 set -euo pipefail
 here=$(realpath "$(dirname "$0")")
-twice=0 offline=0
+twice=0 offline=0 old=0
 while [ $# -gt 0 ]; do
     case $1 in
         --twice) twice=1; shift ;;
         --offline-build) offline=1; shift ;;
+        --old-root) old=1; shift ;;
         -*) sed -n '/^# usage/s/^# //p' "$0" >&2; exit 2 ;;
         *) break ;;
     esac
@@ -65,6 +67,38 @@ cp "$image" "$scratch/busybox/tmp/"
 chroot "$scratch/busybox" /bin/sh -c 'cd /tmp && ocify convert - -o layout -q <docker-save.tar' || fail "in a root with busybox"
 diff -r "$scratch/expected" "$scratch/busybox/tmp/layout" || fail "in a root with busybox, the layout is another one"
 pass "a root with busybox"
+
+# old_root FOLDER: unpacks the C library, bash and coreutils of Debian 11 there; nothing is installed.
+old_root() {
+    local work=$scratch/old package
+    mkdir -p "$work"/{lists/partial,cache/archives/partial,packages} "$1/tmp"
+    touch "$work/status"
+    echo "deb http://deb.debian.org/debian bullseye main" >"$work/sources.list"
+    cat >"$work/apt.conf" <<CONF
+APT::Architecture "amd64";
+APT::Sandbox::User "root";
+Dir::State::lists "$work/lists";
+Dir::State::status "$work/status";
+Dir::Cache "$work/cache";
+Dir::Etc::sourcelist "$work/sources.list";
+Dir::Etc::sourceparts "-";
+CONF
+    APT_CONFIG=$work/apt.conf apt-get update -qq
+    (cd "$work/packages" && APT_CONFIG=$work/apt.conf apt-get download -qq \
+        bash coreutils libacl1 libattr1 libc6 libgmp10 libpcre2-8-0 libselinux1 libtinfo6)
+    for package in "$work"/packages/*.deb; do dpkg-deb --extract "$package" "$1"; done
+}
+if [ $old -eq 1 ]; then
+    old_root "$scratch/debian-11"
+    cp "$scratch/ocify" "$scratch/debian-11/bin/"
+    cp "$image" "$scratch/debian-11/tmp/"
+    chroot "$scratch/debian-11" /bin/bash -c 'cd /tmp && cat docker-save.tar | ocify convert - -o layout -q && ocify verify layout -q' \
+        || fail "in a root of Debian 11"
+    diff -r "$scratch/expected" "$scratch/debian-11/tmp/layout" || fail "in a root of Debian 11, the layout is another one"
+    pass "a root with $(chroot "$scratch/debian-11" /lib/x86_64-linux-gnu/libc.so.6 | sed -n '1s/\. *$//p')"
+else
+    echo "left out: a root with an old C library (--old-root)"
+fi
 
 # What scanners find in the program is what the SBOM says.
 objcopy --dump-section .dep-v0="$scratch/dependencies" "$program" "$scratch/copy"
