@@ -52,16 +52,20 @@ pub const FOLDER_FILE_BYTES: u64 = 8 << 10;
 /// Minimum cost of an entry of any list, in bytes. Its JSON may be much shorter than the memory that it takes.
 pub const ENTRY_BYTES: u64 = 1 << 10;
 
-/// Maximum size of a decoded layer, unless the user allows more: 128 GiB.
+/// Maximum size of a decoded layer, unless the user sets another: 128 GiB.
 pub const LAYER_BYTES: u64 = 128 << 30;
 
-/// Maximum ratio of the decoded to the compressed size of an archive. gzip cannot exceed it. Other codecs exceed it only for
-/// archives that consist of repetitions.
-pub const ARCHIVE_RATIO: u64 = 1032;
+/// Decoded size that an archive may have, and that all layers of an input together may have, however small the input is:
+/// 4 GiB. A disk image of zeros in a small image is not a bomb.
+pub const DECODED_BYTES: u64 = 4 << 30;
 
-/// Decoded size that an archive may have regardless of [`ARCHIVE_RATIO`]: 4 GiB. A disk image of zeros in a small image is not
-/// a bomb.
-pub const ARCHIVE_BYTES: u64 = 4 << 30;
+/// How much is added to [`DECODED_BYTES`] for each byte of the input as it is on the disk. Only inputs that consist of
+/// repetitions decode to more. With a higher ratio, an input of a few megabytes could take minutes to decode.
+pub const DECODED_RATIO: u64 = 100;
+
+/// Maximum size of a layer without a mark that may be an empty tar, before and after it is decoded: 1 MiB. Only layers in
+/// schema 1 manifests have marks.
+pub const EMPTY_LAYER_BYTES: u64 = 1 << 20;
 
 /// The part of a disk's free space that stays free: one tenth. Decoded data is often much larger than its input.
 pub const DISK_RESERVE: u64 = 10;
@@ -121,6 +125,11 @@ pub const SUBJECT_DEPTH: usize = 64;
 
 /// Maximum number of volumes of one output.
 pub const VOLUMES: usize = 999;
+
+/// Maximum decoded size of an archive of `on_disk` bytes, and of all layers of an input of that size, in bytes.
+pub(crate) fn decoded(on_disk: u64) -> u64 {
+    DECODED_BYTES.saturating_add(on_disk.saturating_mul(DECODED_RATIO))
+}
 
 /// Returns [`Error::Limit`] if `found` exceeds `limit`.
 pub(crate) fn at_most<T>(what: impl Into<String>, found: T, limit: T) -> Result<()>

@@ -109,6 +109,6 @@ impl Default for Scratch {
 fn read_options() -> ReadOptions {
     let mut options = ReadOptions::default();
     options.ignore_signatures = true;
-    options.layer_bytes = LAYER_BYTES;
+    options.layer_bytes = Some(LAYER_BYTES);
     options
 }

@@ -90,6 +90,17 @@ pub struct Images {
     pub platform: Vec<Platform>,
 }
 
+/// How large layers may be.
+#[derive(Debug, clap::Args)]
+pub struct LayerLimit {
+    /// Maximum size of a decoded layer: a number of bytes, or a number with a
+    /// unit: K, M, G, T (or KiB and so on) are powers of 1024, KB, MB, GB, TB
+    /// of 1000 [default: 128G, and for all layers of an input together 4G plus
+    /// 100 times the input's size]
+    #[arg(long, value_name = "SIZE", value_parser = size::parse, allow_negative_numbers = true)]
+    pub max_layer_size: Option<u64>,
+}
+
 /// Show what an input contains
 ///
 /// Reads only the metadata and the first bytes of each layer. The text shortens
@@ -168,6 +179,9 @@ pub struct Verify {
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024),
           allow_negative_numbers = true)]
     pub threads: Option<u16>,
+
+    #[command(flatten)]
+    pub limit: LayerLimit,
 
     #[command(flatten)]
     pub common: Common,

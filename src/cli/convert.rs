@@ -83,7 +83,7 @@ fn options(args: &Convert) -> Options {
     };
     options.threads = args.layers.threads.map(usize::from);
     options.read.ignore_signatures = args.select.ignore_signatures;
-    options.read.layer_bytes = args.layers.max_layer_size;
+    options.read.layer_bytes = args.layers.limit.max_layer_size;
     options.output.fsync = !args.output.no_fsync;
     options.output.docker_manifest = !args.output.no_docker_manifest;
     options.output.existing = match args.output.existing {

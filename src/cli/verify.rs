@@ -16,6 +16,7 @@ use super::{Failure, json};
 pub fn run(args: &Verify, interrupt: &Interrupt) -> Result<(), Failure> {
     let mut options = VerifyOptions::default();
     options.threads = args.threads.map(usize::from);
+    options.read.layer_bytes = args.limit.max_layer_size;
     let verify = |input: &PathBuf| {
         let display = Display::new(args.common.progress, args.common.quiet);
         ocify::verify(input, &options, &*display.tracker, interrupt)

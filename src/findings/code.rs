@@ -132,7 +132,7 @@ codes! {
     Error Corrects LayerMediaType "layer-media-type" "A layer's codec is not the one that its OCI media type names."
     Error Stops LayerDecode "layer-decode" "A layer's compressed stream is damaged or cut short."
     Error Stops LayerCodec "layer-codec" "A layer does not begin like a tar or a known codec, and no `diff_id` tells whether its bytes are the layer's tar."
-    Error Stops LayerSize "layer-size" "A layer is larger, when it is decoded, than the limit on layers."
+    Error Stops LayerSize "layer-size" "A decoded layer, or all decoded layers of the input together, exceed the limit; `--max-layer-size` sets another."
     Error Stops LayerTrailingData "layer-trailing-data" "A layer's compressed stream is followed by data that is not another member or frame."
     Error Warns LayerNotTar "layer-not-tar" "A layer's uncompressed content does not begin like a tar."
     Error Warns LayerTarHeader "layer-tar-header" "A header in a layer's tar is damaged."

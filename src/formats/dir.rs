@@ -9,7 +9,7 @@ use super::docker::schema1;
 use super::flat_folder::FlatFolder;
 use super::oci::tree::{Places, Tree};
 use super::reading::{Found, MISSING, Reading, UNREFERENCED};
-use super::{Format, Loose, ReadOptions};
+use super::{Format, Loose};
 use crate::digest::Digest;
 use crate::findings::{Code, Place};
 use crate::image::{Document, Entry, Node, Reference};
@@ -43,11 +43,7 @@ pub(crate) fn is_schema1(bytes: &[u8]) -> bool {
 }
 
 /// Reads the image or images of the manifest `name`. Returns the format, the entries, and unreferenced blobs.
-pub(crate) fn read(
-    reading: &mut Reading,
-    name: &str,
-    options: &ReadOptions,
-) -> (Format, Vec<Entry>, Vec<Loose>) {
+pub(crate) fn read(reading: &mut Reading, name: &str) -> (Format, Vec<Entry>, Vec<Loose>) {
     let place = Place::file(name);
     let content = match reading.find(name, &place) {
         Found::Here(content) => content,
@@ -71,7 +67,6 @@ pub(crate) fn read(
             digest: None,
             name: None,
             places: &places,
-            layer_bytes: options.layer_bytes,
         };
         let (entry, empty) = schema1::read(reading, &origin, &document.bytes).unzip();
         let entries = entry.into_iter().collect();

@@ -11,7 +11,6 @@ use crate::error::{Error, Result, ResultExt};
 use crate::findings::{Code, Finding, Place, Response};
 use crate::image::{AbsentBlob, Entry};
 use crate::interrupt::Interrupt;
-use crate::limits;
 use crate::progress::Progress;
 use crate::source::{self, Content, ContentId, Files, Spool};
 
@@ -58,22 +57,14 @@ pub(crate) struct Loose {
 }
 
 /// Options for reading inputs.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 #[non_exhaustive]
 pub struct ReadOptions {
     /// Accept schema 1 manifests whose signatures do not verify.
     pub ignore_signatures: bool,
-    /// Maximum size of a decoded layer in bytes.
-    pub layer_bytes: u64,
-}
-
-impl Default for ReadOptions {
-    fn default() -> ReadOptions {
-        ReadOptions {
-            ignore_signatures: false,
-            layer_bytes: limits::LAYER_BYTES,
-        }
-    }
+    /// Maximum size of a decoded layer in bytes. `None` for 128 GiB, and for a limit on the size of all layers of an input
+    /// together, which depends on the size of the input.
+    pub layer_bytes: Option<u64>,
 }
 
 impl Input {

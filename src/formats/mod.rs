@@ -65,7 +65,7 @@ fn read(name: String, opened: Opened, options: &ReadOptions) -> Input {
     match detect(&files, manifest) {
         // Without its end, an archive of any Docker looks like one of an old Docker.
         Ok(Detected::DockerLegacy) if is_damaged && !files.has("repositories") => {}
-        Ok(detected) => read = read_format(&mut reading, detected, options),
+        Ok(detected) => read = read_format(&mut reading, detected),
         // Many archives have their metadata at the end, which may be cut off.
         Err(_) if is_damaged => {}
         Err(error) => {
@@ -137,7 +137,7 @@ struct Read {
     root: String,
 }
 
-fn read_format(reading: &mut Reading, detected: Detected, options: &ReadOptions) -> Read {
+fn read_format(reading: &mut Reading, detected: Detected) -> Read {
     let mut read = Read::default();
     match detected {
         Detected::OciLayout => {
@@ -159,7 +159,7 @@ fn read_format(reading: &mut Reading, detected: Detected, options: &ReadOptions)
             read.entries = docker::legacy::read(reading);
         }
         Detected::Manifest(name) => {
-            let (format, entries, loose) = dir::read(reading, &name, options);
+            let (format, entries, loose) = dir::read(reading, &name);
             read.format = Some(format);
             read.entries = entries;
             read.loose = loose;
@@ -167,7 +167,7 @@ fn read_format(reading: &mut Reading, detected: Detected, options: &ReadOptions)
         }
         Detected::Registry(root) => {
             read.format = Some(Format::Registry);
-            let (entries, loose) = registry::read(reading, &root, options);
+            let (entries, loose) = registry::read(reading, &root);
             read.entries = entries;
             read.loose = loose;
             read.root = root;

@@ -15,7 +15,7 @@ use super::docker::schema1;
 use super::oci::layout;
 use super::oci::tree::{Places, Tree};
 use super::reading::{Found, MISSING, Noted, Reading, UNLISTED, UNREFERENCED};
-use super::{Format, Input, Loose, ReadOptions};
+use super::{Format, Input, Loose};
 use crate::digest::Digest;
 use crate::error::Result;
 use crate::findings::{Code, Finding, Place};
@@ -76,11 +76,7 @@ impl Places for RegistryBlobs<'_> {
 /// Reads a tree; with the blobs that are only to be checked.
 ///
 /// Its tags come first, then the manifests that no tag and no index leads to.
-pub(crate) fn read(
-    reading: &mut Reading,
-    root: &str,
-    options: &ReadOptions,
-) -> (Vec<Entry>, Vec<Loose>) {
+pub(crate) fn read(reading: &mut Reading, root: &str) -> (Vec<Entry>, Vec<Loose>) {
     let places = RegistryBlobs { root };
     let mut listing = Listing::of_links(reading, root);
     if listing.images.is_empty() && listing.is_complete {
@@ -110,8 +106,7 @@ pub(crate) fn read(
         }
         let position = entries.len();
         if matches!(peeked, Some(Peeked::Schema1)) {
-            let layer_bytes = options.layer_bytes;
-            let read = schema1_image(tree.reading, image, position, &places, layer_bytes);
+            let read = schema1_image(tree.reading, image, position, &places);
             if let Some((entry, empty)) = read {
                 entries.push(entry);
                 loose.extend(empty);
@@ -139,7 +134,6 @@ fn schema1_image(
     image: &ListedImage,
     position: usize,
     places: &RegistryBlobs,
-    layer_bytes: u64,
 ) -> Option<(Entry, Vec<Loose>)> {
     let file = places.blob(&image.digest);
     let name = image.name();
@@ -166,7 +160,6 @@ fn schema1_image(
         digest: Some(image.digest),
         name,
         places,
-        layer_bytes,
     };
     let bytes = signed.as_deref().unwrap_or(&payload.bytes);
     let (entry, loose) = schema1::read(reading, &origin, bytes)?;

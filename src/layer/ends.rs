@@ -7,6 +7,7 @@ use super::writer::Writer;
 use super::{Action, Examined, Job, Outcome};
 use crate::compression::Codec;
 use crate::error::Result;
+use crate::limits;
 
 /// An open layer that has not been read.
 pub(super) struct OpenedLayer<'a> {
@@ -18,7 +19,8 @@ pub(super) struct OpenedLayer<'a> {
 impl<'a> Run<'a> {
     /// Opens a layer. If its bytes are kept and it is a whole file, it is cloned where possible. The clone is then read and
     /// checked, because other programs can change the input but not the clone.
-    pub fn open(&self, job: &'a Job) -> Result<OpenedLayer<'a>> {
+    pub fn open(&self, layer: usize) -> Result<OpenedLayer<'a>> {
+        let job = &self.jobs[layer];
         let (mut clone, mut writer) = (None, None);
         if !self.ordered
             && matches!(job.action, Action::Keep { .. })
@@ -29,8 +31,9 @@ impl<'a> Run<'a> {
                 clone = writer.clone_file(&file)?;
             }
         }
+        let limit = self.pipeline.layer_bytes.unwrap_or(limits::LAYER_BYTES);
         let content = clone.as_ref().unwrap_or(&job.content);
-        let source = LayerSource::new(job, content, self.pipeline.layer_bytes);
+        let source = LayerSource::new(job, content, limit, self.budgets[layer].clone());
         Ok(OpenedLayer { source, writer })
     }
 

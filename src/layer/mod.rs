@@ -1,5 +1,6 @@
 //! Layers: each byte of an input is read once, for a blob of the output, for findings, or both.
 
+mod budget;
 mod ends;
 mod examination;
 mod examined;
@@ -36,8 +37,8 @@ pub(crate) struct Pipeline<'a> {
     pub pool: &'a ThreadPool,
     pub progress: &'a dyn Progress,
     pub interrupt: &'a Interrupt,
-    /// Maximum size of a decoded layer in bytes.
-    pub layer_bytes: u64,
+    /// Maximum size of a decoded layer in bytes. `None` for the default limits.
+    pub layer_bytes: Option<u64>,
     /// What happens at damage in the input that stops a conversion.
     pub on_damage: OnDamage,
 }

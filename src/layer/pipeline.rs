@@ -13,9 +13,10 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use rayon::ScopeFifo;
 
+use super::budget::{self, Budget};
 use super::ends::OpenedLayer;
 use super::reuse::Reuse;
-use super::source::ReadToEnd;
+use super::source::{Flaw, ReadToEnd};
 use super::state::{Reader, RunState, Track, budget};
 use super::{Examined, Job, Known, OnDamage, Outcome, Pipeline};
 use crate::cache::Cache;
@@ -57,6 +58,11 @@ pub(super) fn run(
         pipeline,
         target,
         jobs,
+        // A user who sets a limit knows how large the layers are.
+        budgets: match pipeline.layer_bytes {
+            None => budget::of_inputs(jobs),
+            Some(_) => vec![None; jobs.len()],
+        },
         order,
         ordered,
         max_active: threads + 1,
@@ -86,6 +92,8 @@ pub(super) struct Run<'a> {
     /// `None` if layers are only checked.
     pub target: Option<WriteTarget<'a>>,
     pub jobs: &'a [Job],
+    /// The budget of each job.
+    pub budgets: Vec<Option<Arc<Budget>>>,
     /// The order in which layers are started and, in a tar, written.
     pub order: Vec<usize>,
     pub ordered: bool,
@@ -106,6 +114,14 @@ impl<'a> Run<'a> {
             Error::Interrupted => error,
             error => error.at(self.jobs[layer].place.clone()),
         };
+        self.state().error.get_or_insert(error);
+    }
+
+    /// Fails because of damage to the stream of a layer.
+    pub(super) fn fail_at_flaw(&self, layer: usize, flaw: &Flaw) {
+        let job = &self.jobs[layer];
+        let finding = flaw.at(&job.place);
+        let error = job.error(&finding).at(finding.place);
         self.state().error.get_or_insert(error);
     }
 
@@ -138,7 +154,7 @@ impl<'a> Run<'a> {
             };
             let job = &self.jobs[layer];
             self.pipeline.progress.start(layer, job.content.size());
-            match self.open(job) {
+            match self.open(layer) {
                 Ok(OpenedLayer {
                     source: Ok(source),
                     writer,
@@ -162,9 +178,7 @@ impl<'a> Run<'a> {
                 }
                 Ok(OpenedLayer {
                     source: Err(flaw), ..
-                }) => {
-                    return self.fail(layer, job.error(&flaw.at(&job.place)));
-                }
+                }) => return self.fail_at_flaw(layer, &flaw),
                 Err(error) => return self.fail(layer, error),
             }
         }

@@ -1,7 +1,9 @@
 //! Reads a layer in pieces, decoded and raw, and finds damage to its stream.
 
 use std::io::{self, BufRead};
+use std::sync::Arc;
 
+use super::budget::Budget;
 use super::tap::Tap;
 use super::{Action, Job};
 use crate::compression::{Codec, DecodeError, Decoder};
@@ -27,10 +29,26 @@ pub(super) struct Piece {
 pub(super) struct Flaw {
     pub code: Code,
     pub message: String,
+    /// Whether it is about all layers of the input.
+    of_input: bool,
 }
 
 impl Flaw {
+    fn new(code: Code, message: String) -> Flaw {
+        Flaw {
+            code,
+            message,
+            of_input: false,
+        }
+    }
+
+    /// The finding. `place` is the place of the layer.
     pub fn at(&self, place: &Place) -> Finding {
+        let input = || Place {
+            input: place.input.clone(),
+            ..Place::default()
+        };
+        let place = if self.of_input { &input() } else { place };
         Finding::new(self.code, place, self.message.as_str())
     }
 }
@@ -56,6 +74,9 @@ pub(super) struct LayerSource {
     /// Number of decoded bytes so far, and its limit.
     length: u64,
     limit: u64,
+    /// How much may be decoded of the whole input, and how many bytes were counted of this layer.
+    budget: Option<Arc<Budget>>,
+    counted: u64,
     flaw: Option<Flaw>,
 }
 
@@ -69,8 +90,18 @@ enum SourceState {
 
 impl LayerSource {
     /// `content` is the content of the job or a clone of it. `limit` is the maximum size of the decoded layer in bytes.
-    pub fn new(job: &Job, content: &Content, limit: u64) -> Result<LayerSource, Flaw> {
+    pub fn new(
+        job: &Job,
+        content: &Content,
+        limit: u64,
+        budget: Option<Arc<Budget>>,
+    ) -> Result<LayerSource, Flaw> {
         let codec = job.decoded_from();
+        if let Some(budget) = &budget
+            && !budget.take(0)
+        {
+            return Err(too_large_together(budget));
+        }
         if content.size() > limit {
             return Err(too_large(job.action.decodes(), limit));
         }
@@ -100,6 +131,8 @@ impl LayerSource {
             state: SourceState::Decoding,
             length: 0,
             limit,
+            budget,
+            counted: 0,
             flaw: None,
         })
     }
@@ -149,12 +182,30 @@ impl LayerSource {
             decoded.clear();
             self.flaw = Some(too_large(true, self.limit));
             self.state = SourceState::Ended;
+        } else if !self.is_within_budget() {
+            decoded.clear();
         }
     }
 
+    /// Counts what was read or decoded since the last call, whichever is more. Ends if that is too much.
+    fn is_within_budget(&mut self) -> bool {
+        let Some(budget) = &self.budget else {
+            return true;
+        };
+        let reached = self.length.max(self.decoder.get_mut().consumed());
+        let more = reached - self.counted;
+        self.counted = reached;
+        if budget.take(more) {
+            return true;
+        }
+        self.flaw = Some(too_large_together(budget));
+        self.state = SourceState::Ended;
+        false
+    }
+
     fn drain(&mut self) {
-        let tap = self.decoder.get_mut();
-        loop {
+        while self.is_within_budget() {
+            let tap = self.decoder.get_mut();
             match tap.fill_buf().map(<[u8]>::len) {
                 Ok(0) => self.state = SourceState::Ended,
                 Ok(count) => {
@@ -201,14 +252,11 @@ fn flaw(codec: Codec, error: &DecodeError) -> Flaw {
         DecodeError::Limit(reason) => (Code::Limit, format!("the {codec} data: {reason}")),
         DecodeError::TrailingData { .. } => (Code::LayerTrailingData, error.to_string()),
     };
-    Flaw { code, message }
+    Flaw::new(code, message)
 }
 
 fn unreadable(error: &dyn std::error::Error) -> Flaw {
-    Flaw {
-        code: Code::Unreadable,
-        message: format!("it cannot be read: {error}"),
-    }
+    Flaw::new(Code::Unreadable, format!("it cannot be read: {error}"))
 }
 
 /// The layer exceeds the limit. It may be a bomb and is not read to its end.
@@ -218,8 +266,16 @@ fn too_large(decoded: bool, limit: u64) -> Flaw {
     } else {
         "the blob"
     };
+    let message = format!("{what} is larger than the limit of {limit} bytes");
+    Flaw::new(Code::LayerSize, message)
+}
+
+/// The layers of the input exceed the limit. The others are not read either.
+fn too_large_together(budget: &Budget) -> Flaw {
+    let limit = budget.limit;
+    let message = format!("the decoded layers together are larger than the limit of {limit} bytes");
     Flaw {
-        code: Code::LayerSize,
-        message: format!("{what} is larger than the limit of {limit} bytes"),
+        of_input: true,
+        ..Flaw::new(Code::LayerSize, message)
     }
 }

@@ -40,7 +40,7 @@ impl Run<'_> {
         if let Some(flaw) = reader.source.flaw()
             && self.stops_at_damage(job)
         {
-            return self.fail(layer, job.error(&flaw.at(&job.place)));
+            return self.fail_at_flaw(layer, flaw);
         }
         let Some(Piece { decoded, raw }) = piece else {
             let read = reader.source.finish();

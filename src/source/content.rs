@@ -132,6 +132,21 @@ impl Content {
         }
     }
 
+    /// The archive or file that has the bytes, and its size on the disk.
+    pub(crate) fn container(&self) -> (ContentId, u64) {
+        match &self.source {
+            ContentSource::Archive { archive, .. } => {
+                let whole = ContentId::Archive {
+                    archive: Arc::as_ptr(archive) as usize,
+                    offset: 0,
+                    size: archive.length(),
+                };
+                (whole, archive.on_disk)
+            }
+            _ => (self.id(), self.size),
+        }
+    }
+
     pub(crate) fn id(&self) -> ContentId {
         match &self.source {
             ContentSource::Archive { archive, extents } => ContentId::Archive {

@@ -117,7 +117,7 @@ impl<'a> Spool<'a> {
                 break None;
             }
             if codec != Codec::None {
-                refuse_bomb(writer.length(), count.get())?;
+                refuse_bomb(writer.length(), length.unwrap_or(count.get()))?;
             }
             if beginning.len() < BEGINNING {
                 let missing = (BEGINNING - beginning.len()).min(buffer.len());
@@ -146,8 +146,7 @@ fn begins_with_member(beginning: &[u8]) -> bool {
 
 /// Refuses an archive whose decoded size is out of proportion.
 fn refuse_bomb(decoded: u64, compressed: u64) -> Result<()> {
-    let limit = compressed.saturating_mul(limits::ARCHIVE_RATIO);
-    let limit = limit.max(limits::ARCHIVE_BYTES);
+    let limit = limits::decoded(compressed);
     if decoded > limit {
         return Err(Error::ArchiveTooLarge { limit });
     }

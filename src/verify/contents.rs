@@ -13,7 +13,6 @@ use crate::formats::{Input, Loose};
 use crate::image::{Blob, Config, Layer, Manifest, Node, TarLayer};
 use crate::interrupt::Interrupt;
 use crate::layer::{Action, Destination, Examined, Job, OnDamage, Pipeline};
-use crate::limits;
 use crate::progress::Progress;
 use crate::source::{Content, ContentId};
 
@@ -191,6 +190,7 @@ impl Contents {
     pub fn read(
         &self,
         pool: &ThreadPool,
+        layer_bytes: Option<u64>,
         progress: &dyn Progress,
         interrupt: &Interrupt,
     ) -> Result<Outcomes> {
@@ -206,7 +206,7 @@ impl Contents {
             pool,
             progress,
             interrupt,
-            layer_bytes: limits::LAYER_BYTES,
+            layer_bytes,
             on_damage: OnDamage::Record,
         };
         Ok(Outcomes {

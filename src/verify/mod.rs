@@ -24,6 +24,8 @@ use contents::Contents;
 pub struct VerifyOptions {
     /// Number of threads. `None` for the number of cores.
     pub threads: Option<usize>,
+    /// How the input is read.
+    pub read: ReadOptions,
 }
 
 /// The result of a verification.
@@ -72,11 +74,11 @@ pub fn verify(
 ) -> Result<Verification> {
     let pool = thread_pool(options.threads)?;
     let spool = Spool::new(&std::env::temp_dir()).reporting(progress);
-    let mut input = Input::open_by_way_of(&spool, path, &ReadOptions::default(), interrupt)?;
+    let mut input = Input::open_by_way_of(&spool, path, &options.read, interrupt)?;
     find_loose_blobs(&mut input).at(|| Place::input(&input.name))?;
     let contents = Contents::of(&input);
     let outcomes = contents
-        .read(&pool, progress, interrupt)
+        .read(&pool, options.read.layer_bytes, progress, interrupt)
         .at(|| Place::input(&input.name))?;
     let mut findings: Vec<Finding> = input.findings().cloned().collect();
     findings.extend(contents.findings(&outcomes));

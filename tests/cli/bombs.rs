@@ -52,6 +52,50 @@ fn a_layer_that_is_a_bomb() {
     }
 }
 
+/// The message about layers that are together too large, for an archive of this size.
+fn too_large_together(sandbox: &Sandbox) -> String {
+    let limit = (4 << 30) + 100 * sandbox.read("app.tar").len();
+    format!("the decoded layers together are larger than the limit of {limit} bytes")
+}
+
+/// A layer with a file of zeros, of so many gibibytes.
+fn layer_of_zeros(gib: usize) -> Vec<u8> {
+    let header = tar::header("zeros", b'0', (gib as u64) << 30, "");
+    [codec::zstd(&header), zstd_zeros(gib * GIB)].concat()
+}
+
+#[test]
+fn a_layer_that_is_a_bomb_without_any_options() {
+    let image = Image::new(&["app:1.0"], &[Layer::new("base")]).encoded(|_| layer_of_zeros(7));
+    let sandbox = Sandbox::with_archive(&save(&[image]));
+    let message = too_large_together(&sandbox);
+    convert_within(&sandbox, 400 << 10, &["app.tar", "-o", "out"]).fails(&format!(
+        "ocify: app.tar: {message}\nhint: use `--max-layer-size` to allow more\n"
+    ));
+    assert!(!sandbox.path("out").exists());
+}
+
+#[test]
+fn layers_that_are_a_bomb_together() {
+    let layers: Vec<Layer> = (0..6)
+        .map(|number| Layer::new(&number.to_string()))
+        .collect();
+    let image = Image::new(&["app:1.0"], &layers).encoded(|_| layer_of_zeros(1));
+    let sandbox = Sandbox::with_archive(&save(&[image]));
+    let verify = sandbox.run(&["verify", "app.tar"]);
+    let finding = format!("error[layer-size]: {}\n", too_large_together(&sandbox));
+    assert_eq!(verify.stdout().matches("layer-size").count(), 1);
+    assert!(verify.stdout().contains(&finding), "{}", verify.stdout());
+    assert_eq!(verify.status.code(), Some(1));
+
+    let verify = sandbox.run(&["verify", "app.tar", "--max-layer-size", "2G"]);
+    assert!(
+        !verify.stdout().contains("layer-size"),
+        "{}",
+        verify.stdout()
+    );
+}
+
 #[test]
 fn a_layer_of_much_that_decodes_to_nothing() {
     // Members with 65,535 bytes in a header's extra field and no content, and a frame to be skipped.
@@ -127,17 +171,18 @@ fn what_is_no_archive_and_has_no_end() {
 
 #[test]
 fn an_archive_that_decodes_to_much_more() {
-    // A member of 7 GiB of zeros, a quarter of a megabyte as zstd.
+    // A member of 7 GiB of zeros, a quarter of a megabyte as zstd. For each byte, 100 are allowed.
     let mut archive = codec::zstd(&tar::header("layer.tar", b'0', 7 << 30, ""));
     archive.extend(zstd_zeros(7 * GIB));
     let sandbox = Sandbox::new();
     sandbox.write("app.tar", &archive);
-    let message = "the decoded archive is larger than the limit of 4294967296 bytes";
+    let limit = (4 << 30) + 100 * archive.len();
+    let message = format!("the decoded archive is larger than the limit of {limit} bytes");
     convert_within(&sandbox, 400 << 10, &["app.tar", "-o", "out"]).fails(&format!(
         "ocify: app.tar: {message}\nhint: decompress it, and pass the archive that it contains\n"
     ));
     let verify = sandbox.run(&["verify", "app.tar"]);
-    assert!(verify.stdout().contains(message), "{}", verify.stdout());
+    assert!(verify.stdout().contains(&message), "{}", verify.stdout());
     assert_eq!(verify.status.code(), Some(1));
 }
 

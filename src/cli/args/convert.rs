@@ -7,7 +7,7 @@ use clap::ValueEnum;
 use clap::builder::{NonEmptyStringValueParser, PathBufValueParser, TypedValueParser};
 use ocify::{Compression, DigestMap, Rename};
 
-use super::{Common, Images, Inputs, size};
+use super::{Common, Images, Inputs, LayerLimit, size};
 
 /// Convert every image of the inputs to one layout
 ///
@@ -180,12 +180,8 @@ pub struct Layers {
     )]
     pub check: Check,
 
-    /// Maximum size of a decoded layer: a number of bytes, or a number with a
-    /// unit: K, M, G, T (or KiB and so on) are powers of 1024, KB, MB, GB, TB
-    /// of 1000
-    #[arg(long, value_name = "SIZE", default_value = "128G", value_parser = size::parse,
-          allow_negative_numbers = true)]
-    pub max_layer_size: u64,
+    #[command(flatten)]
+    pub limit: LayerLimit,
 
     /// Keep encoded layers in this folder and reuse them in later runs; the
     /// output is the same. "" disables the cache

@@ -30,8 +30,6 @@ pub(crate) struct Origin<'a> {
     /// What its image is called. `None` for what it says itself.
     pub name: Option<&'a str>,
     pub places: &'a dyn Places,
-    /// The largest a layer may be when it is decoded, in bytes.
-    pub layer_bytes: u64,
 }
 
 /// Reads the image of a manifest, and the blobs of layers that are empty; `None` where it cannot be read, which is noted.
@@ -181,7 +179,7 @@ fn blob(reading: &mut Reading, layer: &Schema1Layer, origin: &Origin, place: &Pl
         Emptiness::IfZeros | Emptiness::IfZerosOrMissing => {
             let known = reading.zeros.entry(content.id());
             // If it cannot be decoded, the check of the layer says so.
-            *known.or_insert_with(|| is_zeros(&content, origin.layer_bytes).unwrap_or(false))
+            *known.or_insert_with(|| is_zeros(&content).unwrap_or(false))
         }
     };
     if is_empty {
@@ -198,7 +196,10 @@ fn blob(reading: &mut Reading, layer: &Schema1Layer, origin: &Origin, place: &Pl
 }
 
 /// Whether the decoded content is only zeros, which is an empty tar. The first bytes of any other tar are not zeros.
-fn is_zeros(content: &Content, limit: u64) -> Result<bool> {
+fn is_zeros(content: &Content) -> Result<bool> {
+    if content.size() > limits::EMPTY_LAYER_BYTES {
+        return Ok(false);
+    }
     let codec = content.codec()?;
     let reader = std::io::BufReader::new(content.reader()?);
     let damaged = |error| match error {
@@ -218,7 +219,7 @@ fn is_zeros(content: &Content, limit: u64) -> Result<bool> {
     loop {
         let result = decoder.read_chunk(&mut buffer, 64 << 10);
         length += buffer.len() as u64;
-        if buffer.iter().any(|byte| *byte != 0) || length > limit {
+        if buffer.iter().any(|byte| *byte != 0) || length > limits::EMPTY_LAYER_BYTES {
             return Ok(false);
         }
         result.map_err(damaged)?;
