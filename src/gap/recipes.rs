@@ -9,6 +9,7 @@ use crate::compression::{Codec, Encoding, reproduce};
 use crate::error::Result;
 use crate::findings::{Code, Finding, Place};
 use crate::layer::{Action, Destination, Job, Known, Pipeline};
+use crate::limits;
 
 /// Gives a recipe to each kept layer that the other side has in another encoding, if this program encodes its tar to the same bytes.
 /// Returns a note for each input with layers that have no recipe.
@@ -55,7 +56,10 @@ pub(super) fn find(jobs: &mut [Job], known: &Known, pipeline: &Pipeline) -> Resu
 fn recipe(job: &Job, pipeline: &Pipeline) -> Option<Encoding> {
     let open = || job.content.reader().map_err(io::Error::other);
     let stopped = || pipeline.interrupt.is_requested();
-    let found = reproduce(job.codec, open, pipeline.layer_bytes, stopped);
+    // A layer that decodes to more is written.
+    let for_size = || limits::decoded(job.content.size());
+    let max_bytes = pipeline.layer_bytes.unwrap_or_else(for_size);
+    let found = reproduce(job.codec, open, max_bytes, stopped);
     found.ok().flatten()
 }
 
