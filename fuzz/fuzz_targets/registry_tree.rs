@@ -17,6 +17,7 @@ fuzz_target!(|bytes: &[u8]| {
     let linked = documents::link(&documents::split(bytes, 10));
     SCRATCH.remove("tree");
     let tree = SCRATCH.path("tree");
+    fs::create_dir(&tree).expect("a folder");
     let put = |name: &str, bytes: &[u8]| {
         let path = tree.join(name);
         // Names of files and folders may contradict each other.

@@ -173,7 +173,7 @@ impl Framing {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use std::io::Read;
 
     use super::*;
@@ -190,7 +190,7 @@ mod tests {
         (0..length).map(step).collect()
     }
 
-    fn encode_all(encoding: Encoding, bytes: &[u8], chunk_size: usize) -> Vec<u8> {
+    pub fn encode_all(encoding: Encoding, bytes: &[u8], chunk_size: usize) -> Vec<u8> {
         let mut encoder = ChunkEncoder::new(encoding).unwrap();
         let mut framing = Framing::new(encoding);
         let mut all = framing.header().to_vec();

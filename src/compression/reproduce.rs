@@ -124,20 +124,10 @@ mod tests {
     use std::io::Write;
 
     use super::*;
+    use crate::compression::encode::tests::encode_all;
 
     fn encoded(encoding: Encoding, bytes: &[u8]) -> Vec<u8> {
-        let mut encoder = ChunkEncoder::new(encoding).unwrap();
-        let mut framing = Framing::new(encoding);
-        let mut all = framing.header().to_vec();
-        let mut before: &[u8] = &[];
-        for chunk in bytes.chunks(encoding.chunk_size()) {
-            let encoded = encoder.encode(before, chunk, Vec::new()).unwrap();
-            framing.add(&encoded, chunk.len());
-            all.extend(&encoded.bytes);
-            before = chunk;
-        }
-        all.extend(framing.trailer().unwrap());
-        all
+        encode_all(encoding, bytes, encoding.chunk_size())
     }
 
     fn found(codec: Codec, stream: &[u8], max_bytes: u64) -> Option<Encoding> {
