@@ -267,10 +267,22 @@ fn images_that_schema_1_cannot_describe() {
         );
     }
 
+    // A time of which no engine can make a config again.
+    let layers = layers("top");
+    let mut value: Value = serde_json::from_slice(&config(&layers)).unwrap();
+    value["created"] = json!("yesterday");
+    let image = Image::new(&["app:1.0"], &layers).with_config(value.to_string());
+    let sandbox = Sandbox::with_archive(&save(&[image]));
+    refuses(
+        &sandbox,
+        "app.tar",
+        "ocify: app.tar: app:1.0: the config: v1 metadata of layer 2 of 2: created is \"yesterday\", expected an RFC 3339 time\n",
+    );
+
     // A layer with URLs.
     let mut layout = Layout::default();
-    let config = layout.blob(oci::DOCKER_CONFIG, &config(&layers("top")));
-    let blobs = oci::docker_layers(&layers("top"));
+    let config = layout.blob(oci::DOCKER_CONFIG, &config(&layers));
+    let blobs = oci::docker_layers(&layers);
     let [base, top] = [&blobs[0], &blobs[1]].map(|(_, blob)| blob);
     let base = layout.blob(oci::DOCKER_LAYER_GZIP, base);
     let mut top = oci::descriptor(oci::DOCKER_FOREIGN_GZIP, top);

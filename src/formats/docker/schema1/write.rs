@@ -12,7 +12,7 @@ use crate::digest::{DiffId, Digest};
 use crate::error::{Error, Result, chain};
 use crate::formats::docker::go_json::{self, GoJsonError};
 use crate::formats::docker::jws_sign;
-use crate::formats::docker::v1_config::{self, schema2_config};
+use crate::formats::docker::v1_config::{V1Error, V1History, schema2_config};
 use crate::formats::docker::v1_write::{self, History};
 use crate::formats::docker::v2s2::object;
 use crate::image::{
@@ -67,7 +67,8 @@ pub(crate) fn manifest(image: &ResolvedImage, name: &str, tag: &str) -> Result<W
     let blobs = blobs(&history, &image.layers)?;
     let v1 = v1_write::chain(&document.bytes, &history, &blobs).map_err(unreadable)?;
     let v1: Vec<String> = v1.into_iter().map(|layer| layer.json).collect();
-    let image_id = image_id(&v1, &history, &image.layers);
+    let image_id = image_id(&v1, &history, &image.layers)
+        .map_err(|error| Error::document("the config", chain(&error)))?;
     let has_empty = history.iter().any(History::is_empty);
     let architecture = v1_write::text(config, "architecture").map_err(unreadable)?;
     let payload = payload(name, tag, &architecture, &blobs, &v1);
@@ -184,16 +185,28 @@ fn payload(name: &str, tag: &str, architecture: &str, blobs: &[Digest], v1: &[St
     ])
 }
 
-/// The digest of the config that engines make of the manifest.
-fn image_id(v1: &[String], history: &[History], layers: &[ResolvedLayer]) -> Option<Digest> {
+/// The digest of the config that engines make of the manifest. `None` if the `diff_ids` are not known.
+///
+/// # Errors
+/// Engines cannot make a config of it, because a field has a value that they do not accept.
+fn image_id(
+    v1: &[String],
+    history: &[History],
+    layers: &[ResolvedLayer],
+) -> Result<Option<Digest>, V1Error> {
     let entries = v1.iter().zip(history);
-    let entries = entries.map(|(v1, entry)| v1_config::V1History {
+    let entries = entries.map(|(v1, entry)| V1History {
         v1: v1.as_bytes(),
         empty: entry.is_empty(),
     });
-    let diff_ids: Option<Vec<DiffId>> = layers.iter().map(|layer| layer.diff_id).collect();
-    let config = schema2_config(&entries.collect::<Vec<_>>(), &diff_ids?);
-    Some(Digest::sha256(&config.ok()?))
+    let known = layers.iter().all(|layer| layer.diff_id.is_some());
+    let any = DiffId(Digest::sha256(b""));
+    let diff_ids: Vec<DiffId> = layers
+        .iter()
+        .map(|layer| layer.diff_id.unwrap_or(any))
+        .collect();
+    let config = schema2_config(&entries.collect::<Vec<_>>(), &diff_ids)?;
+    Ok(known.then(|| Digest::sha256(&config)))
 }
 
 #[cfg(test)]
