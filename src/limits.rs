@@ -33,17 +33,19 @@ pub const SEARCH_DEPTH: usize = 6;
 pub const SEARCHED_FILES: usize = 100_000;
 
 /// Maximum size of an archive's index in memory, in bytes: names, link targets and the maps of sparse members.
-pub const INDEX_BYTES: u64 = 192 << 20;
+pub const INDEX_BYTES: u64 = 512 << 20;
 
 /// Maximum size of the metadata of one input, in bytes: documents, counted each time they are read, and [`ENTRY_BYTES`] for
 /// each document, layer and name.
 pub const METADATA_BYTES: u64 = 256 << 20;
 
-/// [`METADATA_BYTES`] and [`JSON_MEMORY`] for the smallest input, because a few kilobytes may decode to many documents.
-pub const SMALL_INPUT_BYTES: u64 = 64 << 20;
+/// [`METADATA_BYTES`], [`JSON_MEMORY`] and [`INDEX_BYTES`] for the smallest input, because a few kilobytes may decode to many
+/// documents and members. What is read of them takes up to two and a half times as much memory.
+pub const SMALL_INPUT_BYTES: u64 = 56 << 20;
 
-/// How much is added to [`SMALL_INPUT_BYTES`] for each byte of the input as it is on the disk, up to the limits of large inputs.
-pub const INPUT_RATIO: u64 = 9;
+/// What a larger input may have of these for each of its bytes on the disk, up to the limits of the largest inputs. The shortest
+/// entry of an index.json with a name takes ten times its size.
+pub const INPUT_RATIO: u64 = 11;
 
 /// How much is added to [`METADATA_BYTES`] for each file of a folder: a layout of a hundred thousand images has two files or
 /// more for each of them, while an archive of as many members may be a few kilobytes when it is compressed.

@@ -23,6 +23,7 @@ pub use input::{Input, ReadOptions};
 pub(crate) use input::{Loose, name, warnings_of};
 pub(crate) use json::{parse, to_bytes};
 pub(crate) use reading::UNLISTED;
+pub(crate) use reading::too_many;
 pub(crate) use registry::{find_loose_blobs, leave_out};
 pub(crate) use signing::Signing;
 

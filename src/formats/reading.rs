@@ -94,13 +94,8 @@ impl<'f> Reading<'f> {
                 manifest,
             });
         } else if self.findings.len() == limits::FINDINGS {
-            let message = format!(
-                "more than {} problems; the others are not listed",
-                limits::FINDINGS
-            );
-            let finding = Finding::new(Code::Limit, &Place::default(), message);
             self.findings.push(Noted {
-                finding,
+                finding: too_many(),
                 entry: None,
                 manifest: None,
             });
@@ -345,6 +340,13 @@ impl<'f> Reading<'f> {
             absent: self.absent,
         }
     }
+}
+
+/// The last finding of an input that has too many.
+pub(crate) fn too_many() -> Finding {
+    let limit = limits::FINDINGS;
+    let message = format!("more than {limit} problems; the others are not listed");
+    Finding::new(Code::Limit, &Place::default(), message)
 }
 
 /// What the system says of a file that it cannot read.

@@ -144,12 +144,12 @@ impl<'a> Run<'a> {
         loop {
             let layer = {
                 let mut state = self.state();
-                if state.active >= self.max_active || state.started == self.order.len() {
+                if state.running.len() >= self.max_active || state.started == self.order.len() {
                     return;
                 }
                 let layer = self.order[state.started];
                 state.started += 1;
-                state.active += 1;
+                state.running.push(layer);
                 layer
             };
             let job = &self.jobs[layer];
@@ -235,7 +235,8 @@ impl<'a> Run<'a> {
     }
 
     pub(super) fn wake<'s>(&'s self, scope: &Scope<'s>, state: &mut RunState<'_>) {
-        for &layer in &self.order[..state.started] {
+        for position in 0..state.running.len() {
+            let layer = state.running[position];
             if let Some(reader) = state.layers[layer].parked.take() {
                 self.read_or_park(scope, layer, reader, state);
             }
@@ -249,7 +250,7 @@ impl<'a> Run<'a> {
                 let next = {
                     let mut state = self.state();
                     state.layers[layer].done = Some(done);
-                    state.active -= 1;
+                    state.running.retain(|&running| running != layer);
                     state.finished += 1;
                     self.wake(scope, &mut state);
                     self.order.get(state.finished).copied()

@@ -15,7 +15,8 @@ pub(super) struct RunState<'a> {
     pub layers: Vec<Track<'a>>,
     /// Number of layers that were started, in the run's order.
     pub started: usize,
-    pub active: usize,
+    /// The layers that were started and are not finished, in the run's order.
+    pub running: Vec<usize>,
     /// Number of finished layers. In a tar, the next layer of the run's order writes.
     pub finished: usize,
     /// Buffers in use or reserved: see [`super::Job::buffers`].

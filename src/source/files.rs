@@ -41,8 +41,8 @@ impl FileEntry {
 
     /// Approximate memory in bytes, without the name.
     fn memory(&self) -> u64 {
-        // The entry itself in the map.
-        let own = 128;
+        // The entry itself in the map, and what its allocations take.
+        let own = 320;
         own + match self {
             FileEntry::File(content) => content.memory(),
             FileEntry::Link(target) => target.len() as u64,
@@ -122,13 +122,18 @@ impl Files {
         limits::at_most(
             "the size of the archive's index in bytes",
             *kept,
-            limits::INDEX_BYTES,
+            self.within(limits::INDEX_BYTES),
         )?;
         let folder = matches!(entry, FileEntry::Other);
-        let before = self.entries.insert(name.clone(), entry);
-        if before.is_some_and(|before| !folder || !matches!(before, FileEntry::Other)) {
-            *kept += (name.len() + size_of::<String>()) as u64;
-            self.repeated.insert(name);
+        let Some(before) = self.entries.insert(name.clone(), entry) else {
+            return Ok(());
+        };
+        *kept -= name.len() as u64 + before.memory();
+        if !folder || !matches!(before, FileEntry::Other) {
+            let memory = (name.len() + size_of::<String>()) as u64;
+            if self.repeated.insert(name) {
+                *kept += memory;
+            }
         }
         Ok(())
     }
@@ -394,7 +399,7 @@ impl Files {
     /// The limit of large inputs, or a lower one for a small input.
     fn within(&self, limit: u64) -> u64 {
         let for_size = self.on_disk.saturating_mul(limits::INPUT_RATIO);
-        limit.min(limits::SMALL_INPUT_BYTES.saturating_add(for_size))
+        limit.min(limits::SMALL_INPUT_BYTES.max(for_size))
     }
 }
 

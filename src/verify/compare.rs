@@ -8,7 +8,7 @@ use crate::findings::{Code, Finding};
 use crate::image::media_type;
 
 /// Compares `diff_ids`, their order, and media types.
-pub(super) fn layers(contents: &Contents, outcomes: &Outcomes) -> Vec<Finding> {
+pub(super) fn layers(contents: &Contents<'_>, outcomes: &Outcomes) -> Vec<Finding> {
     let mut problems = Vec::new();
     // A problem of a layer in many images is reported once.
     let mut reported = HashSet::new();

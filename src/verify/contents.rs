@@ -3,24 +3,23 @@
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::ops::Range;
 
-use rayon::ThreadPool;
-
 use crate::compression::Codec;
 use crate::digest::{DiffId, Digest};
 use crate::error::Result;
 use crate::findings::{Code, Finding, Place};
-use crate::formats::{Input, Loose};
+use crate::formats::{Input, Loose, too_many};
 use crate::image::{Blob, Config, Layer, Manifest, Node, TarLayer};
-use crate::interrupt::Interrupt;
-use crate::layer::{Action, Destination, Examined, Job, OnDamage, Pipeline};
-use crate::progress::Progress;
+use crate::layer::{Action, Destination, Examined, Job, Pipeline};
+use crate::limits;
 use crate::source::{Content, ContentId};
 
 /// The contents to read, and the images that use them as layers.
 #[derive(Default)]
-pub(super) struct Contents {
+pub(super) struct Contents<'a> {
     pub images: Vec<Image>,
     wanted: Vec<Wanted>,
+    /// Blobs that no document refers to, and that nothing else wants. There may be a million of them.
+    loose: Vec<&'a Loose>,
     positions: HashMap<ContentId, usize>,
 }
 
@@ -90,21 +89,23 @@ impl Outcomes {
     }
 }
 
-impl Contents {
+impl<'a> Contents<'a> {
     /// The contents of all images and artifacts of an input.
-    pub fn of(input: &Input) -> Contents {
+    pub fn of(input: &'a Input) -> Contents<'a> {
         let mut contents = Contents::default();
         for (position, entry) in input.entries.iter().enumerate() {
             contents.node(&entry.node, &Place::image(entry.label(position)));
         }
-        for Loose {
-            content,
-            digest,
-            file,
-        } in &input.loose
-        {
-            let number = contents.want(content, Some(*digest), &Place::file(file));
-            contents.wanted[number.0].is_loose = true;
+        let mut seen = HashSet::new();
+        for loose in &input.loose {
+            let id = loose.content.id();
+            if let Some(&position) = contents.positions.get(&id) {
+                let wanted = &mut contents.wanted[position];
+                wanted.digests.insert(loose.digest);
+                wanted.is_loose = true;
+            } else if seen.insert(id) {
+                contents.loose.push(loose);
+            }
         }
         contents
     }
@@ -183,17 +184,11 @@ impl Contents {
         let read_twice = documents
             .iter()
             .filter(|id| self.positions.contains_key(id));
-        documents.len() + self.wanted.len() - read_twice.count()
+        documents.len() + self.wanted.len() + self.loose.len() - read_twice.count()
     }
 
-    /// Reads all contents.
-    pub fn read(
-        &self,
-        pool: &ThreadPool,
-        layer_bytes: Option<u64>,
-        progress: &dyn Progress,
-        interrupt: &Interrupt,
-    ) -> Result<Outcomes> {
+    /// Reads all contents that something refers to.
+    pub fn read(&self, pipeline: &Pipeline<'_>) -> Result<Outcomes> {
         let mut jobs = Vec::new();
         let mut contents = Vec::new();
         for wanted in &self.wanted {
@@ -201,18 +196,28 @@ impl Contents {
             jobs.extend(wanted.jobs());
             contents.push(first..jobs.len());
         }
-        progress.total(jobs.len(), jobs.iter().map(|job| job.content.size()).sum());
-        let pipeline = Pipeline {
-            pool,
-            progress,
-            interrupt,
-            layer_bytes,
-            on_damage: OnDamage::Record,
-        };
         Ok(Outcomes {
-            examined: pipeline.examine(&jobs)?,
+            examined: examine(pipeline, &jobs)?,
             contents,
         })
+    }
+
+    /// Reads the blobs that nothing refers to, some at a time, and returns their problems.
+    pub fn loose_findings(&self, pipeline: &Pipeline<'_>) -> Result<Vec<Finding>> {
+        let mut findings = Vec::new();
+        for batch in self.loose.chunks(LOOSE_BATCH) {
+            let wanted: Vec<Wanted> = batch.iter().map(|loose| Wanted::loose(loose)).collect();
+            let jobs: Vec<Job> = wanted.iter().flat_map(Wanted::jobs).collect();
+            let examined = examine(pipeline, &jobs)?;
+            let read = wanted.iter().zip(examined.chunks(1));
+            findings.extend(read.flat_map(|(wanted, examined)| wanted.findings(examined)));
+            if findings.len() > limits::FINDINGS {
+                findings.truncate(limits::FINDINGS);
+                findings.push(too_many());
+                break;
+            }
+        }
+        Ok(findings)
     }
 
     /// The problems of each content, regardless of the images that use it.
@@ -224,7 +229,29 @@ impl Contents {
     }
 }
 
+/// How many unreferenced blobs are read at a time.
+const LOOSE_BATCH: usize = 4096;
+
+/// Reads contents.
+fn examine(pipeline: &Pipeline<'_>, jobs: &[Job]) -> Result<Vec<Examined>> {
+    let bytes = jobs.iter().map(|job| job.content.size()).sum();
+    pipeline.progress.total(jobs.len(), bytes);
+    pipeline.examine(jobs)
+}
+
 impl Wanted {
+    /// A blob that no document refers to.
+    fn loose(loose: &Loose) -> Wanted {
+        Wanted {
+            content: loose.content.clone(),
+            place: Place::file(&loose.file),
+            digests: BTreeSet::from([loose.digest]),
+            is_loose: true,
+            is_layer: false,
+            diff_ids: BTreeSet::new(),
+        }
+    }
+
     /// One job for each pair of expected algorithms, which is nearly always a single one.
     fn jobs(&self) -> Vec<Job> {
         // Errors are reported when the content is read.

@@ -13,7 +13,7 @@ use crate::findings::{Finding, Place, Severity};
 use crate::formats::{Format, Input, ReadOptions, find_loose_blobs};
 use crate::image::count_images;
 use crate::interrupt::Interrupt;
-use crate::layer::thread_pool;
+use crate::layer::{OnDamage, Pipeline, thread_pool};
 use crate::progress::Progress;
 use crate::source::Spool;
 use contents::Contents;
@@ -77,11 +77,18 @@ pub fn verify(
     let mut input = Input::open_by_way_of(&spool, path, &options.read, interrupt)?;
     find_loose_blobs(&mut input).at(|| Place::input(&input.name))?;
     let contents = Contents::of(&input);
-    let outcomes = contents
-        .read(&pool, options.read.layer_bytes, progress, interrupt)
-        .at(|| Place::input(&input.name))?;
+    let pipeline = Pipeline {
+        pool: &pool,
+        progress,
+        interrupt,
+        layer_bytes: options.read.layer_bytes,
+        on_damage: OnDamage::Record,
+    };
+    let at = || Place::input(&input.name);
+    let outcomes = contents.read(&pipeline).at(at)?;
     let mut findings: Vec<Finding> = input.findings().cloned().collect();
     findings.extend(contents.findings(&outcomes));
+    findings.extend(contents.loose_findings(&pipeline).at(at)?);
     findings.extend(compare::layers(&contents, &outcomes));
     Ok(Verification {
         format: input.format,

@@ -152,7 +152,7 @@ fn an_index_of_short_values() {
         layout.add(named(&image, "app:1.0"));
         let files = layout.files();
         let index = String::from_utf8(files.get("index.json").to_vec()).unwrap();
-        let values = format!("{value},").repeat((50 << 20) / (value.len() + 1));
+        let values = format!("{value},").repeat((40 << 20) / (value.len() + 1));
         let index = index.replacen('{', &format!("{{\"x\":[{values}0],"), 1);
         let runs = all_within(&files.with("index.json", index), 1, 1);
         let message = "the values take more memory than the limit of ";
