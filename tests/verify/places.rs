@@ -59,6 +59,39 @@ fn several_damages_in_several_images_are_all_found_each_in_its_place() {
     assert_eq!((verification.images, verification.blobs), (2, 9));
 }
 
+/// A problem of a manifest, and one of a layer.
+#[test]
+fn an_image_in_an_index_is_named_with_its_platform() {
+    let mut layout = Layout::default();
+    let sound = Parts::new().add(&mut layout);
+    let damaged = Parts::plain(&Layer::new("other").tar)
+        .config(|config| {
+            config["architecture"] = json!("arm64");
+            config["rootfs"]["diff_ids"][0] = json!(NOT_HERE);
+        })
+        .manifest(|manifest| manifest["schemaVersion"] = json!(3))
+        .add(&mut layout);
+    let index = layout.index(&[
+        oci::on(&sound, "linux", "amd64"),
+        oci::on(&damaged, "linux", "arm64"),
+    ]);
+    let files = layout.listing(oci::named(&index, "app:1.0")).files();
+    let sandbox = Sandbox::with_archive(&files);
+    let verification = verify(&sandbox.path("app.tar"));
+    let places = verification.problems.iter().map(|problem| {
+        let place = problem.place.to_string();
+        let (place, _) = place.split_once("blobs/").unwrap();
+        format!("{}: {place}", problem.code)
+    });
+    assert_eq!(
+        places.collect::<Vec<_>>(),
+        [
+            "schema-version: app:1.0 linux/arm64: ",
+            "layer-diff-id: app:1.0 linux/arm64: layer 1 of 1: ",
+        ]
+    );
+}
+
 /// A file that is removed after the folder was listed and before it is read.
 struct RemovesBlob(std::path::PathBuf);
 
