@@ -338,6 +338,31 @@ fn artifacts_are_left_out_and_what_is_needed_to_read_them_is_not() {
     });
 }
 
+/// The layout has an image already. What it lacks is listed together with what it lacked before.
+#[test]
+fn parts_are_added_to_a_layout() {
+    let sandbox = sandbox();
+    let [base, middle, top] = layers();
+    let other = Layer::new("other");
+    for (name, layer) in [("base", &base), ("other", &other), ("top", &top)] {
+        let archive = docker::save_one(&format!("{name}:1"), std::slice::from_ref(layer));
+        sandbox.write(&format!("{name}.tar"), &archive.tar());
+    }
+    sandbox.convert(&["top.tar", "-o", "out"]).succeeds();
+    sandbox
+        .convert(&["app.tar", "--have", "base.tar", "-o", "out"])
+        .succeeds();
+    let out = || Layout::open(&sandbox.path("out"));
+    assert_eq!(absent_layers(&out()), sorted(std::slice::from_ref(&base)));
+    let second = docker::save_one("second:1", &[other.clone(), middle]);
+    sandbox.write("second.tar", &second.tar());
+    sandbox
+        .convert(&["second.tar", "--have", "other.tar", "-o", "out"])
+        .succeeds();
+    assert_eq!(absent_layers(&out()), sorted(&[base, other]));
+    sandbox.run(&["verify", "out"]).succeeds();
+}
+
 #[test]
 fn a_damaged_copy_does_not_count() {
     let sandbox = sandbox();
