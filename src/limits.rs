@@ -41,7 +41,7 @@ pub const METADATA_BYTES: u64 = 256 << 20;
 
 /// [`METADATA_BYTES`], [`JSON_MEMORY`] and [`INDEX_BYTES`] for the smallest input, because a few kilobytes may decode to many
 /// documents and members. What is read of them takes up to two and a half times as much memory.
-pub const SMALL_INPUT_BYTES: u64 = 56 << 20;
+pub const SMALL_INPUT_BYTES: u64 = 64 << 20;
 
 /// What a larger input may have of these for each of its bytes on the disk, up to the limits of the largest inputs. The shortest
 /// entry of an index.json with a name takes ten times its size.

@@ -57,6 +57,9 @@ impl Error {
             Error::BlobsMissing { .. } => Some(
                 "add the inputs that have them, name what has them with `--fill-from`, or use `--missing keep`",
             ),
+            Error::Limit { what, .. } if what.ends_with("the new manifest.json") => {
+                Some("use `--no-docker-manifest`, or write a folder")
+            }
             Error::DifferentBuilds { .. } => Some("convert the parts of each output by themselves"),
             Error::NotADigest { .. } => Some(
                 "list one digest or diff_id per line, as `ocify inspect --digests` prints them",

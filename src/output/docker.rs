@@ -68,6 +68,12 @@ pub(super) fn manifest(index: &[u8], blobs: &dyn StoredBlobs) -> Result<Option<V
     if items.is_empty() {
         return Ok(None);
     }
+    let tags = items.iter().flat_map(|item| &item.repo_tags);
+    let names = tags.map(Vec::len).sum();
+    let what = "the number of images in the new manifest.json";
+    limits::at_most(what, items.len(), limits::IMAGES)?;
+    let what = "the number of names in the new manifest.json";
+    limits::at_most(what, names, limits::NAMES)?;
     let bytes = to_bytes(&items)?;
     check_size("manifest.json", &bytes, limits::DOCUMENT_BYTES)?;
     Ok(Some(bytes))

@@ -79,7 +79,8 @@ impl DockerArchiveOutput {
             }
             // Held until the new tar is published.
             let lock_of_old = existing.map(ExistingTar::into_lock);
-            if self.tar.publish(length, lock_of_old.is_some(), progress)? {
+            self.tar.compress(length, progress)?;
+            if self.tar.publish(lock_of_old.is_some())? {
                 return Ok(());
             }
         }

@@ -257,6 +257,11 @@ pub(super) fn digests(index: &[u8]) -> Result<HashSet<Digest>> {
     Ok(digests.filter_map(|digest| digest.parse().ok()).collect())
 }
 
+/// Number of entries of an index.json.
+pub(super) fn count(index: &[u8]) -> Result<usize> {
+    Ok(IndexParts::read(Some(index))?.manifests.len())
+}
+
 /// Refuses names that exceed the limits for reading.
 pub(crate) fn check_names<'a>(names: impl Iterator<Item = &'a str>) -> Result<()> {
     let (count, longest) = names.fold((0, 0), |(count, longest), name| {

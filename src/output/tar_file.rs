@@ -2,13 +2,14 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 
 use super::index::{Additions, MergedIndex, MovedName};
 use super::tar_writer::{ExistingTar, TarBlob, TarWriter};
 use super::{OutputOptions, copy_blobs, docker, existing_tar};
 use crate::digest::Digest;
-use crate::error::Result;
+use crate::error::{Result, ResultExt};
+use crate::findings::Place;
 use crate::formats::Input;
 use crate::formats::oci::ABSENT;
 use crate::fs::Locking;
@@ -17,7 +18,7 @@ use crate::interrupt::Interrupt;
 use crate::limits;
 use crate::mutex::lock;
 use crate::progress::Progress;
-use crate::source::Content;
+use crate::source::{Archive, Content, Files};
 
 pub(super) struct TarOutput {
     tar: TarWriter,
@@ -141,7 +142,10 @@ impl TarOutput {
             let length = self.tar.close()?;
             // Held until the new tar is published.
             let lock_of_old = existing.map(ExistingTar::into_lock);
-            if self.tar.publish(length, replaces, progress)? {
+            if let Some(archive) = self.tar.compress(length, progress)? {
+                self.check_readable(&index, archive)?;
+            }
+            if self.tar.publish(replaces)? {
                 return Ok(index.moved);
             }
             drop(lock_of_old);
@@ -168,7 +172,19 @@ impl TarOutput {
         replaces: bool,
         progress: &dyn Progress,
     ) -> Result<bool> {
-        self.tar.publish(length, replaces, progress)
+        self.tar.compress(length, progress)?;
+        self.tar.publish(replaces)
+    }
+
+    /// Refuses a compressed tar of many names that this program would not read again: the limits of small inputs are lower.
+    fn check_readable(&self, index: &MergedIndex, archive: Archive) -> Result<()> {
+        if super::index::count(&index.bytes)? <= limits::IMAGES {
+            return Ok(());
+        }
+        let place = || Place::input(self.path.display().to_string());
+        let files = Files::in_archive(&Arc::new(archive)).at(place)?;
+        let name = self.path.display().to_string();
+        Input::read_layout(name, files).map(drop)
     }
 
     /// The existing layout, if it is added to.

@@ -20,6 +20,7 @@ use crate::fs::{self, Dir, Locking, StagedFile, staging};
 use crate::interrupt::Interrupt;
 use crate::mutex::lock;
 use crate::progress::{Progress, Step};
+use crate::source::Archive;
 
 const BLOCK_BYTES: usize = 512;
 const BLOCK: u64 = BLOCK_BYTES as u64;
@@ -238,10 +239,9 @@ impl TarWriter {
         Ok(length)
     }
 
-    /// Compresses a closed tar of `length` bytes if its name says so, and publishes it. Returns `false` if another run has
-    /// published a tar since, which is not replaced unless `replaces` is set.
-    pub fn publish(&mut self, length: u64, replace: bool, progress: &dyn Progress) -> Result<bool> {
-        self.compress(length, progress)?;
+    /// Publishes a tar that is closed and compressed. Returns `false` if another run has published a tar since, which is not
+    /// replaced unless `replace` is set.
+    pub fn publish(&mut self, replace: bool) -> Result<bool> {
         if self.fsync
             && let Medium::Staged { staged, .. } = &self.medium
         {
@@ -275,8 +275,9 @@ impl TarWriter {
         }
     }
 
-    /// Compresses the plain tar into the staged file, if the output is compressed.
-    fn compress(&self, length: u64, progress: &dyn Progress) -> Result<()> {
+    /// Compresses a closed tar of `length` bytes into the staged file, if its name says so. Returns the archive as a reader
+    /// finds it after decompressing it.
+    pub fn compress(&self, length: u64, progress: &dyn Progress) -> Result<Option<Archive>> {
         let Medium::Staged {
             staged,
             plain: Some(plain),
@@ -284,7 +285,7 @@ impl TarWriter {
             ..
         } = &self.medium
         else {
-            return Ok(());
+            return Ok(None);
         };
         progress.step(&Step::Compress { bytes: length });
         let mut position = 0;
@@ -299,7 +300,11 @@ impl TarWriter {
         })?;
         // An earlier attempt may have written more.
         let cut = staged.file.set_len(position);
-        cut.map_err(Error::io("write", &self.path))
+        cut.map_err(Error::io("write", &self.path))?;
+        let plain = plain.try_clone().map_err(Error::io("read", &self.path))?;
+        let mut archive = Archive::in_open_file(Arc::new(plain), 0, length);
+        archive.on_disk = position;
+        Ok(Some(archive))
     }
 }
 

@@ -45,6 +45,28 @@ fn too_many_names_in_all() {
     assert!(sandbox.snapshot() == before);
 }
 
+/// A manifest.json may have fewer names than an index.json, and a compressed tar may be too small for what it decodes to.
+#[test]
+fn names_of_a_tar() {
+    let sandbox = Sandbox::new();
+    layout("a", 12_000, 20).write(&sandbox.path("a"));
+    let before = sandbox.snapshot();
+    for output in ["out.tar.gz", "out.tar.zst"] {
+        let run = sandbox.convert(&["a", "-o", output, "-q", "--no-docker-manifest"]);
+        run.fails(&format!(
+            "ocify: {output}: index.json: the number of manifests is 12000, more than the limit of 10000\n"
+        ));
+    }
+    sandbox.convert(&["a", "-o", "out.tar", "-q"]).fails(
+        "ocify: out.tar: the number of names in the new manifest.json is 12000, more than the limit of 10000\n\
+         hint: use `--no-docker-manifest`, or write a folder\n",
+    );
+    assert!(sandbox.snapshot() == before);
+    let args = ["a", "-o", "out.tar", "-q", "--no-docker-manifest"];
+    sandbox.convert(&args).succeeds();
+    sandbox.run(&["inspect", "-l", "out.tar"]).succeeds();
+}
+
 #[test]
 fn a_name_that_is_too_long() {
     let name = format!("{}:1", "n".repeat(4095));

@@ -77,7 +77,7 @@ fn size_of_all_metadata() {
             *manifest = Value::Array(vec![entry; count]);
         })
     };
-    // The archive has 4 MiB, so the limit is that of small inputs, 56 MiB.
+    // The archive has 4 MiB, so the limit is that of small inputs, 64 MiB.
     is_read(&images(13));
     let sandbox = Sandbox::with_archive(&images(25));
     assert!(is_too_large(&sandbox));
