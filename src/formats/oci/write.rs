@@ -157,6 +157,15 @@ fn replace_details(fields: &mut Map<String, Value>, layer: &ResolvedLayer) {
 
 /// The index with new descriptors in place of the old, and without what is left out; the same bytes if that is nothing.
 pub(crate) fn index(index: &ResolvedIndex) -> Result<Document> {
+    if schema2::is_plain(index.original) {
+        return to_index(index.children.iter().map(|child| {
+            let entry = child.new.as_ref().unwrap_or(child.original);
+            Descriptor {
+                platform: child.original.platform.clone(),
+                ..Descriptor::new(entry.media_type.clone(), entry.digest, entry.size)
+            }
+        }));
+    }
     let name = format!("index {}", index.original.digest);
     let malformed = || Error::document(&name, "it lacks the manifests of an index");
     let renamed: HashMap<String, Digest> = index
@@ -169,15 +178,6 @@ pub(crate) fn index(index: &ResolvedIndex) -> Result<Document> {
             ))
         })
         .collect();
-    if schema2::is_plain(index.original) {
-        return to_index(index.children.iter().map(|child| {
-            let entry = child.new.as_ref().unwrap_or(child.original);
-            Descriptor {
-                platform: child.original.platform.clone(),
-                ..Descriptor::new(entry.media_type.clone(), entry.digest, entry.size)
-            }
-        }));
-    }
     edit(&name, index.original, |fields| {
         let Some(Value::Array(old)) = fields.get_mut("manifests") else {
             return Err(malformed());
