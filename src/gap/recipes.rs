@@ -8,6 +8,7 @@ use rayon::prelude::*;
 use crate::compression::{Codec, Encoding, reproduce};
 use crate::error::Result;
 use crate::findings::{Code, Finding, Place};
+use crate::interrupt::Interrupt;
 use crate::layer::{Action, Destination, Job, Known, Pipeline};
 use crate::limits;
 
@@ -30,12 +31,19 @@ pub(super) fn find(jobs: &mut [Job], known: &Known, pipeline: &Pipeline) -> Resu
     }
     let bytes = jobs.iter().map(|job| job.content.size()).sum();
     pipeline.progress.total(jobs.len(), bytes);
+    // Together no more than a conversion would decode. A layer that decodes to more is written.
+    let share = limits::DECODED_BYTES / jobs.len() as u64;
     pipeline.pool.install(|| {
         let numbered = jobs.par_iter_mut().enumerate();
         numbered.try_for_each(|(number, job)| {
             let size = job.content.size();
             pipeline.progress.start(number, size);
-            job.recipe = recipe(job, pipeline);
+            let for_size = share.saturating_add(size.saturating_mul(limits::DECODED_RATIO));
+            job.recipe = recipe(
+                job,
+                pipeline.layer_bytes.unwrap_or(for_size),
+                pipeline.interrupt,
+            );
             if job.recipe.is_some() {
                 // The other side has the tar of this digest, so it must be checked.
                 job.action = Action::Keep { decode: true };
@@ -53,12 +61,9 @@ pub(super) fn find(jobs: &mut [Job], known: &Known, pipeline: &Pipeline) -> Resu
     Ok(of_others.into_iter().map(note).collect())
 }
 
-fn recipe(job: &Job, pipeline: &Pipeline) -> Option<Encoding> {
+fn recipe(job: &Job, max_bytes: u64, interrupt: &Interrupt) -> Option<Encoding> {
     let open = || job.content.reader().map_err(io::Error::other);
-    let stopped = || pipeline.interrupt.is_requested();
-    // A layer that decodes to more is written.
-    let for_size = || limits::decoded(job.content.size());
-    let max_bytes = pipeline.layer_bytes.unwrap_or_else(for_size);
+    let stopped = || interrupt.is_requested();
     let found = reproduce(job.codec, open, max_bytes, stopped);
     found.ok().flatten()
 }

@@ -6,10 +6,10 @@ use std::os::unix::fs::symlink;
 
 use serde_json::{Value, json};
 
-use crate::support::docker::save_one;
+use crate::support::docker::{config, save_one};
 use crate::support::files::Files;
 use crate::support::layers::Layer;
-use crate::support::oci::{self, Layout, digest, on};
+use crate::support::oci::{self, Layout, digest, named, on};
 use crate::support::registry::{ROOT, Tree, check};
 use crate::support::sandbox::{Run, Sandbox};
 
@@ -300,6 +300,29 @@ fn a_tree_is_copied_with_all_that_its_repositories_have() {
 }
 
 /// An obstacle that is met when the blobs are in their places already: the tree is as it was.
+#[test]
+fn a_layer_that_is_elsewhere_has_no_link() {
+    let layers = ["base", "top"].map(Layer::new);
+    let mut layout = Layout::default();
+    let config = layout.blob(oci::DOCKER_CONFIG, &config(&layers));
+    let [(_, base), (_, top)] = &oci::docker_layers(&layers)[..] else {
+        panic!("two layers");
+    };
+    let base = layout.blob(oci::DOCKER_LAYER_GZIP, base);
+    let mut top = oci::descriptor(oci::DOCKER_FOREIGN_GZIP, top);
+    top["urls"] = json!(["https://example.invalid/layer"]);
+    let image = layout.document(&oci::manifest(&config, &[base.clone(), top.clone()]));
+    layout.add(named(&image, "app:1"));
+    let sandbox = Sandbox::with_folder(&layout.files());
+    assert!(to_registry(&sandbox, &["app"]).status.success());
+    let has_link = |layer: &Value| {
+        let hex = digest(layer).strip_prefix("sha256:").unwrap();
+        let link = format!("registry/{ROOT}repositories/app/_layers/sha256/{hex}/link");
+        sandbox.path(&link).exists()
+    };
+    assert_eq!([&base, &top].map(has_link), [true, false]);
+}
+
 #[test]
 fn what_fails_half_way_is_taken_back() {
     let mut layout = Layout::default();

@@ -116,6 +116,11 @@ fn the_whole_name_counts() {
     assert!(names(&next).contains(&name_a) && names(&next).contains(&name_b));
     // An image with only the tag as its name is another image.
     assert_eq!(names(&merge(&plain, Some(&both))).len(), 3);
+    // An image that has more than the tag in both takes the name of one that has only this.
+    let short = image("E", "app:1", None);
+    let whole = image("F", "app:1", Some("docker.io/library/app:1"));
+    let next = merge(&whole, Some(&merge(&short, None)));
+    assert_eq!(names(&next), [Some("docker.io/library/app:1".to_owned())]);
 }
 
 #[test]
