@@ -116,9 +116,10 @@ fn the_whole_name_counts() {
     assert!(names(&next).contains(&name_a) && names(&next).contains(&name_b));
     // An image with only the tag as its name is another image.
     assert_eq!(names(&merge(&plain, Some(&both))).len(), 3);
-    // An image that has more than the tag in both takes the name of one that has only this.
+    // More than a tag is a name: either takes it from the other.
     let short = image("E", "app:1", None);
     let whole = image("F", "app:1", Some("docker.io/library/app:1"));
+    assert_eq!(names(&merge(&short, Some(&merge(&whole, None)))), [None]);
     let next = merge(&whole, Some(&merge(&short, None)));
     assert_eq!(names(&next), [Some("docker.io/library/app:1".to_owned())]);
 }
