@@ -103,7 +103,7 @@ impl<'a> Contents<'a> {
                 let wanted = &mut contents.wanted[position];
                 wanted.digests.insert(loose.digest);
                 wanted.is_loose = true;
-            } else if seen.insert(id) {
+            } else if seen.insert((id, loose.digest)) {
                 contents.loose.push(loose);
             }
         }
@@ -181,10 +181,10 @@ impl<'a> Contents<'a> {
 
     /// Number of distinct files that are checked, including documents.
     pub fn count(&self, documents: &HashSet<ContentId>) -> usize {
-        let read_twice = documents
-            .iter()
-            .filter(|id| self.positions.contains_key(id));
-        documents.len() + self.wanted.len() + self.loose.len() - read_twice.count()
+        let loose = self.loose.iter().map(|loose| loose.content.id());
+        let mut files: HashSet<ContentId> = loose.collect();
+        files.extend(documents.iter().chain(self.positions.keys()).cloned());
+        files.len()
     }
 
     /// Reads all contents that something refers to.

@@ -6,6 +6,8 @@ use crate::support::layers::Layer;
 use crate::support::oci::{self, Layout};
 use crate::support::parts::{Parts, layer_path, path, two};
 use crate::support::sandbox::Sandbox;
+use crate::support::sha256;
+use crate::support::tar::Body;
 use crate::{found, verify};
 
 const NOT_HERE: &str = "sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
@@ -127,4 +129,22 @@ fn what_is_no_image_has_no_format() {
         assert!(!verification.is_sound());
         assert_eq!(verification.format, None);
     }
+}
+
+/// Both names are checked, although the bytes are the same.
+#[test]
+fn an_unreferenced_blob_with_a_second_name() {
+    let mut files = oci::one("app:1.0", &[Layer::new("base")]).files();
+    let blob = oci::blob_path(&sha256(b"loose"));
+    files.put(&blob, "loose");
+    files.add(&oci::blob_path(NOT_HERE), Body::HardLink(blob));
+    let sandbox = Sandbox::with_archive(&files);
+    assert_eq!(
+        found(&verify(&sandbox.path("app.tar"))),
+        [
+            "note unreferenced-blob",
+            "note unreferenced-blob",
+            "warning unreferenced-damaged",
+        ]
+    );
 }
