@@ -61,9 +61,14 @@ impl Additions {
             index.manifests.len(),
             limits::LAYOUT_NAMES,
         )?;
+        let entries = index.manifests.len();
         let bytes = index.into_bytes()?;
         check_size("index.json", &bytes, limits::LAYOUT_INDEX_BYTES)?;
-        Ok(MergedIndex { bytes, moved })
+        Ok(MergedIndex {
+            bytes,
+            entries,
+            moved,
+        })
     }
 
     /// Returns the names that have moved.
@@ -127,6 +132,8 @@ impl Additions {
 #[derive(Debug)]
 pub(crate) struct MergedIndex {
     pub bytes: Vec<u8>,
+    /// Number of its entries.
+    pub entries: usize,
     pub moved: Vec<MovedName>,
 }
 
@@ -255,11 +262,6 @@ pub(super) fn digests(index: &[u8]) -> Result<HashSet<Digest>> {
     let index = IndexParts::read(Some(index))?;
     let digests = index.manifests.iter().filter_map(digest);
     Ok(digests.filter_map(|digest| digest.parse().ok()).collect())
-}
-
-/// Number of entries of an index.json.
-pub(super) fn count(index: &[u8]) -> Result<usize> {
-    Ok(IndexParts::read(Some(index))?.manifests.len())
 }
 
 /// Refuses names that exceed the limits for reading.

@@ -138,7 +138,7 @@ impl TarOutput {
                 None => additions.merge(None)?,
             };
             let replaces = existing.is_some();
-            self.list(&index, additions.is_part)?;
+            self.list(&index.bytes, additions.is_part)?;
             let length = self.tar.close()?;
             // Held until the new tar is published.
             let lock_of_old = existing.map(ExistingTar::into_lock);
@@ -157,11 +157,7 @@ impl TarOutput {
     /// Completes a volume, which lacks the blobs in `absent`. Returns its length.
     pub fn seal(&self, index: &[u8], absent: &BTreeMap<Digest, AbsentBlob>) -> Result<u64> {
         lock(&self.absent).clone_from(absent);
-        let index = MergedIndex {
-            bytes: index.to_vec(),
-            moved: Vec::new(),
-        };
-        self.list(&index, true)?;
+        self.list(index, true)?;
         self.tar.close()
     }
 
@@ -178,7 +174,7 @@ impl TarOutput {
 
     /// Refuses a compressed tar of many names that this program would not read again: the limits of small inputs are lower.
     fn check_readable(&self, index: &MergedIndex, archive: Archive) -> Result<()> {
-        if super::index::count(&index.bytes)? <= limits::IMAGES {
+        if index.entries <= limits::IMAGES {
             return Ok(());
         }
         let place = || Place::input(self.path.display().to_string());
@@ -232,11 +228,11 @@ impl TarOutput {
     }
 
     /// Writes index.json, manifest.json and the list of absent blobs.
-    fn list(&self, index: &MergedIndex, is_part: bool) -> Result<()> {
+    fn list(&self, index: &[u8], is_part: bool) -> Result<()> {
         let blobs = lock(&self.blobs);
         let mut absent = lock(&self.absent);
         absent.retain(|digest, _| !blobs.contains(digest));
-        self.tar.append("index.json", &index.bytes)?;
+        self.tar.append("index.json", index)?;
         if is_part || !absent.is_empty() {
             self.tar.append(ABSENT, &super::absent::bytes(&absent)?)?;
         }
@@ -246,7 +242,7 @@ impl TarOutput {
             documents: &lock(&self.documents),
         };
         if self.options.docker_manifest
-            && let Some(manifest) = docker::manifest(&index.bytes, &contents)?
+            && let Some(manifest) = docker::manifest(index, &contents)?
         {
             self.tar.append("manifest.json", &manifest)?;
         }
