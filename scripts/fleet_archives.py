@@ -8,21 +8,13 @@ short. Of the sound ones, every 25th is there twice. Every 50th has a namesake: 
 beginning or the end of the list. Writes FOLDER/list, FOLDER/damaged, and FOLDER/conflicts with those whose name a sound archive
 before them in the list has.
 """
-import hashlib, io, json, pathlib, random, sys, tarfile
+import hashlib, json, pathlib, random, sys
+
+from make_tar import tar
 
 folder = pathlib.Path(sys.argv[1])
 count, base_count, damaged_count = map(int, sys.argv[2:])
 (folder / "archives").mkdir(parents=True)
-
-
-def tar(members):
-    out = io.BytesIO()
-    with tarfile.open(fileobj=out, mode="w", format=tarfile.USTAR_FORMAT) as archive:
-        for name, content in members:
-            member = tarfile.TarInfo(name)
-            member.size = len(content)
-            archive.addfile(member, io.BytesIO(content))
-    return out.getvalue()
 
 
 def text(seed, length):

@@ -4,7 +4,9 @@
 All images of a version share a base of many files; each has layers of its own. Version 2 changes the last layer of each image
 and leaves the others as they are; `base` is version 1 on another base. Their content compresses like that of programs.
 """
-import hashlib, io, json, pathlib, random, sys, tarfile
+import hashlib, json, pathlib, random, sys
+
+from make_tar import tar
 
 IMAGES = 8
 MIB = 1 << 20
@@ -21,14 +23,7 @@ def text(source, size):
 
 def layer(seed, size, files):
     source = random.Random(seed)
-    buffer = io.BytesIO()
-    with tarfile.open(fileobj=buffer, mode="w") as tar:
-        for number in range(files):
-            data = text(source, size // files)
-            info = tarfile.TarInfo(f"{seed}/file-{number}")
-            info.size = len(data)
-            tar.addfile(info, io.BytesIO(data))
-    return buffer.getvalue()
+    return tar((f"{seed}/file-{number}", text(source, size // files)) for number in range(files))
 
 
 def archive(path, name, layers):
@@ -38,11 +33,7 @@ def archive(path, name, layers):
     members = {f"{digest[7:]}/layer.tar": data for digest, data in zip(diff_ids, layers)}
     manifest = [{"Config": hashlib.sha256(config).hexdigest() + ".json", "RepoTags": [name], "Layers": list(members)}]
     members = {manifest[0]["Config"]: config, **members, "manifest.json": json.dumps(manifest).encode()}
-    with tarfile.open(path, "w") as tar:
-        for member, data in members.items():
-            info = tarfile.TarInfo(member)
-            info.size = len(data)
-            tar.addfile(info, io.BytesIO(data))
+    path.write_bytes(tar(members.items()))
 
 
 def main(folder):

@@ -5,7 +5,9 @@ usage: scripts/gap_speed.py [--runs N] [PROGRAM]
 
 PROGRAM is target/release/ocify. Prints medians of CPU time, which a busy machine changes little, of each pair.
 """
-import argparse, hashlib, io, json, os, pathlib, random, shutil, statistics, subprocess, sys, tarfile, tempfile
+import argparse, hashlib, json, os, pathlib, random, shutil, statistics, subprocess, sys, tempfile
+
+from make_tar import tar
 
 parser = argparse.ArgumentParser()
 parser.add_argument("--runs", type=int, default=7)
@@ -20,16 +22,6 @@ def words(seed, size=500_000):
     chosen = random.Random(seed)
     known = ["".join(chosen.choices("etaoinshrdlu", k=chosen.randint(3, 9))) for _ in range(2000)]
     return " ".join(chosen.choices(known, k=size // 7)).encode()
-
-
-def tar(members):
-    buffer = io.BytesIO()
-    with tarfile.open(fileobj=buffer, mode="w", format=tarfile.USTAR_FORMAT) as archive:
-        for name, content in members:
-            info = tarfile.TarInfo(name)
-            info.size = len(content)
-            archive.addfile(info, io.BytesIO(content))
-    return buffer.getvalue()
 
 
 def archive():

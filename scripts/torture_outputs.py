@@ -1,5 +1,7 @@
 """Shared by the parts of torture.py: inputs, the state of an output, and counting."""
-import argparse, hashlib, io, json, os, pathlib, random, shutil, signal, subprocess, sys, tarfile, time
+import argparse, hashlib, json, os, pathlib, random, shutil, signal, subprocess, sys, tarfile, time
+
+from make_tar import tar
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 SHARED = pathlib.Path(os.environ.get("OCIFY_SHARED", ROOT / "../shared"))
@@ -34,14 +36,7 @@ def passed():
 def archive(path, names, sizes, seed):
     """A docker-save archive with layers of these sizes, of bytes that do not compress well."""
     source = random.Random(seed)
-    layers = []
-    for number, size in enumerate(sizes):
-        layer = io.BytesIO()
-        with tarfile.open(fileobj=layer, mode="w") as tar:
-            info = tarfile.TarInfo(f"data-{number}")
-            info.size = size
-            tar.addfile(info, io.BytesIO(source.randbytes(size)))
-        layers.append(layer.getvalue())
+    layers = [tar([(f"data-{number}", source.randbytes(size))]) for number, size in enumerate(sizes)]
     diff_ids = ["sha256:" + hashlib.sha256(layer).hexdigest() for layer in layers]
     config = json.dumps({"architecture": "amd64", "os": "linux", "config": {},
                          "rootfs": {"type": "layers", "diff_ids": diff_ids}}).encode()
@@ -49,11 +44,7 @@ def archive(path, names, sizes, seed):
     manifest = json.dumps([{"Config": config_name, "RepoTags": names,
                             "Layers": [f"{n}/layer.tar" for n in range(len(layers))]}]).encode()
     files = {config_name: config, **{f"{n}/layer.tar": layer for n, layer in enumerate(layers)}, "manifest.json": manifest}
-    with tarfile.open(path, "w") as tar:
-        for member, data in files.items():
-            info = tarfile.TarInfo(member)
-            info.size = len(data)
-            tar.addfile(info, io.BytesIO(data))
+    pathlib.Path(path).write_bytes(tar(files.items()))
 
 
 # Outputs.
@@ -138,43 +129,49 @@ def names(output):
     return {m["annotations"][key]: m["digest"] for m in index["manifests"] if key in m.get("annotations", {})}
 
 
-def many_writers(work, kind, kill, folder=None):
-    """Eight at once in `folder`, which is created again. The outputs must have all names of the writers that succeeded."""
-    folder = folder or work / "many"
+def run_writers(what, work, folder, output, kill, options):
+    """Runs eight writers at once into `output` in `folder`, which is created again. With `kill`, one of them is killed and runs again
+    at the end. Returns the digest of each name that they have written, or nothing if one fails."""
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir()
-    output = folder / ("out.tar" if kind == "tar" else "out")
-    what = f"eight writers into one {kind}" + (", one of them killed" if kill else "")
     writers = sorted(work.glob("writer-*.tar"))
     chance.shuffle(writers)
-    runs = [subprocess.Popen([OCIFY, "convert", str(path), "-o", str(output), "--add", "--threads", "1"],
-                             stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) for path in writers]
-    victim = None
-    if kill:
-        victim = runs[-1]
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+    start = lambda path: subprocess.Popen([OCIFY, "convert", str(path), "-o", str(output), "--threads", "1", *options], **pipes)
+    runs = [start(path) for path in writers]
+    victim = runs[-1] if kill else None
+    if victim:
         time.sleep(chance.uniform(0, 0.15))
         victim.send_signal(signal.SIGKILL)
+    ended = [(run, *run.communicate()) for run in runs]
+    counts["writers"] += len(runs)
+    if victim:
+        # After this, everything that the dead writer left is gone, and its image is there.
+        again = start(writers[-1])
+        ended.append((again, *again.communicate()))
     wanted = {}
-    for run in runs:
-        stdout, stderr = run.communicate()
-        counts["writers"] += 1
+    for run, stdout, stderr in ended:
         if run.returncode == 0:
             digest, name = stdout.split()
             wanted[name] = digest
         elif run is not victim:
             return no(what, "a writer fails:", stderr)
+    return wanted
+
+
+def many_writers(work, kind, kill, folder=None):
+    """Eight at once in `folder`. The outputs must have all names of the writers that succeeded."""
+    folder = folder or work / "many"
+    output = folder / ("out.tar" if kind == "tar" else "out")
+    what = f"eight writers into one {kind}" + (", one of them killed" if kill else "")
+    wanted = run_writers(what, work, folder, output, kill, ["--add"])
+    if wanted is None:
+        return None
     found = names(output)
     lost = [name for name, digest in wanted.items() if found.get(name) != digest]
     if lost:
         counts["losses"] += len(lost)
         return no(what, "lost:", lost)
-    if victim is not None:
-        # After the next run, everything that the dead writer left is gone, and the next run's image is there.
-        again = subprocess.run([OCIFY, "convert", str(writers[-1]), "-o", str(output), "-q", "--add"], capture_output=True, text=True)
-        if again.returncode:
-            return no(what, "the next run fails:", again.stderr)
-        if len(names(output)) != len(writers):
-            return no(what, "the next run does not complete the names")
     if left := temporary(folder, output):
         return no(what, "left behind:", left)
     return passed() if verify(what, output) else None

@@ -1,7 +1,7 @@
 """The storage tree of a registry as an output of torture.py."""
-import hashlib, shutil, signal, subprocess, time
+import hashlib, subprocess
 
-from torture_outputs import OCIFY, chance, counts, includes, no, passed
+from torture_outputs import OCIFY, counts, includes, no, passed, run_writers
 from torture_scenario import Scenario
 
 TO = ["--to", "registry"]
@@ -70,34 +70,11 @@ class RegistryScenario(Scenario):
 def registry_writers(work, kill):
     """Eight at once into one tree. It must have all tags of the writers that succeeded."""
     folder = work / "many"
-    shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir()
     output = folder / "out"
     what = "eight writers into one registry tree" + (", one of them killed" if kill else "")
-    writers = sorted(work.glob("writer-*.tar"))
-    chance.shuffle(writers)
-    command = lambda path: [OCIFY, "convert", str(path), "-o", str(output), "--no-fsync", "--threads", "1", *TO]
-    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
-    runs = [subprocess.Popen(command(path), **pipes) for path in writers]
-    victim = runs[-1] if kill else None
-    if victim:
-        time.sleep(chance.uniform(0, 0.15))
-        victim.send_signal(signal.SIGKILL)
-    wanted = {}
-    for run in runs:
-        stdout, stderr = run.communicate()
-        counts["writers"] += 1
-        if run.returncode == 0:
-            digest, name = stdout.split()
-            wanted[name] = digest
-        elif run is not victim:
-            return no(what, "a writer fails:", stderr)
-    if victim:
-        run = subprocess.run(command(writers[-1]), **pipes)
-        if run.returncode:
-            return no(what, "the next run fails:", run.stderr)
-        digest, name = run.stdout.split()
-        wanted[name] = digest
+    wanted = run_writers(what, work, folder, output, kill, ["--no-fsync", *TO])
+    if wanted is None:
+        return None
     for name, digest in wanted.items():
         repository, tag = name.split(":")
         link = output / f"docker/registry/v2/repositories/{repository}/_manifests/tags/{tag}/current/link"

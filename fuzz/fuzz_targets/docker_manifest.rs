@@ -25,10 +25,5 @@ fuzz_target!(|bytes: &[u8]| {
         files.push(("repositories", repositories));
     }
     let _ = &name;
-    let input = SCRATCH.file("input.tar", &tars::of(&files));
-    if SCRATCH.is_readable(&input) {
-        let output = SCRATCH.path("output.tar");
-        let _ = SCRATCH.convert(&input, &output);
-        SCRATCH.remove("output.tar");
-    }
+    SCRATCH.convert_if_readable(&tars::of(&files));
 });

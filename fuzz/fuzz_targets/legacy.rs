@@ -16,10 +16,5 @@ fuzz_target!(|bytes: &[u8]| {
         files.push((name, json));
         files.push((layer, &[0; 1024]));
     }
-    let input = SCRATCH.file("input.tar", &tars::of(&files));
-    if SCRATCH.is_readable(&input) {
-        let output = SCRATCH.path("output.tar");
-        let _ = SCRATCH.convert(&input, &output);
-        SCRATCH.remove("output.tar");
-    }
+    SCRATCH.convert_if_readable(&tars::of(&files));
 });

@@ -10,19 +10,5 @@ static SCRATCH: LazyLock<Scratch> = LazyLock::new(Scratch::new);
 
 fuzz_target!(|bytes: &[u8]| {
     let linked = documents::link(&documents::split(bytes, 10));
-    let names = linked.iter().map(|(hex, _)| format!("blobs/sha256/{hex}"));
-    let names: Vec<String> = names.collect();
-    let mut files: Vec<(&str, &[u8])> = vec![
-        ("oci-layout", br#"{"imageLayoutVersion":"1.0.0"}"#),
-        ("index.json", &linked[0].1),
-    ];
-    for (name, (_, bytes)) in names.iter().zip(&linked).skip(1) {
-        files.push((name, bytes));
-    }
-    let input = SCRATCH.file("input.tar", &tars::of(&files));
-    if SCRATCH.is_readable(&input) {
-        let output = SCRATCH.path("output.tar");
-        let _ = SCRATCH.convert(&input, &output);
-        SCRATCH.remove("output.tar");
-    }
+    SCRATCH.convert_if_readable(&tars::layout(&linked, &[]));
 });

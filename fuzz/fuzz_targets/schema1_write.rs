@@ -47,7 +47,9 @@ fuzz_target!(|bytes: &[u8]| {
         assert_eq!(digest_and_diff_ids(&written), digest_and_diff_ids(&again));
         assert_eq!(manifest(&first), manifest(&second), "two runs give different bytes");
         // The config that engines make of it has the same layers, and the ID that was foretold.
-        let oci = SCRATCH.convert(&first, &SCRATCH.path("layout")).expect("an OCI image of it");
+        let oci = SCRATCH
+            .convert(&first, &SCRATCH.path("layout"))
+            .expect("an OCI image of it");
         let [written, oci] = [&written, &oci].map(|report| &report.entries[0].images[0]);
         assert_eq!(written.image_id, oci.image_id);
         assert_eq!(diff_ids(written), diff_ids(oci));

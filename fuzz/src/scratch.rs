@@ -4,8 +4,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use ocify::{
-    Finding, Input, Interrupt, ManifestFormat, Options, OutputKind, ReadOptions, Report, Response,
-    Result, Silent, Target,
+    Finding, Input, Interrupt, ManifestFormat, Options, OutputKind, ReadOptions, Report, Response, Result, Silent,
+    Target,
 };
 
 /// A folder of this process. libFuzzer ends without cleaning up, so folders of ended processes are removed first.
@@ -83,13 +83,16 @@ impl Scratch {
         self.convert_to(input, output, OutputKind::Layout, ManifestFormat::Oci)
     }
 
-    pub fn convert_to(
-        &self,
-        input: &Path,
-        output: &Path,
-        kind: OutputKind,
-        format: ManifestFormat,
-    ) -> Result<Report> {
+    /// Converts a tar with these bytes to another one, if it can be.
+    pub fn convert_if_readable(&self, tar: &[u8]) {
+        let input = self.file("input.tar", tar);
+        if self.is_readable(&input) {
+            let _ = self.convert(&input, &self.path("output.tar"));
+            self.remove("output.tar");
+        }
+    }
+
+    pub fn convert_to(&self, input: &Path, output: &Path, kind: OutputKind, format: ManifestFormat) -> Result<Report> {
         let mut options = Options::default();
         options.format = format;
         options.threads = Some(1);

@@ -23,6 +23,21 @@ pub fn of(files: &[(&str, &[u8])]) -> Vec<u8> {
     tar
 }
 
+/// A layout of linked documents, of which the first is index.json, with other files.
+pub fn layout(linked: &[(String, Vec<u8>)], others: &[(&str, &[u8])]) -> Vec<u8> {
+    let names = linked.iter().map(|(hex, _)| format!("blobs/sha256/{hex}"));
+    let names: Vec<String> = names.collect();
+    let mut files: Vec<(&str, &[u8])> = vec![
+        ("oci-layout", br#"{"imageLayoutVersion":"1.0.0"}"#),
+        ("index.json", &linked[0].1),
+    ];
+    files.extend(others);
+    for (name, (_, bytes)) in names.iter().zip(linked).skip(1) {
+        files.push((name, bytes));
+    }
+    of(&files)
+}
+
 /// Corrects the checksum of every header, so that mutations are not rejected by it. A member that exceeds the end is shortened,
 /// and the end-of-archive marker is added, unless the last byte is odd, because truncated tars must be tested too.
 pub fn mend(tar: &mut Vec<u8>) {

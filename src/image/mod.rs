@@ -19,7 +19,7 @@ pub use config::{ConfigView, HistoryEntry, ImageConfig};
 pub use descriptor::{Descriptor, Document};
 pub use manifest_format::ManifestFormat;
 pub use name::{familiar, fully_qualified, tagged_reference};
-pub(crate) use name::{is_ref_name, repository_and_tag};
+pub(crate) use name::{is_ref_name, is_tag_of, repository_and_tag};
 use name::{is_repository, is_tag};
 pub use platform::{Platform, PlatformError};
 pub(crate) use resolved::{

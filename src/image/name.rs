@@ -138,6 +138,12 @@ pub(super) fn is_tag(tag: &str) -> bool {
     tag.len() <= 128 && tag.starts_with(word) && tag.chars().all(|c| word(c) || ".-".contains(c))
 }
 
+/// Whether a ref.name is only the tag of the full name, as from buildx, `ctr` and Docker's containerd store.
+pub(crate) fn is_tag_of(ref_name: &str, full_name: &str) -> bool {
+    let path = full_name.strip_suffix(ref_name);
+    path.is_some_and(|path| path.ends_with(':'))
+}
+
 /// Whether a name matches the grammar of `org.opencontainers.image.ref.name`:
 /// <https://github.com/opencontainers/image-spec/blob/v1.1.1/annotations.md#pre-defined-annotation-keys>.
 pub(crate) fn is_ref_name(name: &str) -> bool {

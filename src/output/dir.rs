@@ -101,7 +101,7 @@ impl DirOutput {
         let path = self.parent.path(&self.name);
         let (parent, name, interrupt) = (&self.parent, &self.name, &interrupt);
         let lock = || lock(parent, name, &path, interrupt);
-        replace_folder::replace(&mut self.staged, parent, name, lock)?;
+        replace_folder::replace(&mut self.staged, parent, name, lock, interrupt)?;
         if self.fsync {
             self.parent.sync()?;
         }

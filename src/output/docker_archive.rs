@@ -6,7 +6,8 @@ use std::sync::Mutex;
 
 use super::existing_tar;
 use super::index::Additions;
-use super::tar_writer::{ExistingTar, TarBlob, TarWriter};
+use super::tar_blob::TarBlob;
+use super::tar_writer::{ExistingTar, TarWriter};
 use super::{OutputOptions, docker};
 use crate::digest::Digest;
 use crate::error::{Error, Result};

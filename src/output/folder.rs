@@ -154,7 +154,7 @@ impl FolderOutput {
                 let (parent, name) = (&self.parent, &self.name);
                 let locking = Locking::IfSupported;
                 let lock = || lock_layout(parent, name, locking, &self.interrupt).map(Some);
-                replace_folder::replace(&mut self.staged, parent, name, lock)?;
+                replace_folder::replace(&mut self.staged, parent, name, lock, &self.interrupt)?;
                 self.sync(&self.parent)?;
                 return Ok(index.moved);
             }

@@ -8,7 +8,7 @@ use listed::{IndexParts, Listed};
 
 use crate::digest::Digest;
 use crate::error::{Error, Result};
-use crate::image::{AbsentBlob, CONTAINERD_NAME, Descriptor, REF_NAME};
+use crate::image::{AbsentBlob, CONTAINERD_NAME, Descriptor, REF_NAME, is_tag_of};
 use crate::limits;
 
 /// Additions to an output besides blobs and documents.
@@ -304,13 +304,6 @@ fn listed(descriptor: &Descriptor) -> Result<Listed<'static>> {
         source,
     })?;
     Ok(Listed::new(&value))
-}
-
-/// Whether a ref.name is only the tag of the full name, as from buildx, `ctr` and Docker's containerd store.
-fn is_tag_of(name: &str, whole: &str) -> bool {
-    whole
-        .strip_suffix(name)
-        .is_some_and(|path| path.ends_with(':'))
 }
 
 #[cfg(test)]

@@ -15,6 +15,7 @@ mod registry;
 mod replace_folder;
 mod staged_blob;
 mod stdout;
+mod tar_blob;
 mod tar_file;
 mod tar_writer;
 mod target;
@@ -32,8 +33,8 @@ pub use index::MovedName;
 pub(crate) use index::{Additions, InRegistry, check_names};
 use registry::RegistryOutput;
 use staged_blob::StagedBlob;
+use tar_blob::TarBlob;
 use tar_file::TarOutput;
-use tar_writer::TarBlob;
 pub use target::{OutputKind, Target, TargetError};
 use volumes::VolumesOutput;
 

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use super::folder::INSIDE;
 use crate::error::Result;
 use crate::fs::{Dir, StagedDir, staging};
+use crate::interrupt::Interrupt;
 
 /// Replaces the folder `name` with the staged folder. The old folder is removed when `staged` is dropped. `lock` opens and
 /// locks the old folder, and returns `None` if it was removed. Staging folders of other runs are moved to the new folder.
@@ -17,8 +18,11 @@ pub(super) fn replace(
     parent: &Dir,
     name: &str,
     lock: impl Fn() -> Result<Option<(Dir, File)>>,
+    interrupt: &Interrupt,
 ) -> Result<()> {
     loop {
+        // Other runs may replace the folder again and again.
+        interrupt.check()?;
         if parent.kind(name)?.is_none() && staged.publish(name)? {
             return Ok(());
         }
@@ -59,6 +63,22 @@ fn aside(name: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::error::Error;
+
+    #[test]
+    fn stops_while_others_replace_the_folder_too() {
+        let scratch = tempfile::tempdir().unwrap();
+        let parent = Arc::new(Dir::open(scratch.path()).unwrap());
+        parent.make_folder("out").unwrap();
+        let interrupt = Interrupt::new();
+        let mut staged = StagedDir::new(&parent, "x-", &interrupt).unwrap();
+        let always_gone = || {
+            interrupt.request();
+            Ok(None)
+        };
+        let replaced = replace(&mut staged, &parent, "out", always_gone, &interrupt);
+        assert!(matches!(replaced, Err(Error::Interrupted)));
+    }
 
     /// A run was killed between its two renames, or is between them.
     #[test]

@@ -5,7 +5,8 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
 use super::index::{Additions, MergedIndex, MovedName};
-use super::tar_writer::{ExistingTar, TarBlob, TarWriter};
+use super::tar_blob::TarBlob;
+use super::tar_writer::{ExistingTar, TarWriter};
 use super::{OutputOptions, copy_blobs, docker, existing_tar};
 use crate::digest::Digest;
 use crate::error::{Result, ResultExt};

@@ -2,7 +2,6 @@
 //!
 //! The tar depends only on its contents: it has no times, no owners and a fixed order.
 
-use std::collections::BTreeSet;
 use std::fs::File;
 use std::io;
 use std::os::unix::fs::{FileExt, MetadataExt};
@@ -14,7 +13,6 @@ use tar::{EntryType, Header};
 
 use super::{encode, stdout, target};
 use crate::compression::Encoding;
-use crate::digest::Digest;
 use crate::error::{Error, Result};
 use crate::fs::{self, Dir, Locking, StagedFile, staging};
 use crate::interrupt::Interrupt;
@@ -144,7 +142,7 @@ impl TarWriter {
 
     /// Adds a small file.
     pub fn append(&self, name: &str, bytes: &[u8]) -> Result<()> {
-        let mut member = self.begin(name.len() > MAX_NAME);
+        let mut member = self.begin(name.len());
         member.write(bytes)?;
         member.close(name)
     }
@@ -173,10 +171,11 @@ impl TarWriter {
         Ok(())
     }
 
-    /// Begins a member at the end. Its name may be too long for a header. Only one member is open at a time, and one that is
-    /// not closed is overwritten.
-    pub fn begin(&self, has_long_name: bool) -> TarMember<'_> {
+    /// Begins a member at the end. Its name, which may be too long for a header, has as many bytes. Only one member is open at a
+    /// time, and one that is not closed is overwritten.
+    pub fn begin(&self, name_length: usize) -> TarMember<'_> {
         let start = self.end();
+        let has_long_name = name_length > MAX_NAME;
         TarMember {
             tar: self,
             start,
@@ -376,43 +375,6 @@ impl TarMember<'_> {
             self.tar.write_at(&block, self.start + BLOCK)?;
         }
         self.tar.rewind(end);
-        Ok(())
-    }
-}
-
-/// A blob that becomes a member.
-pub(crate) struct TarBlob<'a> {
-    member: TarMember<'a>,
-    /// The blobs of the tar.
-    blobs: &'a Mutex<BTreeSet<Digest>>,
-    name: fn(&Digest) -> String,
-}
-
-impl<'a> TarBlob<'a> {
-    /// Starts a blob at the end. The pipeline writes one blob at a time.
-    pub fn begin(
-        tar: &'a TarWriter,
-        expected: Option<Digest>,
-        blobs: &'a Mutex<BTreeSet<Digest>>,
-        name: fn(&Digest) -> String,
-    ) -> TarBlob<'a> {
-        let length = expected.map_or(0, |expected| name(&expected).len());
-        TarBlob {
-            member: tar.begin(length > MAX_NAME),
-            blobs,
-            name,
-        }
-    }
-
-    pub fn write(&mut self, bytes: &[u8]) -> Result<()> {
-        self.member.write(bytes)
-    }
-
-    /// Names the blob. A duplicate is discarded: the next member overwrites it.
-    pub fn finish(self, digest: &Digest) -> Result<()> {
-        if lock(self.blobs).insert(*digest) {
-            self.member.close(&(self.name)(digest))?;
-        }
         Ok(())
     }
 }

@@ -15,7 +15,8 @@ use crate::formats::json::text;
 use crate::formats::reading::{Found, MISSING, Reading, UNREFERENCED};
 use crate::formats::{Loose, keys};
 use crate::image::{
-    CONTAINERD_NAME, Descriptor, Entry, Node, REF_NAME, Reference, is_ref_name, media_type,
+    CONTAINERD_NAME, Descriptor, Entry, Node, REF_NAME, Reference, is_ref_name, is_tag_of,
+    media_type,
 };
 use crate::limits;
 
@@ -240,10 +241,6 @@ fn reference(descriptor: &Descriptor) -> Reference {
         _ => None,
     };
     let (name, containerd_name) = (take(REF_NAME), take(CONTAINERD_NAME));
-    let is_tag_of = |name: &str, full: &str| {
-        full.strip_suffix(name)
-            .is_some_and(|path| path.ends_with(':'))
-    };
     let name = match (name, &containerd_name) {
         (Some(name), Some(full)) if is_tag_of(&name, full) => Some(full.clone()),
         (name, _) => name,
