@@ -119,8 +119,12 @@ pub const INDEX_DEPTH: usize = 8;
 /// (RFC 8878, section 3.1.1.1.2) and the window of `zstd --long`.
 pub const ZSTD_WINDOW_LOG: u32 = 27;
 
-/// Maximum memory of an xz decoder, in bytes. `xz -9` needs 65 MiB.
-pub const XZ_MEMORY: u64 = 256 << 20;
+/// Maximum memory of an xz decoder, in bytes: 200 MiB, for a dictionary of 192 MiB. `xz -9` needs 65 MiB.
+pub const XZ_MEMORY: u64 = 200 << 20;
+
+/// Memory for windows or dictionaries above which a layer waits until no other layer needs as much, in bytes: 33 MiB, enough for
+/// every level up to `zstd -20` and `xz -8`.
+pub const DECODER_MEMORY: u64 = 33 << 20;
 
 /// Maximum number of manifests in a chain of `subject`s and indexes.
 pub const SUBJECT_DEPTH: usize = 64;

@@ -4,10 +4,13 @@
 use std::io::{self, BufRead};
 
 use super::Codec;
-use super::member::{MemberStep, StreamMember};
+use super::member::{MemberStep, StreamMember, too_large};
 
 /// Number of bytes that [`Codec::sniff`] needs.
 const MAGIC: usize = 6;
+
+/// Maximum size of a zstd frame's header with its magic number: RFC 8878, section 3.1.1.1.
+const ZSTD_HEADER: usize = 18;
 
 /// Decodes a stream of any codec. Reading to the end consumes the whole reader.
 pub(crate) struct Decoder<R> {
@@ -19,6 +22,10 @@ pub(crate) struct Decoder<R> {
     between: bool,
     /// Bytes read ahead to detect the next member, not decoded yet.
     ahead: Vec<u8>,
+    /// The first bytes of the member, up to the end of its header, which may be decoded again.
+    header: Vec<u8>,
+    /// Whether members may need more than [`crate::limits::DECODER_MEMORY`].
+    allows_large: bool,
     /// Number of bytes read from the reader.
     position: u64,
 }
@@ -37,6 +44,12 @@ pub(crate) enum DecodeError {
     /// Decoding needs more memory than the limit allows.
     #[error("{0}")]
     Limit(String),
+    /// Decoding needs more memory than usual. It continues after [`Decoder::allow_large`].
+    #[error(
+        "the {codec} data needs more memory than {} bytes",
+        crate::limits::DECODER_MEMORY
+    )]
+    Large { codec: Codec },
     /// Something that is not a member follows the last one.
     #[error("something that is not {codec} follows at byte {position}")]
     TrailingData { codec: Codec, position: u64 },
@@ -53,14 +66,32 @@ impl From<DecodeError> for io::Error {
 
 impl<R: BufRead> Decoder<R> {
     pub fn new(codec: Codec, reader: R) -> Result<Decoder<R>, DecodeError> {
+        let mut decoder = Decoder::usual(codec, reader)?;
+        decoder.allow_large()?;
+        Ok(decoder)
+    }
+
+    /// A decoder that stops with [`DecodeError::Large`] before it needs more memory than usual.
+    pub fn usual(codec: Codec, reader: R) -> Result<Decoder<R>, DecodeError> {
         Ok(Decoder {
             reader,
             codec,
             member: StreamMember::new(codec)?,
             between: false,
             ahead: Vec::with_capacity(MAGIC),
+            header: Vec::new(),
+            allows_large: false,
             position: 0,
         })
+    }
+
+    /// Allows as much memory as the limits do, from here on.
+    pub fn allow_large(&mut self) -> Result<(), DecodeError> {
+        self.allows_large = true;
+        self.ahead.splice(..0, self.header.drain(..));
+        self.member
+            .as_mut()
+            .map_or(Ok(()), StreamMember::allow_large)
     }
 
     /// The underlying reader.
@@ -70,8 +101,17 @@ impl<R: BufRead> Decoder<R> {
 
     /// Fills `buffer` with `size` bytes, or fewer at the end of the stream or on an error.
     pub fn read_chunk(&mut self, buffer: &mut Vec<u8>, size: usize) -> Result<(), DecodeError> {
+        self.continue_chunk(buffer, 0, size)
+    }
+
+    /// Fills `buffer`, whose first `filled` bytes are kept, like [`Decoder::read_chunk`].
+    pub fn continue_chunk(
+        &mut self,
+        buffer: &mut Vec<u8>,
+        mut filled: usize,
+        size: usize,
+    ) -> Result<(), DecodeError> {
         buffer.resize(size, 0);
-        let mut filled = 0;
         let result = loop {
             if filled == size {
                 break Ok(());
@@ -102,6 +142,7 @@ impl<R: BufRead> Decoder<R> {
                     return Ok(0);
                 }
                 member.restart()?;
+                self.header.clear();
                 self.between = false;
             }
             let from_ahead = !self.ahead.is_empty();
@@ -115,7 +156,13 @@ impl<R: BufRead> Decoder<R> {
                 consumed,
                 produced,
                 ended,
+                is_large,
             } = member.step(input, buffer)?;
+            if !self.allows_large && self.codec == Codec::Zstd && self.header.len() < ZSTD_HEADER {
+                let missing = ZSTD_HEADER - self.header.len();
+                self.header
+                    .extend_from_slice(&input[..consumed.min(missing)]);
+            }
             if from_ahead {
                 self.ahead.drain(..consumed);
             } else {
@@ -125,6 +172,12 @@ impl<R: BufRead> Decoder<R> {
             self.between = ended;
             if produced > 0 {
                 return Ok(produced);
+            }
+            if is_large && !self.allows_large {
+                return Err(DecodeError::Large { codec: self.codec });
+            }
+            if is_large {
+                return Err(too_large(self.codec));
             }
             if consumed == 0 && !ended {
                 return Err(if at_end {
@@ -189,167 +242,4 @@ fn retry<T>(mut read: impl FnMut() -> io::Result<T>) -> io::Result<T> {
 }
 
 #[cfg(test)]
-mod tests {
-    use std::io::{Read, Write};
-
-    use super::*;
-
-    fn gzip(bytes: &[u8]) -> Vec<u8> {
-        let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
-        encoder.write_all(bytes).unwrap();
-        encoder.finish().unwrap()
-    }
-
-    fn bzip2(bytes: &[u8]) -> Vec<u8> {
-        let mut encoder = bzip2::write::BzEncoder::new(Vec::new(), bzip2::Compression::fast());
-        encoder.write_all(bytes).unwrap();
-        encoder.finish().unwrap()
-    }
-
-    fn xz(bytes: &[u8]) -> Vec<u8> {
-        let mut encoder = liblzma::write::XzEncoder::new(Vec::new(), 1);
-        encoder.write_all(bytes).unwrap();
-        encoder.finish().unwrap()
-    }
-
-    fn zstd(bytes: &[u8]) -> Vec<u8> {
-        zstd::encode_all(bytes, 1).unwrap()
-    }
-
-    type Encode = fn(&[u8]) -> Vec<u8>;
-
-    const ENCODERS: [(Codec, Encode); 4] = [
-        (Codec::Gzip, gzip),
-        (Codec::Zstd, zstd),
-        (Codec::Bzip2, bzip2),
-        (Codec::Xz, xz),
-    ];
-
-    fn decode(codec: Codec, reader: impl BufRead) -> Result<Vec<u8>, DecodeError> {
-        let mut decoder = Decoder::new(codec, reader)?;
-        let (mut plain, mut chunk) = (Vec::new(), Vec::new());
-        loop {
-            decoder.read_chunk(&mut chunk, 7)?;
-            plain.extend_from_slice(&chunk);
-            if chunk.is_empty() {
-                return Ok(plain);
-            }
-        }
-    }
-
-    /// Gives a byte at a time, and would block or is interrupted before each.
-    struct Slow<'a> {
-        bytes: &'a [u8],
-        failures: usize,
-    }
-
-    impl Read for Slow<'_> {
-        fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-            let count = self.fill_buf()?.read(buffer)?;
-            self.consume(count);
-            Ok(count)
-        }
-    }
-
-    impl BufRead for Slow<'_> {
-        fn fill_buf(&mut self) -> io::Result<&[u8]> {
-            self.failures += 1;
-            match self.failures % 5 {
-                1 => Err(io::ErrorKind::Interrupted.into()),
-                3 => Err(io::ErrorKind::WouldBlock.into()),
-                _ => Ok(&self.bytes[..self.bytes.len().min(1)]),
-            }
-        }
-
-        fn consume(&mut self, count: usize) {
-            self.bytes = &self.bytes[count..];
-        }
-    }
-
-    #[test]
-    fn every_codec_reads_many_members_and_nothing_else() {
-        for (codec, encode) in ENCODERS {
-            let (first, second) = (encode(b"first, "), encode(b"second"));
-            let two = [&first[..], &second].concat();
-            assert_eq!(
-                decode(codec, &two[..]).unwrap(),
-                b"first, second",
-                "{codec}"
-            );
-            for garbage in [&b"\0"[..], b"garbage after the end", &second[..1]] {
-                let bytes = [&two[..], garbage].concat();
-                let error = decode(codec, &bytes[..]).unwrap_err();
-                let position = two.len();
-                assert_eq!(
-                    error.to_string(),
-                    format!("something that is not {codec} follows at byte {position}")
-                );
-            }
-            for length in 1..two.len() {
-                // Cut between the members, the first alone is a whole stream.
-                let cut = decode(codec, &two[..length]);
-                match length.checked_sub(first.len()) {
-                    Some(0) => assert_eq!(cut.unwrap(), b"first, "),
-                    // Too few bytes to detect a codec.
-                    Some(1..=5) => assert!(cut.is_err(), "{codec}: cut to {length} bytes"),
-                    _ => {
-                        let error = cut.unwrap_err();
-                        let message = error.to_string();
-                        let expected = format!("the {codec} data is truncated: it ends within a ");
-                        assert!(
-                            message.starts_with(&expected),
-                            "{codec}: cut to {length} bytes: {message}"
-                        );
-                    }
-                }
-            }
-        }
-    }
-
-    #[test]
-    fn a_reader_that_would_block_is_asked_again() {
-        for (codec, encode) in ENCODERS
-            .into_iter()
-            .chain([(Codec::None, <[u8]>::to_vec as Encode)])
-        {
-            let text = b"the quick brown fox ".repeat(100);
-            let bytes = encode(&text).repeat(3);
-            let reader = Slow {
-                bytes: &bytes,
-                failures: 0,
-            };
-            let mut decoder = Decoder::new(codec, reader).unwrap();
-            let (mut plain, mut chunk) = (Vec::new(), Vec::new());
-            loop {
-                let result = decoder.read_chunk(&mut chunk, 64);
-                plain.extend_from_slice(&chunk);
-                match result {
-                    Ok(()) if chunk.is_empty() => break,
-                    Ok(()) => {}
-                    Err(DecodeError::Read(error)) => {
-                        assert_eq!(error.kind(), io::ErrorKind::WouldBlock);
-                    }
-                    Err(error) => panic!("{codec}: {error}"),
-                }
-            }
-            assert_eq!(plain, text.repeat(3), "{codec}");
-        }
-    }
-
-    #[test]
-    fn padding_of_xz_is_in_fours() {
-        let stream = xz(b"text");
-        for (zeros, sound) in [(0, true), (3, false), (4, true), (6, false), (400, true)] {
-            for (after, expected) in [(&b""[..], &b"text"[..]), (&stream, b"texttext")] {
-                let bytes = [&stream[..], &vec![0; zeros], after].concat();
-                match decode(Codec::Xz, &bytes[..]) {
-                    Ok(plain) => assert!(sound && plain == expected, "{zeros} zeros"),
-                    Err(error) => {
-                        let trailing = matches!(error, DecodeError::TrailingData { .. });
-                        assert!(!sound && trailing, "{zeros} zeros: {error}");
-                    }
-                }
-            }
-        }
-    }
-}
+mod tests;

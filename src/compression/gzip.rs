@@ -80,6 +80,7 @@ impl Gzip {
             consumed,
             produced,
             ended: self.part == GzipPart::End,
+            is_large: false,
         })
     }
 

@@ -9,9 +9,13 @@ use super::decode::DecodeError;
 use super::gzip::Gzip;
 use crate::limits;
 
-/// libzstd's `ZSTD_error_frameParameter_windowTooLarge`, negative as its functions return it:
-/// <https://github.com/facebook/zstd/blob/v1.5.7/lib/zstd_errors.h>.
+/// libzstd's `ZSTD_error_frameParameter_windowTooLarge` and `ZSTD_error_memory_allocation`, negative as its functions return
+/// them: <https://github.com/facebook/zstd/blob/v1.5.7/lib/zstd_errors.h>.
 const WINDOW_TOO_LARGE: usize = 0_usize.wrapping_sub(16);
+const NO_MEMORY: usize = 0_usize.wrapping_sub(64);
+
+/// The base-2 logarithm of the largest window within [`limits::DECODER_MEMORY`].
+const USUAL_WINDOW_LOG: u32 = limits::DECODER_MEMORY.ilog2();
 
 pub(super) enum StreamMember {
     Gzip(Gzip),
@@ -26,24 +30,44 @@ pub(super) struct MemberStep {
     pub produced: usize,
     /// Whether the member is complete, including its checksums.
     pub ended: bool,
+    /// Whether the member needs more than [`limits::DECODER_MEMORY`].
+    pub is_large: bool,
 }
 
 impl StreamMember {
-    /// `None` for plain bytes.
+    /// `None` for plain bytes. Needs `allow_large` for members that need more than [`limits::DECODER_MEMORY`].
     pub fn new(codec: Codec) -> Result<Option<StreamMember>, DecodeError> {
         Ok(Some(match codec {
             Codec::None => return Ok(None),
             Codec::Gzip => StreamMember::Gzip(Gzip::new()),
             Codec::Zstd => {
-                let mut context = DCtx::try_create()
-                    .ok_or_else(|| DecodeError::Limit("there is no memory for it".to_owned()))?;
-                let window = DParameter::WindowLogMax(limits::ZSTD_WINDOW_LOG);
+                let mut context = DCtx::try_create().ok_or_else(no_memory)?;
+                let window = DParameter::WindowLogMax(USUAL_WINDOW_LOG);
                 context.set_parameter(window).map_err(zstd_error)?;
                 StreamMember::Zstd(context)
             }
             Codec::Bzip2 => StreamMember::Bzip2(Bunzip2::new(false)),
-            Codec::Xz => StreamMember::Xz(xz_stream()?),
+            Codec::Xz => StreamMember::Xz(xz_stream(limits::DECODER_MEMORY)?),
         }))
+    }
+
+    /// Allows what the limits allow. A zstd frame begins again with its first byte.
+    pub fn allow_large(&mut self) -> Result<(), DecodeError> {
+        match self {
+            StreamMember::Zstd(context) => {
+                let reset = context.reset(ResetDirective::SessionAndParameters);
+                reset.map_err(zstd_error)?;
+                let window = DParameter::WindowLogMax(limits::ZSTD_WINDOW_LOG);
+                context.set_parameter(window).map_err(zstd_error)?;
+            }
+            StreamMember::Xz(stream) => match stream.set_memlimit(limits::XZ_MEMORY) {
+                // It is known by now that the member needs more.
+                Err(liblzma::stream::Error::MemLimit) => return Err(too_large(Codec::Xz)),
+                result => result.map_err(xz_error)?,
+            },
+            StreamMember::Gzip(_) | StreamMember::Bzip2(_) => {}
+        }
+        Ok(())
     }
 
     /// Prepares for another member.
@@ -55,7 +79,7 @@ impl StreamMember {
                 reset.map_err(zstd_error)?;
             }
             StreamMember::Bzip2(bunzip2) => *bunzip2 = Bunzip2::new(false),
-            StreamMember::Xz(stream) => *stream = xz_stream()?,
+            StreamMember::Xz(stream) => *stream = xz_stream(stream.memlimit())?,
         }
         Ok(())
     }
@@ -66,13 +90,17 @@ impl StreamMember {
             StreamMember::Gzip(gzip) => gzip.step(input, output),
             StreamMember::Zstd(context) => {
                 let (mut source, mut target) = (InBuffer::around(input), OutBuffer::around(output));
-                let hint = context
-                    .decompress_stream(&mut target, &mut source)
-                    .map_err(zstd_error)?;
+                let result = context.decompress_stream(&mut target, &mut source);
+                let is_large = result == Err(WINDOW_TOO_LARGE);
+                let hint = match result {
+                    Err(code) if !is_large => return Err(zstd_error(code)),
+                    result => result.ok(),
+                };
                 Ok(MemberStep {
                     consumed: source.pos(),
                     produced: target.pos(),
-                    ended: hint == 0,
+                    ended: hint == Some(0),
+                    is_large,
                 })
             }
             StreamMember::Bzip2(bunzip2) => {
@@ -91,9 +119,16 @@ impl StreamMember {
                 } else {
                     Action::Run
                 };
-                let status = stream.process(input, output, action).map_err(xz_error)?;
+                let result = stream.process(input, output, action);
+                let is_large = result == Err(liblzma::stream::Error::MemLimit);
+                let status = match result {
+                    Err(error) if !is_large => return Err(xz_error(error)),
+                    result => result.ok(),
+                };
                 let after = (stream.total_in(), stream.total_out());
-                MemberStep::new(before, after, status == liblzma::stream::Status::StreamEnd)
+                let ended = status == Some(liblzma::stream::Status::StreamEnd);
+                let step = MemberStep::new(before, after, ended)?;
+                Ok(MemberStep { is_large, ..step })
             }
         }
     }
@@ -114,30 +149,40 @@ impl MemberStep {
             consumed: length(before.0, after.0)?,
             produced: length(before.1, after.1)?,
             ended,
+            is_large: false,
         })
     }
 }
 
-fn zstd_error(code: usize) -> DecodeError {
-    if code == WINDOW_TOO_LARGE {
+/// A member needs more memory than a decoder may have.
+pub(super) fn too_large(codec: Codec) -> DecodeError {
+    DecodeError::Limit(if codec == Codec::Zstd {
         let limit = 1_u64 << limits::ZSTD_WINDOW_LOG;
-        return DecodeError::Limit(format!(
-            "its window is larger than the limit of {limit} bytes"
-        ));
+        format!("its window is larger than the limit of {limit} bytes")
+    } else {
+        let limit = limits::XZ_MEMORY;
+        format!("it needs more memory than the limit of {limit} bytes")
+    })
+}
+
+fn zstd_error(code: usize) -> DecodeError {
+    if code == NO_MEMORY {
+        return no_memory();
     }
     DecodeError::Damaged(get_error_name(code).to_owned())
 }
 
-fn xz_stream() -> Result<Stream, DecodeError> {
-    Stream::new_stream_decoder(limits::XZ_MEMORY, 0).map_err(xz_error)
+fn xz_stream(memory: u64) -> Result<Stream, DecodeError> {
+    Stream::new_stream_decoder(memory, 0).map_err(xz_error)
 }
 
 fn xz_error(error: liblzma::stream::Error) -> DecodeError {
-    if error == liblzma::stream::Error::MemLimit {
-        let limit = limits::XZ_MEMORY;
-        return DecodeError::Limit(format!(
-            "it needs more memory than the limit of {limit} bytes"
-        ));
+    if error == liblzma::stream::Error::Mem {
+        return no_memory();
     }
     DecodeError::Damaged(error.to_string())
+}
+
+fn no_memory() -> DecodeError {
+    DecodeError::Limit("there is not enough free memory to decode it".to_owned())
 }

@@ -21,7 +21,7 @@ pub(crate) fn reproduce<R: Read>(
     for encoding in encodings(codec) {
         let comparison = Comparison {
             stream: BufReader::new(open()?),
-            decoder: Decoder::new(codec, BufReader::new(open()?))?,
+            decoder: Decoder::usual(codec, BufReader::new(open()?))?,
             encoding,
         };
         if comparison.matches(max_bytes, &stopped)? {

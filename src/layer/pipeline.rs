@@ -162,6 +162,7 @@ impl<'a> Run<'a> {
                     let reader = Box::new(Reader {
                         source,
                         before: None,
+                        partial: None,
                     });
                     let mut state = self.state();
                     state.layers[layer].writer = writer;
@@ -189,10 +190,14 @@ impl<'a> Run<'a> {
         &'s self,
         scope: &Scope<'s>,
         layer: usize,
-        reader: Box<Reader>,
+        mut reader: Box<Reader>,
         state: &mut RunState<'_>,
     ) {
         if state.may_read(self, layer) {
+            if state.layers[layer].is_large && state.large.is_none() {
+                state.large = Some(layer);
+                reader.source.allow_large();
+            }
             state.acquire(layer, self.jobs[layer].buffers());
             scope.spawn_fifo(move |scope| self.read(scope, layer, reader));
         } else {

@@ -24,6 +24,14 @@ pub(super) struct Piece {
     pub raw: Vec<u8>,
 }
 
+/// What comes next in a layer.
+pub(super) enum Next {
+    Piece(Piece),
+    /// Decoding needs more memory than usual, and continues after [`LayerSource::allow_large`] with this buffer.
+    Large(Vec<u8>),
+    End,
+}
+
 /// A problem of a stream.
 #[derive(Debug, Clone)]
 pub(super) struct Flaw {
@@ -78,11 +86,15 @@ pub(super) struct LayerSource {
     budget: Option<Arc<Budget>>,
     counted: u64,
     flaw: Option<Flaw>,
+    /// How many bytes of the next buffer are decoded already.
+    filled: usize,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum SourceState {
     Decoding,
+    /// Decoding needs more memory than usual.
+    Large,
     /// The rest cannot be decoded and is only hashed.
     Draining,
     Ended,
@@ -122,7 +134,7 @@ impl LayerSource {
         })?;
         let tap = Tap::new(reader, capture, hashes.then(|| job.source_hasher()));
         Ok(LayerSource {
-            decoder: Decoder::new(codec, tap).map_err(|error| flaw(codec, &error))?,
+            decoder: Decoder::usual(codec, tap).map_err(|error| flaw(codec, &error))?,
             codec,
             chunk_size: job.action.chunk_size(),
             size: content.size(),
@@ -134,11 +146,12 @@ impl LayerSource {
             budget,
             counted: 0,
             flaw: None,
+            filled: 0,
         })
     }
 
-    /// The next piece, in a buffer of the caller. `None` after the last.
-    pub fn next(&mut self, buffer: Vec<u8>) -> Option<Piece> {
+    /// The next piece, in a buffer of the caller.
+    pub fn next(&mut self, buffer: Vec<u8>) -> Next {
         let mut decoded = buffer;
         if self.pauses {
             self.decoder.get_mut().pause_after(RAW_PIECE);
@@ -149,13 +162,27 @@ impl LayerSource {
                 decoded.clear();
                 self.drain();
             }
-            SourceState::Ended => return None,
+            SourceState::Large => return Next::Large(decoded),
+            SourceState::Ended => return Next::End,
+        }
+        if self.state == SourceState::Large {
+            self.filled = decoded.len();
+            return Next::Large(decoded);
         }
         let raw = self.decoder.get_mut().take_captured();
         if self.state == SourceState::Ended && decoded.is_empty() && raw.is_empty() {
-            return None;
+            return Next::End;
         }
-        Some(Piece { decoded, raw })
+        Next::Piece(Piece { decoded, raw })
+    }
+
+    /// Allows the decoder as much memory as the limits do, after [`Next::Large`].
+    pub fn allow_large(&mut self) {
+        self.state = SourceState::Decoding;
+        if let Err(error) = self.decoder.allow_large() {
+            self.flaw = Some(flaw(self.codec, &error));
+            self.state = SourceState::Draining;
+        }
     }
 
     fn decode(&mut self, decoded: &mut Vec<u8>) {
@@ -165,10 +192,12 @@ impl LayerSource {
             let left = self.size - self.length;
             size = usize::try_from(left).map_or(size, |left| left.min(size));
         }
-        match self.decoder.read_chunk(decoded, size) {
+        let filled = std::mem::take(&mut self.filled);
+        match self.decoder.continue_chunk(decoded, filled, size) {
             Ok(()) if decoded.len() < self.chunk_size => self.state = SourceState::Ended,
             Ok(()) => {}
             Err(DecodeError::Read(error)) if error.kind() == io::ErrorKind::WouldBlock => {}
+            Err(DecodeError::Large { .. }) => self.state = SourceState::Large,
             Err(error) => {
                 self.flaw = Some(flaw(self.codec, &error));
                 self.state = match error {
@@ -177,7 +206,7 @@ impl LayerSource {
                 };
             }
         }
-        self.length += decoded.len() as u64;
+        self.length += (decoded.len() - filled) as u64;
         if self.length > self.limit {
             decoded.clear();
             self.flaw = Some(too_large(true, self.limit));
@@ -250,6 +279,7 @@ fn flaw(codec: Codec, error: &DecodeError) -> Flaw {
         ),
         DecodeError::Truncated { .. } => (Code::LayerDecode, error.to_string()),
         DecodeError::Limit(reason) => (Code::Limit, format!("the {codec} data: {reason}")),
+        DecodeError::Large { .. } => (Code::Limit, error.to_string()),
         DecodeError::TrailingData { .. } => (Code::LayerTrailingData, error.to_string()),
     };
     Flaw::new(code, message)

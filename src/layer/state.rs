@@ -21,6 +21,9 @@ pub(super) struct RunState<'a> {
     pub finished: usize,
     /// Buffers in use or reserved: see [`super::Job::buffers`].
     pub in_flight: usize,
+    /// The layer that decodes with more memory than usual: one at a time, and in a tar only the one that writes, so that it can
+    /// always continue.
+    pub large: Option<usize>,
     pub error: Option<Error>,
 }
 
@@ -30,6 +33,8 @@ pub(super) struct Track<'a> {
     pub in_flight: usize,
     pub chunks_read: u64,
     pub parked: Option<Box<Reader>>,
+    /// Whether decoding needs more memory than usual.
+    pub is_large: bool,
     /// Set after the last byte was read.
     pub read: Option<ReadToEnd>,
     pub to_hash: VecDeque<Arc<Vec<u8>>>,
@@ -48,6 +53,8 @@ pub(super) struct Reader {
     pub source: LayerSource,
     /// The previous chunk, which gzip may refer to.
     pub before: Option<Arc<Vec<u8>>>,
+    /// A chunk of which a part is decoded. It does not count towards the budget.
+    pub partial: Option<Vec<u8>>,
 }
 
 impl RunState<'_> {
@@ -67,6 +74,10 @@ impl RunState<'_> {
 
     pub fn may_read(&self, run: &Run<'_>, layer: usize) -> bool {
         let head = self.is_head(run, layer);
+        let is_large = self.layers[layer].is_large;
+        if is_large && (run.ordered && !head || self.large.is_some_and(|large| large != layer)) {
+            return false;
+        }
         if !run.ordered || head {
             // The first layer may always have one chunk, whatever the others hold.
             let needed = run.ordered && self.layers[layer].in_flight == 0;

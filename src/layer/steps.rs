@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::Action;
 use super::examination::Examination;
 use super::pipeline::{Run, Scope};
-use super::source::Piece;
+use super::source::{Next, Piece};
 use super::state::Reader;
 use super::writer::ToWrite;
 use crate::compression::Encoding;
@@ -28,13 +28,13 @@ impl Run<'_> {
             return;
         }
         let consumed = reader.source.consumed();
-        let buffer = self.reuse.buffer();
-        let piece = reader.source.next(buffer);
+        let buffer = reader.partial.take();
+        let buffer = buffer.unwrap_or_else(|| self.reuse.buffer());
+        let next = reader.source.next(buffer);
         let advanced = reader.source.consumed() - consumed;
         let job = &self.jobs[layer];
         // Progress of a layer that is encoded counts encoded bytes, because reading runs far ahead of slow levels.
-        let is_done = piece.is_none() || !job.is_compressed();
-        if is_done {
+        if matches!(next, Next::End) || !job.is_compressed() {
             self.pipeline.progress.advance(layer, advanced);
         }
         if let Some(flaw) = reader.source.flaw()
@@ -42,18 +42,17 @@ impl Run<'_> {
         {
             return self.fail_at_flaw(layer, flaw);
         }
-        let Some(Piece { decoded, raw }) = piece else {
-            let read = reader.source.finish();
-            if let Some(before) = reader.before {
-                self.free(scope, layer, before);
+        let Piece { decoded, raw } = match next {
+            Next::Piece(piece) => piece,
+            Next::Large(buffer) => {
+                reader.partial = Some(buffer);
+                let mut state = self.state();
+                state.release(layer, job.buffers());
+                state.layers[layer].is_large = true;
+                state.layers[layer].parked = Some(reader);
+                return self.wake(scope, &mut state);
             }
-            let mut state = self.state();
-            state.layers[layer].read = Some(read);
-            state.release(layer, self.jobs[layer].buffers());
-            self.wake(scope, &mut state);
-            drop(state);
-            self.schedule(scope, layer);
-            return;
+            Next::End => return self.end_reading(scope, layer, *reader),
         };
         let chunk = Arc::new(decoded);
         let action = self.jobs[layer].action;
@@ -85,6 +84,22 @@ impl Run<'_> {
             }
         }
         self.read_or_park(scope, layer, reader, &mut state);
+        drop(state);
+        self.schedule(scope, layer);
+    }
+
+    /// Releases what reading a layer needed.
+    fn end_reading<'s>(&'s self, scope: &Scope<'s>, layer: usize, reader: Reader) {
+        let read = reader.source.finish();
+        if let Some(before) = reader.before {
+            self.free(scope, layer, before);
+        }
+        let mut state = self.state();
+        state.layers[layer].read = Some(read);
+        state.layers[layer].is_large = false;
+        state.large.take_if(|large| *large == layer);
+        state.release(layer, self.jobs[layer].buffers());
+        self.wake(scope, &mut state);
         drop(state);
         self.schedule(scope, layer);
     }

@@ -318,7 +318,7 @@ fn manifests_that_are_about_each_other() {
 }
 
 /// A zstd frame of raw blocks that asks for a window of two to the power of `log` bytes (RFC 8878, section 3.1.1.1.2).
-fn zstd_frame(bytes: &[u8], log: u8) -> Vec<u8> {
+pub(super) fn zstd_frame(bytes: &[u8], log: u8) -> Vec<u8> {
     let mut frame = vec![0x28, 0xb5, 0x2f, 0xfd, 0, (log - 10) << 3];
     let last = bytes.chunks(1 << 16).count() - 1;
     for (number, block) in bytes.chunks(1 << 16).enumerate() {
@@ -349,7 +349,7 @@ fn window_of_zstd() {
 }
 
 /// An xz stream whose first block asks for another dictionary (the xz file format, sections 3.1 and 5.3.1).
-fn with_dictionary(mut xz: Vec<u8>, size_code: u8) -> Vec<u8> {
+pub(super) fn with_dictionary(mut xz: Vec<u8>, size_code: u8) -> Vec<u8> {
     let header = 12..12 + 4 * (usize::from(xz[12]) + 1);
     let (start, crc) = (header.start, header.end - 4);
     // Size, flags, the filter's ID (LZMA2), the size of its properties (1), the dictionary.
@@ -369,7 +369,7 @@ fn memory_of_xz() {
         let sandbox = Sandbox::with_archive(&save(&[image]));
         let run = sandbox.convert(&["app.tar", "-o", "out"]);
         assert_eq!(run.status.success(), fits, "{}", run.stderr);
-        let reason = "it needs more memory than the limit of 268435456 bytes";
+        let reason = "it needs more memory than the limit of 209715200 bytes";
         assert!(fits || run.stderr.contains(reason), "{}", run.stderr);
         assert_eq!(is_too_large(&sandbox), !fits);
     }

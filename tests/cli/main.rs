@@ -33,6 +33,7 @@ mod hybrids;
 mod inspect;
 mod inspect_damage;
 mod inspect_views;
+mod large_decoders;
 mod large_indexes;
 mod layer_damage;
 mod legacy;
