@@ -8,12 +8,10 @@ use serde::Deserialize;
 use crate::digest::Digest;
 use crate::formats::docker::schema1::empty_blob;
 use crate::formats::docker::v1_config::{V1History, schema2_config};
-use crate::formats::docker::v2s2::{
-    Schema2Descriptor, Schema2MediaType, schema2_manifest, schema2_manifest_of_schema1, write,
-};
+use crate::formats::docker::v2s2::{schema2_manifest, schema2_manifest_of_schema1, write};
 use crate::image::{
-    Config, Descriptor, Manifest, ResolvedConfig, ResolvedImage, Schema1Document, V1Config,
-    V1Layer, media_type,
+    Config, Descriptor, Document, Manifest, ResolvedConfig, ResolvedImage, Schema1Document,
+    V1Config, V1Layer, media_type,
 };
 use crate::report::LayerReport;
 
@@ -47,15 +45,6 @@ pub(crate) fn of_output(image: &ResolvedImage) -> Option<Digest> {
     Some(Digest::sha256(&manifest))
 }
 
-fn config(size: u64, digest: Digest) -> Schema2Descriptor {
-    Schema2Descriptor {
-        media_type: Schema2MediaType::Config,
-        size,
-        digest,
-        urls: Vec::new(),
-    }
-}
-
 fn of_oci_manifest(bytes: &[u8]) -> Option<Digest> {
     #[derive(Deserialize)]
     struct View {
@@ -67,16 +56,18 @@ fn of_oci_manifest(bytes: &[u8]) -> Option<Digest> {
         return None;
     }
     let layers: Option<Vec<_>> = view.layers.into_iter().flatten().map(oci_layer).collect();
-    let config = config(view.config.size, view.config.digest);
+    let config = Descriptor {
+        media_type: media_type::DOCKER_CONFIG.to_owned(),
+        urls: None,
+        ..view.config
+    };
     Some(Digest::sha256(&schema2_manifest(&config, &layers?)))
 }
 
-fn oci_layer(descriptor: Descriptor) -> Option<Schema2Descriptor> {
-    Some(Schema2Descriptor {
-        media_type: Schema2MediaType::of_oci(&descriptor.media_type)?,
-        size: descriptor.size,
-        digest: descriptor.digest,
-        urls: descriptor.urls.unwrap_or_default(),
+fn oci_layer(descriptor: Descriptor) -> Option<Descriptor> {
+    Some(Descriptor {
+        media_type: media_type::to_docker_layer(&descriptor.media_type)?,
+        ..descriptor
     })
 }
 
@@ -105,15 +96,11 @@ fn of_schema1(
             (report.old_size, report.diff_id?)
         };
         diff_ids.push(diff_id);
-        layers.push(Schema2Descriptor {
-            media_type: Schema2MediaType::LayerGzip,
-            size,
-            digest: layer.blob,
-            urls: Vec::new(),
-        });
+        let media_type = media_type::DOCKER_GZIP_LAYER;
+        layers.push(Descriptor::new(media_type, layer.blob, size));
     }
     let bytes = schema2_config(&history, &diff_ids).ok()?;
-    let config = config(bytes.len() as u64, Digest::sha256(&bytes));
+    let config = Document::new(media_type::DOCKER_CONFIG, bytes).descriptor();
     Some(Digest::sha256(&schema2_manifest_of_schema1(
         &config, &layers,
     )))

@@ -8,7 +8,7 @@ use serde_json::Value;
 use super::docker::schema1;
 use super::flat_folder::FlatFolder;
 use super::oci::tree::{Places, Tree};
-use super::reading::{Found, MISSING, Reading, UNREFERENCED};
+use super::reading::{Reading, UNREFERENCED};
 use super::{Format, Loose};
 use crate::digest::Digest;
 use crate::findings::{Code, Place};
@@ -45,16 +45,9 @@ pub(crate) fn is_schema1(bytes: &[u8]) -> bool {
 /// Reads the image or images of the manifest `name`. Returns the format, the entries, and unreferenced blobs.
 pub(crate) fn read(reading: &mut Reading, name: &str) -> (Format, Vec<Entry>, Vec<Loose>) {
     let place = Place::file(name);
-    let content = match reading.find(name, &place) {
-        Found::Here(content) => content,
-        found => {
-            if matches!(found, Found::Absent) {
-                reading.note(Code::MissingBlob, &place, MISSING);
-            }
-            return (Format::Dir, Vec::new(), Vec::new());
-        }
-    };
-    let Some(document) = reading.document(&content, None, &place) else {
+    let content = reading.required(name, &place);
+    let Some(document) = content.and_then(|content| reading.document(&content, None, &place))
+    else {
         return (Format::Dir, Vec::new(), Vec::new());
     };
     let places = FlatFolder {

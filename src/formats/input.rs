@@ -108,11 +108,7 @@ impl Input {
                 };
                 let mut input = Input::empty(name);
                 let finding = Finding::new(code, &Place::default(), error.to_string());
-                input.noted.push(Noted {
-                    finding,
-                    entry: None,
-                    manifest: None,
-                });
+                input.noted.push(Noted::of_all(finding));
                 Ok(input)
             }
         }
@@ -209,18 +205,12 @@ impl Input {
     /// # Errors
     /// The first finding that stops a conversion.
     pub(crate) fn read_layout(name: String, files: Files) -> Result<Input> {
+        let mut input = Input::empty(name);
+        input.format = Some(Format::OciLayout);
         let mut reading = Reading::new(&files);
-        let entries = oci::layout::read(&mut reading, oci::layout::LayoutKind::Plain);
-        let found = reading.finish();
-        let input = Input {
-            format: Some(Format::OciLayout),
-            entries,
-            noted: found.noted,
-            documents: found.documents,
-            absent: found.absent,
-            files,
-            ..Input::empty(name)
-        };
+        input.entries = oci::layout::read(&mut reading, oci::layout::LayoutKind::Plain);
+        reading.finish(&mut input);
+        input.files = files;
         let about = input.about(|_, _| true);
         // What it leaves out it may go on to leave out.
         warnings_of(about.filter(|(_, finding)| finding.code != Code::BlobLeftOut))?;

@@ -11,7 +11,7 @@ use serde::Deserializer;
 use serde::de::{DeserializeSeed, Error as _, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Number, Value};
 
-use super::keys;
+use super::docker::same_name;
 use crate::error::{Error, Result};
 use crate::findings::Code;
 use crate::limits;
@@ -63,7 +63,7 @@ impl Fields {
             Fields::All => Some(self),
             Fields::These(fields) => {
                 let mut fields = fields.iter();
-                let found = fields.find(|(known, _)| keys::is_taken_for(key, known));
+                let found = fields.find(|(known, _)| same_name(known, key));
                 found.map(|(_, fields)| fields)
             }
         }

@@ -7,6 +7,7 @@ use std::borrow::Cow;
 
 use serde_json::Value;
 
+use super::docker::same_name;
 use super::reading::Reading;
 use crate::findings::{Code, Place};
 
@@ -120,21 +121,9 @@ fn in_other_case<'a>(
     let keys = object.as_object().into_iter().flat_map(|map| map.keys());
     keys.filter(|key| !known.contains(&key.as_str()))
         .filter_map(move |key| {
-            let folded = fold(key);
             let mut known = known.iter().copied();
-            Some((key.as_str(), known.find(|known| fold(known) == folded)?))
+            Some((key.as_str(), known.find(|known| same_name(known, key))?))
         })
-}
-
-/// Whether Go treats a key as `known`.
-pub(crate) fn is_taken_for(key: &str, known: &str) -> bool {
-    key == known || (key.len() <= 4 * known.len() && fold(key) == fold(known))
-}
-
-/// Folds case. Upper case first, because some letters have no lower case of their own: ſ becomes S.
-fn fold(text: &str) -> String {
-    let upper = text.chars().flat_map(char::to_uppercase);
-    upper.flat_map(char::to_lowercase).collect()
 }
 
 #[cfg(test)]

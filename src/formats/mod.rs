@@ -29,7 +29,6 @@ pub(crate) use signing::Signing;
 
 use crate::error::Error;
 use crate::findings::{Code, Place, Response};
-use crate::image::Entry;
 use crate::source::Opened;
 use detect::{Detected, detect};
 use reading::Reading;
@@ -62,11 +61,12 @@ fn read(name: String, opened: Opened, options: &ReadOptions) -> Input {
         let message = "the archive has two members with this name; the last is read";
         reading.note(Code::ArchiveDuplicateMember, &Place::file(name), message);
     }
-    let mut read = Read::default();
+    let mut input = Input::empty(name);
+    input.ignore_signatures = options.ignore_signatures;
     match detect(&files, manifest) {
         // Without its end, an archive of any Docker looks like one of an old Docker.
         Ok(Detected::DockerLegacy) if is_damaged && !files.has("repositories") => {}
-        Ok(detected) => read = read_format(&mut reading, detected),
+        Ok(detected) => read_format(&mut reading, detected, &mut input),
         // Many archives have their metadata at the end, which may be cut off.
         Err(_) if is_damaged => {}
         Err(error) => {
@@ -82,39 +82,24 @@ fn read(name: String, opened: Opened, options: &ReadOptions) -> Input {
         let mut codes = reading.findings.iter().map(|noted| noted.finding.code);
         !codes.any(|code| code.response() == Response::Stops)
     };
-    if read.entries.is_empty() && is_silent(&reading) {
-        let place = listed_in(read.format).map_or_else(Place::default, Place::file);
+    if input.entries.is_empty() && is_silent(&reading) {
+        let place = listed_in(input.format).map_or_else(Place::default, Place::file);
         reading.note(Code::NoImages, &place, "no images are listed");
     }
-    let signings = signing::find(&reading, &read.entries);
-    signing::note_orphans(&mut reading, &read.entries, &signings);
-    let signatures = read.signatures;
-    for name in &signatures {
+    input.signings = signing::find(&reading, &input.entries);
+    signing::note_orphans(&mut reading, &input.entries, &input.signings);
+    for name in &input.signatures {
         let message = "a detached signature, which has no place in an OCI layout";
         reading.note(Code::SignatureDetached, &Place::file(name), message);
     }
-    let mut found = reading.finish();
-    for one in &mut found.noted {
+    reading.finish(&mut input);
+    input.files = files;
+    for one in &mut input.noted {
         // An entry that could not be read cannot be selected.
-        let is_known = |&entry: &usize| entry < read.entries.len() || entry == UNLISTED;
+        let is_known = |&entry: &usize| entry < input.entries.len() || entry == UNLISTED;
         one.entry = one.entry.filter(is_known);
     }
-    Input {
-        format: read.format,
-        entries: read.entries,
-        signatures,
-        signings,
-        ignore_signatures: options.ignore_signatures,
-        loose: read.loose,
-        noted: found.noted,
-        documents: found.documents,
-        known: found.known,
-        links: found.links,
-        root: read.root,
-        absent: found.absent,
-        files,
-        ..Input::empty(name)
-    }
+    input
 }
 
 /// The file that lists the images of a format.
@@ -127,52 +112,38 @@ fn listed_in(format: Option<Format>) -> Option<&'static str> {
     }
 }
 
-/// The result of the reader of a format, besides findings.
-#[derive(Default)]
-struct Read {
-    format: Option<Format>,
-    entries: Vec<Entry>,
-    loose: Vec<Loose>,
-    signatures: Vec<String>,
-    /// Of a registry tree.
-    root: String,
-}
-
-fn read_format(reading: &mut Reading, detected: Detected) -> Read {
-    let mut read = Read::default();
+/// Reads entries and blobs as the reader of the format does.
+fn read_format(reading: &mut Reading, detected: Detected, input: &mut Input) {
     match detected {
         Detected::OciLayout => {
-            read.format = Some(Format::OciLayout);
-            read.entries = oci::layout::read(reading, oci::layout::LayoutKind::Plain);
-            read.loose = oci::layout::loose_blobs(reading);
+            input.format = Some(Format::OciLayout);
+            input.entries = oci::layout::read(reading, oci::layout::LayoutKind::Plain);
+            input.loose = oci::layout::loose_blobs(reading);
         }
         Detected::DockerOciArchive => {
-            read.format = Some(Format::DockerOciArchive);
-            read.entries = docker::hybrid::read(reading);
-            read.loose = oci::layout::loose_blobs(reading);
+            input.format = Some(Format::DockerOciArchive);
+            input.entries = docker::hybrid::read(reading);
+            input.loose = oci::layout::loose_blobs(reading);
         }
         Detected::DockerArchive => {
-            read.format = Some(Format::DockerArchive);
-            read.entries = docker::save::read(reading);
+            input.format = Some(Format::DockerArchive);
+            input.entries = docker::save::read(reading);
         }
         Detected::DockerLegacy => {
-            read.format = Some(Format::DockerLegacy);
-            read.entries = docker::legacy::read(reading);
+            input.format = Some(Format::DockerLegacy);
+            input.entries = docker::legacy::read(reading);
         }
         Detected::Manifest(name) => {
             let (format, entries, loose) = dir::read(reading, &name);
-            read.format = Some(format);
-            read.entries = entries;
-            read.loose = loose;
-            read.signatures = dir::signatures(reading.files);
+            input.format = Some(format);
+            input.entries = entries;
+            input.loose = loose;
+            input.signatures = dir::signatures(reading.files);
         }
         Detected::Registry(root) => {
-            read.format = Some(Format::Registry);
-            let (entries, loose) = registry::read(reading, &root);
-            read.entries = entries;
-            read.loose = loose;
-            read.root = root;
+            input.format = Some(Format::Registry);
+            (input.entries, input.loose) = registry::read(reading, &root);
+            input.root = root;
         }
     }
-    read
 }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
+use super::Input;
 use super::json::{self, Fields};
 use crate::digest::Digest;
 use crate::error::Error;
@@ -37,15 +38,6 @@ pub(crate) struct Reading<'f> {
 /// The entry of findings about images that cannot be listed.
 pub(crate) const UNLISTED: usize = usize::MAX;
 
-/// The result of reading an input, without its entries.
-pub(crate) struct Finished {
-    pub noted: Vec<Noted>,
-    pub documents: HashSet<ContentId>,
-    pub known: HashSet<ContentId>,
-    pub links: HashSet<ContentId>,
-    pub absent: BTreeMap<Digest, AbsentBlob>,
-}
-
 /// A finding with the entry that it concerns; `None` if it concerns all.
 #[derive(Debug, Clone)]
 pub(crate) struct Noted {
@@ -53,6 +45,17 @@ pub(crate) struct Noted {
     pub entry: Option<usize>,
     /// The digest of the manifest that it was found in, if it has one.
     pub manifest: Option<Digest>,
+}
+
+impl Noted {
+    /// A finding that concerns all entries.
+    pub fn of_all(finding: Finding) -> Noted {
+        Noted {
+            finding,
+            entry: None,
+            manifest: None,
+        }
+    }
 }
 
 /// The result of looking for a file.
@@ -94,11 +97,7 @@ impl<'f> Reading<'f> {
                 manifest,
             });
         } else if self.findings.len() == limits::FINDINGS {
-            self.findings.push(Noted {
-                finding: too_many(),
-                entry: None,
-                manifest: None,
-            });
+            self.findings.push(Noted::of_all(too_many()));
         }
     }
 
@@ -254,11 +253,8 @@ impl<'f> Reading<'f> {
                 let already = |noted: &Noted| noted.finding.code == Code::Limit;
                 if !self.findings.iter().any(already) {
                     // The rest is not read.
-                    self.findings.push(Noted {
-                        finding: Finding::new(Code::Limit, place, error.to_string()),
-                        entry: None,
-                        manifest: None,
-                    });
+                    let finding = Finding::new(Code::Limit, place, error.to_string());
+                    self.findings.push(Noted::of_all(finding));
                 }
                 false
             }
@@ -330,15 +326,13 @@ impl<'f> Reading<'f> {
         self.known.contains(&content.id())
     }
 
-    /// Ends reading and returns the rest of the result.
-    pub fn finish(self) -> Finished {
-        Finished {
-            noted: self.findings,
-            documents: self.documents,
-            known: self.known,
-            links: self.links,
-            absent: self.absent,
-        }
+    /// Ends reading: moves all but the entries into an input, which still lacks its files.
+    pub fn finish(self, input: &mut Input) {
+        input.noted = self.findings;
+        input.documents = self.documents;
+        input.known = self.known;
+        input.links = self.links;
+        input.absent = self.absent;
     }
 }
 

@@ -220,11 +220,8 @@ pub(crate) fn find_loose_blobs(input: &mut Input) -> Result<()> {
     let loose = loose_blobs(&input.files, &input.root, &input.known)?;
     for blob in loose.iter().take(limits::FINDINGS) {
         let place = Place::file(&blob.file);
-        input.noted.push(Noted {
-            finding: Finding::new(Code::UnreferencedBlob, &place, UNREFERENCED),
-            entry: None,
-            manifest: None,
-        });
+        let finding = Finding::new(Code::UnreferencedBlob, &place, UNREFERENCED);
+        input.noted.push(Noted::of_all(finding));
     }
     input.loose.extend(loose);
     Ok(())

@@ -23,6 +23,9 @@ pub const DOCKER_SCHEMA1: &str = "application/vnd.docker.distribution.manifest.v
 /// Docker's schema 1 manifest with signatures.
 pub const DOCKER_SCHEMA1_SIGNED: &str = "application/vnd.docker.distribution.manifest.v1+prettyjws";
 
+/// Docker's layer, gzip.
+pub(crate) const DOCKER_GZIP_LAYER: &str = "application/vnd.docker.image.rootfs.diff.tar.gzip";
+
 const LAYER: &str = "application/vnd.oci.image.layer.v1.tar";
 const FOREIGN_LAYER: &str = "application/vnd.oci.image.layer.nondistributable.v1.tar";
 const DOCKER_LAYER: &str = "application/vnd.docker.image.rootfs.diff.tar";
@@ -143,6 +146,29 @@ pub fn layer(foreign: bool, codec: Codec) -> Option<String> {
         Codec::Zstd => Some(format!("{base}+zstd")),
         Codec::Bzip2 | Codec::Xz => None,
     }
+}
+
+/// Docker's media type for a file system layer in `codec`. `None` if schema 2 has none (zstd, bzip2, xz).
+pub(crate) fn docker_layer(foreign: bool, codec: Codec) -> Option<String> {
+    let base = if foreign {
+        DOCKER_FOREIGN_LAYER
+    } else {
+        DOCKER_LAYER
+    };
+    match codec {
+        Codec::None => Some(base.to_owned()),
+        Codec::Gzip => Some(format!("{base}.gzip")),
+        Codec::Zstd | Codec::Bzip2 | Codec::Xz => None,
+    }
+}
+
+/// Converts OCI's media type of a layer to Docker's as skopeo does. `None` if skopeo refuses it.
+pub(crate) fn to_docker_layer(oci: &str) -> Option<String> {
+    let kinds =
+        [false, true].map(|foreign| [Codec::None, Codec::Gzip].map(|codec| (foreign, codec)));
+    let mut kinds = kinds.into_iter().flatten();
+    let kind = kinds.find(|&(foreign, codec)| layer(foreign, codec).as_deref() == Some(oci));
+    kind.and_then(|(foreign, codec)| docker_layer(foreign, codec))
 }
 
 /// Converts a media type of Docker to OCI's. Other media types are returned unchanged.

@@ -211,6 +211,7 @@ impl TarWriter {
             return Ok(None);
         };
         loop {
+            self.interrupt.check()?;
             let Some(file) = parent.open_file(name)? else {
                 return Ok(None);
             };

@@ -210,24 +210,28 @@ fn code_unit(escape: &str) -> Option<u16> {
     u16::from_str_radix(escape.strip_prefix('u')?.get(..4)?, 16).ok()
 }
 
-/// Appends `value` as Go's `json.Marshal` writes a `json.RawMessage`: without white space, with characters that are special in
-/// HTML or JavaScript escaped, and otherwise unchanged.
-pub fn compact(value: &RawValue, out: &mut String) {
+/// `value` as Go's `json.Marshal` writes a `json.RawMessage`: without white space, with characters that are special in HTML or
+/// JavaScript escaped, and otherwise unchanged.
+pub fn compact(value: &RawValue) -> String {
+    let mut out = String::with_capacity(value.get().len());
     let mut in_string = false;
     let mut after_backslash = false;
     for c in value.get().chars() {
         match c {
             ' ' | '\t' | '\n' | '\r' if !in_string => {}
-            c if html(c) => escape(c, out),
+            c if html(c) => escape(c, &mut out),
             c => out.push(c),
         }
         in_string ^= c == '"' && !after_backslash;
         after_backslash = c == '\\' && !after_backslash;
     }
+    out
 }
 
-/// Appends `text` as a JSON string, as Go's `json.Marshal` writes it.
-pub fn quote(text: &str, out: &mut String) {
+/// `text` as a JSON string, as Go's `json.Marshal` writes it.
+#[must_use]
+pub fn quoted(text: &str) -> String {
+    let mut out = String::with_capacity(text.len() + 2);
     out.push('"');
     for c in text.chars() {
         match c {
@@ -236,44 +240,40 @@ pub fn quote(text: &str, out: &mut String) {
             '\n' => out.push_str("\\n"),
             '\r' => out.push_str("\\r"),
             '\t' => out.push_str("\\t"),
-            c if c < ' ' || html(c) => escape(c, out),
+            c if c < ' ' || html(c) => escape(c, &mut out),
             c => out.push(c),
         }
     }
     out.push('"');
+    out
 }
 
-/// Appends an object. `members` are names and encoded values, in order.
-pub fn object<'a>(members: impl IntoIterator<Item = (&'a str, &'a str)>, out: &mut String) {
-    let mut separator = '{';
-    for (name, value) in members {
-        out.push(separator);
-        separator = ',';
-        quote(name, out);
-        out.push(':');
-        out.push_str(value);
-    }
-    out.push_str(if separator == '{' { "{}" } else { "}" });
+/// An object. `members` are names and encoded values, in order.
+pub fn object(members: impl IntoIterator<Item = (impl AsRef<str>, impl AsRef<str>)>) -> String {
+    let members = members.into_iter();
+    let members = members.map(|(name, value)| quoted(name.as_ref()) + ":" + value.as_ref());
+    format!("{{{}}}", joined(members))
 }
 
-/// Appends a list of encoded values.
-pub fn list<'a>(values: impl IntoIterator<Item = &'a str>, out: &mut String) {
-    out.push('[');
+/// A list of encoded values.
+pub fn list(values: impl IntoIterator<Item = impl AsRef<str>>) -> String {
+    format!("[{}]", joined(values))
+}
+
+fn joined(values: impl IntoIterator<Item = impl AsRef<str>>) -> String {
+    let mut out = String::new();
     for (position, value) in values.into_iter().enumerate() {
         if position > 0 {
             out.push(',');
         }
-        out.push_str(value);
+        out.push_str(value.as_ref());
     }
-    out.push(']');
+    out
 }
 
-/// `text` as a JSON string.
-#[must_use]
-pub fn quoted(text: &str) -> String {
-    let mut out = String::with_capacity(text.len() + 2);
-    quote(text, &mut out);
-    out
+/// A list of strings.
+pub fn list_of_texts(texts: impl IntoIterator<Item = impl AsRef<str>>) -> String {
+    list(texts.into_iter().map(|text| quoted(text.as_ref())))
 }
 
 fn html(c: char) -> bool {
@@ -304,9 +304,8 @@ mod tests {
             (r#"{"a":1, "a":2}"#, r#"{"a":1,"a":2}"#),
             ("\"\u{7f}😀\"", "\"\u{7f}😀\""),
         ] {
-            let mut out = String::new();
-            compact(super::document(document.as_bytes()).unwrap(), &mut out);
-            assert_eq!(out, expected);
+            let document = super::document(document.as_bytes()).unwrap();
+            assert_eq!(compact(document), expected);
         }
     }
 

@@ -207,40 +207,19 @@ impl Type {
 
 impl GoValue {
     fn encode(&self) -> String {
-        let mut out = String::new();
         match self {
-            Self::Nil => out.push_str("null"),
-            Self::String(text) | Self::Time(text) => go_json::quote(text, &mut out),
-            Self::Bool(value) => out.push_str(if *value { "true" } else { "false" }),
-            Self::Integer(value) => out = value.to_string(),
-            Self::Strings(values) => {
-                let values: Vec<_> = values.iter().map(|value| go_json::quoted(value)).collect();
-                go_json::list(values.iter().map(String::as_str), &mut out);
-            }
-            Self::Set(names) => {
-                go_json::object(names.iter().map(|name| (name.as_str(), "{}")), &mut out);
-            }
+            Self::Nil => "null".to_owned(),
+            Self::String(text) | Self::Time(text) => go_json::quoted(text),
+            Self::Bool(value) => value.to_string(),
+            Self::Integer(value) => value.to_string(),
+            Self::Strings(values) => go_json::list_of_texts(values),
+            Self::Set(names) => go_json::object(names.iter().map(|name| (name, "{}"))),
             Self::Map(members) => {
-                let members = members
-                    .iter()
-                    .map(|(name, value)| (name, go_json::quoted(value)));
-                let members: Vec<_> = members.collect();
-                go_json::object(
-                    members
-                        .iter()
-                        .map(|(name, value)| (name.as_str(), value.as_str())),
-                    &mut out,
-                );
+                let members = members.iter();
+                go_json::object(members.map(|(name, value)| (name, go_json::quoted(value))))
             }
-            Self::Struct(value) => {
-                let fields = value.encoded_fields();
-                go_json::object(
-                    fields.iter().map(|(name, value)| (*name, value.as_str())),
-                    &mut out,
-                );
-            }
+            Self::Struct(value) => go_json::object(value.encoded_fields()),
         }
-        out
     }
 }
 

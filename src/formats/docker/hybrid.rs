@@ -17,7 +17,7 @@ use crate::image::{Entry, Layer, Manifest, Reference, fully_qualified};
 pub(crate) fn read(reading: &mut Reading) -> Vec<Entry> {
     let mut entries = layout::read(reading, LayoutKind::DockerArchive);
     let before = reading.findings.len();
-    let items = save::items(reading, &mut |reading, number| reading.entry = Some(number));
+    let items = save::items(reading);
     let positions = positions(&entries, &items);
     // The items were numbered among themselves.
     for noted in &mut reading.findings[before..] {

@@ -9,8 +9,8 @@ use p256::ecdsa::{Signature, SigningKey};
 use sha2::{Digest as _, Sha256};
 
 use crate::error::{Error, Result};
-use crate::formats::docker::v2s2::object;
-use crate::formats::docker::{go_json, go_time, jws_key};
+use crate::formats::docker::go_json::{self, object};
+use crate::formats::docker::{go_time, jws_key};
 
 /// The private key is the SHA-256 digest of this.
 const KEY: &[u8] = b"This key is published with ocify. A signature made with it proves nothing.";
@@ -21,7 +21,7 @@ pub(crate) fn signed(payload: &str, created: &str) -> Result<String> {
     let key = SigningKey::from_slice(&Sha256::digest(KEY)).map_err(no_key)?;
     // The payload's last brace.
     let body = payload.strip_suffix('}').unwrap_or(payload);
-    let protected = object(&[
+    let protected = object([
         ("formatLength", body.len().to_string()),
         ("formatTail", base64(&payload.as_bytes()[body.len()..])),
         ("time", go_json::quoted(&time(created))),
@@ -35,15 +35,15 @@ pub(crate) fn signed(payload: &str, created: &str) -> Result<String> {
         (Some(x), Some(y)) => (base64(x), base64(y)),
         _ => return Err(no_key(p256::ecdsa::Error::new())),
     };
-    let jwk = object(&[
+    let jwk = object([
         ("crv", go_json::quoted("P-256")),
         ("kid", go_json::quoted(&jws_key::p256_id(point.as_bytes()))),
         ("kty", go_json::quoted("EC")),
         ("x", x),
         ("y", y),
     ]);
-    let header = object(&[("jwk", jwk), ("alg", go_json::quoted("ES256"))]);
-    let signature = object(&[
+    let header = object([("jwk", jwk), ("alg", go_json::quoted("ES256"))]);
+    let signature = object([
         ("header", header),
         ("signature", base64(&signature.to_bytes())),
         ("protected", go_json::quoted(&protected)),

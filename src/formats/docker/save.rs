@@ -48,18 +48,15 @@ impl SavedItem {
 
 /// Reads the images that manifest.json lists.
 pub(crate) fn read(reading: &mut Reading) -> Vec<Entry> {
-    let items = items(reading, &mut |reading, number| reading.entry = Some(number));
+    let items = items(reading);
     names_lead_to_one(reading, &items);
     super::repositories::beside_manifest(reading);
     unused_files(reading);
     items.into_iter().map(SavedItem::into_entry).collect()
 }
 
-/// Reads manifest.json and the images that it lists. `begin` is called before each, with its number.
-pub(crate) fn items(
-    reading: &mut Reading,
-    begin: &mut dyn FnMut(&mut Reading, usize),
-) -> Vec<SavedItem> {
+/// Reads manifest.json and the images that it lists.
+pub(crate) fn items(reading: &mut Reading) -> Vec<SavedItem> {
     let place = Place::file(MANIFEST);
     let Found::Here(content) = reading.find(MANIFEST, &place) else {
         return Vec::new();
@@ -77,7 +74,7 @@ pub(crate) fn items(
     let mut items = Vec::with_capacity(list.len());
     for (number, value) in list.iter().enumerate() {
         let before = reading.findings.len();
-        begin(reading, items.len());
+        reading.entry = Some(items.len());
         match item(reading, number, value) {
             Some(item) => items.push(item),
             // Without an entry, the finding must not disappear when other images are selected.

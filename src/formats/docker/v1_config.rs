@@ -8,8 +8,6 @@
 //! [c/image]: https://github.com/containers/image/blob/v5.22.1/manifest/docker_schema1.go
 use std::collections::BTreeMap;
 
-use serde_json::value::RawValue;
-
 use crate::digest::DiffId;
 use crate::formats::docker::go_json::{self, GoJsonError};
 use crate::formats::docker::go_struct::{Field, GoValue, Struct, Type};
@@ -107,18 +105,8 @@ fn config(
         members.remove(name);
     }
     members.insert("rootfs".to_owned(), rootfs(diff_ids));
-    let mut history_list = String::new();
-    go_json::list(history.iter().map(String::as_str), &mut history_list);
-    members.insert("history".to_owned(), history_list);
-
-    let mut out = String::new();
-    go_json::object(
-        members
-            .iter()
-            .map(|(name, value)| (name.as_str(), value.as_str())),
-        &mut out,
-    );
-    Ok(out.into_bytes())
+    members.insert("history".to_owned(), go_json::list(history));
+    Ok(go_json::object(members).into_bytes())
 }
 
 /// The encoded members of the top layer by name. The last of several members with the same name is used.
@@ -135,14 +123,9 @@ fn top_level(
             .map(|(name, value)| (name.to_owned(), value))
             .collect());
     }
-    let compacted = |value: &RawValue| {
-        let mut out = String::with_capacity(value.get().len());
-        go_json::compact(value, &mut out);
-        out
-    };
     let members = go_json::members(object)?.into_iter();
     Ok(members
-        .map(|(name, value)| (name, compacted(value)))
+        .map(|(name, value)| (name, go_json::compact(value)))
         .collect())
 }
 
@@ -168,31 +151,16 @@ fn history_item(entry: &V1History) -> Result<String, GoJsonError> {
     if entry.empty {
         members.push(("empty_layer", "true".to_owned()));
     }
-    let mut out = String::new();
-    go_json::object(
-        members.iter().map(|(name, value)| (*name, value.as_str())),
-        &mut out,
-    );
-    Ok(out)
+    Ok(go_json::object(members))
 }
 
 fn rootfs(diff_ids: &[DiffId]) -> String {
     let mut members = vec![("type", go_json::quoted("layers"))];
     if !diff_ids.is_empty() {
-        let quoted: Vec<_> = diff_ids
-            .iter()
-            .map(|id| go_json::quoted(&id.to_string()))
-            .collect();
-        let mut list = String::new();
-        go_json::list(quoted.iter().map(String::as_str), &mut list);
-        members.push(("diff_ids", list));
+        let diff_ids = diff_ids.iter().map(ToString::to_string);
+        members.push(("diff_ids", go_json::list_of_texts(diff_ids)));
     }
-    let mut out = String::new();
-    go_json::object(
-        members.iter().map(|(name, value)| (*name, value.as_str())),
-        &mut out,
-    );
-    out
+    go_json::object(members)
 }
 
 /// Compares versions as Docker does: numbers between dots, and 0 for a part that is not a number, so that `1.8.3-rc1` is less

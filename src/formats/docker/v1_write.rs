@@ -7,9 +7,8 @@ use std::collections::BTreeMap;
 use serde_json::value::RawValue;
 
 use crate::digest::{Digest, Hasher};
-use crate::formats::docker::go_json::{self, GoJsonError};
+use crate::formats::docker::go_json::{self, GoJsonError, object};
 use crate::formats::docker::go_struct::{Field, GoValue, Struct, Type};
-use crate::formats::docker::v2s2::{list, object};
 
 /// An entry of the config's history, decoded as Go decodes it.
 pub(crate) struct History(Struct);
@@ -110,7 +109,7 @@ fn v1_id(blob: &Digest, parent: &str, config: Option<&[u8]>) -> String {
 fn inner(entry: &History, id: &str, parent: &str) -> String {
     let is_empty = entry.is_empty();
     let History(entry) = entry;
-    let command = list(&[entry.text("created_by").to_owned()]);
+    let command = go_json::list_of_texts([entry.text("created_by")]);
     let mut members = vec![("id", go_json::quoted(id))];
     let mut add = |name, text: &str| {
         if !text.is_empty() {
@@ -120,23 +119,21 @@ fn inner(entry: &History, id: &str, parent: &str) -> String {
     add("parent", parent);
     add("comment", entry.text("comment"));
     add("created", entry.text("created"));
-    members.push(("container_config", object(&[("Cmd", command)])));
+    members.push(("container_config", object([("Cmd", command)])));
     if !entry.text("author").is_empty() {
         members.push(("author", go_json::quoted(entry.text("author"))));
     }
     if is_empty {
         members.push(("throwaway", "true".to_owned()));
     }
-    object(&members)
+    object(members)
 }
 
 /// The config without what schema 1 has elsewhere.
 fn top(config: &RawValue, id: &str, parent: &str, is_empty: bool) -> Result<String, GoJsonError> {
     let mut members: BTreeMap<String, String> = BTreeMap::new();
     for (name, value) in go_json::members(config)? {
-        let mut compact = String::with_capacity(value.get().len());
-        go_json::compact(value, &mut compact);
-        members.insert(name, compact);
+        members.insert(name, go_json::compact(value));
     }
     for name in ["rootfs", "history"] {
         members.remove(name);
@@ -148,11 +145,5 @@ fn top(config: &RawValue, id: &str, parent: &str, is_empty: bool) -> Result<Stri
     if is_empty {
         members.insert("throwaway".to_owned(), "true".to_owned());
     }
-    let members = members.iter();
-    let mut out = String::new();
-    go_json::object(
-        members.map(|(name, value)| (name.as_str(), value.as_str())),
-        &mut out,
-    );
-    Ok(out)
+    Ok(object(members))
 }

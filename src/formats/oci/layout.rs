@@ -40,15 +40,8 @@ pub(crate) fn read(reading: &mut Reading, kind: LayoutKind) -> Vec<Entry> {
     }
     reading.absent = absent::read(reading);
     let place = Place::file(INDEX);
-    let document = match reading.find(INDEX, &place) {
-        Found::Here(content) => reading.layout_index(&content, &place),
-        Found::Absent => {
-            reading.note(Code::MissingBlob, &place, MISSING);
-            None
-        }
-        Found::Broken => None,
-    };
-    let Some(document) = document else {
+    let content = reading.required(INDEX, &place);
+    let Some(document) = content.and_then(|content| reading.layout_index(&content, &place)) else {
         return Vec::new();
     };
     let value = &document.value;

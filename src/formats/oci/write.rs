@@ -59,20 +59,15 @@ fn layer_descriptor(layer: &ResolvedLayer) -> Result<Descriptor> {
 /// A new manifest, for an image without one.
 fn composed(image: &ResolvedImage, config: &Descriptor, layers: &[Descriptor]) -> Result<Document> {
     let layers = image.layers.iter().zip(layers);
-    let layers: Vec<Value> = layers
-        .map(|(layer, descriptor)| {
-            let mut value = value(descriptor);
-            if let (false, Some(fields)) = (layer.urls.is_empty(), value.as_object_mut()) {
-                fields.insert("urls".to_owned(), json!(layer.urls));
-            }
-            value
-        })
-        .collect();
+    let layers = layers.map(|(layer, descriptor)| Descriptor {
+        urls: (!layer.urls.is_empty()).then(|| layer.urls.to_vec()),
+        ..descriptor.clone()
+    });
     let manifest = json!({
         "schemaVersion": 2,
         "mediaType": media_type::MANIFEST,
-        "config": value(config),
-        "layers": layers,
+        "config": config,
+        "layers": layers.collect::<Vec<_>>(),
     });
     Ok(Document::new(media_type::MANIFEST, as_go(&manifest)?))
 }
@@ -87,14 +82,6 @@ fn as_go(document: &Value) -> Result<Vec<u8>> {
         }
     }
     Ok(encoded)
-}
-
-fn value(descriptor: &Descriptor) -> Value {
-    json!({
-        "mediaType": descriptor.media_type,
-        "digest": descriptor.digest.to_string(),
-        "size": descriptor.size,
-    })
 }
 
 /// The manifest with its descriptors replaced. The same bytes if nothing changes.

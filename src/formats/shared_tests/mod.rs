@@ -13,9 +13,10 @@ use super::docker::{
     jws::Verdict,
     schema1::{self, Emptiness, Schema1},
     v1_config::{V1History, docker_load_config, schema2_config},
-    v2s2::{Schema2Descriptor, Schema2MediaType, schema2_manifest},
+    v2s2::schema2_manifest,
 };
 use crate::digest::{DiffId, Digest};
+use crate::image::{Descriptor, Document, media_type};
 use serde_json::Value;
 
 fn shared(path: &str) -> PathBuf {
@@ -122,9 +123,9 @@ fn schema_1_folders_get_the_config_and_the_manifest_digest_that_skopeo_gives() {
         );
 
         let config = config(&manifest, &diff_ids(image, "/diff_ids"));
-        let config_digest = Digest::sha256(&config);
+        let config = Document::new(media_type::DOCKER_CONFIG, config);
         assert_eq!(
-            config_digest.to_string(),
+            config.digest.to_string(),
             image["image_id"].as_str().unwrap(),
             "{folder}"
         );
@@ -134,13 +135,8 @@ fn schema_1_folders_get_the_config_and_the_manifest_digest_that_skopeo_gives() {
             .iter()
             .filter(|layer| layer.emptiness() != Emptiness::Yes);
         let layers: Vec<_> = layers.map(|layer| descriptor(folder, layer)).collect();
-        let config = Schema2Descriptor {
-            media_type: Schema2MediaType::Config,
-            size: config.len() as u64,
-            digest: config_digest,
-            urls: Vec::new(),
-        };
-        let found = Digest::sha256(&schema2_manifest(&config, &layers)).to_string();
+        let manifest = schema2_manifest(&config.descriptor(), &layers);
+        let found = Digest::sha256(&manifest).to_string();
         assert_eq!(
             found,
             image["v2s2_manifest_digest_by_skopeo"].as_str().unwrap(),
@@ -149,16 +145,10 @@ fn schema_1_folders_get_the_config_and_the_manifest_digest_that_skopeo_gives() {
     }
 }
 
-fn descriptor(folder: &str, layer: &schema1::Schema1Layer) -> Schema2Descriptor {
-    let hex = layer.blob.to_string().replace("sha256:", "");
-    Schema2Descriptor {
-        media_type: Schema2MediaType::LayerGzip,
-        size: fs::metadata(shared("corpus").join(folder).join(hex))
-            .unwrap()
-            .len(),
-        digest: layer.blob,
-        urls: Vec::new(),
-    }
+fn descriptor(folder: &str, layer: &schema1::Schema1Layer) -> Descriptor {
+    let file = shared("corpus").join(folder).join(layer.blob.hex());
+    let size = fs::metadata(file).unwrap().len();
+    Descriptor::new(media_type::DOCKER_GZIP_LAYER, layer.blob, size)
 }
 
 #[test]

@@ -3,9 +3,9 @@
 use std::sync::Arc;
 
 use super::{Emptiness, Schema1, Schema1Layer, parse};
-use crate::compression::{DecodeError, Decoder};
+use crate::compression::Decoder;
 use crate::digest::Digest;
-use crate::error::{Error, Result, chain};
+use crate::error::chain;
 use crate::findings::{Code, Finding, Place};
 use crate::formats::docker::jws::Verdict;
 use crate::formats::docker::view_of_v1;
@@ -195,36 +195,26 @@ fn blob(reading: &mut Reading, layer: &Schema1Layer, origin: &Origin, place: &Pl
     }))
 }
 
-/// Whether the decoded content is only zeros, which is an empty tar. The first bytes of any other tar are not zeros.
-fn is_zeros(content: &Content) -> Result<bool> {
+/// Whether the decoded content is only zeros, which is an empty tar. The first bytes of any other tar are not zeros. `None` if it
+/// cannot be decoded.
+fn is_zeros(content: &Content) -> Option<bool> {
     if content.size() > limits::EMPTY_LAYER_BYTES {
-        return Ok(false);
+        return Some(false);
     }
-    let codec = content.codec()?;
-    let reader = std::io::BufReader::new(content.reader()?);
-    let damaged = |error| match error {
-        DecodeError::Read(source) => Error::io("read", "the layer")(source),
-        DecodeError::Truncated { codec } => Error::StreamTruncated {
-            codec: codec.name(),
-            part: codec.member(),
-        },
-        error => Error::Decode {
-            codec: codec.name(),
-            source: error.into(),
-        },
-    };
-    let mut decoder = Decoder::new(codec, reader).map_err(damaged)?;
+    let codec = content.codec().ok()?;
+    let reader = std::io::BufReader::new(content.reader().ok()?);
+    let mut decoder = Decoder::new(codec, reader).ok()?;
     let mut buffer = Vec::new();
     let mut length = 0;
     loop {
         let result = decoder.read_chunk(&mut buffer, 64 << 10);
         length += buffer.len() as u64;
         if buffer.iter().any(|byte| *byte != 0) || length > limits::EMPTY_LAYER_BYTES {
-            return Ok(false);
+            return Some(false);
         }
-        result.map_err(damaged)?;
+        result.ok()?;
         if buffer.is_empty() {
-            return Ok(true);
+            return Some(true);
         }
     }
 }

@@ -10,11 +10,10 @@ use serde::Deserialize;
 use super::{EMPTY_GZIP, EMPTY_PLAIN};
 use crate::digest::{DiffId, Digest};
 use crate::error::{Error, Result, chain};
-use crate::formats::docker::go_json::{self, GoJsonError};
+use crate::formats::docker::go_json::{self, GoJsonError, object};
 use crate::formats::docker::jws_sign;
 use crate::formats::docker::v1_config::{V1Error, V1History, schema2_config};
 use crate::formats::docker::v1_write::{self, History};
-use crate::formats::docker::v2s2::object;
 use crate::image::{
     Document, OriginalSchema1, ResolvedConfig, ResolvedImage, ResolvedLayer, media_type,
 };
@@ -168,19 +167,15 @@ fn blobs(history: &[History], layers: &[ResolvedLayer]) -> Result<Vec<Digest>> {
 }
 
 fn payload(name: &str, tag: &str, architecture: &str, blobs: &[Digest], v1: &[String]) -> String {
-    let newest_first = |entries: Vec<String>| {
-        let mut out = String::new();
-        go_json::list(entries.iter().rev().map(String::as_str), &mut out);
-        out
-    };
-    let blob = |blob: &Digest| object(&[("blobSum", go_json::quoted(&blob.to_string()))]);
-    let metadata = |v1: &String| object(&[("v1Compatibility", go_json::quoted(v1))]);
-    object(&[
+    let blob = |blob: &Digest| object([("blobSum", go_json::quoted(&blob.to_string()))]);
+    let metadata = |v1: &String| object([("v1Compatibility", go_json::quoted(v1))]);
+    // The newest first.
+    object([
         ("name", go_json::quoted(name)),
         ("tag", go_json::quoted(tag)),
         ("architecture", go_json::quoted(architecture)),
-        ("fsLayers", newest_first(blobs.iter().map(blob).collect())),
-        ("history", newest_first(v1.iter().map(metadata).collect())),
+        ("fsLayers", go_json::list(blobs.iter().rev().map(blob))),
+        ("history", go_json::list(v1.iter().rev().map(metadata))),
         ("schemaVersion", "1".to_owned()),
     ])
 }

@@ -4,13 +4,9 @@
 use serde::Deserialize;
 use serde::de::IgnoredAny;
 
-use super::{
-    Schema2Descriptor, Schema2MediaType, encoded, object, schema2_manifest,
-    schema2_manifest_of_schema1,
-};
-use crate::compression::Codec;
+use super::{encoded, schema2_manifest, schema2_manifest_of_schema1};
 use crate::error::{Error, Result};
-use crate::formats::docker::go_json;
+use crate::formats::docker::go_json::{self, object};
 use crate::image::{
     Descriptor, Document, MergedChild, Platform, ResolvedChild, ResolvedConfig, ResolvedImage,
     ResolvedIndex, ResolvedLayer, media_type,
@@ -29,7 +25,7 @@ pub(crate) fn manifest(image: &ResolvedImage) -> Result<Document> {
     let ResolvedConfig::Image { document, .. } = &image.config else {
         return Err(not_in_format("an artifact".to_owned()));
     };
-    let layers: Vec<Schema2Descriptor> = image
+    let layers: Vec<Descriptor> = image
         .layers
         .iter()
         .map(|layer| descriptor(layer).ok_or_else(|| unsupported(layer)))
@@ -38,8 +34,8 @@ pub(crate) fn manifest(image: &ResolvedImage) -> Result<Document> {
     let original = image.schema1.as_ref();
     let bytes = if original.is_some_and(|original| original.lists(&image.layers)) {
         // skopeo does not look at the blobs, of which schema 1 says nothing.
-        let layers = layers.into_iter().map(|layer| Schema2Descriptor {
-            media_type: Schema2MediaType::LayerGzip,
+        let layers = layers.into_iter().map(|layer| Descriptor {
+            media_type: media_type::DOCKER_GZIP_LAYER.to_owned(),
             ..layer
         });
         schema2_manifest_of_schema1(&config, &layers.collect::<Vec<_>>())
@@ -76,29 +72,19 @@ fn not_in_format(what: String) -> Error {
 }
 
 /// The descriptor of a config.
-pub(crate) fn config(document: &Document) -> Schema2Descriptor {
-    Schema2Descriptor {
-        media_type: Schema2MediaType::Config,
-        size: document.bytes.len() as u64,
-        digest: document.digest,
-        urls: Vec::new(),
+pub(crate) fn config(document: &Document) -> Descriptor {
+    Descriptor {
+        media_type: media_type::DOCKER_CONFIG.to_owned(),
+        ..document.descriptor()
     }
 }
 
 /// The descriptor of a layer; `None` where schema 2 has none for it.
-pub(crate) fn descriptor(layer: &ResolvedLayer) -> Option<Schema2Descriptor> {
-    let media_type = match (layer.codec?, layer.foreign) {
-        (Codec::None, false) => Schema2MediaType::Layer,
-        (Codec::Gzip, false) => Schema2MediaType::LayerGzip,
-        (Codec::None, true) => Schema2MediaType::ForeignLayer,
-        (Codec::Gzip, true) => Schema2MediaType::ForeignLayerGzip,
-        (Codec::Zstd | Codec::Bzip2 | Codec::Xz, _) => return None,
-    };
-    Some(Schema2Descriptor {
-        media_type,
-        size: layer.size,
-        digest: layer.digest,
-        urls: layer.urls.to_vec(),
+pub(crate) fn descriptor(layer: &ResolvedLayer) -> Option<Descriptor> {
+    let media_type = media_type::docker_layer(layer.foreign, layer.codec?)?;
+    Some(Descriptor {
+        urls: Some(layer.urls.to_vec()),
+        ..Descriptor::new(media_type, layer.digest, layer.size)
     })
 }
 
@@ -130,17 +116,13 @@ pub(crate) fn merged(children: &[MergedChild]) -> Document {
 }
 
 fn list_of<'a>(children: impl Iterator<Item = (&'a Descriptor, Option<&'a Platform>)>) -> Document {
-    let manifests: Vec<String> = children
-        .map(|(child, platform)| entry(child, platform))
-        .collect();
-    let mut list = String::new();
-    go_json::list(manifests.iter().map(String::as_str), &mut list);
+    let list = go_json::list(children.map(|(child, platform)| entry(child, platform)));
     let members = [
         ("schemaVersion", "2".to_owned()),
         ("mediaType", go_json::quoted(media_type::DOCKER_LIST)),
         ("manifests", list),
     ];
-    Document::new(media_type::DOCKER_LIST, object(&members).into_bytes())
+    Document::new(media_type::DOCKER_LIST, object(members).into_bytes())
 }
 
 /// How many manifests a list has.
@@ -155,9 +137,9 @@ fn count(list: &[u8]) -> Option<usize> {
 
 /// <https://github.com/containers/image/blob/v5.22.1/manifest/docker_schema2_list.go>
 fn entry(child: &Descriptor, platform: Option<&Platform>) -> String {
-    let mut members = encoded(&child.media_type, child.size, &child.digest, &[]);
+    let mut members = encoded(child);
     members.push(("platform", encoded_platform(platform)));
-    object(&members)
+    object(members)
 }
 
 fn encoded_platform(platform: Option<&Platform>) -> String {
@@ -172,11 +154,11 @@ fn encoded_platform(platform: Option<&Platform>) -> String {
         }
         let features = platform.os_features.as_deref().unwrap_or_default();
         if !features.is_empty() {
-            members.push(("os.features", super::list(features)));
+            members.push(("os.features", go_json::list_of_texts(features)));
         }
         if let Some(variant) = present(&platform.variant) {
             members.push(("variant", go_json::quoted(&variant)));
         }
     }
-    object(&members)
+    object(members)
 }
