@@ -12,6 +12,7 @@ use crate::support::layers::Layer;
 use crate::support::oci::{self, Layout, digest, named, on};
 use crate::support::registry::{ROOT, Tree, check};
 use crate::support::sandbox::{Run, Sandbox};
+use crate::support::{schema1, sha256};
 
 fn app(name: &str, seed: &str) -> Files {
     save_one(name, &[Layer::new("base"), Layer::new(seed)])
@@ -371,4 +372,53 @@ fn many_runs_into_one_tree() {
         Run::new(run).succeeds();
     }
     assert_eq!(tags(&sandbox).len(), names.len());
+}
+
+/// A registry stores the payload of a schema 1 manifest, whose digest is that of the manifest, and signs it when it serves it.
+#[test]
+fn schema_1_is_stored_without_its_signatures() {
+    let layers = ["base", "top"].map(Layer::new);
+    let payload = schema1::manifest("old/app", "1", &layers).to_string();
+    let signed = schema1::folder(&schema1::sign(&payload), &layers);
+    let sandbox = Sandbox::with_folder(&signed);
+    sandbox.write("new.tar", &app("new/app:1", "two").tar());
+    for (input, name) in [("app", "old/app:1"), ("new.tar", "new/app:1")] {
+        let run = to_registry(&sandbox, &[input, "--format", "v2s1"]);
+        assert_eq!(run.status.code(), Some(0), "{}", run.stderr);
+        assert_eq!(tags(&sandbox)[name], printed(&run)[name]);
+    }
+    assert_eq!(tags(&sandbox)["old/app:1"], sha256(payload.as_bytes()));
+    // It is an input again.
+    let run = sandbox.convert(&["registry", "-o", "out"]);
+    assert_eq!(run.status.code(), Some(0), "{}", run.stderr);
+    let out = sandbox.layout("out");
+    let old = out.named("old/app:1");
+    assert_eq!(out.layers(&old), layers.map(|layer| layer.tar));
+}
+
+/// A blob that an index lists has its place, one alone has none.
+#[test]
+fn what_is_neither_a_manifest_nor_an_index() {
+    let mut layout = Layout::default();
+    let image = layout.image("amd64", &[Layer::new("one")]);
+    let blob = layout.blob("text/plain", b"a note");
+    let index = layout.index(&[on(&image, "linux", "amd64"), blob.clone()]);
+    layout.add(named(&index, "app:1"));
+    let sandbox = Sandbox::with_folder(&layout.files());
+    let run = to_registry(&sandbox, &["app"]);
+    assert_eq!(run.status.code(), Some(0), "{}", run.stderr);
+    let blob_path = Tree::default().blob_path(digest(&blob));
+    assert_eq!(sandbox.read(&format!("registry/{blob_path}")), b"a note");
+    let hex = digest(&blob).strip_prefix("sha256:").unwrap();
+    let link = format!("registry/{ROOT}repositories/app/_layers/sha256/{hex}/link");
+    assert_eq!(sandbox.read(&link), digest(&blob).as_bytes());
+
+    layout.manifests = vec![named(&blob, "note:1")];
+    let sandbox = Sandbox::with_folder(&layout.files());
+    to_registry(&sandbox, &["app"]).fails(&format!(
+        "ocify: registry: blob {}, which is neither a manifest nor an index, has no place in a registry tree\n\
+         hint: use `--to layout`\n",
+        digest(&blob)
+    ));
+    assert!(!sandbox.path("registry").exists());
 }

@@ -166,9 +166,11 @@ pub fn check(folder: &Path) -> BTreeMap<String, String> {
         }
         let blobs = list("layers")
             .into_iter()
+            .chain(list("fsLayers"))
             .chain(document.get("config").cloned());
         for blob in blobs {
-            let digest = oci::digest(&blob);
+            let digest = blob.get("blobSum").unwrap_or(&blob["digest"]);
+            let digest = digest.as_str().unwrap();
             let path = Tree::default().blob_path(digest);
             if blob.get("urls").is_some() && !files.contains_key(&path) {
                 continue;

@@ -158,14 +158,15 @@ impl Repository {
     ) -> Result<()> {
         let what = "the depth of nested indexes";
         limits::at_most(what, depth, limits::INDEX_DEPTH)?;
-        // An index may list manifests that the output lacks.
-        let Some(document) = documents
-            .get(digest)
-            .filter(|_| !self.manifests.contains(digest))
-        else {
+        if self.manifests.contains(digest) {
             return Ok(());
-        };
-        let value = parse(document)?;
+        }
+        let document = documents.get(digest);
+        let kind = |document: &Document| media_type::kind(&document.media_type);
+        let kind = document.map_or(DocumentKind::Other, kind);
+        let is_read = |_: &&Document| kind != DocumentKind::Other;
+        let value = document.filter(is_read).map(parse).transpose()?;
+        let value = value.unwrap_or_default();
         let digests = |key: &str, field: &str| {
             let list = value[key].as_array().map(Vec::as_slice);
             let values = list.unwrap_or_default().iter();
@@ -177,7 +178,7 @@ impl Repository {
             });
             found.collect::<Vec<(Digest, bool)>>()
         };
-        match media_type::kind(&document.media_type) {
+        match kind {
             DocumentKind::Index => {
                 self.manifests.insert(*digest);
                 for (child, _) in digests("manifests", "digest") {
@@ -196,14 +197,14 @@ impl Repository {
                 self.blobs.extend(digests("fsLayers", "blobSum"));
             }
             DocumentKind::Other if depth == 0 => {
-                let what =
-                    "what is neither a manifest nor an index, and has no place in a registry tree,";
-                return Err(Error::Unsupported {
-                    what: what.to_owned(),
+                return Err(Error::NotInFormat {
+                    what: format!("blob {digest}, which is neither a manifest nor an index,"),
+                    format: "a registry tree",
                 });
             }
+            // An index may list blobs, and manifests that the output lacks.
             DocumentKind::Other => {
-                self.blobs.insert(*digest, false);
+                self.blobs.entry(*digest).or_insert(true);
             }
         }
         Ok(())
