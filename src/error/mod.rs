@@ -426,7 +426,9 @@ pub enum Error {
 
     // Outputs.
     /// A blob that no volume could hold.
-    #[error("blob {digest} has {blob} bytes, too many for a volume of {size} bytes")]
+    #[error(
+        "blob {digest} has {blob} bytes, too many for a volume of {size} bytes; it needs a volume of {needed} bytes"
+    )]
     BlobLargerThanVolume {
         /// The blob.
         digest: Digest,

@@ -93,8 +93,12 @@ impl<'a> Sources<'a> {
 
     /// Whether an input has a copy of the blob with this file name.
     pub fn has_file(&self, name: &str) -> bool {
+        let digest = |component: &str| {
+            let long = || format!("sha512:{component}").parse().ok();
+            Digest::from_sha256_hex(component).or_else(long)
+        };
         // A registry has blobs in folders of their own.
-        let mut digests = name.split('/').filter_map(Digest::from_sha256_hex);
+        let mut digests = name.split('/').filter_map(digest);
         digests.any(|digest| self.by_digest.contains_key(&digest))
     }
 }

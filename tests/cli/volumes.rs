@@ -2,11 +2,14 @@
 
 use std::fs;
 
+use serde_json::json;
+
 use crate::support::docker::{self, Image};
 use crate::support::layers::Layer;
 use crate::support::layout::Layout;
-use crate::support::oci::{blob_path, digest};
+use crate::support::oci::{self, blob_path, digest, named};
 use crate::support::sandbox::{Run, Sandbox};
+use crate::support::{codec, sha512};
 
 const SIZE: u64 = 40 << 10;
 
@@ -208,12 +211,13 @@ fn sizes_that_do_not_fit() {
     let full = sandbox.layout("full");
     let first = full.document(&full.named("app:1"))["layers"][0].clone();
     let message = format!(
-        "ocify: x.tar: blob {} has {} bytes, too many for a volume of 20480 bytes\n\
-         hint: choose a larger `--volume-size`\n",
+        "ocify: x.tar: blob {} has {} bytes, too many for a volume of 20480 bytes; it needs a volume of ",
         digest(&first),
         first["size"],
     );
-    assert_eq!(run.stderr, message);
+    assert!(run.stderr.starts_with(&message), "{}", run.stderr);
+    let hint = " bytes\nhint: choose a larger `--volume-size`\n";
+    assert!(run.stderr.ends_with(hint), "{}", run.stderr);
     let run = sandbox.convert(&["app.tar", "-o", "x.tar", "--volume-size", "4K"]);
     let message = "ocify: x.tar: a volume of 4096 bytes is too small: index.json, manifests and configs, \
                    which every volume has, take ";
@@ -261,4 +265,121 @@ fn a_set_without_its_last_volumes_names_what_it_needs() {
     split(&sandbox, &["app.tar", "--replace"]).succeeds();
     let again: Vec<Vec<u8>> = others.iter().map(|name| sandbox.read(name)).collect();
     assert_eq!(again, needed);
+}
+
+/// The number in the message of an error, such as after `it needs a volume of `.
+#[track_caller]
+fn number_after(run: &Run, text: &str) -> u64 {
+    assert_eq!(run.status.code(), Some(1), "{}", run.stderr);
+    let (_, rest) = run.stderr.split_once(text).expect(&run.stderr);
+    rest.split(' ').next().unwrap().parse().unwrap()
+}
+
+fn split_at(sandbox: &Sandbox, size: u64) -> Run {
+    let size = size.to_string();
+    sandbox.convert(&["app", "-o", "out.tar", "--volume-size", &size])
+}
+
+/// An image of five layers of one size, the first with the long name of a SHA-512 digest or not, and two artifacts with one
+/// blob, each with a config that every volume needs.
+fn of_one_size(long: bool) -> oci::Layout {
+    let mut layout = oci::Layout::default();
+    let layers: Vec<Layer> = (0..5).map(|seed| Layer::noise(seed, 30_000)).collect();
+    let config = layout.blob(oci::CONFIG, &docker::config(&layers));
+    let mut blobs: Vec<_> = layers
+        .iter()
+        .map(|layer| layout.blob(oci::LAYER_GZIP, &codec::gzip(&layer.tar)))
+        .collect();
+    if long {
+        blobs[0]["digest"] = json!(sha512(&codec::gzip(&layers[0].tar)));
+    }
+    let image = layout.document(&oci::manifest(&config, &blobs));
+    layout.add(named(&image, "app:1"));
+    let data = layout.blob("application/x-data", &Layer::noise(9, 9_000).tar);
+    for seed in [10, 11] {
+        let bytes = Layer::noise(seed, 2_000).tar;
+        let config = layout.blob("application/x-config", &bytes);
+        let mut artifact = oci::manifest(&config, std::slice::from_ref(&data));
+        artifact["artifactType"] = json!("application/x-test");
+        let artifact = layout.document(&artifact);
+        layout.add(named(&artifact, &format!("data:{seed}")));
+    }
+    layout
+}
+
+/// The sizes in messages are enough, and not more than that.
+#[test]
+fn volumes_of_the_smallest_size() {
+    for long in [false, true] {
+        let layout = of_one_size(long);
+        let mut files = layout.files();
+        if long {
+            let layer = codec::gzip(&Layer::noise(0, 30_000).tar);
+            files.put(&blob_path(&sha512(&layer)), layer);
+        }
+        let sandbox = Sandbox::with_folder(&files);
+        let documents = number_after(&split_at(&sandbox, 4096), "which every volume has, take ");
+        let same = split_at(&sandbox, documents - 1);
+        assert_eq!(number_after(&same, "every volume has, take "), documents);
+        let needed = number_after(&split_at(&sandbox, documents), "needs a volume of ");
+        let same = split_at(&sandbox, needed - 1);
+        assert_eq!(number_after(&same, "needs a volume of "), needed);
+        assert!(volumes(&sandbox).is_empty());
+        split_at(&sandbox, needed).succeeds();
+        let names = volumes(&sandbox);
+        // The blob of the artifacts has one of its own, and is in none twice.
+        assert_eq!(names.len(), 6);
+        let sizes = names.iter().map(|name| sandbox.read(name).len() as u64);
+        let largest = sizes.max().unwrap();
+        // A volume says nothing of the blobs that it has.
+        assert!(
+            (needed - 512..=needed).contains(&largest),
+            "{largest} of {needed}"
+        );
+        let inputs: Vec<&String> = names.iter().collect();
+        convert(&sandbox, &inputs, &["-o", "all"]).succeeds();
+        sandbox.convert(&["app", "-o", "full"]).succeeds();
+        assert_eq!(sandbox.layout("all"), sandbox.layout("full"));
+    }
+}
+
+#[test]
+fn more_volumes_than_there_may_be() {
+    let mut layout = oci::Layout::default();
+    let config = layout.blob(oci::EMPTY, b"{}");
+    let blobs: Vec<_> = (0..1000)
+        .map(|seed| layout.blob("application/x-data", &Layer::noise(seed, 600).tar))
+        .collect();
+    let artifact = layout.document(&oci::artifact("application/x-test", &config, &blobs));
+    layout.add(named(&artifact, "data:1"));
+    let sandbox = Sandbox::with_folder(&layout.files());
+    let documents = number_after(&split_at(&sandbox, 4096), "which every volume has, take ");
+    let needed = number_after(&split_at(&sandbox, documents), "needs a volume of ");
+    split_at(&sandbox, needed)
+        .fails("ocify: out.tar: the number of volumes is 1000, more than the limit of 999\n");
+    assert!(volumes(&sandbox).is_empty());
+}
+
+/// Only what is named like a volume is one.
+#[test]
+fn files_with_similar_names_stay() {
+    let (sandbox, names) = sandbox();
+    let similar = [
+        "out.tar",
+        "out.0001.tar",
+        "out.1.tar",
+        "out.abc.tar",
+        "out.000.tar",
+    ];
+    for name in similar {
+        sandbox.write(name, b"mine");
+    }
+    split(&sandbox, &["app.tar", "--replace"]).succeeds();
+    for name in similar {
+        assert_eq!(sandbox.read(name), b"mine", "{name}");
+    }
+    for name in names {
+        fs::remove_file(sandbox.path(&name)).unwrap();
+    }
+    split(&sandbox, &["app.tar"]).succeeds();
 }
