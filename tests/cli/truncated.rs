@@ -1,19 +1,26 @@
 //! Archives that end too early are called truncated, and are not taken for another format.
 
-use crate::support::codec;
 use crate::support::docker::{Image, layer_name, save};
+use crate::support::files::Files;
 use crate::support::layers::Layer;
 use crate::support::sandbox::Sandbox;
+use crate::support::{codec, legacy};
 
 #[test]
 fn a_truncated_archive_is_not_one_of_an_old_docker() {
     let layers = ["one", "two"].map(Layer::new);
-    let mut files = save(&[Image::new(&["app:1.0"], &layers)]);
     // Docker before 25 wrote v1 metadata beside each layer, as archives from before 1.10 have it.
+    let mut files = Files::default();
     for layer in &layers {
         let name = layer_name(layer);
         let id = name.strip_suffix("/layer.tar").unwrap();
-        files = files.with(&format!("{id}/json"), format!(r#"{{"id":"{id}"}}"#));
+        files.put(&format!("{id}/json"), format!(r#"{{"id":"{id}"}}"#));
+        files.put(&name, layer.tar.clone());
+    }
+    for member in save(&[Image::new(&["app:1.0"], &layers)]).members {
+        if !files.members.iter().any(|known| known.name == member.name) {
+            files.members.push(member);
+        }
     }
     let archive = files.tar();
     let sandbox = Sandbox::new();
@@ -69,4 +76,18 @@ fn an_archive_is_called_truncated_wherever_it_ends() {
         }
     }
     assert!(!sandbox.path("out").exists());
+}
+
+/// With the list of its images, a truncated archive of an old Docker shows what it had.
+#[test]
+fn a_truncated_archive_of_an_old_docker_is_one() {
+    let layers = ["one", "two"].map(Layer::new);
+    let archive = legacy::save("app", "1.0", &layers).reversed().tar();
+    let sandbox = Sandbox::new();
+    sandbox.write("app.tar", &archive[..archive.len() - 2048]);
+    let run = sandbox.run(&["inspect", "app.tar"]);
+    assert_eq!(run.status.code(), Some(1));
+    assert!(run.stdout().contains("app:1.0"), "{}", run.stdout());
+    let said = format!("{}{}", run.stdout(), run.stderr);
+    assert!(said.contains(" is truncated: "), "{said}");
 }
