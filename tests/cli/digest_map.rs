@@ -9,7 +9,7 @@ use crate::support::docker;
 use crate::support::layers::Layer;
 use crate::support::oci::{self, Layout, digest, named, on};
 use crate::support::sandbox::{Run, Sandbox};
-use crate::support::{expected, sha256, testdata};
+use crate::support::{codec, expected, sha256, testdata};
 
 const HEADER: &str = "name,input,platform,old_schema1,old_schema2,old_oci,old_index,old_image_id,\
     new_manifest,new_index,new_image_id,v2s2_of_input,v2s2_of_output,layers";
@@ -183,6 +183,62 @@ fn an_image_without_layers() {
     let expected = sha256(schema2.as_bytes());
     let found = &json_map(&map)["images"][0]["v2s2"];
     assert_eq!(found, &json!({ "ofInput": expected, "ofOutput": expected }));
+}
+
+/// What `skopeo copy --format v2s2` writes for such a layout has the same blobs.
+#[test]
+fn an_oci_image_of_layers_of_each_kind() {
+    let layers = ["a", "b", "c", "d"].map(Layer::new);
+    let [plain, gzip, foreign, foreign_gzip] = &layers;
+    let mut layout = Layout::default();
+    let config = layout.blob(oci::CONFIG, &docker::config(&layers));
+    let foreign_type = "application/vnd.oci.image.layer.nondistributable.v1.tar";
+    let mut blobs = [
+        layout.blob(oci::LAYER, &plain.tar),
+        layout.blob(oci::LAYER_GZIP, &codec::gzip(&gzip.tar)),
+        layout.blob(foreign_type, &foreign.tar),
+        layout.blob(
+            &format!("{foreign_type}+gzip"),
+            &codec::gzip(&foreign_gzip.tar),
+        ),
+    ];
+    for blob in &mut blobs[2..] {
+        blob["urls"] = json!(["https://example.invalid/layer"]);
+    }
+    let image = layout.document(&oci::manifest(&config, &blobs));
+    layout.add(named(&image, "app:1.0"));
+    let sandbox = Sandbox::with_folder(&layout.files());
+    let entry = |media_type: &str, blob: &Value| {
+        format!(
+            r#""mediaType":"{media_type}","size":{},"digest":{}"#,
+            blob["size"], blob["digest"]
+        )
+    };
+    let kinds = [
+        ("diff.tar", ""),
+        ("diff.tar.gzip", ""),
+        (
+            "foreign.diff.tar",
+            r#","urls":["https://example.invalid/layer"]"#,
+        ),
+        (
+            "foreign.diff.tar.gzip",
+            r#","urls":["https://example.invalid/layer"]"#,
+        ),
+    ];
+    let entries = kinds.iter().zip(&blobs).map(|((kind, urls), blob)| {
+        let media_type = format!("application/vnd.docker.image.rootfs.{kind}");
+        format!("{{{}{urls}}}", entry(&media_type, blob))
+    });
+    let schema2 = format!(
+        r#"{{"schemaVersion":2,"mediaType":"{}","config":{{{}}},"layers":[{}]}}"#,
+        oci::DOCKER_MANIFEST,
+        entry(oci::DOCKER_CONFIG, &config),
+        entries.collect::<Vec<_>>().join(","),
+    );
+    let (map, _) = convert(&sandbox, "map.json", &["app"]);
+    let found = &json_map(&map)["images"][0]["v2s2"];
+    assert_eq!(found["ofInput"], sha256(schema2.as_bytes()));
 }
 
 #[test]

@@ -194,6 +194,35 @@ fn an_image_without_a_name_or_history() {
     );
 }
 
+/// The metadata of a layer is that of its own entry of the history; entries without a layer have none.
+#[test]
+fn each_layer_has_its_own_history() {
+    let layers = layers("top");
+    let mut value: Value = serde_json::from_slice(&config(&layers)).unwrap();
+    value["history"] = json!([
+        { "created_by": "FROM scratch", "empty_layer": true },
+        { "created_by": "ADD base", "author": "one", "created": "2024-01-02T03:04:05Z" },
+        { "created_by": "ENV a=b", "empty_layer": true },
+        { "created_by": "ADD top", "comment": "two" },
+    ]);
+    let image = Image::new(&["app:1.0"], &layers).with_config(value.to_string());
+    let sandbox = Sandbox::with_archive(&save(&[image]));
+    convert(&sandbox, &["app.tar", "-o", "out.tar"]).succeeds();
+    let found = members(&sandbox.read("out.tar"));
+    let names = found.keys().filter(|name| name.ends_with("/json"));
+    let v1: Vec<Value> = names.map(|name| json_of(&found, name)).collect();
+    let (base, top) = if v1[0].get("parent").is_none() {
+        (&v1[0], &v1[1])
+    } else {
+        (&v1[1], &v1[0])
+    };
+    assert_eq!(base["container_config"]["Cmd"], json!(["ADD base"]));
+    assert_eq!(base["author"], "one");
+    assert_eq!(base["created"], "2024-01-02T03:04:05Z");
+    assert_eq!(top["parent"], base["id"]);
+    assert_eq!(v1.len(), 2);
+}
+
 #[test]
 fn a_file_is_overwritten_if_it_is_a_tar() {
     let sandbox = Sandbox::with_archive(&save_one("app:1.0", &layers("top")));

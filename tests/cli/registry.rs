@@ -292,3 +292,57 @@ fn linked_folders_are_followed() {
     run.succeeds();
     assert_eq!(printed(&run), [named(&one, "app:1")]);
 }
+
+/// A build tags the images of an index too.
+#[test]
+fn a_tag_of_an_image_that_an_index_lists_is_kept() {
+    let mut layout = Layout::default();
+    let (index, [amd64, arm64]) = layout.two_platforms();
+    let mut tree = Tree::of(&layout);
+    tree.tag("app", "1", digest(&index));
+    tree.tag("app", "1-arm64", digest(&arm64));
+    tree.revision("app", digest(&amd64));
+    for (sandbox, input) in folder_and_archive(&tree.files) {
+        let run = sandbox.convert(&[input, "-o", "out"]);
+        run.succeeds();
+        let expected = [named(&arm64, "app:1-arm64"), named(&index, "app:1")];
+        assert_eq!(printed(&run), expected, "{input}");
+    }
+}
+
+/// Without links, blobs are told apart by their content, and the tree by the names of blobs.
+#[test]
+fn other_documents_among_blobs_and_other_folders_of_blobs() {
+    let mut layout = Layout::default();
+    let config = docker::config(&[]);
+    let config = layout.blob(oci::CONFIG, &config);
+    // Go writes null for an empty list.
+    let mut manifest = oci::manifest(&config, &[]);
+    manifest["layers"] = Value::Null;
+    let image = layout.document(&manifest);
+    let mut tree = Tree::at("data/");
+    tree.add_blobs(&layout);
+    for document in [
+        r#"{"schemaVersion":1,"name":"not a manifest"}"#,
+        r#"{"schemaVersion":2,"fsLayers":[]}"#,
+        r#"{"schemaVersion":2}"#,
+        "{}",
+    ] {
+        tree.blob(document.as_bytes());
+    }
+    let hex = "0".repeat(64);
+    for name in [
+        "cache/blobs/README".to_owned(),
+        format!("old-blobs/sha256/00/{hex}/data"),
+    ] {
+        tree.files.put(&name, "foreign");
+    }
+    for (sandbox, input) in folder_and_archive(&tree.files) {
+        let run = sandbox.convert(&[input, "-o", "out"]);
+        let file = tree.blob_path(digest(&image));
+        run.warns(&format!(
+            "ocify: warning: {input}: @0: {file}: layers is null, expected a list (layers-null)\n"
+        ));
+        assert_eq!(printed(&run), [digest(&image)], "{input}");
+    }
+}

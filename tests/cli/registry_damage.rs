@@ -6,9 +6,10 @@ use serde_json::Value;
 
 use crate::support::files::Files;
 use crate::support::layers::Layer;
-use crate::support::oci::{Layout, digest};
+use crate::support::oci::{self, Layout, digest};
 use crate::support::registry::{ROOT, Tree, folder_and_archive};
 use crate::support::sandbox::Sandbox;
+use crate::support::{codec, docker, sha256};
 
 fn images() -> (Tree, [Value; 2], Layout) {
     let mut layout = Layout::default();
@@ -61,12 +62,9 @@ fn missing_blobs() {
     let file = tree.blob_path(digest(&bad));
     let files = tree.files.clone().without(&file);
     refuses(&files, &format!("bad:1: {file}: missing from the input"));
-    let manifest: Value = serde_json::from_slice(
-        layout
-            .files()
-            .get(&crate::support::oci::blob_path(digest(&bad))),
-    )
-    .unwrap();
+    let manifest = layout.files();
+    let manifest = manifest.get(&oci::blob_path(digest(&bad)));
+    let manifest: Value = serde_json::from_slice(manifest).unwrap();
     let layer = tree.blob_path(digest(&manifest["layers"][1]));
     let files = tree.files.clone().without(&layer);
     refuses(
@@ -133,9 +131,7 @@ fn damage_with_keep_going() {
     for (name, image) in ["a", "b", "c", "d"].iter().zip(&images) {
         tree.tag(name, "1", digest(image));
     }
-    let layer = tree.blob_path(&crate::support::sha256(&crate::support::codec::gzip(
-        &shared.tar,
-    )));
+    let layer = tree.blob_path(&sha256(&codec::gzip(&shared.tar)));
     let manifest = tree.blob_path(digest(&images[2]));
     let link = tree.tag_path("e", "1");
     tree.files.put(&link, "x");
@@ -166,4 +162,82 @@ fn damage_with_keep_going() {
     let run = sandbox.convert(&["-k", "app", "-o", "out", "--image", "a:1", "--image", "b:1"]);
     assert_eq!(run.status.code(), Some(1));
     assert!(!sandbox.path("out").exists());
+}
+
+/// Each link that cannot be read is a failure of its own, and costs no other.
+#[test]
+fn several_links_with_keep_going() {
+    let (tree, [good, _], _) = images();
+    let links = [tree.tag_path("bad", "1"), tree.tag_path("worse", "2")];
+    let mut files = tree.files.clone();
+    for link in &links {
+        files.put(link, "x");
+    }
+    files = files.without(&tree.revision_path("bad", digest(&images().1[1])));
+    for (sandbox, input) in folder_and_archive(&files) {
+        let run = sandbox.convert(&["-k", input, "-o", "out"]);
+        assert_eq!(run.status.code(), Some(1));
+        assert_eq!(run.stdout(), format!("{} good:1\n", digest(&good)));
+        let failures = links.each_ref().map(|link| {
+            format!("ocify: {input}: {link}: the link contains \"x\", expected a digest\n")
+        });
+        let expected = format!("{}ocify: 2 images failed\n", failures.concat());
+        assert_eq!(run.stderr, expected);
+    }
+}
+
+/// Images share a layer, and one of them says that it has another content: the others are good.
+#[test]
+fn one_image_has_the_wrong_digest_of_a_shared_layer() {
+    let layer = Layer::new("shared");
+    let mut layout = Layout::default();
+    let good = layout.image("amd64", std::slice::from_ref(&layer));
+    let config = docker::config(&[Layer::new("other")]);
+    let blobs = [(oci::LAYER_GZIP, codec::gzip(&layer.tar))];
+    let bad = layout.manifest(oci::CONFIG, &config, &blobs);
+    let mut tree = Tree::of(&layout);
+    tree.tag("bad", "1", digest(&bad));
+    tree.tag("good", "1", digest(&good));
+    for (sandbox, input) in folder_and_archive(&tree.files) {
+        let run = sandbox.convert(&["-k", input, "-o", "out"]);
+        assert_eq!(run.status.code(), Some(1));
+        let expected = format!("{} good:1\n", digest(&good));
+        assert_eq!(run.stdout(), expected, "{}", run.stderr);
+        assert!(
+            run.stderr.contains("bad:1: layer 1 of 1: "),
+            "{}",
+            run.stderr
+        );
+    }
+}
+
+/// A damaged blob of artifacts costs those that have it.
+#[test]
+fn artifacts_with_a_damaged_blob() {
+    let mut layout = Layout::default();
+    let empty = layout.blob(oci::EMPTY, b"{}");
+    let [shared, own] = ["shared", "own"].map(|text| layout.blob("text/plain", text.as_bytes()));
+    let mut artifact = |kind: &str, blobs: &[Value]| {
+        let artifact = oci::artifact(kind, &empty, blobs);
+        layout.document(&artifact)
+    };
+    let one = artifact("application/x-one", &[shared.clone()]);
+    let two = artifact("application/x-two", &[own.clone(), shared.clone()]);
+    let three = artifact("application/x-three", &[own]);
+    let mut tree = Tree::of(&layout);
+    for (name, artifact) in [("one", &one), ("two", &two), ("three", &three)] {
+        tree.tag(name, "1", digest(artifact));
+    }
+    let damaged = tree.blob_path(digest(&shared));
+    for (sandbox, input) in folder_and_archive(&tree.files.with(&damaged, "SHARED")) {
+        let run = sandbox.convert(&["-k", input, "-o", "out"]);
+        assert_eq!(run.status.code(), Some(1));
+        let expected = format!("{} three:1\n", digest(&three));
+        assert_eq!(run.stdout(), expected, "{}", run.stderr);
+        assert!(
+            run.stderr.ends_with("ocify: 2 images failed\n"),
+            "{}",
+            run.stderr
+        );
+    }
 }

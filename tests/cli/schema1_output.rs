@@ -200,6 +200,55 @@ fn a_schema_1_manifest_keeps_its_bytes_and_signatures() {
     );
 }
 
+/// Docker up to 1.8 had an empty layer that was not compressed. Nobody needs to have it.
+#[test]
+fn a_manifest_with_the_plain_empty_layer_keeps_its_bytes() {
+    let [base, top] = layers("top");
+    let all = [base.clone(), Layer::empty(), top.clone()];
+    let mut manifest = schema1::manifest("team/app", "1.0", &all);
+    let zeros = sha256(&[0; 1024]);
+    manifest["fsLayers"][1]["blobSum"] = json!(zeros);
+    let manifest = manifest.to_string();
+    let sandbox = Sandbox::with_folder(&schema1::folder(&manifest, &[base, top]));
+    convert(&sandbox, "app", "same", &[]);
+    assert_eq!(sandbox.read("same/manifest.json"), manifest.as_bytes());
+    let blob = format!("same/{}", zeros.strip_prefix("sha256:").unwrap());
+    assert_eq!(sandbox.read(&blob), [0; 1024]);
+    let output = sandbox.converted(&["app"]);
+    assert!(output.layers(&output.only()) == layers("top").map(|layer| layer.tar));
+}
+
+/// The signature has the time of the image, in seconds, and never that of the run.
+#[test]
+fn the_time_of_a_signature_is_that_of_the_image() {
+    for (created, expected) in [
+        (
+            json!("2024-01-02T03:04:05.678901234Z"),
+            "2024-01-02T03:04:05Z",
+        ),
+        (
+            json!("2024-01-02T03:04:05+02:00"),
+            "2024-01-02T03:04:05+02:00",
+        ),
+        (
+            json!("2024-01-02T03:04:05.5-07:30"),
+            "2024-01-02T03:04:05-07:30",
+        ),
+        (json!("0001-01-01T00:00:00Z"), "1970-01-01T00:00:00Z"),
+        (Value::Null, "1970-01-01T00:00:00Z"),
+    ] {
+        let mut config: Value = serde_json::from_slice(&config(&layers("top"))).unwrap();
+        config["created"] = created;
+        let image = Image::new(&["app:1.0"], &layers("top")).with_config(config.to_string());
+        let sandbox = Sandbox::with_archive(&save(&[image]));
+        convert(&sandbox, "app.tar", "out", &[]);
+        let manifest: Value = serde_json::from_slice(&sandbox.read("out/manifest.json")).unwrap();
+        let protected = decode(&manifest["signatures"][0]["protected"]);
+        let protected: Value = serde_json::from_slice(&protected).unwrap();
+        assert_eq!(protected["time"], expected);
+    }
+}
+
 #[test]
 fn options_that_schema_1_cannot_have() {
     let sandbox = Sandbox::with_archive(&save_one("app:1.0", &layers("top")));

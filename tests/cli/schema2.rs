@@ -111,8 +111,9 @@ fn oci_digests_come_back() {
     );
     let manifest = layout.blob(oci::MANIFEST, manifest.as_bytes());
     let index = format!(
-        r#"{{"schemaVersion":2,"mediaType":"{}","manifests":[{},"platform":{{"architecture":"amd64","os":"linux","variant":"v2"}}}}]}}"#,
+        r#"{{"schemaVersion":2,"mediaType":"{}","manifests":[{},"platform":{{"architecture":"amd64","os":"linux","variant":"v2"}}}},{},"platform":{{"architecture":"amd64","os":"linux","os.version":"10.0","os.features":["a","b"]}}}}]}}"#,
         oci::INDEX,
+        blob(&manifest),
         blob(&manifest),
     );
     let index = layout.blob(oci::INDEX, index.as_bytes());

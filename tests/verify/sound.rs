@@ -2,7 +2,7 @@
 
 use crate::support::docker::{self, Image};
 use crate::support::layers::Layer;
-use crate::support::parts::two;
+use crate::support::parts::{Parts, two};
 use crate::support::sandbox::Sandbox;
 use crate::support::{codec, oci, schema1};
 use crate::{found, verify};
@@ -59,4 +59,32 @@ fn images_and_blobs_are_counted_once() {
     let verification = verify(&sandbox.path("app.tar"));
     // manifest.json and repositories too.
     assert_eq!((verification.images, verification.blobs), (1, 8));
+}
+
+/// A descriptor may leave out the variant, and must not have another one than the config.
+#[test]
+fn variants_of_a_platform() {
+    for (listed, config, expected) in [
+        (Some("v8"), Some("v8"), &[][..]),
+        (Some("v8"), None, &[]),
+        (None, Some("v8"), &[]),
+        (Some("v7"), Some("v8"), &["warning platform-mismatch"]),
+    ] {
+        let files = Parts::new()
+            .config(|value| {
+                if let Some(variant) = config {
+                    value["variant"] = variant.into();
+                }
+            })
+            .entry(move |entry| {
+                *entry = oci::on(entry, "linux", "amd64");
+                if let Some(variant) = listed {
+                    entry["platform"]["variant"] = variant.into();
+                }
+            })
+            .files();
+        let sandbox = Sandbox::with_folder(&files);
+        let verification = verify(&sandbox.path("app"));
+        assert_eq!(found(&verification), expected, "{listed:?} {config:?}");
+    }
 }

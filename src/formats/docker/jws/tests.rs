@@ -103,6 +103,55 @@ fn key_and_algorithm_may_be_in_the_protected_header() {
     assert!(verify(&signature, b"[]").is_err());
 }
 
+/// A DER element.
+fn der(tag: u8, content: &[u8]) -> Vec<u8> {
+    let length = content.len().to_be_bytes();
+    let length = match content.len() {
+        0..=127 => vec![length[7]],
+        128..=255 => vec![0x81, length[7]],
+        _ => vec![0x82, length[6], length[7]],
+    };
+    [&[tag], length.as_slice(), content].concat()
+}
+
+/// The certificate of a key by its fields, with and without a version, and with a long or a short subject.
+#[test]
+fn signatures_are_checked_with_the_certificate_of_an_elliptic_curve() {
+    let curves = [
+        (
+            TestKey::p256(),
+            &b"\x06\x07\x2a\x86\x48\xce\x3d\x02\x01\x06\x08\x2a\x86\x48\xce\x3d\x03\x01\x07"[..],
+        ),
+        (
+            TestKey::new(&ECDSA_P384_SHA384_FIXED_SIGNING, "ES384", "P-384"),
+            b"\x06\x07\x2a\x86\x48\xce\x3d\x02\x01\x06\x05\x2b\x81\x04\x00\x22",
+        ),
+    ];
+    for (key, algorithm) in curves {
+        let point = [&[0], key.pair.public_key().as_ref()].concat();
+        let key_info = [der(0x30, algorithm), der(3, &point)].concat();
+        for (version, subject) in [(vec![], 0), (der(0xa0, &der(2, &[2])), 300)] {
+            let fields = [
+                version,
+                der(2, &[1]),
+                der(0x30, &[]),
+                der(0x30, &[]),
+                der(0x30, &[]),
+                der(0x30, &vec![0; subject]),
+                der(0x30, &key_info),
+            ];
+            let certificate = der(0x30, &der(0x30, &fields.concat()));
+            let mut signature = key.sign(b"{}", &format(1, "}"));
+            let with_jwk = verify(&signature, b"{}").unwrap();
+            signature["header"]["jwk"] = Value::Null;
+            signature["header"]["x5c"] = json!([STANDARD.encode(&certificate)]);
+            assert_eq!(verify(&signature, b"{}").unwrap(), with_jwk);
+            let expected = format!("the {} signature does not match the payload", key.algorithm);
+            assert_eq!(verify(&signature, b"[]").unwrap_err(), expected);
+        }
+    }
+}
+
 /// Made by scripts/make-signed-manifests.sh with openssl; the key IDs are libtrust's.
 #[test]
 fn rsa_signatures_are_checked_with_a_jwk_and_with_a_certificate() {
@@ -115,6 +164,14 @@ fn rsa_signatures_are_checked_with_a_jwk_and_with_a_certificate() {
             include_str!("../../../../testdata/signed/schema1-x5c.json"),
             "NCFJ:NSDE:VRLW:FEPD:BC56:P5OS:FYNZ:JXS4:USJZ:S6JD:42NX:YFDY",
         ),
+        (
+            include_str!("../../../../testdata/signed/schema1-rs384.json"),
+            "7VCM:XT74:FTXJ:EAHR:73RY:DHWH:TL7A:DYRR:OTTU:HCY7:V4FY:EGD7",
+        ),
+        (
+            include_str!("../../../../testdata/signed/schema1-rs512.json"),
+            "WDU4:YMSN:H744:WXM4:3AXJ:IFSO:2YAA:3QQC:DHWZ:JJK2:BRQK:FG43",
+        ),
     ] {
         let manifest: Value = serde_json::from_str(file).unwrap();
         let signature = &manifest["signatures"][0];
@@ -122,7 +179,8 @@ fn rsa_signatures_are_checked_with_a_jwk_and_with_a_certificate() {
         let mut payload = parsed.payload(file.as_bytes()).unwrap();
         assert_eq!(verify(signature, &payload).unwrap(), key_id);
         *payload.last_mut().unwrap() = b'\n';
-        let mismatch = "the RS256 signature does not match the payload";
+        let algorithm = signature["header"]["alg"].as_str().unwrap();
+        let mismatch = format!("the {algorithm} signature does not match the payload");
         assert_eq!(verify(signature, &payload).unwrap_err(), mismatch);
     }
 }
@@ -178,6 +236,11 @@ fn what_cannot_be_checked_is_told_from_what_is_wrong() {
             "/header/jwk",
             json!({"kty": "RSA", "n": "_w", "e": "AQAB"}),
             "algorithm \"ES256\" with an RSA key of 8 bits is not supported",
+        ),
+        (
+            "/header/jwk",
+            json!({"kty": "RSA", "n": "AAQB", "e": "AQAB"}),
+            "algorithm \"ES256\" with an RSA key of 11 bits is not supported",
         ),
         (
             "/header",
