@@ -27,9 +27,7 @@ impl Error {
             Error::Unnamed => Some("use `--image` to select an image and `--name` to name it"),
             Error::Conflict { hint, .. } => Some(hint),
             Error::SeveralPlatforms { .. } => Some("select one with `--platform`"),
-            Error::NotInFormat { format, .. }
-                if ["a docker-archive", "a registry tree"].contains(format) =>
-            {
+            Error::NotInFormat { format, .. } if format.starts_with("a ") => {
                 Some("use `--to layout`")
             }
             Error::NotInFormat { .. } => Some("use `--format oci`"),
