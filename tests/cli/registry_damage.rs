@@ -221,7 +221,7 @@ fn artifacts_with_a_damaged_blob() {
         let artifact = oci::artifact(kind, &empty, blobs);
         layout.document(&artifact)
     };
-    let one = artifact("application/x-one", &[shared.clone()]);
+    let one = artifact("application/x-one", std::slice::from_ref(&shared));
     let two = artifact("application/x-two", &[own.clone(), shared.clone()]);
     let three = artifact("application/x-three", &[own]);
     let mut tree = Tree::of(&layout);
