@@ -2,7 +2,7 @@
 
 mod listed;
 
-use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use listed::{IndexParts, Listed};
 
@@ -75,54 +75,29 @@ impl Additions {
     fn add_to(&self, manifests: &mut Vec<Listed<'_>>) -> Result<Vec<MovedName>> {
         let additions = self.descriptors.iter().map(listed);
         let additions: Vec<Listed<'static>> = additions.collect::<Result<_>>()?;
-        let mut placed = vec![false; additions.len()];
-        let mut same_image = ByName::new();
         let mut takers: HashMap<NameKey<'_>, usize> = HashMap::new();
+        let mut same_image = HashSet::new();
         for (position, addition) in additions.iter().enumerate() {
             for key in offered(addition) {
-                same_image
-                    .entry((key, addition.digest.as_deref()))
-                    .or_default()
-                    .push_back(position);
+                same_image.insert((key, addition.digest.as_deref()));
                 takers.insert(key, position);
             }
         }
-        let mut changes = Vec::with_capacity(manifests.len());
-        for listed in manifests.iter() {
-            changes.push(match same_name(listed, &mut same_image, &placed) {
-                Some(position) => {
-                    placed[position] = true;
-                    IndexChange::Become(position)
-                }
-                None => match wanted(listed).find_map(|key| takers.get(&key)) {
-                    None => IndexChange::Stay,
-                    Some(&position) if listed.digest == additions[position].digest => {
-                        IndexChange::Leave
-                    }
-                    Some(&position) => IndexChange::LoseNameTo(position),
-                },
-            });
-        }
-        drop(same_image);
         let mut moved = Vec::new();
-        let mut kept = Vec::with_capacity(manifests.len() + additions.len());
-        for (listed, change) in manifests.drain(..).zip(changes) {
-            match change {
-                IndexChange::Become(position) => kept.push(additions[position].clone()),
-                IndexChange::LoseNameTo(position) => {
-                    moved.extend(MovedName::new(&listed, &additions[position]));
-                }
-                IndexChange::Leave => {}
-                IndexChange::Stay => kept.push(listed),
+        manifests.retain(|listed| {
+            let digest = listed.digest.as_deref();
+            if wanted(listed).any(|key| same_image.contains(&(key, digest))) {
+                // The new descriptor has all its fields.
+                return false;
             }
-        }
-        *manifests = kept;
+            let taker = wanted(listed).find_map(|key| takers.get(&key));
+            let taker = taker.map(|&position| &additions[position]);
+            moved.extend(taker.and_then(|taker| MovedName::new(listed, taker)));
+            taker.is_none()
+        });
         let mut seen = HashSet::new();
-        for (addition, placed) in additions.iter().zip(placed) {
-            if seen.insert(&addition.text) && !placed {
-                manifests.push(addition.clone());
-            }
-        }
+        let distinct = additions.iter().filter(|one| seen.insert(&one.text));
+        manifests.extend(distinct.cloned());
         remove_repeated(manifests);
         Ok(moved)
     }
@@ -208,35 +183,6 @@ fn wanted<'a>(listed: &'a Listed<'_>) -> impl Iterator<Item = NameKey<'a>> {
         None => [ref_name.map(NameKey::RefName), None],
     };
     keys.into_iter().flatten()
-}
-
-/// The change of an existing descriptor.
-enum IndexChange {
-    /// It becomes the new descriptor at this position.
-    Become(usize),
-    /// The new descriptor at this position takes its name.
-    LoseNameTo(usize),
-    /// It is removed, because the new descriptor has all its fields.
-    Leave,
-    Stay,
-}
-
-/// New descriptors by name and digest.
-type ByName<'a> = HashMap<(NameKey<'a>, Option<&'a str>), VecDeque<usize>>;
-
-/// The first unplaced new descriptor with the same name and image.
-fn same_name<'k>(listed: &'k Listed<'_>, new: &mut ByName<'k>, placed: &[bool]) -> Option<usize> {
-    for key in wanted(listed) {
-        let Some(positions) = new.get_mut(&(key, listed.digest.as_deref())) else {
-            continue;
-        };
-        while let Some(position) = positions.pop_front() {
-            if !placed[position] {
-                return Some(position);
-            }
-        }
-    }
-    None
 }
 
 /// Removes unnamed entries of images that are listed with a name.
