@@ -285,6 +285,21 @@ fn manifest_json() {
     );
 }
 
+/// An image that cannot even be listed may be any of those that are asked for.
+#[test]
+fn an_entry_that_cannot_be_read_concerns_all_images() {
+    let good = Image::new(&["good:1"], &layers());
+    let files = save(&[image(), good]).edited("manifest.json", |list| {
+        list[0]["Config"] = json!(5);
+    });
+    let sandbox = Sandbox::with_archive(&files);
+    let all = sandbox.convert(&["app.tar", "-o", "out"]);
+    assert_eq!(all.status.code(), Some(1));
+    let one = sandbox.convert(&["app.tar", "-o", "out", "--image", "good:1"]);
+    assert_eq!(one.status.code(), Some(1));
+    assert_eq!(one.stderr, all.stderr);
+}
+
 #[test]
 fn links_that_lead_nowhere() {
     let base = layer_name(&layers()[0]);

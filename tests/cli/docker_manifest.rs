@@ -7,6 +7,7 @@ use crate::support::layers::Layer;
 use crate::support::layout::Layout;
 use crate::support::oci;
 use crate::support::sandbox::Sandbox;
+use crate::support::{codec, sha256};
 
 const COSIGN: &str = "application/vnd.dev.cosign.simplesigning.v1+json";
 
@@ -72,6 +73,48 @@ fn an_image_without_layers_is_listed() {
         let docker = Layout::open(&sandbox.path("out.tar")).json("manifest.json");
         assert_eq!(docker[0]["Layers"], json!([]));
         assert_eq!(docker[0]["RepoTags"], json!(["empty:1"]));
+    }
+}
+
+/// Of an index, that for linux/amd64 is listed, wherever it is; otherwise the first.
+#[test]
+fn the_image_for_linux_amd64_is_listed() {
+    let platforms = [
+        ("linux", "arm64"),
+        ("windows", "amd64"),
+        ("linux", "amd64"),
+        ("linux", "s390x"),
+    ];
+    for (listed, expected) in [
+        (&platforms[..], 2),
+        (&[platforms[0], platforms[1], platforms[3]], 0),
+        (&[platforms[1], platforms[0]], 0),
+    ] {
+        let mut layout = oci::Layout::default();
+        let mut configs = Vec::new();
+        let mut children = Vec::new();
+        for (os, architecture) in listed {
+            let config = docker::config_for(architecture, &[Layer::new(os)]);
+            let config = String::from_utf8(config).unwrap().replace("linux", os);
+            let blobs = [(oci::LAYER_GZIP, codec::gzip(&Layer::new(os).tar))];
+            let image = layout.manifest(oci::CONFIG, config.as_bytes(), &blobs);
+            children.push(oci::on(&image, os, architecture));
+            configs.push(sha256(config.as_bytes()));
+        }
+        // An index may be in another one.
+        let inner = layout.index(&children);
+        let outer = layout.index(std::slice::from_ref(&inner));
+        for (name, index) in [("app:inner", &inner), ("app:outer", &outer)] {
+            layout.add(oci::named(index, name));
+        }
+        let sandbox = Sandbox::with_folder(&layout.files());
+        sandbox.convert(&["app", "-o", "out.tar"]).succeeds();
+        let docker = Layout::open(&sandbox.path("out.tar")).json("manifest.json");
+        let names = json!(["app:inner", "app:outer"]);
+        let config = oci::blob_path(&configs[expected]);
+        assert_eq!(docker.as_array().unwrap().len(), 1, "{docker}");
+        assert_eq!(docker[0]["Config"], config, "{listed:?}");
+        assert_eq!(docker[0]["RepoTags"], names);
     }
 }
 

@@ -326,10 +326,25 @@ fn malformed_lists_of_absent_blobs() {
         .convert(&["app.tar", "--have", "old.tar", "-o", "part"])
         .succeeds();
     let path = sandbox.path("part").join(ABSENT);
+    let recipe = |codec: &str, level: u32| {
+        json!({ "absent": [{
+            "digest": sha256(b"x"), "size": 1, "mediaType": oci::LAYER_GZIP, "diffId": sha256(b"y"),
+            "codec": codec, "level": level, "encoder": "0123456789abcdef",
+        }]})
+        .to_string()
+    };
     for (list, message) in [
         ("{}", "it lacks the list `absent`"),
         (
             "{\"absent\":[1]}",
+            "absent[0] is not a blob with digest, size and mediaType",
+        ),
+        (
+            &recipe("gzip", 0),
+            "absent[0] is not a blob with digest, size and mediaType",
+        ),
+        (
+            &recipe("zstd", 23),
             "absent[0] is not a blob with digest, size and mediaType",
         ),
     ] {
@@ -343,6 +358,50 @@ fn malformed_lists_of_absent_blobs() {
             "{}",
             run.stdout()
         );
+    }
+}
+
+/// A part has all configs: one that it lists as absent is missing all the same.
+#[test]
+fn a_config_that_a_part_lists() {
+    let sandbox = sandbox();
+    sandbox
+        .convert(&["app.tar", "--have", "old.tar", "-o", "part"])
+        .succeeds();
+    let part = Layout::open(&sandbox.path("part"));
+    let config = part.document(&part.only())["config"].clone();
+    let path = sandbox.path("part").join(ABSENT);
+    let mut list: Value = serde_json::from_slice(&fs::read(&path).unwrap()).unwrap();
+    list["absent"].as_array_mut().unwrap().push(config.clone());
+    fs::write(&path, list.to_string()).unwrap();
+    let file = blob_path(digest(&config));
+    fs::remove_file(sandbox.path("part").join(&file)).unwrap();
+    for args in [
+        &[
+            "convert",
+            "--no-fsync",
+            "part",
+            "-o",
+            "out",
+            "--missing",
+            "keep",
+        ][..],
+        &[
+            "convert",
+            "--no-fsync",
+            "part",
+            "--fill-from",
+            "old.tar",
+            "-o",
+            "out",
+        ],
+        &["verify", "part"],
+    ] {
+        let run = sandbox.run(args);
+        let said = format!("{}{}", run.stdout(), run.stderr);
+        assert_eq!(run.status.code(), Some(1), "{said}");
+        let message = format!("{file}: missing from the input");
+        assert!(said.contains(&message), "{said}");
     }
 }
 

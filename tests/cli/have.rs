@@ -363,6 +363,40 @@ fn parts_are_added_to_a_layout() {
     sandbox.run(&["verify", "out"]).succeeds();
 }
 
+/// The same for a tar, whose list is written again.
+#[test]
+fn parts_are_added_to_a_tar() {
+    let sandbox = sandbox();
+    let [base, middle, _] = layers();
+    let other = [base.clone(), middle, Layer::new("other")];
+    sandbox.write("old.tar", &docker::save_one("old:1", &layers()[..2]).tar());
+    sandbox.write("other.tar", &docker::save_one("other:1", &other).tar());
+    sandbox.write("base.tar", &docker::save_one("base:1", &[base]).tar());
+    sandbox
+        .convert(&["app.tar", "--have", "old.tar", "-o", "part.tar"])
+        .succeeds();
+    let before = Layout::open(&sandbox.path("part.tar"));
+    // What is complete leaves the list as it is.
+    sandbox.write(
+        "whole.tar",
+        &docker::save_one("whole:1", &[Layer::new("whole")]).tar(),
+    );
+    sandbox
+        .convert(&["whole.tar", "-o", "part.tar", "--add"])
+        .succeeds();
+    let after = Layout::open(&sandbox.path("part.tar"));
+    assert_eq!(absent(&after), absent(&before));
+    sandbox
+        .convert(&["other.tar", "--have", "base.tar", "-o", "part.tar", "--add"])
+        .succeeds();
+    sandbox.run(&["verify", "part.tar"]).succeeds();
+    let after = Layout::open(&sandbox.path("part.tar"));
+    assert_eq!(after.descriptors().len(), 3);
+    let complete = ["part.tar", "--fill-from", "old.tar", "-o", "out"];
+    sandbox.convert(&complete).succeeds();
+    sandbox.layout("out");
+}
+
 #[test]
 fn a_damaged_copy_does_not_count() {
     let sandbox = sandbox();

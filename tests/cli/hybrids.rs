@@ -170,3 +170,38 @@ fn a_multi_platform_image_keeps_its_index() {
     let output = sandbox.converted(&["app.tar", "--platform", "linux/amd64"]);
     assert_eq!(output.named("app:1.0")["digest"], amd64["digest"]);
 }
+
+/// Tools write names to index.json that manifest.json does not have.
+#[test]
+fn names_that_only_the_index_has_are_kept() {
+    let one = image(&["app:1.0"], "one");
+    let files = save_hybrid(std::slice::from_ref(&one), &[true]);
+    let files = files.edited("index.json", |index| {
+        let entries = index["manifests"].as_array_mut().unwrap();
+        let plain = |name: &str| oci::named(&json!(entries[0]), name);
+        *entries = vec![plain("1.0"), plain("other:2.0")];
+    });
+    let layout = Sandbox::with_archive(&files).converted_with(
+        &["app.tar"],
+        "ocify: warning: app.tar: app:1.0: manifest.json: index.json lacks the name app:1.0; \
+         manifest.json takes precedence (docker-manifest-unindexed)\n",
+    );
+    let names: Vec<Option<String>> = layout.names().into_iter().map(|(name, _)| name).collect();
+    let expected = ["app:1.0", "other:2.0"].map(|name| Some(name.to_owned()));
+    assert_eq!(names, expected);
+}
+
+/// Damage of an image that the index forgets is that of no other image.
+#[test]
+fn damage_of_an_image_that_the_index_forgets() {
+    let images = ["one", "two", "three"].map(|seed| image(&[&format!("app:{seed}")], seed));
+    let mut files = save_hybrid(&images, &[true, false, false]);
+    let (name, _) = &images[2].layers[2];
+    files = files.without(name);
+    let sandbox = Sandbox::with_archive(&files);
+    for (tag, code) in [("one", 0), ("two", 0), ("three", 1)] {
+        let image = format!("app:{tag}");
+        let run = sandbox.convert(&["app.tar", "-o", tag, "--image", &image]);
+        assert_eq!(run.status.code(), Some(code), "{tag}: {}", run.stderr);
+    }
+}

@@ -598,6 +598,38 @@ fn one_image_for_two_platforms() {
     }
 }
 
+/// The images that stay keep their own platforms and annotations, whatever was before them.
+#[test]
+fn the_first_platforms_are_missing() {
+    let (layout, _, children) = multi_platform();
+    let sandbox = Sandbox::with_folder(&without(&layout, &[&children[0], &children[1]]));
+    let run = sandbox.convert(&["app", "-o", "out"]);
+    assert_eq!(run.status.code(), Some(0), "{}", run.stderr);
+    let output = sandbox.layout("out");
+    let new = output.document(&output.named("app:1.0"));
+    assert_eq!(new["manifests"], json!(children[2..]));
+
+    // Two images for one platform, and one of them for another platform too.
+    let mut layout = Layout::default();
+    let [gone, one, two] = ["gone", "one", "two"].map(|seed| layout.image("amd64", &layers(seed)));
+    let mut children = vec![
+        on(&gone, "linux", "amd64"),
+        on(&one, "linux", "amd64"),
+        on(&two, "linux", "amd64"),
+    ];
+    children[2]["platform"]["os.version"] = json!("1");
+    children.push(on(&two, "linux", "amd64"));
+    children[3]["platform"]["os.version"] = json!("2");
+    let index = layout.index(&children);
+    layout.add(named(&index, "app:1.0"));
+    let sandbox = Sandbox::with_folder(&without(&layout, &[&gone]));
+    let run = sandbox.convert(&["app", "-o", "out"]);
+    assert_eq!(run.status.code(), Some(0), "{}", run.stderr);
+    let output = sandbox.layout("out");
+    let new = output.document(&output.named("app:1.0"));
+    assert_eq!(new["manifests"], json!(children[1..]));
+}
+
 /// Go writes `null` for an empty list of layers. A rewritten manifest has an empty list.
 #[test]
 fn no_layers_are_an_empty_list() {

@@ -82,6 +82,19 @@ fn signed_or_not_under_any_usual_name() {
 }
 
 #[test]
+fn signed_manifests_have_a_media_type_of_their_own() {
+    let payload = manifest("team/app", "1.0", &layers()).to_string();
+    let plain = "application/vnd.docker.distribution.manifest.v1+json";
+    let signed = "application/vnd.docker.distribution.manifest.v1+prettyjws";
+    for (manifest, media_type) in [(payload.clone(), plain), (sign(&payload), signed)] {
+        let sandbox = Sandbox::with_folder(&folder(&manifest, &layers()));
+        let run = sandbox.run(&["inspect", "--json", "app"]);
+        let text = format!("{media_type:?}");
+        assert!(run.stdout().contains(&text), "{}", run.stdout());
+    }
+}
+
+#[test]
 fn the_config_is_the_one_that_skopeo_makes() {
     let layout = Sandbox::with_folder(&unsigned("team/app", "1.0", &layers())).converted(&["app"]);
     let entry = "{\"created\":\"2015-06-01T12:00:00.5Z\",\"created_by\":\"/bin/sh -c echo a \\u003e b\",\"author\":\"someone\"}";
@@ -146,6 +159,12 @@ fn empty_layers_by_every_sign() {
     gives(
         &folder(&with_mark.to_string(), &marked),
         &[base.clone(), empty.clone(), top.clone()],
+    );
+    // Two marks are one more.
+    edit_v1(&mut with_mark, 0, |v1| v1["throwaway"] = json!(true));
+    gives(
+        &folder(&with_mark.to_string(), &marked),
+        &[base.clone(), empty.clone()],
     );
     // Unless `throwaway` is false.
     let mut manifest_json = manifest_json;

@@ -157,6 +157,70 @@ fn other_fields_of_schema_2_are_kept() {
     assert_eq!(output.document(entry)["annotations"], json!({"a": "b"}));
 }
 
+/// Fields that OCI does not define are kept in every descriptor of a manifest.
+#[test]
+fn other_fields_of_descriptors_are_kept() {
+    for pointer in ["/config", "/layers/0"] {
+        let mut layout = Layout::default();
+        let image = layout.manifest(
+            oci::DOCKER_CONFIG,
+            &config(&layers("top")),
+            &oci::docker_layers(&layers("top")),
+        );
+        let manifest = layout.files();
+        let manifest = manifest.get(&oci::blob_path(digest(&image)));
+        let mut manifest: Value = serde_json::from_slice(manifest).unwrap();
+        manifest.pointer_mut(pointer).unwrap()["x-note"] = json!("a");
+        let manifest = layout.blob(oci::DOCKER_MANIFEST, manifest.to_string().as_bytes());
+        let sandbox = Sandbox::with_folder(&layout.listing(manifest).files());
+        let output = sandbox.converted(&["app"]);
+        let manifest = output.document(&output.only());
+        assert_eq!(manifest["mediaType"], oci::MANIFEST);
+        assert_eq!(manifest.pointer(pointer).unwrap()["x-note"], "a");
+    }
+}
+
+/// Documents of both kinds are mixed by some tools: the output has only Docker's.
+#[test]
+fn documents_of_both_kinds() {
+    let mut layout = Layout::default();
+    let config_of = |architecture| config_for(architecture, &layers("top"));
+    let blobs = oci::docker_layers(&layers("top"));
+    // An OCI manifest with Docker's layers, and an OCI index of Docker's manifests.
+    let mixed = layout.manifest(oci::CONFIG, &config_of("amd64"), &blobs);
+    let images = ["amd64", "arm64", "s390x"].map(|architecture| {
+        let image = layout.manifest(oci::DOCKER_CONFIG, &config_of(architecture), &blobs);
+        on(&image, "linux", architecture)
+    });
+    let index = layout.index(&images);
+    let list = with(&oci::index(&images), "mediaType", oci::DOCKER_LIST);
+    let list = layout.document(&list);
+    layout.add(named(&mixed, "app:mixed"));
+    layout.add(named(&index, "app:index"));
+    layout.add(named(&list, "app:list"));
+    let sandbox = Sandbox::with_folder(&layout.files());
+    let output = convert(&sandbox, &["app"]);
+    let expected = [oci::DOCKER_MANIFEST, oci::DOCKER_LIST, oci::DOCKER_LIST];
+    for (name, media_type) in ["app:mixed", "app:index", "app:list"].iter().zip(expected) {
+        let entry = output.named(name);
+        assert_eq!(entry["mediaType"], media_type, "{name}");
+        assert_eq!(output.document(&entry)["mediaType"], media_type, "{name}");
+    }
+    assert_eq!(digest(&output.named("app:list")), digest(&list));
+
+    // An image that is missing is not listed.
+    let layout = layout_of(layout, named(&list, "app:list"));
+    let sandbox = Sandbox::with_folder(&layout.files_without(&images[1]));
+    let args = ["app", "-o", "out", "--format", "v2s2"];
+    let run = sandbox.convert(&args);
+    assert_eq!(run.status.code(), Some(0), "{}", run.stderr);
+    let output = Output::open(&sandbox.path("out"));
+    let list = output.document(&output.named("app:list"));
+    let listed = list["manifests"].as_array().unwrap().iter();
+    let listed: Vec<&str> = listed.map(digest).collect();
+    assert_eq!(listed, [digest(&images[0]), digest(&images[2])]);
+}
+
 fn with(value: &Value, key: &str, text: &str) -> Value {
     let mut value = value.clone();
     value[key] = json!(text);

@@ -191,6 +191,29 @@ fn signatures_of_images_that_are_not_there_are_found() {
     assert_eq!(run.status.code(), Some(0));
 }
 
+/// What another tool attaches to an image is of sigstore by its own type, or by that of what it has.
+#[test]
+fn bundles_by_either_of_their_types() {
+    for (artifact_type, layer_type, is_signature) in [
+        (BUNDLE, "application/octet-stream", true),
+        ("application/x-test", BUNDLE, true),
+        ("application/x-test", "application/octet-stream", false),
+    ] {
+        let mut layout = Layout::default();
+        let image = layout.image("amd64", &[Layer::new("a")]);
+        layout.add(named(&image, "app:1.0"));
+        let empty = layout.blob(oci::EMPTY, b"{}");
+        let bundle = layout.blob(layer_type, b"{\"mediaType\":\"x\"}");
+        let mut artifact = oci::artifact(artifact_type, &empty, &[bundle]);
+        artifact["subject"] = oci::descriptor(oci::MANIFEST, b"not here");
+        let artifact = layout.document(&artifact);
+        layout.add(artifact);
+        let run = Sandbox::with_folder(&layout.files()).run(&["verify", "app"]);
+        let found = run.stdout().contains("signature-orphaned");
+        assert_eq!(found, is_signature, "{}", run.stdout());
+    }
+}
+
 /// `cosign save` lists an index, its signatures and its attestations, none of which has a name.
 fn saved_by_cosign(prefix: &str) -> (Layout, Value) {
     let mut layout = Layout::default();

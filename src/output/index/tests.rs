@@ -185,6 +185,11 @@ fn descriptors_of_others_are_written_again() {
             r#"{ "digest" : "A" , "annotations": { "org.opencontainers.image.ref.name": "a b" } }"#,
             r#"{"digest":"A","annotations":{"org.opencontainers.image.ref.name":"a b"}}"#,
         ),
+        // A number in a form of its own, beside what only looks like white space, nesting or an end.
+        (
+            r#"{"digest":"A","x":1.50,"y":"{ [[[[[[[[[[[[[[[[[","z":[[{"a":[]},{}],[]]}"#,
+            r#"{"digest":"A","x":1.50,"y":"{ [[[[[[[[[[[[[[[[[","z":[[{"a":[]},{}],[]]}"#,
+        ),
         // Escapes that are not needed, in a name that moves.
         (
             r#"{"digest":"A","annotations":{"org.opencontainers.image.ref.name":"app\u003a1"}}"#,

@@ -259,6 +259,50 @@ fn any_document_is_an_error_or_a_compact_object() {
 }
 
 #[test]
+fn members_that_are_left_out_if_empty() {
+    let config = |text: &str| {
+        let v1 = format!(r#"{{"docker_version":"1.8.2","config":{text}}}"#);
+        let config: serde_json::Value = serde_json::from_str(&docker(&[&v1]).unwrap()).unwrap();
+        config["config"].clone()
+    };
+    let full = serde_json::json!({
+        "ExposedPorts": { "80/tcp": {} }, "ArgsEscaped": true, "NetworkDisabled": true,
+        "MacAddress": "00", "StopSignal": "9", "StopTimeout": 0, "Shell": ["sh"],
+        "Healthcheck": { "Test": ["NONE"], "Interval": 1, "Timeout": 2, "StartPeriod": 3, "Retries": 4 },
+    });
+    let found = config(&full.to_string());
+    for (name, value) in full.as_object().unwrap() {
+        assert_eq!(found[name], *value, "{name}");
+    }
+    let empty = r#"{"ExposedPorts":{},"ArgsEscaped":false,"NetworkDisabled":false,"MacAddress":"",
+        "StopSignal":"","Shell":[],"Healthcheck":{"Interval":0}}"#;
+    let found = config(empty);
+    let left_out = full.as_object().unwrap().keys();
+    for name in left_out.filter(|name| *name != "Healthcheck") {
+        assert_eq!(found.get(name), None, "{name}");
+    }
+    assert_eq!(found["Healthcheck"], serde_json::json!({}));
+}
+
+#[test]
+fn members_of_another_kind_are_refused() {
+    for (member, value, expected, found) in [
+        ("Env", "{}", "a list of strings", "an object"),
+        ("Tty", "\"yes\"", "a boolean", "a string"),
+        ("StopTimeout", "\"5\"", "a 64-bit integer", "a string"),
+        ("Labels", "[]", "an object", "a list"),
+        ("Volumes", "[]", "an object", "a list"),
+        ("Healthcheck", "[]", "an object", "a list"),
+        ("Image", "5", "a string", "a number"),
+    ] {
+        let v1 = format!(r#"{{"docker_version":"1.8.2","config":{{"{member}":{value}}}}}"#);
+        let error = message(&docker(&[&v1]).unwrap_err());
+        let ending = format!("{member} is {found}, expected {expected}");
+        assert!(error.ends_with(&ending), "{error}");
+    }
+}
+
+#[test]
 fn nesting_of_any_depth_is_kept() {
     let deep = format!("{}{}", "[".repeat(100_000), "]".repeat(100_000));
     let document = format!("{{\"docker_version\":\"1.9.1\",\"x\": {deep} }}");
