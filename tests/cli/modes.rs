@@ -22,6 +22,33 @@ fn convert_with_umask(sandbox: &Sandbox, umask: u32, output: &str) {
         .succeeds();
 }
 
+/// A tar is the same for every umask: everybody may read what is unpacked.
+#[test]
+fn members_of_a_tar() {
+    let sandbox = sandbox();
+    for (output, to) in [("out.tar", "layout"), ("docker.tar", "docker-archive")] {
+        let args = ["convert", "app.tar", "-o", output, "--to", to];
+        sandbox.run_after("umask 077", &args).succeeds();
+        let archive = sandbox.read(output);
+        let mut archive = ::tar::Archive::new(archive.as_slice());
+        let mut count = 0;
+        for entry in archive.entries().unwrap() {
+            let entry = entry.unwrap();
+            let header = entry.header();
+            let expected = match header.entry_type() {
+                ::tar::EntryType::Directory => 0o755,
+                ::tar::EntryType::Symlink => 0o777,
+                _ => 0o644,
+            };
+            assert_eq!(header.mode().unwrap(), expected, "{:?}", entry.path());
+            let owner = (header.uid().unwrap(), header.gid().unwrap());
+            assert_eq!((owner, header.mtime().unwrap()), ((0, 0), 0));
+            count += 1;
+        }
+        assert!(count > 4, "{output}");
+    }
+}
+
 /// Path and mode of everything below a path.
 fn modes(path: &Path, found: &mut Vec<(String, bool, u32)>) {
     let metadata = fs::symlink_metadata(path).unwrap();

@@ -246,6 +246,22 @@ fn foreign_layers_here_and_away() {
     assert_eq!(here["mediaType"], oci::LAYER_ZSTD);
     assert_eq!(here.get("urls"), None);
 
+    // In a manifest of OCI too, whose other fields are kept.
+    let mut layer = layout.blob(media_type, &blobs[0]);
+    layer["urls"] = json!(["https://example.com/layer"]);
+    let config = layout.blob(oci::CONFIG, &docker::config(&layers("top")[..1]));
+    let mut manifest = oci::manifest(&config, &[layer]);
+    manifest["x-note"] = json!("a");
+    let manifest = layout.document(&manifest);
+    let mut of_oci = layout.clone();
+    of_oci.manifests = vec![manifest];
+    let sandbox = Sandbox::with_folder(&of_oci.files());
+    let output = sandbox.converted(&["app", "--compression", "zstd"]);
+    let new = output.document(&output.only());
+    assert_eq!(new["x-note"], "a");
+    assert_eq!(new["layers"][0]["mediaType"], oci::LAYER_ZSTD);
+    assert_eq!(new["layers"][0].get("urls"), None);
+
     let sandbox = Sandbox::with_folder(&layout.files_without(&foreign));
     sandbox.convert(&["app", "-o", "out", "--compression", "zstd"]).warns(&format!(
         "ocify: warning: app: app:1.0: layer 1 of 2: {}: a foreign layer that is missing from the input: \

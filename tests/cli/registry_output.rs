@@ -422,3 +422,17 @@ fn what_is_neither_a_manifest_nor_an_index() {
     ));
     assert!(!sandbox.path("registry").exists());
 }
+
+/// A tree is known by either of its folders, and what it is is found out before anything is read.
+#[test]
+fn a_tree_of_blobs_alone_is_added_to() {
+    let sandbox = Sandbox::with_archive(&app("app:1", "one"));
+    let root = format!("registry/{}", ROOT.trim_end_matches('/'));
+    fs::create_dir_all(sandbox.path(&format!("{root}/blobs"))).unwrap();
+    let args = ["app.tar", "-o", &root, "--to", "registry"];
+    sandbox
+        .convert(&[&args[..], &["--dry-run"]].concat())
+        .succeeds();
+    sandbox.convert(&args).succeeds();
+    assert_eq!(tags(&sandbox).len(), 1);
+}

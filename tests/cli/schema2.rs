@@ -171,6 +171,8 @@ fn other_fields_of_descriptors_are_kept() {
         let manifest = manifest.get(&oci::blob_path(digest(&image)));
         let mut manifest: Value = serde_json::from_slice(manifest).unwrap();
         manifest.pointer_mut(pointer).unwrap()["x-note"] = json!("a");
+        // The descriptor has it too.
+        manifest.as_object_mut().unwrap().shift_remove("mediaType");
         let manifest = layout.blob(oci::DOCKER_MANIFEST, manifest.to_string().as_bytes());
         let sandbox = Sandbox::with_folder(&layout.listing(manifest).files());
         let output = sandbox.converted(&["app"]);

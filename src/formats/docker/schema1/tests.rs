@@ -169,6 +169,21 @@ fn in_a_manifest_with_marks_a_layer_without_one_is_not_empty() {
     }
 }
 
+/// The metadata of the top layer is that of the whole image, whoever wrote it.
+#[test]
+fn the_only_layer_does_not_say_who_marks_layers() {
+    let mut document = manifest();
+    for list in ["history", "fsLayers"] {
+        let list = document[list].as_array_mut().unwrap();
+        list.truncate(1);
+    }
+    let only = json!({"id": id("a"), "created": "2024-01-02T03:04:05Z"});
+    v1(&mut document, 0, &only);
+    document["fsLayers"][0]["blobSum"] = BLOB.into();
+    let emptiness = read(&document).unwrap().layers[0].emptiness();
+    assert_eq!(emptiness, Emptiness::IfZeros);
+}
+
 #[test]
 fn the_empty_blob_is_two_blocks_of_zeros() {
     assert_eq!(Digest::sha256(&[0; 1024]).to_string(), EMPTY_PLAIN);
