@@ -35,9 +35,9 @@ pub const SEARCHED_FILES: usize = 100_000;
 /// Maximum size of an archive's index in memory, in bytes: names, link targets and the maps of sparse members.
 pub const INDEX_BYTES: u64 = 512 << 20;
 
-/// Maximum size of the metadata of one input, in bytes: documents, counted each time they are read, and [`ENTRY_BYTES`] for
-/// each document, layer and name.
-pub const METADATA_BYTES: u64 = 256 << 20;
+/// Maximum size of the metadata of one input, in bytes: documents, counted each time they are read, at least [`VALUE_BYTES`] for
+/// each of their values, and [`ENTRY_BYTES`] for each document, layer and name.
+pub const METADATA_BYTES: u64 = 384 << 20;
 
 /// [`METADATA_BYTES`], [`JSON_MEMORY`] and [`INDEX_BYTES`] for the smallest input, because a few kilobytes may decode to many
 /// documents and members. What is read of them takes up to two and a half times as much memory.
@@ -53,6 +53,9 @@ pub const FOLDER_FILE_BYTES: u64 = 8 << 10;
 
 /// Minimum cost of an entry of any list, in bytes. Its JSON may be much shorter than the memory that it takes.
 pub const ENTRY_BYTES: u64 = 1 << 10;
+
+/// Minimum cost of a value in a JSON document, in bytes: an annotation of a few characters takes more memory than its text.
+pub const VALUE_BYTES: u64 = 96;
 
 /// Maximum size of a decoded layer, unless the user sets another: 128 GiB.
 pub const LAYER_BYTES: u64 = 128 << 30;

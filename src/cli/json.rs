@@ -1,44 +1,54 @@
 //! Results as JSON. Field names are those of the image specification, if it has one.
 
-use std::fmt::Write as _;
-use std::io::{self, Write};
+use std::io::{self, BufWriter, Write};
 
 use ocify::{
     AbsentBlob, DryEntry, DryLayer, DryRun, EntryReport, Failure, ImageReport, LayerReport,
     MovedName, Report,
 };
+use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::escape::is_harmful;
 
 /// Prints one document.
-pub fn print(value: &Value) -> io::Result<()> {
-    let mut stdout = io::stdout().lock();
-    stdout.write_all(text(value)?.as_bytes())?;
+pub fn print(document: &impl Serialize) -> io::Result<()> {
+    let mut stdout = BufWriter::new(io::stdout().lock());
+    write(&mut stdout, document)?;
     stdout.flush()
 }
 
-/// An indented document with a line end.
-pub fn text(value: &Value) -> io::Result<String> {
-    let text = serde_json::to_string_pretty(value)?;
-    Ok(escape_json(&text) + "\n")
+/// Writes an indented document with a line end.
+pub fn write(mut out: impl Write, document: &impl Serialize) -> io::Result<()> {
+    serde_json::to_writer_pretty(Escaping(&mut out), document)?;
+    out.write_all(b"\n")
 }
 
 /// `serde_json` escapes only what JSON requires. Other characters that could harm a terminal occur only in strings, where an
 /// escape has the same meaning.
-fn escape_json(text: &str) -> String {
-    let mut escaped = String::with_capacity(text.len());
-    for character in text.chars() {
-        if character != '\n' && is_harmful(character) {
+struct Escaping<W>(W);
+
+impl<W: Write> Write for Escaping<W> {
+    /// Writes text, as `serde_json` does.
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let text = std::str::from_utf8(bytes);
+        let mut rest = text.map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))?;
+        let needs_escape =
+            |&(_, character): &(usize, char)| character != '\n' && is_harmful(character);
+        while let Some((at, character)) = rest.char_indices().find(needs_escape) {
+            self.0.write_all(&rest.as_bytes()[..at])?;
             for unit in character.encode_utf16(&mut [0; 2]) {
-                // Writing to a string cannot fail.
-                let _ = write!(escaped, "\\u{unit:04x}");
+                write!(self.0, "\\u{unit:04x}")?;
             }
-        } else {
-            escaped.push(character);
+            rest = &rest[at + character.len_utf8()..];
         }
+        self.0.write_all(rest.as_bytes())?;
+        Ok(bytes.len())
     }
-    escaped
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.0.flush()
+    }
 }
 
 /// The result of a conversion.

@@ -64,7 +64,9 @@ impl<'a> Records<'a> {
             file.publish()?;
         }
         if let Some(mut file) = self.report {
-            file.write(json::text(&json::report(report))?.as_bytes())?;
+            let mut document = Vec::new();
+            json::write(&mut document, &json::report(report))?;
+            file.write(&document)?;
             file.publish()?;
         }
         Ok(())

@@ -12,6 +12,7 @@ use super::reading::Reading;
 use crate::digest::{Digest, DigestError};
 use crate::findings::{Code, Finding, Place};
 use crate::image::{Descriptor, Platform, REFERENCE_DIGEST};
+use crate::limits;
 
 /// A descriptor with at least a readable digest.
 #[derive(Debug, Clone)]
@@ -218,6 +219,11 @@ pub(crate) fn annotations(
     if !map.is_some_and(|map| map.values().all(Value::is_string)) {
         let message = format!("annotations of {what} are not an object of strings");
         reading.note(Code::DescriptorField, place, message);
+    }
+    // They are copied for the output, so many of them take memory again. A usual number counts with the descriptor.
+    let count = map.map_or(0, Map::len) as u64;
+    if !reading.charge_values(count, limits::ENTRY_BYTES, place) {
+        return Map::new();
     }
     let mut map = map.cloned().unwrap_or_default();
     map.retain(|_, value| value.is_string());

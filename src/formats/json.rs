@@ -25,6 +25,8 @@ pub(crate) struct Parsed {
     pub value: Option<Value>,
     /// Code and message of each problem.
     pub problems: Vec<Problem>,
+    /// The number of values in it, without those that are dropped.
+    pub value_count: u64,
 }
 
 /// Parses a document that this program wrote or has read before into a type.
@@ -91,24 +93,28 @@ pub(crate) fn read_fields(bytes: &[u8], fields: &Fields, max_memory: u64) -> Par
         text = Cow::Owned(replaced);
         result = build(&text, fields, max_memory);
     }
-    let value = match result {
-        Ok((value, repeated)) => {
-            problems.extend(repeated);
-            Some(value)
+    let (value, value_count) = match result {
+        Ok((value, notes)) => {
+            problems.extend(notes.repeated);
+            (Some(value), notes.value_count)
         }
         Err(problem) => {
             problems.push(problem);
-            None
+            (None, 0)
         }
     };
-    Parsed { value, problems }
+    Parsed {
+        value,
+        problems,
+        value_count,
+    }
 }
 
 /// A problem of the syntax of a document.
 pub(crate) type Problem = (Code, String);
 
 /// Parses a value and lists repeated keys.
-fn build(text: &str, fields: &Fields, max_memory: u64) -> Result<(Value, Vec<Problem>), Problem> {
+fn build(text: &str, fields: &Fields, max_memory: u64) -> Result<(Value, Notes), Problem> {
     let mut notes = Notes {
         max_memory,
         ..Notes::default()
@@ -121,7 +127,7 @@ fn build(text: &str, fields: &Fields, max_memory: u64) -> Result<(Value, Vec<Pro
     let value = seed
         .deserialize(&mut deserializer)
         .and_then(|value| deserializer.end().map(|()| value));
-    value.map(|value| (value, notes.repeated)).map_err(|error| {
+    value.map(|value| (value, notes)).map_err(|error| {
         let message = error.to_string();
         // serde_json does not distinguish these errors.
         let limit = ["recursion limit exceeded", "number out of range", TOO_MANY];
@@ -151,6 +157,7 @@ struct Notes {
     /// Approximate memory of all values so far, in bytes.
     memory: usize,
     max_memory: u64,
+    value_count: u64,
 }
 
 enum PathStep {
@@ -199,6 +206,7 @@ impl<'de> DeserializeSeed<'de> for Build<'_> {
     fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Value, D::Error> {
         if self.fields.is_some() {
             self.notes.memory += VALUE;
+            self.notes.value_count += 1;
         }
         let limit = self.notes.max_memory;
         if self.notes.memory as u64 > limit {

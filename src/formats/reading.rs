@@ -239,10 +239,19 @@ impl<'f> Reading<'f> {
         for (code, message) in parsed.problems {
             self.note(code, place, message);
         }
+        if !self.charge_values(parsed.value_count, bytes.len() as u64, place) {
+            return None;
+        }
         parsed.value.map(|value| ReadDocument {
             value,
             bytes: bytes.into(),
         })
+    }
+
+    /// Counts the values of a document, of which `counted` bytes are counted already. Returns whether they may be kept.
+    pub fn charge_values(&mut self, count: u64, counted: u64, place: &Place) -> bool {
+        let more = (limits::VALUE_BYTES * count).saturating_sub(counted);
+        more == 0 || self.charge(more, place)
     }
 
     /// Counts metadata that is kept. Returns whether more may be read.

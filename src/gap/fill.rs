@@ -55,7 +55,7 @@ fn fill_node(
 ) {
     match node {
         Node::Index(index) => {
-            for (_, child) in &mut index.children {
+            for (_, child) in &mut Arc::make_mut(index).children {
                 fill_node(child, sources, listed, lacking);
             }
         }

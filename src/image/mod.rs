@@ -94,7 +94,7 @@ pub enum Node {
     /// An image or artifact, shared by all that select it.
     Manifest(Arc<Manifest>),
     /// Several, for platforms or with attestations.
-    Index(Index),
+    Index(Arc<Index>),
     /// A blob with an unknown media type. Copied unchanged.
     Blob(Blob),
     /// Not in the input, or not all of it.

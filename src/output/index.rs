@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use listed::{IndexParts, Listed};
 
 use crate::digest::Digest;
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::image::{AbsentBlob, CONTAINERD_NAME, Descriptor, REF_NAME, is_tag_of};
 use crate::limits;
 
@@ -73,7 +73,7 @@ impl Additions {
 
     /// Returns the names that have moved.
     fn add_to(&self, manifests: &mut Vec<Listed<'_>>) -> Result<Vec<MovedName>> {
-        let additions = self.descriptors.iter().map(listed);
+        let additions = self.descriptors.iter().map(Listed::of);
         let additions: Vec<Listed<'static>> = additions.collect::<Result<_>>()?;
         let mut takers: HashMap<NameKey<'_>, usize> = HashMap::new();
         let mut same_image = HashSet::new();
@@ -234,22 +234,6 @@ fn name(descriptor: &Descriptor) -> Option<&str> {
     let names = [REF_NAME, CONTAINERD_NAME].into_iter();
     let names = names.filter_map(|key| descriptor.annotation(key));
     names.max_by_key(|name| name.len())
-}
-
-/// Drops annotations that are not strings, for which Go's readers refuse the whole index.
-fn listed(descriptor: &Descriptor) -> Result<Listed<'static>> {
-    let mut descriptor = descriptor.clone();
-    if let Some(annotations) = &mut descriptor.annotations {
-        annotations.retain(|_, value| value.is_string());
-    }
-    descriptor.annotations = descriptor
-        .annotations
-        .filter(|annotations| !annotations.is_empty());
-    let value = serde_json::to_value(descriptor).map_err(|source| Error::Json {
-        document: "a new descriptor".to_owned(),
-        source,
-    })?;
-    Ok(Listed::new(&value))
 }
 
 #[cfg(test)]

@@ -2,6 +2,7 @@
 //! (<https://github.com/containers/skopeo/issues/1935>).
 
 use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
 
 use super::Selected;
 use crate::digest::Digest;
@@ -57,7 +58,7 @@ fn fill(node: &mut Node, found: &HashMap<Digest, Found>, from: &mut Vec<(usize, 
     let Node::Index(index) = node else {
         return;
     };
-    for (descriptor, child) in &mut index.children {
+    for (descriptor, child) in &mut Arc::make_mut(index).children {
         match child {
             Node::Absent { .. } => {
                 if let Some(found) = found.get(&descriptor.digest) {

@@ -1,5 +1,7 @@
 //! The selected images that the output can contain.
 
+use std::sync::Arc;
+
 use super::Selected;
 use crate::digest::Digest;
 use crate::error::{Error, Result, ResultExt};
@@ -140,6 +142,7 @@ fn images_only(node: Node, left_out: &mut Vec<Digest>) -> Option<Node> {
     let Node::Index(index) = node else {
         return Some(node);
     };
+    let index = Arc::unwrap_or_clone(index);
     let before = index.children.len();
     let children = index.children.into_iter();
     let children = children
@@ -148,17 +151,18 @@ fn images_only(node: Node, left_out: &mut Vec<Digest>) -> Option<Node> {
     if children.len() < before && children.len() <= 1 {
         return children.pop().map(|(_, child)| child);
     }
-    Some(Node::Index(Index {
+    Some(Node::Index(Arc::new(Index {
         document: index.document,
         children,
-    }))
+    })))
 }
 
 /// The only image of a node, for outputs without indexes.
 fn lone_image(node: Node, target: &'static str) -> Result<Node> {
-    let Node::Index(mut index) = node else {
+    let Node::Index(index) = node else {
         return Ok(node);
     };
+    let mut index = Arc::unwrap_or_clone(index);
     match index.children.pop() {
         Some((_, child)) if index.children.is_empty() => lone_image(child, target),
         last => {

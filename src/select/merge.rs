@@ -1,6 +1,7 @@
 //! Merges selected images into one multi-platform image.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
+use std::sync::Arc;
 
 use super::{Selected, rename};
 use crate::digest::Digest;
@@ -71,7 +72,7 @@ fn flatten(one: Selected, parts: &mut Vec<Selected>) {
         });
         return;
     };
-    for (descriptor, child) in index.children {
+    for (descriptor, child) in Arc::unwrap_or_clone(index).children {
         let child = Selected {
             input: one.input,
             position: one.position,

@@ -1,6 +1,7 @@
 //! The converted parts of a selected image: selected platforms, and handling of missing images.
 
 use std::collections::HashSet;
+use std::sync::Arc;
 
 use crate::digest::Digest;
 use crate::error::{Error, Result, ResultExt};
@@ -68,7 +69,7 @@ impl<'a> Parts<'a> {
                 Ok(fits.then_some(node))
             }
             Node::Blob(blob) => Ok(Some(Node::Blob(blob))),
-            Node::Index(index) => self.of_index(index),
+            Node::Index(index) => self.of_index(Arc::unwrap_or_clone(index)),
             Node::Absent {
                 descriptor,
                 missing,
@@ -126,10 +127,10 @@ impl<'a> Parts<'a> {
         if children.len() < before && children.len() <= 1 {
             return Ok(children.pop().map(|(_, child)| child));
         }
-        Ok(Some(Node::Index(Index {
+        Ok(Some(Node::Index(Arc::new(Index {
             document: index.document,
             children,
-        })))
+        }))))
     }
 
     fn wants(&self, platform: &Platform) -> bool {

@@ -171,3 +171,47 @@ fn many_names_in_a_few_kilobytes() {
     let message = "the number of manifests is 20000, more than the limit of 10000";
     assert!(runs[1].stderr.contains(message), "{}", runs[1].stderr);
 }
+
+/// What is kept of annotations of one character takes twenty times their size.
+#[test]
+fn annotations_in_many_indexes() {
+    let annotations = |number: usize| {
+        let keys = (0..60_000).map(|key| format!("\"{key:x}\":\"\","));
+        let keys: String = keys.collect();
+        format!("{{{keys}\"number\":\"{number}\"}}")
+    };
+    let mut layout = Layout::default();
+    let image = layout.image("amd64", &[Layer::new("base")]);
+    for number in 0..40 {
+        let text = oci::index(&[oci::annotated(&image, &[("a", "b")])]).to_string();
+        let text = text.replace("{\"a\":\"b\"}", &annotations(number));
+        let index = layout.blob(oci::INDEX, text.as_bytes());
+        layout.add(named(&index, &format!("app:{number}")));
+    }
+    let runs = all_within(&layout.files(), 1, 1);
+    let message = "the size of all metadata in bytes is ";
+    assert!(runs[1].stderr.contains(message), "{}", runs[1].stderr);
+}
+
+#[test]
+fn variables_of_many_images() {
+    let variables = vec!["A"; 100_000];
+    let layer = Layer::new("base");
+    let image = |number: usize| {
+        let config = docker::config(std::slice::from_ref(&layer));
+        let mut config: serde_json::Value = serde_json::from_slice(&config).unwrap();
+        config["author"] = json!(number.to_string());
+        config["config"]["Env"] = json!(variables);
+        Image::new(&[&format!("app:{number}")], std::slice::from_ref(&layer))
+            .with_config(config.to_string())
+    };
+    let images: Vec<Image> = (0..24).map(image).collect();
+    let sandbox = Sandbox::new();
+    sandbox.write("app.tar.gz", &codec::gzip(&save(&images).tar()));
+    let run = within(&sandbox, &["inspect", "--json", "app.tar.gz"]);
+    let message = "the size of all metadata in bytes is ";
+    assert!(run.stderr.contains(message), "{}", run.stderr);
+    // An image of this kind has a place.
+    sandbox.write("app.tar.gz", &codec::gzip(&save(&images[..1]).tar()));
+    within(&sandbox, &["inspect", "--json", "app.tar.gz"]).succeeds();
+}

@@ -2,19 +2,33 @@
 
 use ocify::Descriptor;
 use ocify::{InspectedEntry, InspectedImage, InspectedLayer, InspectedNode, Inspection};
+use serde::ser::{Serialize, SerializeMap as _, Serializer};
 use serde_json::{Map, Value, json};
 
-/// The result of an inspection.
-pub fn inspection(inspection: &Inspection) -> Value {
-    json!({
-        "input": inspection.input,
-        "format": inspection.format,
-        "imageCount": inspection.images,
-        "images": inspection.entries.iter().map(entry).collect::<Vec<_>>(),
-        "signatures": inspection.signatures,
-        "errors": inspection.errors,
-        "warnings": inspection.warnings,
-    })
+/// The result of an inspection. Its images become JSON one by one, because there may be a hundred thousand.
+pub struct Document<'a>(pub &'a Inspection);
+
+impl Serialize for Document<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let Document(inspection) = self;
+        let mut fields = serializer.serialize_map(None)?;
+        fields.serialize_entry("input", &inspection.input)?;
+        fields.serialize_entry("format", &inspection.format)?;
+        fields.serialize_entry("imageCount", &inspection.images)?;
+        fields.serialize_entry("images", &Entries(&inspection.entries))?;
+        fields.serialize_entry("signatures", &inspection.signatures)?;
+        fields.serialize_entry("errors", &inspection.errors)?;
+        fields.serialize_entry("warnings", &inspection.warnings)?;
+        fields.end()
+    }
+}
+
+struct Entries<'a>(&'a [InspectedEntry]);
+
+impl Serialize for Entries<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_seq(self.0.iter().map(entry))
+    }
 }
 
 fn entry(entry: &InspectedEntry) -> Value {

@@ -72,8 +72,11 @@ pub fn run(args: &Inspect, interrupt: &Interrupt) -> Result<(), Failure> {
             continue;
         };
         warn(&inspection.warnings, args.common.quiet);
-        if args.common.json {
-            many.documents.push(json::inspection(&inspection));
+        if args.common.json && is_one {
+            super::json::print(&json::Document(&inspection))?;
+        } else if args.common.json {
+            many.documents
+                .push(serde_json::to_value(json::Document(&inspection)).map_err(io::Error::from)?);
         } else if args.display.list {
             let input = (!is_one).then_some(&*inspection.input);
             print(list::text(&inspection, input).as_bytes())?;
@@ -84,10 +87,8 @@ pub fn run(args: &Inspect, interrupt: &Interrupt) -> Result<(), Failure> {
         }
         has_errors |= print_errors(&inspection);
     }
-    match &*many.documents {
-        [document] if is_one => super::json::print(document)?,
-        _ if args.common.json => super::json::print(&many.json())?,
-        _ => {}
+    if args.common.json && !is_one {
+        super::json::print(&many.json())?;
     }
     finish(&many.failed, inputs.len())?;
     if has_errors {

@@ -60,6 +60,9 @@ pub(crate) fn view_of_v1(
         }
         return None;
     };
+    if !reading.charge_values(parsed.value_count, bytes.len() as u64, place) {
+        return None;
+    }
     let view = config::read(reading, &value, place);
     Some(ConfigView {
         diff_ids: None,

@@ -44,9 +44,7 @@ pub(crate) fn read(reading: &mut Reading, kind: LayoutKind) -> Vec<Entry> {
     let Some(document) = content.and_then(|content| reading.layout_index(&content, &place)) else {
         return Vec::new();
     };
-    let value = &document.value;
-    let value = keys::as_go_reads(reading, value, keys::DOCUMENT, "the document", &place);
-    index(reading, &value, kind, &place)
+    index(reading, document.value, kind, &place)
 }
 
 fn version(reading: &mut Reading) {
@@ -68,7 +66,8 @@ fn version(reading: &mut Reading) {
     }
 }
 
-fn index(reading: &mut Reading, value: &Value, kind: LayoutKind, place: &Place) -> Vec<Entry> {
+fn index(reading: &mut Reading, document: Value, kind: LayoutKind, place: &Place) -> Vec<Entry> {
+    let value = &*keys::as_go_reads(reading, &document, keys::DOCUMENT, "the document", place);
     let mut tree = Tree::new(reading, &LayoutBlobs);
     if tree.form(value, media_type::INDEX, place).is_none() {
         return Vec::new();
@@ -85,14 +84,16 @@ fn index(reading: &mut Reading, value: &Value, kind: LayoutKind, place: &Place) 
     let Some(links) = tree.links(value, "manifests", max_count, place) else {
         return Vec::new();
     };
+    // It takes as much memory as all that is kept of it.
+    drop(document);
     tree.max_count = tree.max_count.max(links.len() * limits::ENTRY_IMAGES);
     tree.attestations(&links, place);
     let mut entries: Vec<Entry> = Vec::new();
     // Attestations are read differently from images.
     let mut positions: HashMap<(Digest, bool), usize> = HashMap::new();
     // What says the same of the same image counts once. An image may have a hundred thousand names.
-    let mut said: HashSet<(usize, String)> = HashSet::new();
-    for link in &links {
+    let mut said: HashSet<(usize, Digest)> = HashSet::new();
+    for link in links {
         let key = (link.descriptor.digest, link.is_about_another());
         let reference = reference(&link.descriptor);
         let words = words(&link.descriptor);
@@ -100,7 +101,7 @@ fn index(reading: &mut Reading, value: &Value, kind: LayoutKind, place: &Place) 
             tree.reading.entry = Some(position);
             let entry = &mut entries[position];
             let image = Place::image(entry.label(position));
-            tree.again(link, &entry.node, &image, place);
+            tree.again(&link, &entry.node, &image, place);
             if said.insert((position, words)) {
                 entry.references.push(reference);
             }
@@ -108,7 +109,7 @@ fn index(reading: &mut Reading, value: &Value, kind: LayoutKind, place: &Place) 
         }
         let position = entries.len();
         tree.reading.entry = Some(position);
-        let node = entry_node(&mut tree, link, &reference, position, place);
+        let node = entry_node(&mut tree, &link, &reference, position, place);
         positions.insert(key, position);
         said.insert((position, words));
         entries.push(Entry {
@@ -215,12 +216,15 @@ fn names_lead_to_one(reading: &mut Reading, entries: &mut [Entry], place: &Place
     reading.entry = None;
 }
 
-/// What a descriptor says of its image, on which [`reference`] depends.
-fn words(descriptor: &Descriptor) -> String {
-    let annotations = descriptor.annotations.clone().map(Value::Object);
-    let annotations = annotations.unwrap_or_default();
-    let artifact_type = descriptor.artifact_type.as_deref().unwrap_or_default();
-    format!("{annotations} {artifact_type}")
+/// The digest of what a descriptor says of its image, on which [`reference`] depends.
+fn words(descriptor: &Descriptor) -> Digest {
+    let mut words = Vec::new();
+    // Writing strings to memory cannot fail.
+    let _ = serde_json::to_writer(
+        &mut words,
+        &(&descriptor.annotations, &descriptor.artifact_type),
+    );
+    Digest::sha256(&words)
 }
 
 /// The names of a descriptor of index.json.

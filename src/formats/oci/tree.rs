@@ -166,7 +166,7 @@ impl<'r, 'f> Tree<'r, 'f> {
         };
         if kind == DocumentKind::Index {
             let index = self.index(&value, document, place, depth)?;
-            return Some(Node::Index(index));
+            return Some(Node::Index(Arc::new(index)));
         }
         let outer = self.reading.manifest.replace(document.digest);
         let manifest = manifest::read(self, &value, document, link, place);

@@ -11,7 +11,7 @@ use serde_json::{Map, Value, json};
 
 use crate::error::{Error, Result};
 use crate::formats::to_bytes;
-use crate::image::{CONTAINERD_NAME, REF_NAME, media_type};
+use crate::image::{CONTAINERD_NAME, Descriptor, REF_NAME, media_type};
 
 /// Deeper than any descriptor. Deeper ones are parsed as values, which have a limit.
 const MAX_DEPTH: u32 = 16;
@@ -41,21 +41,32 @@ impl<'a> Listed<'a> {
             });
         }
         let value: Value = serde_json::from_str(raw.get()).map_err(malformed)?;
-        Ok(Listed::new(&value))
-    }
-
-    pub fn new(value: &Value) -> Listed<'static> {
         let owned = |value: Option<&Value>| {
             let text = value.and_then(Value::as_str);
             text.map(|text| Cow::Owned(text.to_owned()))
         };
         let annotation = |key| owned(value.get("annotations").and_then(|all| all.get(key)));
-        Listed {
+        Ok(Listed {
             text: Cow::Owned(value.to_string()),
             digest: owned(value.get("digest")),
             ref_name: annotation(REF_NAME),
             containerd_name: annotation(CONTAINERD_NAME),
-        }
+        })
+    }
+
+    /// A new descriptor.
+    pub fn of(descriptor: &Descriptor) -> Result<Listed<'static>> {
+        let owned = |text: &str| Cow::Owned(text.to_owned());
+        let text = serde_json::to_string(descriptor).map_err(|source| Error::Json {
+            document: "a new descriptor".to_owned(),
+            source,
+        })?;
+        Ok(Listed {
+            text: Cow::Owned(text),
+            digest: Some(Cow::Owned(descriptor.digest.to_string())),
+            ref_name: descriptor.annotation(REF_NAME).map(owned),
+            containerd_name: descriptor.annotation(CONTAINERD_NAME).map(owned),
+        })
     }
 
     /// The name that `--image` selects.
