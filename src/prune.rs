@@ -208,9 +208,7 @@ impl References<'_> {
         if !is_document {
             return Ok(());
         }
-        let mut hasher = digest.hasher();
-        hasher.update(&bytes);
-        if hasher.finish() != *digest {
+        if digest.same_algorithm(&bytes) != *digest {
             return Err(cannot("its digest does not match"));
         }
         self.read(&file, &bytes)

@@ -5,12 +5,7 @@ use crate::digest::{DiffId, Digest};
 
 /// The folder of an encoding. `version` is the version of the encoders.
 pub(super) fn folder(encoding: Encoding, version: &str) -> String {
-    let codec = encoding.codec();
-    let level = match encoding {
-        Encoding::None => 0,
-        Encoding::Gzip(level) | Encoding::Zstd(level) => level,
-    };
-    format!("{codec}-{level}-{version}")
+    format!("{}-{}-{version}", encoding.codec(), encoding.level())
 }
 
 /// Whether a name is that of such a folder, of any version.

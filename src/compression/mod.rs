@@ -101,6 +101,14 @@ impl Encoding {
     /// zstd at the default level, which is also libzstd's.
     pub const ZSTD: Encoding = Encoding::Zstd(3);
 
+    /// The level without the codec. 0 for a plain tar.
+    pub(crate) fn level(self) -> u32 {
+        match self {
+            Encoding::None => 0,
+            Encoding::Gzip(level) | Encoding::Zstd(level) => level,
+        }
+    }
+
     /// The codec without the level.
     #[must_use]
     pub fn codec(self) -> Codec {

@@ -101,7 +101,7 @@ pub(super) fn complete(
             };
             (input, error.at(Place::input(&inputs[input].name)))
         });
-        return Err(Failed::of_inputs(errors.collect::<Vec<_>>()));
+        Failed::if_any(errors)?;
     }
     keep_distinct(selected, inputs);
     let mut known = HashSet::new();
@@ -160,7 +160,7 @@ fn refuse_different_builds(
                     first: inputs[first.input].name.clone(),
                     second: inputs[one.input].name.clone(),
                 };
-                return Err(Failed::of_inputs([(one.input, error)]));
+                return Failed::if_any([(one.input, error)]);
             }
         }
     }

@@ -59,11 +59,7 @@ pub(super) fn refuse_shared(inputs: &[Input], claims: &[Claim]) -> Result<(), Fa
             }
         }
     }
-    if errors.is_empty() {
-        Ok(())
-    } else {
-        Err(Failed::of_inputs(errors))
-    }
+    Failed::if_any(errors)
 }
 
 fn conflict(inputs: &[Input], name: &str, first: &Claim, second: &Claim) -> Option<Error> {

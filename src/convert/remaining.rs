@@ -19,10 +19,15 @@ impl From<Error> for Failed {
 }
 
 impl Failed {
-    /// One error for each of some inputs.
-    pub fn of_inputs(errors: impl IntoIterator<Item = (usize, Error)>) -> Failed {
+    /// Fails with one error for each of some inputs, if there are any.
+    pub fn if_any(errors: impl IntoIterator<Item = (usize, Error)>) -> Result<(), Failed> {
         let errors = errors.into_iter();
-        Failed(errors.map(|(input, error)| (Some(input), error)).collect())
+        let errors: Vec<_> = errors.map(|(input, error)| (Some(input), error)).collect();
+        if errors.is_empty() {
+            Ok(())
+        } else {
+            Err(Failed(errors))
+        }
     }
 
     /// Errors with the inputs in their places.

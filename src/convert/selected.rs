@@ -6,7 +6,6 @@ use super::Options;
 use super::completion::complete;
 use super::remaining::Failed;
 use crate::digest::Digest;
-use crate::error::Error;
 use crate::findings::{Code, Finding};
 use crate::formats::{Input, UNLISTED, warnings_of};
 use crate::gap::Sources;
@@ -66,12 +65,7 @@ fn unlisted(inputs: &[Input]) -> Result<(), Failed> {
         let found = input.warnings(|entry, _| entry == UNLISTED);
         found.err().map(|error| (number, error))
     };
-    let errors: Vec<(usize, Error)> = inputs.iter().enumerate().filter_map(failed).collect();
-    if errors.is_empty() {
-        Ok(())
-    } else {
-        Err(Failed::of_inputs(errors))
-    }
+    Failed::if_any(inputs.iter().enumerate().filter_map(failed))
 }
 
 /// The warnings about the selected images of the inputs.
@@ -118,11 +112,7 @@ fn findings(
             Err(error) => errors.push((number, error)),
         }
     }
-    if errors.is_empty() {
-        Ok(warnings)
-    } else {
-        Err(Failed::of_inputs(errors))
-    }
+    Failed::if_any(errors).map(|()| warnings)
 }
 
 /// The files of missing manifests and indexes that an index lists. An image that index.json itself lists is not a platform that

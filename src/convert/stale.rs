@@ -121,8 +121,5 @@ fn refuse_changes(
             errors.push((origin, error.at(place)));
         }
     }
-    if errors.is_empty() {
-        return Ok(());
-    }
-    Err(Failed::of_inputs(errors))
+    Failed::if_any(errors)
 }

@@ -9,7 +9,7 @@ use super::{Format, Signing};
 use crate::digest::Digest;
 use crate::error::{Error, Result, ResultExt};
 use crate::findings::{Code, Finding, Place, Response};
-use crate::image::{AbsentBlob, Entry};
+use crate::image::{AbsentBlob, Entry, Manifest, PresentBlob};
 use crate::interrupt::Interrupt;
 use crate::progress::Progress;
 use crate::source::{self, Content, ContentId, Files, Spool};
@@ -141,6 +141,18 @@ impl Input {
         entries.filter(|(position, _)| !self.left_out.contains(position))
     }
 
+    /// The blobs of all layers, and those that no image refers to.
+    pub(crate) fn present_blobs(&self) -> impl Iterator<Item = PresentBlob<'_>> {
+        let manifests = self.entries.iter().flat_map(|entry| entry.node.manifests());
+        let loose = self.loose.iter().map(|loose| PresentBlob {
+            content: &loose.content,
+            file: &loose.file,
+            digest: Some(loose.digest),
+            diff_id: None,
+        });
+        manifests.flat_map(Manifest::present_layers).chain(loose)
+    }
+
     /// All findings in the order of reading. The layers have not been read.
     pub fn findings(&self) -> impl Iterator<Item = &Finding> {
         self.noted.iter().map(|noted| &noted.finding)
@@ -223,7 +235,7 @@ impl Input {
 /// # Errors
 /// The first finding that stops a conversion: [`Error::Finding`] with its place.
 pub(crate) fn warnings_of(
-    findings: impl Iterator<Item = (Response, Finding)>,
+    findings: impl IntoIterator<Item = (Response, Finding)>,
 ) -> Result<Vec<Finding>> {
     let mut warnings = Vec::new();
     for (response, finding) in findings {

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::sources::{Copy, Sources};
+use super::sources::{BlobCopy, Sources};
 use crate::compression::Encoding;
 use crate::digest::{DiffId, Digest};
 use crate::image::{
@@ -112,14 +112,14 @@ impl Absent<'_> {
             } else {
                 Layer::Other(Blob {
                     descriptor: self.descriptor.clone(),
-                    content: copy.content.clone(),
-                    file: copy.file.to_owned(),
+                    content: copy.blob.content.clone(),
+                    file: copy.blob.file.to_owned(),
                 })
             });
         }
         let encoding = self.encoding()?;
         let copy = sources.layer(&self.diff_id?)?;
-        Some(self.layer(copy, copy.digest, Some(encoding)))
+        Some(self.layer(copy, copy.blob.digest, Some(encoding)))
     }
 
     /// The encoding that turns the layer into the blob. An uncompressed layer is its own blob.
@@ -131,11 +131,11 @@ impl Absent<'_> {
         Some(recipe.encoding)
     }
 
-    fn layer(&self, copy: &Copy, digest: Option<Digest>, encoding: Option<Encoding>) -> Layer {
+    fn layer(&self, copy: &BlobCopy, digest: Option<Digest>, encoding: Option<Encoding>) -> Layer {
         let recipe = self.listed.and_then(|listed| listed.recipe.as_ref());
         Layer::Tar(TarLayer {
-            content: copy.content.clone(),
-            file: copy.file.to_owned(),
+            content: copy.blob.content.clone(),
+            file: copy.blob.file.to_owned(),
             descriptor: Some(self.descriptor.clone()),
             digest,
             diff_id: self.diff_id,

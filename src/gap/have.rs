@@ -9,9 +9,9 @@ use crate::digest::{DiffId, Digest};
 use crate::error::{Error, Result};
 use crate::findings::{Code, Finding, Place, Response};
 use crate::formats::{Input, find_loose_blobs};
-use crate::image::{Blob, Layer, TarLayer};
+use crate::image::PresentBlob;
 use crate::layer::{Action, Destination, Job, Known, Pipeline};
-use crate::source::{Content, ContentId};
+use crate::source::ContentId;
 
 /// Blobs and layers that the other side has.
 pub(crate) struct Have {
@@ -45,22 +45,10 @@ impl Have {
     /// Everything that is said to be there, unchecked.
     pub fn claimed(&self) -> Known {
         let mut known = self.listed();
-        let entries = self.inputs.iter().flat_map(|input| &input.entries);
-        let manifests = entries.flat_map(|entry| entry.node.manifests());
-        for layer in manifests.flat_map(|manifest| &manifest.layers) {
-            match layer {
-                Layer::Tar(layer) => {
-                    known.digests.extend(layer.digest);
-                    known.diff_ids.extend(layer.diff_id);
-                }
-                Layer::Other(blob) => {
-                    known.digests.insert(blob.descriptor.digest);
-                }
-                Layer::Absent { .. } => {}
-            }
+        for blob in self.inputs.iter().flat_map(Input::present_blobs) {
+            known.digests.extend(blob.digest);
+            known.diff_ids.extend(blob.diff_id);
         }
-        let loose = self.inputs.iter().flat_map(|input| &input.loose);
-        known.digests.extend(loose.map(|loose| loose.digest));
         known
     }
 
@@ -84,7 +72,10 @@ impl Have {
         let wanted = WantedDigests::new(jobs);
         let mut checks = Checks::default();
         for input in &self.inputs {
-            checks.add(input, &wanted);
+            let place = Place::input(&input.name);
+            for blob in input.present_blobs().filter(|blob| wanted.has(blob)) {
+                checks.add(&blob, &place);
+            }
         }
         let mut warnings = Vec::new();
         if checks.jobs.is_empty() {
@@ -138,14 +129,9 @@ impl WantedDigests {
         }
     }
 
-    fn has(&self, layer: &TarLayer) -> bool {
-        let has_digest = layer
-            .digest
-            .is_some_and(|digest| self.digests.contains(&digest));
-        has_digest
-            || layer
-                .diff_id
-                .is_some_and(|diff_id| self.diff_ids.contains(&diff_id))
+    fn has(&self, blob: &PresentBlob) -> bool {
+        let has_digest = blob.digest.is_some_and(|one| self.digests.contains(&one));
+        has_digest || blob.diff_id.is_some_and(|one| self.diff_ids.contains(&one))
     }
 }
 
@@ -157,51 +143,10 @@ struct Checks {
 }
 
 impl Checks {
-    fn add(&mut self, input: &Input, wanted: &WantedDigests) {
-        let place = Place::input(&input.name);
-        for entry in &input.entries {
-            for manifest in entry.node.manifests() {
-                for layer in &manifest.layers {
-                    match layer {
-                        Layer::Tar(layer) if wanted.has(layer) => self.layer(layer, &place),
-                        Layer::Other(blob) => self.blob(blob, wanted, &place),
-                        Layer::Tar(_) | Layer::Absent { .. } => {}
-                    }
-                }
-            }
-        }
-        for loose in &input.loose {
-            if wanted.digests.contains(&loose.digest) {
-                let place = place.in_file(&loose.file);
-                self.push(&loose.content, Some(loose.digest), None, &place);
-            }
-        }
-    }
-
-    fn layer(&mut self, layer: &TarLayer, place: &Place) {
-        let place = place.in_file(&layer.file);
-        self.push(&layer.content, layer.digest, layer.diff_id, &place);
-    }
-
-    fn blob(&mut self, blob: &Blob, wanted: &WantedDigests, place: &Place) {
-        let digest = blob.descriptor.digest;
-        if wanted.digests.contains(&digest) {
-            self.push(
-                &blob.content,
-                Some(digest),
-                None,
-                &place.in_file(&blob.file),
-            );
-        }
-    }
-
-    fn push(
-        &mut self,
-        content: &Content,
-        digest: Option<Digest>,
-        diff_id: Option<DiffId>,
-        place: &Place,
-    ) {
+    fn add(&mut self, blob: &PresentBlob, place: &Place) {
+        let PresentBlob {
+            content, diff_id, ..
+        } = *blob;
         let next = self.jobs.len();
         let known = self
             .positions
@@ -217,9 +162,9 @@ impl Checks {
             content: content.clone(),
             codec: if decode { codec } else { Codec::None },
             action: Action::Check { decode },
-            digest,
+            digest: blob.digest,
             diff_id,
-            place: place.clone(),
+            place: place.in_file(blob.file),
             entry: None,
             destination: Destination::Always,
             remade: None,

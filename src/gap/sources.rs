@@ -4,24 +4,21 @@ use std::collections::HashMap;
 
 use crate::digest::{DiffId, Digest};
 use crate::formats::Input;
-use crate::image::{Layer, Node};
-use crate::source::Content;
+use crate::image::PresentBlob;
 
 /// All blobs and layers of some inputs.
 #[derive(Default)]
 pub(crate) struct Sources<'a> {
-    by_digest: HashMap<Digest, Copy<'a>>,
-    by_diff_id: HashMap<DiffId, Copy<'a>>,
+    by_digest: HashMap<Digest, BlobCopy<'a>>,
+    by_diff_id: HashMap<DiffId, BlobCopy<'a>>,
 }
 
 /// A blob of an input.
-pub(super) struct Copy<'a> {
+#[derive(Clone, Copy)]
+pub(super) struct BlobCopy<'a> {
     /// The input as the user named it.
     pub source: &'a str,
-    pub content: &'a Content,
-    pub file: &'a str,
-    /// The digest that its bytes must have, if known.
-    pub digest: Option<Digest>,
+    pub blob: PresentBlob<'a>,
     /// Whether the output contains it.
     pub in_output: bool,
 }
@@ -41,53 +38,29 @@ impl<'a> Sources<'a> {
     }
 
     fn add(&mut self, input: &'a Input, in_output: bool) {
-        let copy = |content, file: &'a str, digest| Copy {
-            source: &input.name,
-            content,
-            file,
-            digest,
-            in_output,
-        };
-        for entry in &input.entries {
-            entry.node.walk(&mut |node| {
-                let Node::Manifest(manifest) = node else {
-                    return;
-                };
-                for layer in &manifest.layers {
-                    match layer {
-                        Layer::Tar(layer) => {
-                            let copy = || copy(&layer.content, &layer.file, layer.digest);
-                            if let Some(digest) = layer.digest {
-                                self.by_digest.entry(digest).or_insert_with(copy);
-                            }
-                            if let Some(diff_id) = layer.diff_id {
-                                self.by_diff_id.entry(diff_id).or_insert_with(copy);
-                            }
-                        }
-                        Layer::Other(blob) => {
-                            let digest = blob.descriptor.digest;
-                            let copy = || copy(&blob.content, &blob.file, Some(digest));
-                            self.by_digest.entry(digest).or_insert_with(copy);
-                        }
-                        Layer::Absent { .. } => {}
-                    }
-                }
-            });
-        }
-        for loose in &input.loose {
-            let copy = || copy(&loose.content, &loose.file, Some(loose.digest));
-            self.by_digest.entry(loose.digest).or_insert_with(copy);
+        for blob in input.present_blobs() {
+            let copy = BlobCopy {
+                source: &input.name,
+                blob,
+                in_output,
+            };
+            if let Some(digest) = blob.digest {
+                self.by_digest.entry(digest).or_insert(copy);
+            }
+            if let Some(diff_id) = blob.diff_id {
+                self.by_diff_id.entry(diff_id).or_insert(copy);
+            }
         }
     }
 
     /// A copy of a blob. A copy with another size is damaged.
-    pub(super) fn blob(&self, digest: &Digest, size: u64) -> Option<&Copy<'a>> {
+    pub(super) fn blob(&self, digest: &Digest, size: u64) -> Option<&BlobCopy<'a>> {
         let copy = self.by_digest.get(digest);
-        copy.filter(|copy| copy.content.size() == size)
+        copy.filter(|copy| copy.blob.content.size() == size)
     }
 
     /// A copy of a layer in any encoding.
-    pub(super) fn layer(&self, diff_id: &DiffId) -> Option<&Copy<'a>> {
+    pub(super) fn layer(&self, diff_id: &DiffId) -> Option<&BlobCopy<'a>> {
         self.by_diff_id.get(diff_id)
     }
 

@@ -10,6 +10,7 @@ mod manifest_format;
 pub mod media_type;
 mod name;
 mod platform;
+mod present;
 mod resolved;
 mod v1;
 
@@ -22,6 +23,7 @@ pub use name::{familiar, fully_qualified, tagged_reference};
 pub(crate) use name::{is_ref_name, is_tag_of, repository_and_tag};
 use name::{is_repository, is_tag};
 pub use platform::{Platform, PlatformError};
+pub(crate) use present::PresentBlob;
 pub(crate) use resolved::{
     MergedChild, OriginalSchema1, ResolvedChild, ResolvedConfig, ResolvedImage, ResolvedIndex,
     ResolvedLayer,

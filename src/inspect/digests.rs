@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use crate::digest::Digest;
 use crate::error::Result;
 use crate::formats::Input;
-use crate::image::{Config, Layer, Node};
+use crate::image::{Config, Node};
 use crate::select::Selection;
 
 /// The digests of all selected blobs that the input has, and the `diff_ids` of layers.
@@ -41,16 +41,8 @@ fn add(node: &Node, digests: &mut BTreeSet<Digest>) {
         }
         Config::V1 { .. } | Config::Unreadable => {}
     }
-    for layer in &manifest.layers {
-        match layer {
-            Layer::Tar(layer) => {
-                digests.extend(layer.digest);
-                digests.extend(layer.diff_id.map(|diff_id| diff_id.0));
-            }
-            Layer::Other(blob) => {
-                digests.insert(blob.descriptor.digest);
-            }
-            Layer::Absent { .. } => {}
-        }
+    for blob in manifest.present_layers() {
+        digests.extend(blob.digest);
+        digests.extend(blob.diff_id.map(|diff_id| diff_id.0));
     }
 }

@@ -172,14 +172,19 @@ impl Job {
         }
     }
 
+    /// The codec of the blob in the output.
+    pub(super) fn output_codec(&self) -> Codec {
+        match self.action {
+            Action::Encode(encoding) => encoding.codec(),
+            Action::Keep { .. } | Action::Check { .. } => self.codec,
+        }
+    }
+
     /// The outcome as it is expected before the blob is read. Digests that nobody knows yet are those of nothing; a layer that is
     /// encoded with the codec that it has is taken to stay the same.
     pub fn prospect(&self) -> Outcome {
         let unknown = Digest::sha256(b"");
-        let codec = match self.action {
-            Action::Encode(encoding) => encoding.codec(),
-            Action::Keep { .. } | Action::Check { .. } => self.codec,
-        };
+        let codec = self.output_codec();
         let remade = self.remade.as_ref().map(|remade| remade.digest);
         let same = self.digest.filter(|_| codec == self.codec);
         let diff_id = self.diff_id.unwrap_or(DiffId(unknown));

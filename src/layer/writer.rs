@@ -158,10 +158,7 @@ impl<'a> Writer<'a> {
             source_digest,
             digest,
             size: self.size,
-            codec: match self.job.action {
-                Action::Encode(encoding) => encoding.codec(),
-                Action::Keep { .. } | Action::Check { .. } => self.job.codec,
-            },
+            codec: self.job.output_codec(),
             diff_id,
             left_out: false,
         };

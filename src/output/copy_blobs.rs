@@ -26,18 +26,8 @@ pub(super) fn collect(
                 Config::Other(blob) => blobs.push((blob.descriptor.digest, blob.content.clone())),
                 Config::V1 { .. } | Config::Unreadable => {}
             }
-            for layer in &manifest.layers {
-                match layer {
-                    Layer::Tar(layer) => {
-                        let digest = layer.digest;
-                        blobs.extend(digest.map(|digest| (digest, layer.content.clone())));
-                    }
-                    Layer::Other(blob) => {
-                        blobs.push((blob.descriptor.digest, blob.content.clone()));
-                    }
-                    Layer::Absent { .. } => {}
-                }
-            }
+            let layers = manifest.present_layers();
+            blobs.extend(layers.filter_map(|one| Some((one.digest?, one.content.clone()))));
         }
     });
 }

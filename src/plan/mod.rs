@@ -11,8 +11,8 @@ use jobs::Jobs;
 use crate::compression::Compression;
 use crate::digest::Digest;
 use crate::error::{Error, Result};
-use crate::findings::{Finding, Place, Response};
-use crate::formats::Input;
+use crate::findings::{Finding, Place};
+use crate::formats::{Input, warnings_of};
 use crate::image::media_type::codec_mismatch;
 use crate::image::{Blob, Config, Descriptor, Index, Layer, Manifest, Node, TarLayer};
 use crate::layer::{Destination, Job};
@@ -181,7 +181,9 @@ impl<'a> Planner<'a> {
                 let media_type = layer.descriptor.as_ref().map(|one| one.media_type.as_str());
                 let mismatch = media_type.and_then(|own| codec_mismatch(own, codec));
                 if let Some((code, message)) = mismatch {
-                    self.find(Finding::new(code, place, message))?;
+                    let finding = Finding::new(code, place, message);
+                    self.warnings
+                        .append(&mut warnings_of([(code.response(), finding)])?);
                 }
                 Ok((PlannedLayer::Tar { layer, job }, Some(job)))
             }
@@ -200,15 +202,5 @@ impl<'a> Planner<'a> {
                 Err(Error::Missing { name }.at(place.clone()))
             }
         }
-    }
-
-    /// What a conversion does about a finding.
-    fn find(&mut self, finding: Finding) -> Result<()> {
-        match finding.code.response() {
-            Response::Stops => return Err(Error::finding(finding)),
-            Response::Warns | Response::Corrects => self.warnings.push(finding),
-            Response::Silent => {}
-        }
-        Ok(())
     }
 }

@@ -127,8 +127,6 @@ fn resolved_layer<'a>(planned: &PlannedLayer<'a>, outcomes: &[Outcome]) -> Resol
             }
         }
         PlannedLayer::Other { blob, .. } => ResolvedLayer {
-            codec: None,
-            diff_id: None,
             media_type: Some(&blob.descriptor.media_type),
             ..unchanged(&blob.descriptor)
         },

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_json::{Map, Value, json};
 
-use crate::compression::{Codec, Encoding};
+use crate::compression::Encoding;
 use crate::digest::{DiffId, Digest};
 use crate::error::Result;
 use crate::findings::{Code, Place};
@@ -97,13 +97,8 @@ fn value(blob: &AbsentBlob) -> Value {
         put("diffId", json!(diff_id));
     }
     if let Some(recipe) = &blob.recipe {
-        let (codec, level) = match recipe.encoding {
-            Encoding::None => (Codec::None, 0),
-            Encoding::Gzip(level) => (Codec::Gzip, level),
-            Encoding::Zstd(level) => (Codec::Zstd, level),
-        };
-        put("codec", json!(codec.name()));
-        put("level", json!(level));
+        put("codec", json!(recipe.encoding.codec().name()));
+        put("level", json!(recipe.encoding.level()));
         put("encoder", json!(recipe.encoder));
     }
     if let Some(volume) = &blob.volume {
