@@ -8,7 +8,7 @@ use clap::builder::{NonEmptyStringValueParser, TypedValueParser};
 use clap::{ArgAction, Parser, Subcommand};
 use ocify::{ImageSelector, Platform};
 
-pub use self::convert::{Check, Convert, Existing, Format, Missing, Record, To};
+pub use self::convert::{Convert, Existing, Record};
 use super::generate::Document;
 use super::inputs::Inputs;
 use super::progress::Show;

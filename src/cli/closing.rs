@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use ocify::Report;
 
+use super::counted;
 use super::progress::{bytes, duration};
 
 /// Prints the line, if anything was converted.
@@ -45,9 +46,4 @@ fn line(report: &Report, time: Duration) -> String {
             _ => duration(time),
         }
     )
-}
-
-fn counted(count: usize, noun: &str) -> String {
-    let plural = if count == 1 { "" } else { "s" };
-    format!("{count} {noun}{plural}")
 }

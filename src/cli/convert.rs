@@ -2,12 +2,9 @@
 
 use std::io::{self, Write};
 
-use ocify::{
-    CacheOptions, Existing, Interrupt, ManifestFormat, Options, OutputKind, Report, Selection,
-    Target,
-};
+use ocify::{CacheOptions, Existing, Interrupt, Options, Report, Selection, Target};
 
-use super::args::{self, Check, Convert, Format, Missing, To};
+use super::args::{self, Convert};
 use super::escape::escape;
 use super::progress::{Display, Show};
 use super::prune::amount;
@@ -15,7 +12,7 @@ use super::report::{Records, finish};
 use super::{Failure, closing, dry_run, json, terminal, warn};
 
 pub fn run(args: &Convert, interrupt: &Interrupt) -> Result<(), Failure> {
-    let target = Target::parse(kind(args.output.to), &args.output.path)?;
+    let target = Target::parse(args.output.to, &args.output.path)?;
     if target.path().is_none() && args.common.json {
         let message = "`--json` and the tar cannot both go to standard output";
         return Err(Failure::Usage(message.to_owned()));
@@ -59,28 +56,12 @@ pub fn run(args: &Convert, interrupt: &Interrupt) -> Result<(), Failure> {
     finish(&report.failed, inputs.len())
 }
 
-fn kind(to: To) -> OutputKind {
-    match to {
-        To::Layout => OutputKind::Layout,
-        To::DockerArchive => OutputKind::DockerArchive,
-        To::Dir => OutputKind::Dir,
-        To::Registry => OutputKind::Registry,
-    }
-}
-
 fn options(args: &Convert) -> Options {
     let mut options = Options::default();
-    options.format = match args.output.format {
-        Format::Oci => ManifestFormat::Oci,
-        Format::V2s2 => ManifestFormat::V2s2,
-        Format::V2s1 => ManifestFormat::V2s1,
-    };
+    options.format = args.output.format;
     options.compression = args.layers.compression;
     options.selection = selection(args);
-    options.check = match args.layers.check {
-        Check::Full => ocify::Check::Full,
-        Check::Blobs => ocify::Check::Blobs,
-    };
+    options.check = args.layers.check;
     options.threads = args.layers.threads.map(usize::from);
     options.read.ignore_signatures = args.select.ignore_signatures;
     options.read.layer_bytes = args.layers.limit.max_layer_size;
@@ -117,11 +98,7 @@ fn selection(args: &Convert) -> Selection {
     selection.name.clone_from(&args.select.name);
     selection.index.clone_from(&args.select.index);
     selection.renames.clone_from(&args.select.rename);
-    selection.missing = match args.select.missing {
-        Missing::Drop => ocify::Missing::Drop,
-        Missing::Keep => ocify::Missing::Keep,
-        Missing::Error => ocify::Missing::Error,
-    };
+    selection.missing = args.select.missing;
     selection
 }
 

@@ -9,7 +9,7 @@ use ocify::{Codec, DryEntry, DryLayer, DryRun, Interrupt, Options, Target};
 use super::args::Convert;
 use super::escape::escape;
 use super::report::finish;
-use super::{Failure, json, warn};
+use super::{Failure, counted, json, warn};
 
 pub fn run(
     args: &Convert,
@@ -70,8 +70,8 @@ fn in_brief(layers: &[DryLayer]) -> String {
     if left_out > 0 {
         done.push(format!("{left_out} left out"));
     }
-    let noun = if layers.len() == 1 { "layer" } else { "layers" };
-    format!("{} {noun}, {bytes}: {}", layers.len(), done.join(", "))
+    let count = counted(layers.len(), "layer");
+    format!("{count}, {bytes}: {}", done.join(", "))
 }
 
 fn line(layer: &DryLayer) -> String {

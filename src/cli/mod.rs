@@ -174,3 +174,9 @@ fn warn(warnings: &[Finding], quiet: bool) {
         }
     }
 }
+
+/// A number and a noun with its plural.
+fn counted(count: usize, noun: &str) -> String {
+    let plural = if count == 1 { "" } else { "s" };
+    format!("{count} {noun}{plural}")
+}

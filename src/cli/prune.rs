@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use super::args::Prune;
 use super::escape::escape;
-use super::{Failure, json, print_error};
+use super::{Failure, counted, json, print_error};
 
 /// Prunes each layout. An error does not stop the others.
 pub fn run(args: &Prune, interrupt: &Interrupt) -> Result<(), Failure> {
@@ -48,11 +48,8 @@ fn print(layout: &str, pruned: Pruned, dry_run: bool) -> io::Result<()> {
 
 /// The number and size of blobs.
 pub fn amount(pruned: Pruned) -> String {
-    let Pruned { blobs, size, .. } = pruned;
-    match blobs {
-        1 => format!("1 blob, {}", HumanBytes(size)),
-        blobs => format!("{blobs} blobs, {}", HumanBytes(size)),
-    }
+    let blobs = counted(pruned.blobs, "blob");
+    format!("{blobs}, {}", HumanBytes(pruned.size))
 }
 
 fn document(layout: &str, pruned: Pruned) -> Value {

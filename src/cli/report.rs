@@ -73,8 +73,10 @@ impl<'a> Records<'a> {
     }
 }
 
-/// The results of several inputs.
+/// The results of one or several inputs.
 pub struct Many {
+    /// Whether the command line names one input, so that there is one result.
+    pub is_one: bool,
     keep_going: bool,
     /// For JSON.
     pub documents: Vec<Value>,
@@ -83,8 +85,10 @@ pub struct Many {
 
 impl Many {
     pub fn new(args: &Inputs) -> Many {
+        let is_one = args.is_one();
         Many {
-            keep_going: args.keep_going,
+            is_one,
+            keep_going: args.keep_going && !is_one,
             documents: Vec::new(),
             failed: Vec::new(),
         }
@@ -102,7 +106,13 @@ impl Many {
         }
     }
 
-    pub fn json(&self) -> Value {
+    /// The document of the only input, or all.
+    pub fn json(&mut self) -> Value {
+        if self.is_one
+            && let Some(document) = self.documents.pop()
+        {
+            return document;
+        }
         json!({ "inputs": self.documents, "failed": json::failed(&self.failed) })
     }
 }

@@ -11,7 +11,7 @@ use super::args::{Common, Verify};
 use super::escape::escape;
 use super::progress::Display;
 use super::report::{Many, finish};
-use super::{Failure, json};
+use super::{Failure, counted, json};
 
 pub fn run(args: &Verify, interrupt: &Interrupt) -> Result<(), Failure> {
     let mut options = VerifyOptions::default();
@@ -22,19 +22,6 @@ pub fn run(args: &Verify, interrupt: &Interrupt) -> Result<(), Failure> {
         ocify::verify(input, &options, &*display.tracker, interrupt)
     };
     let inputs = args.inputs.expand(None)?;
-    if args.inputs.is_one() {
-        let verification = verify(&inputs[0])?;
-        if args.common.json {
-            json::print(&value(&verification)?)?;
-        } else {
-            print(&verification, &args.common, None)?;
-        }
-        return if verification.is_sound() {
-            Ok(())
-        } else {
-            Err(Failure::Reported)
-        };
-    }
     let mut many = Many::new(&args.inputs);
     let mut with_errors = 0;
     for input in &inputs {
@@ -47,12 +34,13 @@ pub fn run(args: &Verify, interrupt: &Interrupt) -> Result<(), Failure> {
         if args.common.json {
             many.documents.push(value(&verification)?);
         } else {
-            print(&verification, &args.common, Some(&verification.input))?;
+            let name = (!many.is_one).then_some(&*verification.input);
+            print(&verification, &args.common, name)?;
         }
     }
     if args.common.json {
         json::print(&many.json())?;
-    } else if !args.common.quiet {
+    } else if !args.common.quiet && !many.is_one {
         let count = counted(inputs.len() - many.failed.len(), "input");
         println(&format!("{count}: {with_errors} with errors"))?;
     }
@@ -119,11 +107,4 @@ fn summary(verification: &Verification) -> String {
         count(Severity::Warning, "warning"),
         count(Severity::Note, "note"),
     )
-}
-
-fn counted(count: usize, word: &str) -> String {
-    match count {
-        1 => format!("1 {word}"),
-        count => format!("{count} {word}s"),
-    }
 }

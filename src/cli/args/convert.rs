@@ -3,9 +3,10 @@
 use std::ffi::OsString;
 use std::path::PathBuf;
 
-use clap::ValueEnum;
-use clap::builder::{NonEmptyStringValueParser, PathBufValueParser, TypedValueParser};
-use ocify::{Compression, DigestMap, Rename};
+use clap::builder::{
+    NonEmptyStringValueParser, PathBufValueParser, PossibleValuesParser, TypedValueParser,
+};
+use ocify::{Check, Compression, DigestMap, ManifestFormat, Missing, OutputKind, Rename};
 
 use super::{Common, Images, Inputs, LayerLimit, size};
 
@@ -61,22 +62,22 @@ pub struct Output {
     #[arg(
         long,
         value_name = "layout|docker-archive|dir|registry",
-        value_enum,
+        value_parser = one_of(KINDS),
         hide_possible_values = true,
-        default_value_t
+        default_value = "layout"
     )]
-    pub to: To,
+    pub to: OutputKind,
 
     /// The format of the manifests: oci, or v2s2 or v2s1 for Docker's schema 2
     /// and 1
     #[arg(
         long,
         value_name = "oci|v2s2|v2s1",
-        value_enum,
+        value_parser = one_of(FORMATS),
         hide_possible_values = true,
-        default_value_t
+        default_value = "oci"
     )]
-    pub format: Format,
+    pub format: ManifestFormat,
 
     #[command(flatten)]
     pub existing: Existing,
@@ -140,9 +141,9 @@ pub struct Select {
     #[arg(
         long,
         value_name = "drop|keep|error",
-        value_enum,
+        value_parser = one_of(MISSING),
         hide_possible_values = true,
-        default_value_t
+        default_value = "drop"
     )]
     pub missing: Missing,
 
@@ -174,9 +175,9 @@ pub struct Layers {
     #[arg(
         long,
         value_name = "full|blobs",
-        value_enum,
+        value_parser = one_of(CHECKS),
         hide_possible_values = true,
-        default_value_t
+        default_value = "full"
     )]
     pub check: Check,
 
@@ -244,34 +245,34 @@ pub struct Record {
     pub depfile: Option<PathBuf>,
 }
 
-#[derive(Debug, Clone, Copy, Default, ValueEnum)]
-pub enum Check {
-    #[default]
-    Full,
-    Blobs,
+/// Parses one of several words to a value of the library.
+fn one_of<T: Copy + Send + Sync + 'static>(
+    values: &'static [(&'static str, T)],
+) -> impl TypedValueParser<Value = T> {
+    let words = PossibleValuesParser::new(values.iter().map(|(word, _)| *word));
+    words.try_map(|word| {
+        let found = values.iter().find(|(known, _)| *known == word);
+        found.map(|(_, value)| *value).ok_or("unknown value")
+    })
 }
 
-#[derive(Debug, Clone, Copy, Default, ValueEnum)]
-pub enum To {
-    #[default]
-    Layout,
-    DockerArchive,
-    Dir,
-    Registry,
-}
+const KINDS: &[(&str, OutputKind)] = &[
+    ("layout", OutputKind::Layout),
+    ("docker-archive", OutputKind::DockerArchive),
+    ("dir", OutputKind::Dir),
+    ("registry", OutputKind::Registry),
+];
 
-#[derive(Debug, Clone, Copy, Default, ValueEnum)]
-pub enum Format {
-    #[default]
-    Oci,
-    V2s2,
-    V2s1,
-}
+const FORMATS: &[(&str, ManifestFormat)] = &[
+    ("oci", ManifestFormat::Oci),
+    ("v2s2", ManifestFormat::V2s2),
+    ("v2s1", ManifestFormat::V2s1),
+];
 
-#[derive(Debug, Clone, Copy, Default, ValueEnum)]
-pub enum Missing {
-    #[default]
-    Drop,
-    Keep,
-    Error,
-}
+const MISSING: &[(&str, Missing)] = &[
+    ("drop", Missing::Drop),
+    ("keep", Missing::Keep),
+    ("error", Missing::Error),
+];
+
+const CHECKS: &[(&str, Check)] = &[("full", Check::Full), ("blobs", Check::Blobs)];

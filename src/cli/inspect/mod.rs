@@ -58,27 +58,22 @@ pub fn run(args: &Inspect, interrupt: &Interrupt) -> Result<(), Failure> {
         print(lines(&digests).as_bytes())?;
         return finish(&many.failed, inputs.len());
     }
-    let is_one = args.inputs.is_one();
     let width = width();
     let mut is_first = true;
     let mut has_errors = false;
     for path in &inputs {
         let inspection = open(path).and_then(|input| ocify::inspect(&input, &selection));
-        let inspection = if is_one {
-            inspection?
-        } else if let Some(inspection) = many.take(path, inspection)? {
-            inspection
-        } else {
+        let Some(inspection) = many.take(path, inspection)? else {
             continue;
         };
         warn(&inspection.warnings, args.common.quiet);
-        if args.common.json && is_one {
+        if args.common.json && many.is_one {
             super::json::print(&json::Document(&inspection))?;
         } else if args.common.json {
             many.documents
                 .push(serde_json::to_value(json::Document(&inspection)).map_err(io::Error::from)?);
         } else if args.display.list {
-            let input = (!is_one).then_some(&*inspection.input);
+            let input = (!many.is_one).then_some(&*inspection.input);
             print(list::text(&inspection, input).as_bytes())?;
         } else {
             let separator = if is_first { "" } else { "\n" };
@@ -87,7 +82,7 @@ pub fn run(args: &Inspect, interrupt: &Interrupt) -> Result<(), Failure> {
         }
         has_errors |= print_errors(&inspection);
     }
-    if args.common.json && !is_one {
+    if args.common.json && !many.is_one {
         super::json::print(&many.json())?;
     }
     finish(&many.failed, inputs.len())?;

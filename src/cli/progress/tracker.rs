@@ -9,6 +9,7 @@ use ocify::{Progress, Step};
 use super::lines::{Amount, LineParts, fit, labelled, sentence};
 use super::rate::Rate;
 use super::screen::Size;
+use crate::cli::counted;
 
 /// Keeps the state and formats it as lines.
 pub struct Tracker {
@@ -122,9 +123,8 @@ impl Totals {
         if layers.of == 0 {
             return None;
         }
-        let noun = if layers.of == 1 { "layer" } else { "layers" };
         Some(LineParts {
-            label: format!("{} of {} {noun}", layers.done, layers.of),
+            label: format!("{} of {}", layers.done, counted(layers.of, "layer")),
             short: format!("{}/{}", layers.done, layers.of),
             amount: layers.amount(),
             rate: self.rate.per_second(now),
