@@ -21,7 +21,7 @@ use std::path::{Path, PathBuf};
 use crate::cache::Cache;
 use crate::compression::Codec;
 use crate::digest_map::StagedMap;
-use crate::error::{Error, Result};
+use crate::error::{Error, OutputError, Result};
 use crate::findings::{Code, Finding};
 use crate::formats::Input;
 use crate::gap::{self, Have};
@@ -184,8 +184,10 @@ impl Conversion<'_> {
         match self.target {
             Target::Folder(path) if self.options.prune => {
                 let pruned = prune(path, PruneOptions::default(), self.interrupt);
-                let not_pruned = |error| Error::NotPruned {
-                    source: Box::new(error),
+                let not_pruned = |error| {
+                    Error::Output(OutputError::NotPruned {
+                        source: Box::new(error),
+                    })
                 };
                 pruned.map(Some).map_err(not_pruned)
             }

@@ -9,7 +9,7 @@ use std::collections::HashSet;
 
 use crate::compression::Codec;
 use crate::digest::{DiffId, Digest};
-use crate::error::{Error, Result, ResultExt};
+use crate::error::{RequestError, Result, ResultExt};
 use crate::findings::{Code, Finding, Place, Response};
 use crate::formats::{Format, Input, UNLISTED};
 use crate::image::{Blob, Config, Index, Layer, Manifest, Node, count_images};
@@ -150,7 +150,7 @@ pub struct InspectedLayer {
 /// What is in an input, as far as it is selected.
 ///
 /// # Errors
-/// [`Error::NoSuchImage`]; I/O errors; the problem of an input without readable images.
+/// [`RequestError::NoSuchImage`]; I/O errors; the problem of an input without readable images.
 pub fn inspect(input: &Input, selection: &Selection) -> Result<Inspection> {
     if input.entries.is_empty() {
         input.warnings(|_, _| true)?;
@@ -231,7 +231,7 @@ fn manifest(manifest: &Manifest, descriptor: Option<&Descriptor>) -> Result<Insp
         Config::Unreadable => &ConfigView::default(),
         Config::Other(config) => {
             let document = manifest.document.as_ref();
-            let document = document.ok_or(Error::NoManifest { has_config: false })?;
+            let document = document.ok_or(RequestError::NoManifest { has_config: false })?;
             let artifact = artifact(manifest, document, config, descriptor)?;
             return Ok(InspectedNode::Artifact(Box::new(artifact)));
         }

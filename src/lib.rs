@@ -66,7 +66,7 @@ pub use convert::{DryEntry, DryImage, DryLayer, DryRun, Options, convert, dry_ru
 pub use digest::Hasher;
 pub use digest::{DiffId, Digest, DigestError};
 pub use digest_map::{DigestMap, DigestMapError};
-pub use error::{Error, Result};
+pub use error::{Error, OutputError, RequestError, Result};
 pub use findings::{Code, Finding, LayerNumber, Place, Response, Severity};
 pub use formats::{Format, Input, ReadOptions};
 pub use image::{AbsentBlob, Descriptor, HistoryEntry, ManifestFormat, Platform, PlatformError};

@@ -8,7 +8,7 @@ use rustix::fs::FileType;
 use serde_json::Value;
 
 use crate::digest::Digest;
-use crate::error::{Error, Result, ResultExt};
+use crate::error::{Error, OutputError, Result, ResultExt};
 use crate::findings::Place;
 use crate::fs::{Dir, Locking, staging};
 use crate::image::media_type::{DocumentKind, kind};
@@ -45,13 +45,13 @@ const DOCKER_MANIFEST: &str = "manifest.json";
 /// programs do not lock it, and must not write to it.
 ///
 /// # Errors
-/// [`Error::CannotPrune`] if a document that may refer to other blobs cannot be read, [`Error::NoLocks`] or
-/// [`Error::LocalLocks`] if the layout cannot be locked against others. Nothing is removed then.
+/// [`OutputError::CannotPrune`] if a document that may refer to other blobs cannot be read, [`OutputError::NoLocks`] or
+/// [`OutputError::LocalLocks`] if the layout cannot be locked against others. Nothing is removed then.
 pub fn prune(path: &Path, options: PruneOptions, interrupt: &Interrupt) -> Result<Pruned> {
     let place = || Place::input(path.display().to_string());
     match pruned(path, options, interrupt) {
         // Without a lock, a conversion at the same time would lose its blobs, unless there is nothing to remove.
-        Err(error @ (Error::NoLocks | Error::LocalLocks { .. })) => {
+        Err(error @ Error::Output(OutputError::NoLocks | OutputError::LocalLocks { .. })) => {
             let nothing = Pruned::default();
             match pruned(path, PruneOptions { dry_run: true }, interrupt) {
                 Ok(found) if found == nothing => Ok(nothing),
@@ -68,7 +68,7 @@ fn pruned(path: &Path, options: PruneOptions, interrupt: &Interrupt) -> Result<P
         .map_err(Error::io("open", path))?
         .is_dir()
     {
-        return Err(Error::NotALayoutFolder);
+        return Err(OutputError::NotALayoutFolder.into());
     }
     let resolved = match std::fs::read_link(path) {
         Ok(_) => path.canonicalize().map_err(Error::io("open", path))?,
@@ -76,10 +76,10 @@ fn pruned(path: &Path, options: PruneOptions, interrupt: &Interrupt) -> Result<P
     };
     let (parent, name) = Dir::parent_of(&resolved)?;
     let Some(layout) = parent.folder(&name)? else {
-        return Err(Error::NotALayoutFolder);
+        return Err(OutputError::NotALayoutFolder.into());
     };
     if layout.kind(INDEX)?.is_none() {
-        return Err(Error::NotALayoutFolder);
+        return Err(OutputError::NotALayoutFolder.into());
     }
     if !options.dry_run {
         output::remove_stale(&layout, interrupt);
@@ -92,13 +92,13 @@ fn pruned(path: &Path, options: PruneOptions, interrupt: &Interrupt) -> Result<P
     };
     let locked = output::lock_layout(&parent, &name, locking, interrupt);
     let (layout, lock) = locked.map_err(|error| match error {
-        Error::NotALayout { .. } => Error::NotALayoutFolder,
+        Error::Output(OutputError::NotALayout { .. }) => OutputError::NotALayoutFolder.into(),
         error => error,
     })?;
     let layout = Arc::new(layout);
     let index = layout
         .read_layout_index(INDEX)?
-        .ok_or(Error::NotALayoutFolder)?;
+        .ok_or(OutputError::NotALayoutFolder)?;
     let Some(blobs) = layout.folder(BLOBS)? else {
         return Ok(Pruned::default());
     };
@@ -180,7 +180,7 @@ impl References<'_> {
     /// Reads a blob if it is a manifest or index. A missing blob has no references.
     fn look_into(&mut self, digest: &Digest, is_required: bool) -> Result<()> {
         let file = digest.blob_path();
-        let cannot = |reason: &str| Error::CannotPrune {
+        let cannot = |reason: &str| OutputError::CannotPrune {
             document: file.clone(),
             reason: reason.to_owned(),
         };
@@ -195,7 +195,7 @@ impl References<'_> {
             u64::try_from(status.st_size).is_ok_and(|size| size <= limits::DOCUMENT_BYTES);
         if FileType::from_raw_mode(status.st_mode) != FileType::RegularFile || !is_small {
             return if is_required {
-                Err(cannot("it is not a document"))
+                Err(cannot("it is not a document").into())
             } else {
                 Ok(())
             };
@@ -209,14 +209,15 @@ impl References<'_> {
             return Ok(());
         }
         if digest.same_algorithm(&bytes) != *digest {
-            return Err(cannot("its digest does not match"));
+            return Err(cannot("its digest does not match").into());
         }
         self.read(&file, &bytes)
     }
 
     /// Finds all digests of a document.
     fn read(&mut self, document: &str, bytes: &[u8]) -> Result<()> {
-        let value: Value = serde_json::from_slice(bytes).map_err(|error| Error::CannotPrune {
+        let parsed = serde_json::from_slice(bytes);
+        let value: Value = parsed.map_err(|error| OutputError::CannotPrune {
             document: document.to_owned(),
             reason: error.to_string(),
         })?;

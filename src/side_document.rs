@@ -3,7 +3,7 @@
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
-use crate::error::{Error, Result, ResultExt};
+use crate::error::{Error, OutputError, Result, ResultExt};
 use crate::findings::Place;
 use crate::fs::StagedDocument;
 use crate::interrupt::Interrupt;
@@ -60,12 +60,14 @@ impl SideDocument {
     /// Publishes the document after the output.
     ///
     /// # Errors
-    /// [`Error::DocumentMissing`].
+    /// [`OutputError::DocumentMissing`].
     pub fn publish(self) -> Result<()> {
         let published = self.file.publish().at(|| place(&self.path));
-        published.map_err(|error| Error::DocumentMissing {
-            what: self.what,
-            source: Box::new(error),
+        published.map_err(|error| {
+            Error::Output(OutputError::DocumentMissing {
+                what: self.what,
+                source: Box::new(error),
+            })
         })
     }
 }
@@ -82,11 +84,12 @@ pub(crate) fn refuse_inside(
     target: &Target,
 ) -> Result<()> {
     let inside = |of: &Path| {
-        Err(Error::DocumentInside {
+        Err(OutputError::DocumentInside {
             what,
             path: path.to_owned(),
             of: of.to_owned(),
-        })
+        }
+        .into())
     };
     // If the folder does not exist, staging reports it.
     let folder = match path.parent() {

@@ -23,7 +23,7 @@ use name::Name;
 
 use crate::compression::{Encoding, encoder_version};
 use crate::digest::{DiffId, Digest};
-use crate::error::{Error, Result};
+use crate::error::{Error, OutputError, Result};
 use crate::findings::{Code, Finding, Place};
 use crate::fs::{Dir, FreeSpace, staging};
 use crate::interrupt::Interrupt;
@@ -289,10 +289,11 @@ fn discard(folder: &Dir, name: &str) {
 /// Refuses a cache inside the output, which is not part of a layout and would create the output's folder too early.
 fn refuse_inside(cache: &Path, output: &Path) -> Result<()> {
     if resolve(cache).starts_with(resolve(output)) {
-        return Err(Error::CacheInOutput {
+        return Err(OutputError::CacheInOutput {
             cache: cache.to_owned(),
             output: output.to_owned(),
-        });
+        }
+        .into());
     }
     Ok(())
 }

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use super::Options;
 use crate::compression::{Codec, Compression, Encoding};
-use crate::error::{Error, Result};
+use crate::error::{RequestError, Result};
 use crate::image::ManifestFormat;
 use crate::output::{Existing, OutputKind, Target};
 
@@ -145,9 +145,10 @@ fn option(format: ManifestFormat) -> Option<&'static str> {
 }
 
 fn conflict<T>(option: &'static str, other: &'static str, hint: &'static str) -> Result<T> {
-    Err(Error::Conflict {
+    Err(RequestError::Conflict {
         option,
         other,
         hint,
-    })
+    }
+    .into())
 }

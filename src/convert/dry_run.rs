@@ -9,7 +9,7 @@ use super::stale::Digests;
 use super::{Options, documents, merged, selected};
 use crate::compression::Codec;
 use crate::digest::{DiffId, Digest};
-use crate::error::{Error, Result};
+use crate::error::{Error, OutputError, Result};
 use crate::findings::Finding;
 use crate::formats::Input;
 use crate::gap::{self, Have};
@@ -263,9 +263,10 @@ fn check_target(target: &Target) -> Result<()> {
     }
     match std::fs::symlink_metadata(path) {
         Err(_) => Ok(()),
-        Ok(metadata) if metadata.is_symlink() => Err(Error::OutputIsLink {
+        Ok(metadata) if metadata.is_symlink() => Err(OutputError::IsLink {
             path: path.to_owned(),
-        }),
+        }
+        .into()),
         Ok(metadata) => target.refuse_other(&metadata),
     }
 }

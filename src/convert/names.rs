@@ -4,7 +4,7 @@ use std::collections::{HashMap, HashSet};
 
 use super::remaining::Failed;
 use crate::digest::Digest;
-use crate::error::{Error, Result};
+use crate::error::{Error, RequestError, Result};
 use crate::formats::{Format, Input};
 use crate::image::Platform;
 use crate::report::EntryReport;
@@ -73,10 +73,10 @@ fn conflict(inputs: &[Input], name: &str, first: &Claim, second: &Claim) -> Opti
     let differ = !second.platforms.is_empty()
         && !first.platforms.is_empty()
         && !platforms.any(|platform| first.platforms.contains(platform));
-    Some(Error::NameConflict {
+    Some(Error::Request(RequestError::NameConflict {
         name: name.to_owned(),
         first: format!("{one} in {}", first.source),
         second: format!("{other} in {}", second.source),
         platforms_differ: differ,
-    })
+    }))
 }

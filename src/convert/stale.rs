@@ -4,7 +4,7 @@ use std::collections::{HashMap, HashSet};
 
 use super::remaining::Failed;
 use crate::digest::Digest;
-use crate::error::Error;
+use crate::error::{Error, RequestError};
 use crate::findings::{Code, Finding, Place};
 use crate::formats::Input;
 use crate::report::EntryReport;
@@ -114,8 +114,8 @@ fn refuse_changes(
     for (entry, &origin) in entries.iter().zip(origins) {
         if let Some(DigestChange { old, new }) = changes(entry).into_iter().next() {
             let error = match new {
-                Some(_) if !known => Error::DigestWouldChange { old },
-                new => Error::DigestChanges { old, new },
+                Some(_) if !known => Error::Request(RequestError::DigestWouldChange { old }),
+                new => Error::Request(RequestError::DigestChanges { old, new }),
             };
             let place = Place::input(&inputs[origin].name).enclosing(&Place::image(label(entry)));
             errors.push((origin, error.at(place)));

@@ -2,17 +2,21 @@
 
 mod chain;
 mod hint;
+mod output;
 mod place;
+mod request;
 mod text;
 
 use std::io;
 use std::path::PathBuf;
 
 pub(crate) use chain::chain;
+pub use output::OutputError;
 pub(crate) use place::ResultExt;
+pub use request::RequestError;
 
 use chain::shown;
-use text::{becomes, did_you_mean, missing, more};
+use text::missing;
 
 use crate::digest::Digest;
 use crate::findings::{Finding, Place};
@@ -62,8 +66,12 @@ pub enum Error {
     /// A signal or the caller asked to stop.
     #[error("interrupted")]
     Interrupted,
-
-    // Inputs.
+    /// What was asked for cannot be done with these inputs.
+    #[error(transparent)]
+    Request(#[from] RequestError),
+    /// An output cannot be written or changed.
+    #[error(transparent)]
+    Output(#[from] OutputError),
     /// The file or stream is empty.
     #[error("the file is empty")]
     Empty,
@@ -131,7 +139,6 @@ pub enum Error {
         /// The limit.
         limit: u64,
     },
-
     /// A compressed archive decodes to more than the limit.
     #[error("the decoded archive is larger than the limit of {limit} bytes")]
     ArchiveTooLarge {
@@ -154,8 +161,6 @@ pub enum Error {
         /// Free space at the start, in bytes.
         free: u64,
     },
-
-    // Names and links.
     /// A file that a document refers to is missing.
     #[error("{name} is missing")]
     Missing {
@@ -188,8 +193,6 @@ pub enum Error {
         /// The first link.
         name: String,
     },
-
-    // Documents.
     /// A document that cannot be parsed.
     #[error("cannot parse {document}")]
     Json {
@@ -209,8 +212,6 @@ pub enum Error {
     /// The config has no `rootfs.diff_ids`.
     #[error("the config lacks rootfs.diff_ids")]
     NoRootfs,
-
-    // Content.
     /// The digest of a blob does not match its descriptor.
     #[error("digest of {what} is {found}, expected {expected}")]
     DigestMismatch {
@@ -221,17 +222,6 @@ pub enum Error {
         /// From the bytes.
         found: Digest,
     },
-    /// The size of a blob does not match its descriptor.
-    #[error("size of {what} is {found}, expected {expected}")]
-    SizeMismatch {
-        /// The blob or document.
-        what: String,
-        /// From the descriptor.
-        expected: u64,
-        /// Of the bytes.
-        found: u64,
-    },
-
     /// Blobs that an input leaves out, and that are nowhere else.
     #[error("{}", missing(.blobs))]
     BlobsMissing {
@@ -264,314 +254,17 @@ pub enum Error {
         /// The version of the encoder of this program.
         own_encoder: String,
     },
-
-    // Requests.
-    /// `--image` selects nothing.
-    #[error("no image {wanted}{} available: {available}", did_you_mean(near.as_deref()))]
-    NoSuchImage {
-        /// As it was asked for.
-        wanted: String,
-        /// The name that was most likely meant.
-        near: Option<String>,
-        /// The available names.
-        available: String,
-    },
-    /// `--image` has the beginning of more than one digest.
-    #[error("{wanted} is the beginning of {first} and {second}")]
-    AmbiguousDigest {
-        /// As it was asked for.
-        wanted: String,
-        /// One of the digests.
-        first: Digest,
-        /// Another one.
-        second: Digest,
-    },
-    /// `--platform` selects nothing.
-    #[error("no image for {wanted}; available: {available}")]
-    NoSuchPlatform {
-        /// The requested platforms.
-        wanted: String,
-        /// The available platforms.
-        available: String,
-    },
-    /// Everything selected was left out.
-    #[error("nothing is left to convert: {first}{}", more(*.others))]
-    NothingLeft {
-        /// The first that was left out, and why.
-        first: String,
-        /// The number of others.
-        others: usize,
-    },
-    /// Exactly one image is needed, but several match.
-    #[error("expected one image, found {}: {}", .available.len(), .available.join(", "))]
-    SeveralImages {
-        /// A selector for each.
-        available: Vec<String>,
-    },
-    /// One platform is needed, and more are there.
-    #[error("expected one platform, since {target} has no index; available: {available}")]
-    SeveralPlatforms {
-        /// The output or its format.
-        target: &'static str,
-        /// The available platforms.
-        available: String,
-    },
-    /// The format of the input has no manifests for single images.
-    #[error("the input has no manifest for this image: docker save wrote none before Docker 25")]
-    NoManifest {
-        /// Whether the image has a config.
-        has_config: bool,
-    },
-    /// The format of the input has no configs.
-    #[error(
-        "the input has no config for this image, only v1 metadata, from which a conversion creates one"
-    )]
-    NoConfig,
-    /// `--name` needs exactly one image.
-    #[error("`--name` needs exactly one image, but {count} are selected")]
-    NameForMany {
-        /// The number of selected images.
-        count: usize,
-    },
-    /// A manifest or index would be another, which was not to be.
-    #[error("{old} {}", becomes(new.as_ref()))]
-    DigestChanges {
-        /// In the input.
-        old: Digest,
-        /// In the output; `None` for an index of which not all would be there.
-        new: Option<Digest>,
-    },
-    /// The same in a dry run, which does not compute the new digest.
-    #[error("{old} would become another")]
-    DigestWouldChange {
-        /// In the input.
-        old: Digest,
-    },
-    /// Something that this version cannot convert.
-    #[error("{what} cannot be converted yet")]
-    Unsupported {
-        /// A noun phrase.
-        what: String,
-    },
-    /// What the format of the output has no place for.
-    #[error("{what} has no place in {format}")]
-    NotInFormat {
-        /// A noun phrase.
-        what: String,
-        /// The format of the output.
-        format: &'static str,
-    },
-    /// Schema 1 is made of the history, with one entry for each layer.
-    #[error(
-        "the config's history has {history} entries that created a layer, expected {layers}, one for each layer of the image"
-    )]
-    HistoryMismatch {
-        /// Entries that are not empty.
-        history: usize,
-        /// The image's layers.
-        layers: usize,
-    },
-    /// Two images have the same name.
-    #[error("two images are named {name}: {first} and {second}")]
-    NameConflict {
-        /// The name.
-        name: String,
-        /// Input and digest of the first image.
-        first: String,
-        /// Input and digest of the second image.
-        second: String,
-        /// Whether they are for different platforms.
-        platforms_differ: bool,
-    },
-    /// Two parts of a multi-platform image that engines could not tell apart.
-    #[error("two images are for {platform}: {first} and {second}")]
-    SamePlatform {
-        /// The platform.
-        platform: String,
-        /// Input and name of the first image.
-        first: String,
-        /// Input and name of the second image.
-        second: String,
-    },
-    /// A part of a multi-platform image must have a platform.
-    #[error("the config lacks os or architecture, which a part of a multi-platform image needs")]
-    NoPlatform,
-    /// A list of digests has something else in it.
-    #[error(
-        "{place}: {found:?} is not a digest, expected one such as sha256:0123456789abcdef… with 64 digits"
-    )]
-    NotADigest {
-        /// Which line.
-        place: String,
-        /// What is there.
-        found: String,
-    },
-    /// An option names what no engine takes.
-    #[error("`{name}` is not an image name, expected one such as registry.local/app:1.0")]
-    ImageName {
-        /// As it was given.
-        name: String,
-    },
-
-    /// Options that contradict each other.
-    #[error("`{option}` cannot be used with `{other}`")]
-    Conflict {
-        /// The option as it would be typed.
-        option: &'static str,
-        /// The option or value that it contradicts.
-        other: &'static str,
-        /// What to type instead.
-        hint: &'static str,
-    },
-
-    // Outputs.
-    /// A blob that no volume could hold.
-    #[error(
-        "blob {digest} has {blob} bytes, too many for a volume of {size} bytes; it needs a volume of {needed} bytes"
-    )]
-    BlobLargerThanVolume {
-        /// The blob.
-        digest: Digest,
-        /// Its size in bytes.
-        blob: u64,
-        /// The size of a volume.
-        size: u64,
-        /// The size of a volume that could hold it.
-        needed: u64,
-    },
-    /// Each volume has all documents, which alone are larger.
-    #[error(
-        "a volume of {size} bytes is too small: index.json, manifests and configs, which every volume has, take {needed} bytes"
-    )]
-    VolumeSize {
-        /// The size of a volume.
-        size: u64,
-        /// How much there must be at least.
-        needed: u64,
-    },
-    /// A file in the place of a volume.
-    #[error("{} exists", .path.display())]
-    VolumeExists {
-        /// The file.
-        path: PathBuf,
-    },
-    /// The output is a symbolic link, which is not followed.
-    #[error("{} is a symbolic link", .path.display())]
-    OutputIsLink {
-        /// The output.
-        path: PathBuf,
-    },
-    /// The cache is inside the output.
-    #[error("the cache {} is inside the output {}", .cache.display(), .output.display())]
-    CacheInOutput {
-        /// The cache's folder.
-        cache: PathBuf,
-        /// The output.
-        output: PathBuf,
-    },
-    /// A document, such as a digest map, would replace a file of an input or be a file of the output.
-    #[error("the {what} {} would be a file of {}", .path.display(), .of.display())]
-    DocumentInside {
-        /// The kind of document: "digest map".
-        what: &'static str,
-        /// The document.
-        path: PathBuf,
-        /// The input or output, as it was named.
-        of: PathBuf,
-    },
-    /// The output is complete, but a document such as the digest map is missing.
-    #[error("the output is complete, but its {what} is missing")]
-    DocumentMissing {
-        /// The kind of document: "digest map".
-        what: &'static str,
-        /// The cause.
-        source: Box<Error>,
-    },
-    /// The output is changed in place, which needs a lock, and the file system has none.
-    #[error("cannot lock it: the file system does not support locks")]
-    NoLocks,
-    /// The output is changed in place, which needs a lock that reaches all machines.
-    #[error("cannot lock it on all machines: the file system is mounted with `{option}`")]
-    LocalLocks {
-        /// The mount option that keeps locks on one machine.
-        option: &'static str,
-    },
-    /// The output is one of the inputs.
-    #[error("the output {} is the input {}", .path.display(), .input.display())]
-    OutputIsInput {
-        /// The output.
-        path: PathBuf,
-        /// The input.
-        input: PathBuf,
-    },
-    /// The output is inside an input, or an input is inside an output that would be replaced.
-    #[error("{} is inside {}", .inner.display(), .outer.display())]
-    OutputAndInputOverlap {
-        /// The inner path.
-        inner: PathBuf,
-        /// The outer path.
-        outer: PathBuf,
-    },
-    /// The file to overwrite is not a tar.
-    #[error("the file exists and is not a tar archive")]
-    NotATar,
-    /// Only a layout in a folder can be pruned.
-    #[error("not an OCI layout in a folder")]
-    NotALayoutFolder,
-    /// The references of a layout cannot be read, so nothing was removed.
-    #[error("nothing was removed: cannot tell what {document} refers to: {reason}")]
-    CannotPrune {
-        /// `index.json`, `blobs/sha256/…`.
-        document: String,
-        /// The cause.
-        reason: String,
-    },
-    /// The output is complete, but was not pruned.
-    #[error("the output is complete, but was not pruned")]
-    NotPruned {
-        /// The cause.
-        source: Box<Error>,
-    },
-    /// The output exists and is not a layout.
-    #[error("{} exists and is not an OCI layout", .path.display())]
-    NotALayout {
-        /// The output.
-        path: PathBuf,
-    },
-    /// Something else is in the place of a `dir:` folder.
-    #[error("{} exists and is not a dir: folder", .path.display())]
-    NotADirFolder {
-        /// The output.
-        path: PathBuf,
-    },
-    /// The output of a registry tree is something else.
-    #[error("{} exists and is not the storage tree of a registry", .path.display())]
-    NotARegistry {
-        /// The output.
-        path: PathBuf,
-    },
-    /// A name has no repository and tag that a registry takes.
-    #[error("{name:?} is not a name that a registry accepts")]
-    RegistryName {
-        /// The name.
-        name: String,
-    },
-    /// An image for a registry has no name.
-    #[error("the image has no name, so it has no repository in a registry")]
-    Unnamed,
 }
 
 impl Error {
     /// Whether the command line itself is wrong, not the files that it names.
     #[must_use]
     pub fn is_wrong_usage(&self) -> bool {
-        matches!(
-            self.fact(),
-            Error::OutputIsInput { .. }
-                | Error::OutputAndInputOverlap { .. }
-                | Error::ImageName { .. }
-                | Error::Conflict { .. }
-        )
+        match self.fact() {
+            Error::Request(error) => error.is_wrong_usage(),
+            Error::Output(error) => error.is_wrong_usage(),
+            _ => false,
+        }
     }
 
     /// An I/O error with its file; for `map_err`.

@@ -7,7 +7,7 @@ use std::thread::sleep;
 use std::time::Duration;
 
 use super::mounts;
-use crate::error::{Error, Result};
+use crate::error::{Error, OutputError, Result};
 use crate::interrupt::Interrupt;
 
 /// What happens where a lock would not keep all other runs away.
@@ -31,7 +31,7 @@ pub(crate) fn lock(
     if locking == Locking::Required
         && let Some(option) = mounts::option_for_local_locks(file)
     {
-        return Err(Error::LocalLocks { option });
+        return Err(OutputError::LocalLocks { option }.into());
     }
     // Polls, because a wait in the kernel would not notice an interrupt.
     loop {
@@ -50,7 +50,7 @@ pub(crate) fn lock(
 fn without_lock(error: io::Error, path: &Path, locking: Locking) -> Result<()> {
     match (error.kind(), locking) {
         (io::ErrorKind::Unsupported, Locking::IfSupported) => Ok(()),
-        (io::ErrorKind::Unsupported, Locking::Required) => Err(Error::NoLocks),
+        (io::ErrorKind::Unsupported, Locking::Required) => Err(OutputError::NoLocks.into()),
         _ => Err(Error::io("lock", path)(error)),
     }
 }
@@ -64,7 +64,9 @@ mod tests {
     /// Whether the result is an error, and that of the program, not that of the system.
     fn refused(errno: Errno, locking: Locking) -> Option<bool> {
         let result = without_lock(errno.into(), Path::new("out/oci-layout"), locking);
-        result.err().map(|error| matches!(error, Error::NoLocks))
+        result
+            .err()
+            .map(|error| matches!(error, Error::Output(OutputError::NoLocks)))
     }
 
     #[test]

@@ -9,7 +9,7 @@ use serde_json::{Deserializer, Value};
 
 use crate::compression::Codec;
 use crate::digest::Digest;
-use crate::error::{Error, Result};
+use crate::error::{Error, RequestError, Result};
 use crate::limits;
 use crate::tar::{BLOCK, Header};
 
@@ -90,9 +90,11 @@ fn search(value: &Value, digests: &mut HashSet<Digest>) {
 }
 
 fn digest(word: &str, place: String) -> Result<Digest> {
-    let not_a_digest = |_| Error::NotADigest {
-        place,
-        found: word.to_owned(),
+    let not_a_digest = |_| {
+        Error::Request(RequestError::NotADigest {
+            place,
+            found: word.to_owned(),
+        })
     };
     word.parse().map_err(not_a_digest)
 }

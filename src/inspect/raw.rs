@@ -1,6 +1,6 @@
 //! Prints documents of an input byte for byte.
 
-use crate::error::{Error, Result, ResultExt};
+use crate::error::{Error, RequestError, Result, ResultExt};
 use crate::findings::Place;
 use crate::formats::Input;
 use crate::image::{Blob, Config, Descriptor, Node, Reference};
@@ -9,16 +9,17 @@ use crate::select::Selection;
 /// The manifest (or index) of the one image that is selected, byte for byte.
 ///
 /// # Errors
-/// [`Error::SeveralImages`], [`Error::NoSuchImage`], [`Error::NoManifest`].
+/// [`RequestError::SeveralImages`], [`RequestError::NoSuchImage`], [`RequestError::NoManifest`].
 pub fn raw_manifest(input: &Input, selection: &Selection) -> Result<Vec<u8>> {
     let bytes = |node: &Node| match node {
         Node::Manifest(manifest) => {
             let schema1 = manifest.schema1.as_ref();
             let document = manifest.document.as_ref().map(|document| &*document.bytes);
             let bytes = document.or(schema1.map(|schema1| &*schema1.bytes));
-            bytes.map(<[u8]>::to_vec).ok_or(Error::NoManifest {
+            let bytes = bytes.ok_or(RequestError::NoManifest {
                 has_config: matches!(manifest.config, Config::Image(_)),
-            })
+            })?;
+            Ok(bytes.to_vec())
         }
         Node::Index(index) => Ok(index.document.bytes.to_vec()),
         Node::Blob(blob) => verified(blob),
@@ -32,17 +33,18 @@ pub fn raw_manifest(input: &Input, selection: &Selection) -> Result<Vec<u8>> {
 /// The config of the one image that is selected, byte for byte.
 ///
 /// # Errors
-/// As [`raw_manifest`]; [`Error::NoConfig`] if only a conversion creates the config.
+/// As [`raw_manifest`]; [`RequestError::NoConfig`] if only a conversion creates the config.
 pub fn raw_config(input: &Input, selection: &Selection) -> Result<Vec<u8>> {
     let bytes = |node: &Node| match node {
         Node::Manifest(manifest) => match &manifest.config {
             Config::Image(config) => Ok(config.document.bytes.to_vec()),
             Config::Other(blob) => verified(blob),
-            Config::V1 { .. } | Config::Unreadable => Err(Error::NoConfig),
+            Config::V1 { .. } | Config::Unreadable => Err(RequestError::NoConfig.into()),
         },
-        Node::Index(index) => Err(Error::SeveralImages {
+        Node::Index(index) => Err(RequestError::SeveralImages {
             available: index.children.iter().map(child_label).collect(),
-        }),
+        }
+        .into()),
         Node::Blob(blob) => {
             let Descriptor {
                 media_type, digest, ..
@@ -78,9 +80,9 @@ fn one<T>(
                 None => selected.label.clone(),
             }
         });
-        let error = Error::SeveralImages {
+        let error = Error::Request(RequestError::SeveralImages {
             available: labels.collect(),
-        };
+        });
         return Err(error.at(place));
     };
     input.warnings(|entry, _| entry == one.position)?;

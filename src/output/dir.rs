@@ -13,7 +13,7 @@ use super::index::Additions;
 use super::staged_blob::{BlobPath, StagedBlob};
 use super::{OutputOptions, replace_folder};
 use crate::digest::Digest;
-use crate::error::{Error, Result};
+use crate::error::{Error, OutputError, RequestError, Result};
 use crate::fs::{self, Dir, Locking, StagedDir, staging};
 use crate::image::{Document, media_type};
 use crate::interrupt::Interrupt;
@@ -83,9 +83,10 @@ impl DirOutput {
         if !root.is_some_and(|root| matches!(staged.rename(&root, staged, MANIFEST), Ok(true))) {
             let what =
                 "what is neither a manifest nor an index, and has no place in a dir: folder,";
-            return Err(Error::Unsupported {
+            return Err(RequestError::Unsupported {
                 what: what.to_owned(),
-            });
+            }
+            .into());
         }
         self.write(VERSION, VERSION_CONTENT)?;
         for (name, bytes) in &additions.signatures {
@@ -125,9 +126,9 @@ fn check(folder: Option<&Dir>, path: &Path) -> Result<()> {
 }
 
 fn not_ours(path: &Path) -> Error {
-    Error::NotADirFolder {
+    Error::Output(OutputError::NotADirFolder {
         path: path.to_owned(),
-    }
+    })
 }
 
 /// Opens and locks the folder that is replaced. `None` if it was removed.

@@ -10,7 +10,7 @@ use super::tar_blob::TarBlob;
 use super::tar_writer::{ExistingTar, TarWriter};
 use super::{OutputOptions, docker};
 use crate::digest::Digest;
-use crate::error::{Error, Result};
+use crate::error::{Error, RequestError, Result};
 use crate::formats::docker::save::write::{ArchiveMember, SavedImage, layer_name, members};
 use crate::fs::Locking;
 use crate::image::{Document, fully_qualified};
@@ -98,10 +98,10 @@ fn images<'a>(
     for descriptor in &additions.descriptors {
         let config = configs.get(&descriptor.digest).ok_or_else(|| {
             let what = format!("{}, which is not an image,", descriptor.digest);
-            Error::NotInFormat {
+            Error::Request(RequestError::NotInFormat {
                 what,
                 format: "a docker-archive",
-            }
+            })
         })?;
         let position = *positions.entry(config.digest).or_insert(images.len());
         if position == images.len() {

@@ -6,7 +6,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use crate::compression::Codec;
-use crate::error::{Error, Result};
+use crate::error::{Error, OutputError, Result};
 use crate::formats::Input;
 use crate::fs::Dir;
 use crate::interrupt::Interrupt;
@@ -15,9 +15,7 @@ use crate::tar::{BLOCK, Header};
 
 /// Reads an existing tar as a layout.
 pub(super) fn open(parent: &Dir, name: &str, path: &Path, interrupt: &Interrupt) -> Result<Input> {
-    let not_a_layout = || Error::NotALayout {
-        path: path.to_owned(),
-    };
+    let not_a_layout = || OutputError::not_a_layout(path);
     let file = parent.open_file(name)?.ok_or_else(not_a_layout)?;
     let metadata = file.metadata().map_err(Error::io("examine", path))?;
     let codec = Codec::sniff(&beginning(&file, path)?);
@@ -50,7 +48,7 @@ pub(super) fn refuse_other_file(parent: &Dir, name: &str, path: &Path) -> Result
     if is_tar || Codec::sniff(&beginning) != Codec::None {
         return Ok(());
     }
-    Err(Error::NotATar)
+    Err(OutputError::NotATar.into())
 }
 
 /// The first block of a file, or less if the file is shorter.

@@ -13,7 +13,7 @@ use super::absent::{self, AbsentList};
 use super::index::{Additions, MovedName};
 use super::staged_blob::{BlobPath, StagedBlob};
 use super::{Existing, OutputOptions, link_blobs, replace_folder};
-use crate::error::{Error, Result};
+use crate::error::{Error, OutputError, Result};
 use crate::formats::oci::ABSENT;
 use crate::fs::{self, Dir, Locking, StagedDir, staging};
 use crate::image::Document;
@@ -67,9 +67,7 @@ impl FolderOutput {
                 None => None,
                 Some(FileType::Directory) => parent.folder(&name)?.map(Arc::new),
                 Some(_) => {
-                    return Err(Error::NotALayout {
-                        path: path.to_owned(),
-                    });
+                    return Err(OutputError::not_a_layout(path));
                 }
             };
             let Some(layout) = layout else {
@@ -271,7 +269,7 @@ pub(crate) fn lock_layout(
     let path = parent.path(name);
     loop {
         let layout = parent.folder(name)?;
-        let layout = layout.ok_or_else(|| Error::NotALayout { path: path.clone() })?;
+        let layout = layout.ok_or_else(|| OutputError::not_a_layout(&path))?;
         let locked =
             check_layout(&layout, &path).and_then(|()| take_lock(&layout, locking, interrupt));
         // Errors do not matter if another run is removing the layout.
@@ -285,11 +283,10 @@ pub(crate) fn lock_layout(
 /// Locks a layout, or a folder that becomes one.
 fn take_lock(layout: &Dir, locking: Locking, interrupt: &Interrupt) -> Result<File> {
     let lock = match layout.create(LAYOUT)? {
-        Some(new) => new,
-        None => layout.open_file(LAYOUT)?.ok_or_else(|| Error::NotALayout {
-            path: layout.own_path().to_owned(),
-        })?,
+        Some(new) => Some(new),
+        None => layout.open_file(LAYOUT)?,
     };
+    let lock = lock.ok_or_else(|| OutputError::not_a_layout(layout.own_path()))?;
     fs::lock(&lock, &layout.path(LAYOUT), locking, interrupt)?;
     Ok(lock)
 }
@@ -316,9 +313,7 @@ pub(crate) fn remove_stale(layout: &Dir, interrupt: &Interrupt) {
 
 /// Checks that a folder may be added to: a layout, or an empty folder.
 fn check_layout(folder: &Dir, path: &Path) -> Result<()> {
-    let not_a_layout = || Error::NotALayout {
-        path: path.to_owned(),
-    };
+    let not_a_layout = || OutputError::not_a_layout(path);
     match folder.read(LAYOUT)? {
         // Another run may be writing the marker of an empty folder.
         Some(bytes) if bytes.is_empty() => Ok(()),

@@ -39,7 +39,7 @@ pub use target::{OutputKind, Target, TargetError};
 use volumes::VolumesOutput;
 
 use crate::digest::Digest;
-use crate::error::{Error, Result, ResultExt};
+use crate::error::{OutputError, Result, ResultExt};
 use crate::fs::FreeSpace;
 use crate::image::Document;
 use crate::interrupt::Interrupt;
@@ -280,9 +280,10 @@ impl BlobWriter<'_> {
 /// Refuses an output that another user could have redirected.
 fn refuse_link(kind: Option<rustix::fs::FileType>, path: &Path) -> Result<()> {
     if kind == Some(rustix::fs::FileType::Symlink) {
-        return Err(Error::OutputIsLink {
+        return Err(OutputError::IsLink {
             path: path.to_owned(),
-        });
+        }
+        .into());
     }
     Ok(())
 }

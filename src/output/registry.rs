@@ -18,7 +18,7 @@ use super::index::{Additions, MovedName};
 use super::staged_blob::{BlobPath, StagedBlob};
 use super::{OutputOptions, folder::INSIDE};
 use crate::digest::Digest;
-use crate::error::{Error, Result, chain};
+use crate::error::{Error, OutputError, Result, chain};
 use crate::formats::docker::schema1;
 use crate::fs::{self, Dir, Locking, StagedDir, staging};
 use crate::image::{Document, media_type};
@@ -182,9 +182,9 @@ impl RegistryOutput {
 }
 
 fn not_ours(path: &Path) -> Error {
-    Error::NotARegistry {
+    Error::Output(OutputError::NotARegistry {
         path: path.to_owned(),
-    }
+    })
 }
 
 /// The tree in a folder. `None` if there is none yet.

@@ -13,7 +13,7 @@ use tar::{EntryType, Header};
 
 use super::{encode, stdout, target};
 use crate::compression::Encoding;
-use crate::error::{Error, Result};
+use crate::error::{Error, OutputError, Result};
 use crate::fs::{self, Dir, Locking, StagedFile, staging};
 use crate::interrupt::Interrupt;
 use crate::mutex::lock;
@@ -74,9 +74,7 @@ impl TarWriter {
             None => {}
             Some(FileType::RegularFile) => examine(&parent, &name)?,
             Some(_) => {
-                return Err(Error::NotALayout {
-                    path: path.to_owned(),
-                });
+                return Err(OutputError::not_a_layout(path));
             }
         }
         let prefix = staging::prefix(&name);

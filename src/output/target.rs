@@ -6,8 +6,7 @@ use std::path::{Path, PathBuf};
 
 use super::registry;
 use crate::compression::Encoding;
-use crate::error::Error;
-use crate::error::Result;
+use crate::error::{OutputError, Result};
 use crate::findings::Place;
 use crate::fs::Dir;
 
@@ -283,7 +282,9 @@ impl Target {
             Target::Registry(path) if found.is_dir() => {
                 return registry::check(&Dir::open(path)?, path);
             }
-            Target::Registry(path) => return Err(Error::NotARegistry { path: path.clone() }),
+            Target::Registry(path) => {
+                return Err(OutputError::NotARegistry { path: path.clone() }.into());
+            }
             Target::Tar(path) | Target::DockerArchive(path) => (found.is_file(), path, None),
             Target::Stdout | Target::DockerArchiveStdout => return Ok(()),
         };
@@ -292,8 +293,8 @@ impl Target {
         let path = path.to_owned();
         match self {
             _ if fits && marker.is_none_or(is_ours) => Ok(()),
-            Target::Dir(_) => Err(Error::NotADirFolder { path }),
-            _ => Err(Error::NotALayout { path }),
+            Target::Dir(_) => Err(OutputError::NotADirFolder { path }.into()),
+            _ => Err(OutputError::NotALayout { path }.into()),
         }
     }
 
@@ -320,10 +321,11 @@ impl Target {
                 .as_ref()
                 .is_ok_and(|same| *same == (metadata.dev(), metadata.ino()))
             {
-                return Err(Error::OutputIsInput {
+                return Err(OutputError::IsInput {
                     path: output.to_owned(),
                     input: input.clone(),
-                });
+                }
+                .into());
             }
             let Ok(resolved) = input.canonicalize() else {
                 continue;
@@ -342,10 +344,11 @@ impl Target {
                 } else {
                     (&**input, output)
                 };
-                return Err(Error::OutputAndInputOverlap {
+                return Err(OutputError::OverlapsInput {
                     inner: inner.to_owned(),
                     outer: outer.to_owned(),
-                });
+                }
+                .into());
             }
         }
         Ok(())

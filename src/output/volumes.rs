@@ -14,7 +14,7 @@ use super::staged_blob::{BlobPath, StagedBlob};
 use super::tar_file::TarOutput;
 use super::{Existing, OutputOptions, absent, docker};
 use crate::digest::Digest;
-use crate::error::{Error, Result};
+use crate::error::{Error, OutputError, Result};
 use crate::fs::{Dir, StagedDir, staging};
 use crate::image::{AbsentBlob, Document};
 use crate::interrupt::Interrupt;
@@ -100,7 +100,7 @@ impl VolumesOutput {
             && let Some(name) = output.existing()?.into_values().next()
         {
             let path = output.folder.join(name);
-            return Err(Error::VolumeExists { path });
+            return Err(OutputError::VolumeExists { path }.into());
         }
         Ok(output)
     }
@@ -195,7 +195,7 @@ impl VolumesOutput {
         for (digest, size) in &required {
             used += blob_member(digest, *size);
         }
-        let capacity = self.size.checked_sub(used).ok_or(Error::VolumeSize {
+        let capacity = self.size.checked_sub(used).ok_or(OutputError::VolumeSize {
             size: self.size,
             needed: used,
         })?;
@@ -213,12 +213,13 @@ impl VolumesOutput {
         for (digest, size) in blobs {
             let needed = blob_member(digest, *size);
             if needed > capacity {
-                return Err(Error::BlobLargerThanVolume {
+                return Err(OutputError::BlobLargerThanVolume {
                     digest: *digest,
                     blob: *size,
                     size: self.size,
                     needed: self.size - capacity + needed,
-                });
+                }
+                .into());
             }
             let fits = |volume: &Volume| volume.used + needed <= capacity;
             let position = volumes.iter().position(fits).unwrap_or(volumes.len());
@@ -310,9 +311,10 @@ impl VolumesOutput {
         for (number, (tar, length)) in tars.iter_mut().enumerate() {
             let published = match tar.publish_volume(*length, replaces, progress) {
                 Ok(true) => Ok(()),
-                Ok(false) => Err(Error::VolumeExists {
+                Ok(false) => Err(OutputError::VolumeExists {
                     path: self.folder.join(self.name(number)),
-                }),
+                }
+                .into()),
                 Err(error) => Err(error),
             };
             if let Err(error) = published {

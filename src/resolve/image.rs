@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use serde_json::{Map, Value};
 
 use crate::digest::DiffId;
-use crate::error::{Error, Result};
+use crate::error::{Error, RequestError, Result};
 use crate::findings::Place;
 use crate::formats::docker::{config_of_v1, not_made};
 use crate::image::{
@@ -57,10 +57,11 @@ pub(super) fn resolve<'a>(
 /// The config of an image in an archive. All layers must be present, because they are named by their `diff_ids`.
 pub(super) fn config_of_saved<'a>(image: &'a ResolvedImage) -> Result<&'a Document> {
     let refuse = |what| {
-        Err(Error::NotInFormat {
+        Err(RequestError::NotInFormat {
             what,
             format: "a docker-archive",
-        })
+        }
+        .into())
     };
     for layer in &image.layers {
         let digest = layer.digest;

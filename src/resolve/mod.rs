@@ -10,7 +10,7 @@ use std::rc::Rc;
 use absent::Layers;
 
 use crate::digest::Digest;
-use crate::error::{Error, Result};
+use crate::error::{Error, RequestError, Result};
 use crate::formats::docker::{schema1, v2s2};
 use crate::formats::oci;
 use crate::image::{
@@ -325,10 +325,10 @@ impl<'a> Resolver<'a> {
 }
 
 fn no_index() -> Error {
-    Error::NotInFormat {
+    Error::Request(RequestError::NotInFormat {
         what: "an index".to_owned(),
         format: "an output of single images",
-    }
+    })
 }
 
 impl Written {

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::Selected;
 use crate::digest::Digest;
-use crate::error::{Error, Result, ResultExt};
+use crate::error::{OutputError, RequestError, Result, ResultExt};
 use crate::findings::{Code, Finding};
 use crate::formats::Input;
 use crate::image::{Config, Entry, Index, Layer, Manifest, ManifestFormat, Node, Reference};
@@ -13,7 +13,7 @@ use crate::output::OutputKind;
 /// Leaves out what the output cannot contain, and warns of it.
 ///
 /// # Errors
-/// [`Error::NothingLeft`], and [`Error::SeveralImages`] if the output can contain only one.
+/// [`RequestError::NothingLeft`], and [`RequestError::SeveralImages`] if the output can contain only one.
 pub(crate) fn fit(
     selected: Vec<Selected>,
     format: ManifestFormat,
@@ -57,10 +57,11 @@ pub(crate) fn fit(
         }
     }
     if let (true, [first, others @ ..]) = (kept.is_empty(), &warnings[first..]) {
-        return Err(Error::NothingLeft {
+        return Err(RequestError::NothingLeft {
             first: first.to_string(),
             others: others.len(),
-        });
+        }
+        .into());
     }
     for one in &mut kept {
         if kind == OutputKind::Registry {
@@ -72,9 +73,10 @@ pub(crate) fn fit(
     // The parts of a multi-platform image are one.
     let parts = kept.iter().filter(|one| one.part.is_some()).count();
     if kind == OutputKind::Dir && kept.len() - parts + parts.min(1) > 1 {
-        return Err(Error::SeveralImages {
+        return Err(RequestError::SeveralImages {
             available: kept.iter().map(|one| selector(one, inputs)).collect(),
-        });
+        }
+        .into());
     }
     Ok(kept)
 }
@@ -91,11 +93,12 @@ fn has_repository(one: &Selected) -> Result<()> {
         let repository = reference.repository.as_deref();
         match reference.display_name().or(repository) {
             Some(name) if reference.in_registry().is_none() => {
-                return Err(Error::RegistryName {
+                return Err(OutputError::RegistryName {
                     name: name.to_owned(),
-                });
+                }
+                .into());
             }
-            None if !is_referrer => return Err(Error::Unnamed),
+            None if !is_referrer => return Err(OutputError::Unnamed.into()),
             _ => {}
         }
     }
@@ -169,10 +172,11 @@ fn lone_image(node: Node, target: &'static str) -> Result<Node> {
             index.children.extend(last);
             let children = index.children.iter();
             let labels = children.map(|(descriptor, _)| descriptor.label());
-            Err(Error::SeveralPlatforms {
+            Err(RequestError::SeveralPlatforms {
                 target,
                 available: labels.collect::<Vec<_>>().join(", "),
-            })
+            }
+            .into())
         }
     }
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::{Selected, rename};
 use crate::digest::Digest;
-use crate::error::{Error, Result};
+use crate::error::{Error, RequestError, Result};
 use crate::formats::Input;
 use crate::image::{Descriptor, Entry, Node, Platform, REFERENCE_DIGEST};
 
@@ -160,7 +160,7 @@ fn refuse_same_platforms(parts: &[Selected], inputs: &[Input]) -> Result<()> {
             continue;
         }
         let Some(platform) = platform(part) else {
-            return Err(Error::NoPlatform.at(part.place(inputs)));
+            return Err(Error::Request(RequestError::NoPlatform).at(part.place(inputs)));
         };
         if let Some(first) = seen.insert(key(platform), part) {
             let mut places = [first, part].map(|one| one.place(inputs).to_string());
@@ -168,11 +168,12 @@ fn refuse_same_platforms(parts: &[Selected], inputs: &[Input]) -> Result<()> {
             let [first, second] = places;
             let version = platform.os_version.as_ref();
             let version = version.map(|version| format!(" {version}"));
-            return Err(Error::SamePlatform {
+            return Err(RequestError::SamePlatform {
                 platform: format!("{platform}{}", version.unwrap_or_default()),
                 first,
                 second,
-            });
+            }
+            .into());
         }
     }
     Ok(())

@@ -14,7 +14,7 @@ use std::convert::Infallible;
 use std::str::FromStr;
 
 use crate::digest::Digest;
-use crate::error::{Error, Result};
+use crate::error::{Error, RequestError, Result};
 use crate::findings::{Finding, Place};
 use crate::formats::Input;
 use crate::image::{Entry, Node, Platform, Reference};
@@ -141,10 +141,11 @@ impl Selection {
             warnings.extend(warning);
         }
         if let (true, [first, others @ ..]) = (kept.is_empty(), &warnings[first..]) {
-            return Err(Error::NothingLeft {
+            return Err(RequestError::NothingLeft {
                 first: first.to_string(),
                 others: others.len(),
-            });
+            }
+            .into());
         }
         if kept.is_empty() && !self.platforms.is_empty() {
             return Err(self.no_such_platform(inputs));
@@ -181,10 +182,10 @@ impl Selection {
 
     fn no_such_platform(&self, inputs: &[Input]) -> Error {
         let wanted: Vec<String> = self.platforms.iter().map(ToString::to_string).collect();
-        Error::NoSuchPlatform {
+        Error::Request(RequestError::NoSuchPlatform {
             wanted: wanted.join(" or "),
             available: platforms(inputs),
-        }
+        })
     }
 
     /// The entries that `--image` selects in all inputs, of any platform, including missing ones.
@@ -216,11 +217,12 @@ impl Selection {
             let names = available(inputs);
             let wanted = image.to_string();
             let near = near::nearest(&wanted, names.iter().map(String::as_str));
-            return Err(Error::NoSuchImage {
+            return Err(RequestError::NoSuchImage {
                 near: near.map(str::to_owned),
                 available: in_brief(&names),
                 wanted,
-            });
+            }
+            .into());
         }
         keep_distinct(&mut selected, inputs);
         Ok(selected)
@@ -239,7 +241,7 @@ impl Selection {
             .filter(|one| images == 0 || one.entry.node.has_image());
         let (Some(one), None) = (named.next(), named.next()) else {
             let count = if images == 0 { count } else { images };
-            return Err(Error::NameForMany { count });
+            return Err(RequestError::NameForMany { count }.into());
         };
         let first = one.entry.references.first().cloned().unwrap_or_default();
         let given = rename::given(name)?;

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 
 use super::{ImageSelector, wanted};
 use crate::digest::Digest;
-use crate::error::{Error, Result};
+use crate::error::{RequestError, Result};
 use crate::formats::Input;
 
 /// As many digits as git shows: fewer are too easily those of a name.
@@ -14,7 +14,7 @@ const MIN_DIGITS: usize = 7;
 /// Replaces prefixes of digests of the inputs by the digests. A prefix that is also the name of an image stays a name.
 ///
 /// # Errors
-/// [`Error::AmbiguousDigest`].
+/// [`RequestError::AmbiguousDigest`].
 pub(super) fn complete<'a>(
     selectors: &'a [ImageSelector],
     inputs: &[Input],
@@ -57,10 +57,11 @@ fn find(selector: &ImageSelector, digits: &str, inputs: &[Input]) -> Result<Imag
     match (found.next(), found.next()) {
         (Some(digest), None) => Ok(ImageSelector::Digest(digest)),
         (None, _) => Ok(selector.clone()),
-        (Some(first), Some(second)) => Err(Error::AmbiguousDigest {
+        (Some(first), Some(second)) => Err(RequestError::AmbiguousDigest {
             wanted: digits.to_owned(),
             first,
             second,
-        }),
+        }
+        .into()),
     }
 }

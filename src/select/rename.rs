@@ -4,13 +4,13 @@ use std::fmt;
 use std::str::FromStr;
 
 use super::Selected;
-use crate::error::{Error, Result};
+use crate::error::{RequestError, Result};
 use crate::image::{Reference, fully_qualified, tagged_reference};
 
 /// The reference of a name that was given on the command line. One without a tag gets `latest`.
 ///
 /// # Errors
-/// [`Error::ImageName`] if engines do not accept it.
+/// [`RequestError::ImageName`] if engines do not accept it.
 pub(super) fn given(name: &str) -> Result<Reference> {
     let full = fully_qualified(name);
     let is_tagged = tagged_reference(name).is_some();
@@ -19,7 +19,7 @@ pub(super) fn given(name: &str) -> Result<Reference> {
         _ => name.to_owned(),
     };
     if tagged_reference(&name).is_none() {
-        return Err(Error::ImageName { name });
+        return Err(RequestError::ImageName { name }.into());
     }
     Ok(Reference {
         containerd_name: Some(full),
@@ -75,7 +75,7 @@ impl Rename {
 /// Renames all that is selected. Of several rules for one name, the one with the longest `from` wins.
 ///
 /// # Errors
-/// [`Error::ImageName`] if engines do not accept the new name.
+/// [`RequestError::ImageName`] if engines do not accept the new name.
 pub(super) fn rename(selected: &mut [Selected], rules: &[Rename]) -> Result<()> {
     if rules.is_empty() {
         return Ok(());

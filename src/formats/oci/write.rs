@@ -8,7 +8,7 @@ use std::collections::HashMap;
 use serde_json::{Map, Value, json};
 
 use crate::digest::Digest;
-use crate::error::{Error, Result};
+use crate::error::{Error, RequestError, Result};
 use crate::formats::{json, keys, to_bytes};
 use crate::image::{
     Descriptor, Document, MergedChild, Platform, REFERENCE_DIGEST, ResolvedConfig, ResolvedImage,
@@ -48,7 +48,7 @@ fn layer_descriptor(layer: &ResolvedLayer) -> Result<Descriptor> {
         (Some(own), _) => media_type::to_oci(own),
         (None, codec) => {
             let media_type = codec.and_then(|codec| media_type::layer(layer.foreign, codec));
-            media_type.ok_or_else(|| Error::Unsupported {
+            media_type.ok_or_else(|| RequestError::Unsupported {
                 what: format!("layer {} in a codec that OCI lacks", layer.digest),
             })?
         }

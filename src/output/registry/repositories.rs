@@ -7,7 +7,7 @@ use serde_json::Value;
 use super::super::index::{Additions, MovedName};
 use super::paths::{existing, made};
 use crate::digest::Digest;
-use crate::error::{Error, Result};
+use crate::error::{Error, OutputError, RequestError, Result};
 use crate::fs::Dir;
 use crate::image::Document;
 use crate::image::media_type::{self, DocumentKind};
@@ -36,7 +36,7 @@ impl Repositories {
     /// `documents` are all manifests and indexes of the output.
     ///
     /// # Errors
-    /// An image that has no place in a tree: [`Error::Unnamed`], [`Error::NameConflict`].
+    /// An image that has no place in a tree: [`OutputError::Unnamed`], [`RequestError::NameConflict`].
     pub fn new(
         additions: &Additions,
         documents: &HashMap<Digest, Document>,
@@ -53,12 +53,13 @@ impl Repositories {
             };
             let tagged = repository.tags.insert(tag.clone(), digest);
             if let Some(first) = tagged.filter(|first| *first != digest) {
-                return Err(Error::NameConflict {
+                return Err(RequestError::NameConflict {
                     name: format!("{path}:{tag}"),
                     first: first.to_string(),
                     second: digest.to_string(),
                     platforms_differ: false,
-                });
+                }
+                .into());
             }
         }
         for descriptor in &additions.descriptors {
@@ -75,12 +76,12 @@ impl Repositories {
         digest: &Digest,
         documents: &HashMap<Digest, Document>,
     ) -> Result<()> {
-        let document = documents.get(digest).ok_or(Error::Unnamed)?;
+        let document = documents.get(digest).ok_or(OutputError::Unnamed)?;
         let subject = parse(document)?["subject"]["digest"]
             .as_str()
             .map(str::parse);
         let Some(Ok(subject)) = subject else {
-            return Err(Error::Unnamed);
+            return Err(OutputError::Unnamed.into());
         };
         let mut is_added = false;
         for repository in self.0.values_mut() {
@@ -92,7 +93,7 @@ impl Repositories {
         if is_added {
             Ok(())
         } else {
-            Err(Error::Unnamed)
+            Err(OutputError::Unnamed.into())
         }
     }
 
@@ -197,10 +198,11 @@ impl Repository {
                 self.blobs.extend(digests("fsLayers", "blobSum"));
             }
             DocumentKind::Other if depth == 0 => {
-                return Err(Error::NotInFormat {
+                return Err(RequestError::NotInFormat {
                     what: format!("blob {digest}, which is neither a manifest nor an index,"),
                     format: "a registry tree",
-                });
+                }
+                .into());
             }
             // An index may list blobs, and manifests that the output lacks.
             DocumentKind::Other => {

@@ -9,7 +9,7 @@ use serde::Deserialize;
 
 use super::{EMPTY_GZIP, EMPTY_PLAIN};
 use crate::digest::{DiffId, Digest};
-use crate::error::{Error, Result, chain};
+use crate::error::{Error, RequestError, Result, chain};
 use crate::formats::docker::go_json::{self, GoJsonError, object};
 use crate::formats::docker::jws_sign;
 use crate::formats::docker::v1_config::{V1Error, V1History, schema2_config};
@@ -39,7 +39,7 @@ pub(crate) struct WrittenSchema1 {
 /// The manifest of an image. `name` and `tag` may be empty.
 ///
 /// # Errors
-/// [`Error::NotInFormat`] for what schema 1 lacks; a history that does not fit the layers.
+/// [`RequestError::NotInFormat`] for what schema 1 lacks; a history that does not fit the layers.
 pub(crate) fn manifest(image: &ResolvedImage, name: &str, tag: &str) -> Result<WrittenSchema1> {
     let ResolvedConfig::Image { document, .. } = &image.config else {
         return Err(not_in_format("an artifact".to_owned()));
@@ -91,10 +91,10 @@ pub(crate) fn manifest(image: &ResolvedImage, name: &str, tag: &str) -> Result<W
 }
 
 fn not_in_format(what: String) -> Error {
-    Error::NotInFormat {
+    Error::Request(RequestError::NotInFormat {
         what,
         format: "schema 1",
-    }
+    })
 }
 
 fn refuse(layer: &ResolvedLayer) -> Result<()> {
@@ -149,10 +149,11 @@ fn kept(original: &OriginalSchema1, layers: &[ResolvedLayer]) -> Option<Vec<Docu
 fn blobs(history: &[History], layers: &[ResolvedLayer]) -> Result<Vec<Digest>> {
     let filled = history.iter().filter(|entry| !entry.is_empty()).count();
     if history.is_empty() || filled != layers.len() {
-        return Err(Error::HistoryMismatch {
+        return Err(RequestError::HistoryMismatch {
             history: filled,
             layers: layers.len(),
-        });
+        }
+        .into());
     }
     let mut layers = layers.iter();
     let blob = |entry: &History| {

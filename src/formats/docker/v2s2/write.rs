@@ -5,7 +5,7 @@ use serde::Deserialize;
 use serde::de::IgnoredAny;
 
 use super::{encoded, schema2_manifest, schema2_manifest_of_schema1};
-use crate::error::{Error, Result};
+use crate::error::{Error, RequestError, Result};
 use crate::formats::docker::go_json::{self, object};
 use crate::image::{
     Descriptor, Document, MergedChild, Platform, ResolvedChild, ResolvedConfig, ResolvedImage,
@@ -15,7 +15,7 @@ use crate::image::{
 /// The manifest of an image.
 ///
 /// # Errors
-/// [`Error::NotInFormat`] for artifacts, and for layers in a codec that schema 2 lacks.
+/// [`RequestError::NotInFormat`] for artifacts, and for layers in a codec that schema 2 lacks.
 pub(crate) fn manifest(image: &ResolvedImage) -> Result<Document> {
     if let Some(original) = image.original
         && is_kept(original, image)
@@ -65,10 +65,10 @@ fn unsupported(layer: &ResolvedLayer) -> Error {
 }
 
 fn not_in_format(what: String) -> Error {
-    Error::NotInFormat {
+    Error::Request(RequestError::NotInFormat {
         what,
         format: "schema 2",
-    }
+    })
 }
 
 /// The descriptor of a config.
