@@ -38,6 +38,7 @@ mod large_indexes;
 mod layer_damage;
 mod legacy;
 mod limits;
+mod long_histories;
 mod many;
 mod merge;
 mod missing;

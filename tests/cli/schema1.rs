@@ -175,6 +175,23 @@ fn empty_layers_by_every_sign() {
     );
 }
 
+/// Larger layers are not decoded to find out whether they are empty.
+#[test]
+fn only_small_layers_of_zeros_are_empty() {
+    let [base, _, top] = layers();
+    for (size, is_empty) in [(1 << 20, true), ((1 << 20) + 512, false)] {
+        let zeros = Layer { tar: vec![0; size] };
+        let with_zeros = [base.clone(), zeros, top.clone()];
+        let manifest = manifest("team/app", "1.0", &with_zeros).to_string();
+        let files = folder(&manifest, &with_zeros);
+        if is_empty {
+            gives(&files, &[base.clone(), top.clone()]);
+        } else {
+            gives(&files, &with_zeros);
+        }
+    }
+}
+
 #[test]
 fn an_id_twice_in_a_row_is_one_layer() {
     let files = edited(|manifest| {

@@ -119,6 +119,10 @@ impl Files {
 
     /// The files below a folder. Links are followed, because a user may convert whatever the user can read.
     pub fn in_folder(folder: &Path) -> Result<Files> {
+        Files::in_folder_of(folder, limits::MEMBERS)
+    }
+
+    fn in_folder_of(folder: &Path, max_count: usize) -> Result<Files> {
         let mut entries = BTreeMap::new();
         let mut on_disk = 0;
         // A whole disk is not searched for what would have to be at its root.
@@ -150,7 +154,7 @@ impl Files {
                 _ => FileEntry::Other,
             };
             entries.insert(name.to_owned(), entry);
-            limits::at_most("the number of files", entries.len(), limits::MEMBERS)?;
+            limits::at_most("the number of files", entries.len(), max_count)?;
         }
         Ok(Files {
             in_folder_count: entries.len() as u64,
@@ -252,6 +256,25 @@ mod tests {
         let index = |max_count| Files::default().add_members(&archive, max_count, &Silent);
         assert!(index(3).is_ok());
         let limit = index(2);
+        assert!(matches!(
+            limit,
+            Err(Error::Limit {
+                found: 3,
+                limit: 2,
+                ..
+            })
+        ));
+    }
+
+    #[test]
+    fn the_files_of_a_folder_are_counted_with_its_folders() {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::create_dir(folder.path().join("blobs")).unwrap();
+        for name in ["index.json", "blobs/1"] {
+            std::fs::write(folder.path().join(name), "").unwrap();
+        }
+        assert!(Files::in_folder_of(folder.path(), 3).is_ok());
+        let limit = Files::in_folder_of(folder.path(), 2);
         assert!(matches!(
             limit,
             Err(Error::Limit {

@@ -17,6 +17,7 @@ use crate::formats::docker::v1_write::{self, History};
 use crate::image::{
     Document, OriginalSchema1, ResolvedConfig, ResolvedImage, ResolvedLayer, media_type,
 };
+use crate::limits;
 
 /// A tar without entries, two blocks of zeros, as Go's gzip writes it: what engines know as the empty layer.
 const EMPTY_GZIP_BLOB: [u8; 32] = [
@@ -63,6 +64,9 @@ pub(crate) fn manifest(image: &ResolvedImage, name: &str, tag: &str) -> Result<W
     let unreadable = |error: GoJsonError| Error::document("the config", chain(&error));
     let config = go_json::document(&document.bytes).map_err(unreadable)?;
     let history = v1_write::history(config).map_err(unreadable)?;
+    // What is written can be read again.
+    let what = "the number of layers of the new manifest, with empty ones,";
+    limits::at_most(what, history.len(), limits::LAYERS)?;
     let blobs = blobs(&history, &image.layers)?;
     let v1 = v1_write::chain(&document.bytes, &history, &blobs).map_err(unreadable)?;
     let v1: Vec<String> = v1.into_iter().map(|layer| layer.json).collect();
@@ -71,16 +75,15 @@ pub(crate) fn manifest(image: &ResolvedImage, name: &str, tag: &str) -> Result<W
     let has_empty = history.iter().any(History::is_empty);
     let architecture = v1_write::text(config, "architecture").map_err(unreadable)?;
     let payload = payload(name, tag, &architecture, &blobs, &v1);
+    let created = v1_write::text(config, "created").map_err(unreadable)?;
+    let signed = jws_sign::signed(&payload, &created)?.into_bytes();
+    let what = "the size of the new manifest in bytes";
+    limits::at_most(what, signed.len() as u64, limits::DOCUMENT_BYTES)?;
     Ok(WrittenSchema1 {
         manifest: Document {
             media_type: media_type::DOCKER_SCHEMA1_SIGNED.to_owned(),
             digest: Digest::sha256(payload.as_bytes()),
-            bytes: jws_sign::signed(
-                &payload,
-                &v1_write::text(config, "created").map_err(unreadable)?,
-            )?
-            .into_bytes()
-            .into(),
+            bytes: signed.into(),
         },
         empty_blobs: has_empty
             .then(|| empty(&EMPTY_GZIP_BLOB))
