@@ -385,6 +385,11 @@ fn a_closed_standard_output() {
         .run_after("exec >/dev/null", &["convert", "app.tar", "-o", "-"])
         .succeeds();
     assert_eq!(sandbox.snapshot(), before);
+    // A file that is open for reading too is not a closed one.
+    sandbox
+        .run_after("exec 1<>copy.tar", &["convert", "app.tar", "-o", "-"])
+        .succeeds();
+    sandbox.layout("copy.tar");
 }
 
 #[test]

@@ -288,8 +288,8 @@ fn manifest_json() {
 /// An image that cannot even be listed may be any of those that are asked for.
 #[test]
 fn an_entry_that_cannot_be_read_concerns_all_images() {
-    let good = Image::new(&["good:1"], &layers());
-    let files = save(&[image(), good]).edited("manifest.json", |list| {
+    let [other, good] = ["other:1", "good:1"].map(|name| Image::new(&[name], &layers()));
+    let files = save(&[image(), other, good]).edited("manifest.json", |list| {
         list[0]["Config"] = json!(5);
     });
     let sandbox = Sandbox::with_archive(&files);

@@ -131,10 +131,8 @@ fn schema_1_becomes_what_skopeo_makes_of_it() {
     );
 }
 
-/// Docker before 1.10 did not write `throwaway`, without which skopeo treats an empty layer as a layer. The digest below is
-/// that of the manifest that skopeo 1.9.3 and 1.22 write for this folder.
-#[test]
-fn empty_layers_that_do_not_say_so_are_layers_to_skopeo() {
+/// The folder `old` with the blobs of a schema 1 image, and its manifest without marks of empty layers.
+fn without_throwaway() -> (Sandbox, String) {
     let sandbox = Sandbox::new();
     let old = sandbox.path("old");
     fs::create_dir(&old).unwrap();
@@ -153,7 +151,15 @@ fn empty_layers_that_do_not_say_so_are_layers_to_skopeo() {
     let base = manifest["history"].as_array_mut().unwrap().last_mut();
     let base = &mut base.unwrap()["v1Compatibility"];
     *base = json!(base.as_str().unwrap().replacen('{', r#"{"os":"linux","#, 1));
-    fs::write(old.join("manifest.json"), manifest.to_string()).unwrap();
+    (sandbox, manifest.to_string())
+}
+
+/// Docker before 1.10 did not write `throwaway`, without which skopeo treats an empty layer as a layer. The digest below is
+/// that of the manifest that skopeo 1.9.3 and 1.22 write for this folder.
+#[test]
+fn empty_layers_that_do_not_say_so_are_layers_to_skopeo() {
+    let (sandbox, manifest) = without_throwaway();
+    sandbox.write("old/manifest.json", manifest.as_bytes());
     let (map, _) = convert(&sandbox, "map.json", &["old"]);
     let image = &json_map(&map)["images"][0];
     assert_eq!(
@@ -161,6 +167,20 @@ fn empty_layers_that_do_not_say_so_are_layers_to_skopeo() {
         "sha256:f0f904a3304b6b0498e020377cd4c267d8e76895277ae682caecbb4524cd206f"
     );
     assert_eq!(image["layers"].as_array().unwrap().len(), 5);
+}
+
+/// The same with the plain empty layer of Docker up to 1.8, of which engines know the size. The digest is that of skopeo 1.9.3.
+#[test]
+fn plain_empty_layers_that_do_not_say_so() {
+    let (sandbox, manifest) = without_throwaway();
+    let empty = "sha256:a3ed95caeb02ffe68cdd9fd84406680ae93d633cb16422d00e8a7c22955b46d4";
+    let manifest = manifest.replace(empty, &sha256(&[0; 1024]));
+    sandbox.write("old/manifest.json", manifest.as_bytes());
+    let (map, _) = convert(&sandbox, "map.json", &["old"]);
+    assert_eq!(
+        json_map(&map)["images"][0]["v2s2"]["ofInput"],
+        "sha256:8b7a844b9bcf2da84dd2c1e491f65348c598e1d3e7a90b37f52313c8582b9e44"
+    );
 }
 
 /// What `skopeo copy --format v2s2` writes for such a layout has `"layers":[]`.

@@ -636,6 +636,9 @@ fn the_first_platforms_are_missing() {
     children[2]["platform"]["os.version"] = json!("1");
     children.push(on(&two, "linux", "amd64"));
     children[3]["platform"]["os.version"] = json!("2");
+    for (number, child) in children.iter_mut().enumerate() {
+        *child = annotated(child, &[("x-number", &number.to_string())]);
+    }
     let index = layout.index(&children);
     layout.add(named(&index, "app:1.0"));
     let sandbox = Sandbox::with_folder(&without(&layout, &[&gone]));

@@ -340,7 +340,30 @@ fn volumes_of_the_smallest_size() {
         convert(&sandbox, &inputs, &["-o", "all"]).succeeds();
         sandbox.convert(&["app", "-o", "full"]).succeeds();
         assert_eq!(sandbox.layout("all"), sandbox.layout("full"));
+        // Twice the space for layers holds two of them, and nothing more.
+        let size = (2 * needed - documents).to_string();
+        let args = ["app", "-o", "two.tar", "--volume-size", &size];
+        sandbox.convert(&args).succeeds();
+        assert!(!sandbox.path("two.004.tar").exists());
     }
+}
+
+/// Two encodings of a layer become one blob.
+#[test]
+fn a_layer_in_two_encodings_is_in_one_volume() {
+    let layers: Vec<Layer> = (0..3).map(|seed| Layer::noise(seed, 30_000)).collect();
+    let plain = Image::new(&["app:1"], &layers);
+    let mut other = Image::new(&["app:2"], &layers[..2]).encoded(codec::xz);
+    for (name, _) in &mut other.layers {
+        name.insert_str(0, "xz-");
+    }
+    let sandbox = Sandbox::with_archive(&docker::save(&[plain, other]));
+    split(&sandbox, &["app.tar"]).succeeds();
+    let names = volumes(&sandbox);
+    let inputs: Vec<&String> = names.iter().collect();
+    convert(&sandbox, &inputs, &["-o", "all"]).succeeds();
+    sandbox.convert(&["app.tar", "-o", "full"]).succeeds();
+    assert_eq!(sandbox.layout("all"), sandbox.layout("full"));
 }
 
 #[test]

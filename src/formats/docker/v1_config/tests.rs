@@ -125,6 +125,7 @@ fn versions_are_compared_as_docker_compares_them() {
         "x",
         "0.9.1",
         "-5",
+        "1.8.3.-99999999999999999999",
     ] {
         assert!(before_1_8_3(old), "{old}");
     }
