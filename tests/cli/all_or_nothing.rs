@@ -449,3 +449,29 @@ fn what_is_replaced_hands_on_its_mode() {
         }
     }
 }
+
+/// An obstacle among the blobs of an existing layout, which is met when others are in their places already.
+#[test]
+fn what_is_added_to_a_layout_is_taken_back() {
+    let sandbox = Sandbox::with_archive(&save_one("app:1.0", &["a", "b"].map(Layer::new)));
+    sandbox.write(
+        "new.tar",
+        &save_one("app:2.0", &["c", "d"].map(Layer::new)).tar(),
+    );
+    for output in ["out", "other"] {
+        sandbox.convert(&["app.tar", "-o", output]).succeeds();
+    }
+    sandbox.convert(&["new.tar", "-o", "other"]).succeeds();
+    let known = sandbox.layout("out").files;
+    let new = sandbox.layout("other").files.into_keys();
+    let new = new.filter(|name| name.starts_with("blobs/") && !known.contains_key(name));
+    for name in new {
+        let obstacle = sandbox.path("out").join(name);
+        fs::create_dir_all(obstacle.join("in/the/way")).unwrap();
+        let before = sandbox.snapshot();
+        let run = sandbox.convert(&["new.tar", "-o", "out"]);
+        assert_eq!(run.status.code(), Some(1), "{}", run.stderr);
+        assert_eq!(sandbox.snapshot(), before);
+        fs::remove_dir_all(obstacle).unwrap();
+    }
+}
