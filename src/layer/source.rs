@@ -110,7 +110,7 @@ impl LayerSource {
     ) -> Result<LayerSource, Flaw> {
         let codec = job.decoded_from();
         if let Some(budget) = &budget
-            && !budget.take(0)
+            && !budget.take(0, codec != Codec::None)
         {
             return Err(too_large_together(budget));
         }
@@ -224,7 +224,7 @@ impl LayerSource {
         let reached = self.length.max(self.decoder.get_mut().consumed());
         let more = reached - self.counted;
         self.counted = reached;
-        if budget.take(more) {
+        if budget.take(more, self.codec != Codec::None) {
             return true;
         }
         self.flaw = Some(too_large_together(budget));
@@ -303,7 +303,12 @@ fn too_large(decoded: bool, limit: u64) -> Flaw {
 /// The layers of the input exceed the limit. The others are not read either.
 fn too_large_together(budget: &Budget) -> Flaw {
     let limit = budget.limit;
-    let message = format!("the decoded layers together are larger than the limit of {limit} bytes");
+    let what = if budget.is_of_decoded_archive {
+        "the decoded archive and its decoded layers"
+    } else {
+        "the decoded layers"
+    };
+    let message = format!("{what} together are larger than the limit of {limit} bytes");
     Flaw {
         of_input: true,
         ..Flaw::new(Code::LayerSize, message)

@@ -132,8 +132,8 @@ impl Content {
         }
     }
 
-    /// The archive or file that has the bytes, and its size on the disk.
-    pub(crate) fn container(&self) -> (ContentId, u64) {
+    /// The archive or file that has the bytes, its size, and its size on the disk.
+    pub(crate) fn container(&self) -> (ContentId, u64, u64) {
         match &self.source {
             ContentSource::Archive { archive, .. } => {
                 let whole = ContentId::Archive {
@@ -141,9 +141,9 @@ impl Content {
                     offset: 0,
                     size: archive.length(),
                 };
-                (whole, archive.on_disk)
+                (whole, archive.length(), archive.on_disk)
             }
-            _ => (self.id(), self.size),
+            _ => (self.id(), self.size, self.size),
         }
     }
 

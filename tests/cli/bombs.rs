@@ -186,6 +186,28 @@ fn an_archive_that_decodes_to_much_more() {
     assert_eq!(verify.status.code(), Some(1));
 }
 
+#[test]
+fn an_archive_and_its_layers_that_are_a_bomb_together() {
+    // Each is within the limit: the archive is 3 GiB of zeros and an image whose layers decode to 3 GiB.
+    let layers = [Layer::new("base"), Layer::new("top"), Layer::new("last")];
+    let image = Image::new(&["app:1.0"], &layers).encoded(|_| layer_of_zeros(1));
+    let archive = [
+        codec::zstd(&tar::header("zeros", b'0', 3 << 30, "")),
+        zstd_zeros(3 * GIB),
+        codec::zstd(&save(&[image]).tar()),
+    ];
+    let sandbox = Sandbox::new();
+    sandbox.write("app.tar", &archive.concat());
+    let limit = (4 << 30) + 100 * sandbox.read("app.tar").len();
+    let message = format!(
+        "the decoded archive and its decoded layers together are larger than the limit of {limit} bytes"
+    );
+    let verify = sandbox.run(&["verify", "app.tar"]);
+    let finding = format!("error[layer-size]: {message}\n");
+    assert!(verify.stdout().contains(&finding), "{}", verify.stdout());
+    assert_eq!(verify.status.code(), Some(1));
+}
+
 /// A file of 8 EiB minus one byte that stores no data.
 fn hole() -> Body {
     Body::Sparse(Sparse {
