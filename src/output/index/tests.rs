@@ -152,20 +152,6 @@ fn a_moved_name_is_told() {
 }
 
 #[test]
-fn annotations_are_strings() {
-    let mut descriptor = image("A", Some("app:1"));
-    let annotations = descriptor.annotations.as_mut().unwrap();
-    annotations.insert("z".to_owned(), json!(1));
-    let descriptors = vec![descriptor];
-    let merged = additions(descriptors).merge(None).unwrap();
-    let index: Value = serde_json::from_slice(&merged.bytes).unwrap();
-    assert_eq!(
-        index["manifests"][0]["annotations"],
-        json!({ REF_NAME: "app:1" })
-    );
-}
-
-#[test]
 fn unknown_fields_of_the_index_stay() {
     let existing = br#"{"schemaVersion":2,"annotations":{"a":"b"},"manifests":null,"x":1}"#;
     let merged = Additions::default().merge(Some(existing)).unwrap();
