@@ -38,6 +38,15 @@ fn indexes() {
         let attestation = oci::on(&attestation, "unknown", "unknown");
         of(&layout, &[amd64.clone(), arm64.clone(), attestation])
     };
+    let two_damaged = || {
+        let mut layout = layout.clone();
+        let s390x = Parts::new()
+            .config(|config| config["architecture"] = json!("s390x"))
+            .add(&mut layout);
+        let files = of(&layout, &[amd64.clone(), s390x.clone(), arm64.clone()]);
+        let files = files.with(&path(&amd64), "{").with(&path(&s390x), "{");
+        files.without(&path(&arm64))
+    };
     let twice = |first: &str, second: &str| {
         let layout = layout.clone().listing(oci::named(&amd64, first));
         layout.listing(oci::named(&arm64, second)).files()
@@ -61,6 +70,24 @@ fn indexes() {
             &[
                 "error missing-blob: stops",
                 "error missing-blob: stops",
+                "note unreferenced-blob",
+                "note unreferenced-blob",
+                "note unreferenced-blob",
+                "note unreferenced-blob",
+            ],
+        ),
+        (
+            "two platforms are damaged and one was not saved",
+            two_damaged(),
+            &[
+                "error blob-digest: stops",
+                "error blob-digest: stops",
+                "error blob-size: stops",
+                "error blob-size: stops",
+                "error json-syntax: stops",
+                "error json-syntax: stops",
+                "note platform-absent: warns",
+                "note unreferenced-blob",
                 "note unreferenced-blob",
                 "note unreferenced-blob",
                 "note unreferenced-blob",
