@@ -81,6 +81,19 @@ fn signed_or_not_under_any_usual_name() {
     sandbox.layout("out").named("team/app:1.0");
 }
 
+/// Other documents of a folder may look like one.
+#[test]
+fn only_json_files_beside_the_layers_are_manifests() {
+    for name in ["notes/app.json", "app-1.0"] {
+        let files = unsigned("team/app", "1.0", &layers())
+            .renamed(|old| old.replace("manifest.json", name));
+        let run = Sandbox::with_folder(&files).convert(&["app", "-o", "out"]);
+        assert_eq!(run.status.code(), Some(1), "{name}");
+        let message = "ocify: app: not a container image: ";
+        assert!(run.stderr.starts_with(message), "{}", run.stderr);
+    }
+}
+
 #[test]
 fn signed_manifests_have_a_media_type_of_their_own() {
     let payload = manifest("team/app", "1.0", &layers()).to_string();

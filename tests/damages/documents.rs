@@ -385,6 +385,7 @@ fn configs() {
         ("/config/Labels", json!({ "a": 1 })),
         ("/config/ExposedPorts", json!(["80/tcp"])),
         ("/config/User", json!(0)),
+        ("/config/WorkingDir", json!(0.5)),
         ("/history/0/created", json!("2024-02-30T00:00:00Z")),
         ("/history/0/empty_layer", json!("yes")),
     ];
