@@ -191,6 +191,25 @@ fn names_that_only_the_index_has_are_kept() {
     assert_eq!(names, expected);
 }
 
+#[test]
+fn an_image_whose_only_name_is_that_of_another_stays_without_a_name() {
+    let images = [image(&["app:1.0"], "one"), image(&[], "two")];
+    let files = save_hybrid(&images, &[true, true]);
+    let files = files.edited("index.json", |index| {
+        let entries = index["manifests"].as_array_mut().unwrap();
+        let annotations = entries[0].as_object_mut().unwrap().remove("annotations");
+        entries[1]["annotations"] = annotations.unwrap();
+    });
+    let sandbox = Sandbox::with_archive(&files);
+    let run = sandbox.convert(&["app.tar", "-o", "out"]);
+    assert!(run.status.success(), "{}", run.stderr);
+    let layout = sandbox.layout("out");
+    assert_eq!(layout.layers(&layout.named("app:1.0")), tars("one"));
+    let unnamed = layout.descriptors();
+    let unnamed = unnamed.iter().find(|one| one.get("annotations").is_none());
+    assert_eq!(layout.layers(unnamed.unwrap()), tars("two"));
+}
+
 /// Damage of an image that the index forgets is that of no other image.
 #[test]
 fn damage_of_an_image_that_the_index_forgets() {
