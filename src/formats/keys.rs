@@ -10,6 +10,7 @@ use serde_json::Value;
 use super::docker::same_name;
 use super::reading::Reading;
 use crate::findings::{Code, Place};
+use crate::limits;
 
 /// The keys of a manifest or index.
 pub(crate) const DOCUMENT: &[&str] = &[
@@ -68,6 +69,10 @@ pub(crate) fn as_go_reads<'v>(
         };
         reading.note(code, place, message);
         if object.get(known).is_none() {
+            // The object is copied, and the value in it again.
+            if !reading.charge_values(2 * count(&object), limits::ENTRY_BYTES, place) {
+                return object;
+            }
             let value = object[found].clone();
             object.to_mut()[known] = value;
         }
@@ -124,6 +129,15 @@ fn in_other_case<'a>(
             let mut known = known.iter().copied();
             Some((key.as_str(), known.find(|known| same_name(known, key))?))
         })
+}
+
+/// The number of values in a value, itself included.
+fn count(value: &Value) -> u64 {
+    1 + match value {
+        Value::Array(values) => values.iter().map(count).sum(),
+        Value::Object(fields) => fields.values().map(count).sum(),
+        _ => 0,
+    }
 }
 
 #[cfg(test)]

@@ -5,7 +5,7 @@ use serde_json::json;
 
 use crate::support::docker::{self, Image, save, v1_id};
 use crate::support::files::Files;
-use crate::support::layers::Layer;
+use crate::support::layers::{Layer, noise};
 use crate::support::oci::{self, Layout, named};
 use crate::support::sandbox::{Run, Sandbox};
 use crate::support::{codec, legacy};
@@ -172,25 +172,60 @@ fn many_names_in_a_few_kilobytes() {
     assert!(runs[1].stderr.contains(message), "{}", runs[1].stderr);
 }
 
+/// The text of so many annotations with short names.
+fn annotations(count: usize, value: &str) -> String {
+    let fields = (0..count).map(|key| format!("\"{key:x}\":\"{value}\","));
+    fields.collect()
+}
+
 /// What is kept of annotations of one character takes twenty times their size.
 #[test]
 fn annotations_in_many_indexes() {
-    let annotations = |number: usize| {
-        let keys = (0..60_000).map(|key| format!("\"{key:x}\":\"\","));
-        let keys: String = keys.collect();
-        format!("{{{keys}\"number\":\"{number}\"}}")
+    let with_number = |number: usize| {
+        let short = annotations(60_000, "");
+        format!("{{{short}\"number\":\"{number}\"}}")
     };
     let mut layout = Layout::default();
     let image = layout.image("amd64", &[Layer::new("base")]);
     for number in 0..40 {
         let text = oci::index(&[oci::annotated(&image, &[("a", "b")])]).to_string();
-        let text = text.replace("{\"a\":\"b\"}", &annotations(number));
+        let text = text.replace("{\"a\":\"b\"}", &with_number(number));
         let index = layout.blob(oci::INDEX, text.as_bytes());
         layout.add(named(&index, &format!("app:{number}")));
     }
     let runs = all_within(&layout.files(), 1, 1);
     let message = "the size of all metadata in bytes is ";
     assert!(runs[1].stderr.contains(message), "{}", runs[1].stderr);
+}
+
+/// Go takes keys in any case, so what has them is copied.
+#[test]
+fn annotations_whose_key_is_in_another_case() {
+    let mut layout = Layout::default();
+    let image = layout.image("amd64", &[Layer::new("base")]);
+    layout.add(named(&image, "app:1.0"));
+    // What is allowed depends on the size of the input.
+    layout.blob(oci::LAYER, &noise(1, 3 << 20));
+    let files = layout.files();
+    let index = String::from_utf8(files.get("index.json").to_vec()).unwrap();
+    let annotations = annotations(330_000, "0123456789");
+    let index = index.replacen("\"manifests\"", "\"Manifests\"", 1);
+    let index = index.replacen(
+        "\"annotations\":{",
+        &format!("\"Annotations\":{{{annotations}"),
+        1,
+    );
+    let sandbox = Sandbox::with_archive(&files.with("index.json", index));
+    for args in [
+        &["verify", "app.tar"][..],
+        &["convert", "app.tar", "-o", "out"],
+    ] {
+        let run = within(&sandbox, &[args, &["--threads", "1"]].concat());
+        let message = "the size of all metadata in bytes is ";
+        let said = format!("{}{}", run.stdout(), run.stderr);
+        assert!(said.contains(message), "{said}");
+        assert_eq!(run.status.code(), Some(1));
+    }
 }
 
 #[test]

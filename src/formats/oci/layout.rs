@@ -67,7 +67,8 @@ fn version(reading: &mut Reading) {
 }
 
 fn index(reading: &mut Reading, document: Value, kind: LayoutKind, place: &Place) -> Vec<Entry> {
-    let value = &*keys::as_go_reads(reading, &document, keys::DOCUMENT, "the document", place);
+    let read = keys::as_go_reads(reading, &document, keys::DOCUMENT, "the document", place);
+    let value = &*read;
     let mut tree = Tree::new(reading, &LayoutBlobs);
     if tree.form(value, media_type::INDEX, place).is_none() {
         return Vec::new();
@@ -85,6 +86,7 @@ fn index(reading: &mut Reading, document: Value, kind: LayoutKind, place: &Place
         return Vec::new();
     };
     // It takes as much memory as all that is kept of it.
+    drop(read);
     drop(document);
     tree.max_count = tree.max_count.max(links.len() * limits::ENTRY_IMAGES);
     tree.attestations(&links, place);
