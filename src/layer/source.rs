@@ -93,8 +93,6 @@ pub(super) struct LayerSource {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum SourceState {
     Decoding,
-    /// Decoding needs more memory than usual.
-    Large,
     /// The rest cannot be decoded and is only hashed.
     Draining,
     Ended,
@@ -157,17 +155,17 @@ impl LayerSource {
             self.decoder.get_mut().pause_after(RAW_PIECE);
         }
         match self.state {
-            SourceState::Decoding => self.decode(&mut decoded),
+            SourceState::Decoding => {
+                if self.decode(&mut decoded) {
+                    self.filled = decoded.len();
+                    return Next::Large(decoded);
+                }
+            }
             SourceState::Draining => {
                 decoded.clear();
                 self.drain();
             }
-            SourceState::Large => return Next::Large(decoded),
             SourceState::Ended => return Next::End,
-        }
-        if self.state == SourceState::Large {
-            self.filled = decoded.len();
-            return Next::Large(decoded);
         }
         let raw = self.decoder.get_mut().take_captured();
         if self.state == SourceState::Ended && decoded.is_empty() && raw.is_empty() {
@@ -178,14 +176,14 @@ impl LayerSource {
 
     /// Allows the decoder as much memory as the limits do, after [`Next::Large`].
     pub fn allow_large(&mut self) {
-        self.state = SourceState::Decoding;
         if let Err(error) = self.decoder.allow_large() {
             self.flaw = Some(flaw(self.codec, &error));
             self.state = SourceState::Draining;
         }
     }
 
-    fn decode(&mut self, decoded: &mut Vec<u8>) {
+    /// Decodes a piece. Returns whether the rest of it needs more memory than usual.
+    fn decode(&mut self, decoded: &mut Vec<u8>) -> bool {
         let mut size = self.chunk_size;
         if self.codec == Codec::None {
             // A buffer is zeroed before reading, which would take longer than reading a small file.
@@ -193,11 +191,12 @@ impl LayerSource {
             size = usize::try_from(left).map_or(size, |left| left.min(size));
         }
         let filled = std::mem::take(&mut self.filled);
+        let mut is_large = false;
         match self.decoder.continue_chunk(decoded, filled, size) {
             Ok(()) if decoded.len() < self.chunk_size => self.state = SourceState::Ended,
             Ok(()) => {}
             Err(DecodeError::Read(error)) if error.kind() == io::ErrorKind::WouldBlock => {}
-            Err(DecodeError::Large { .. }) => self.state = SourceState::Large,
+            Err(DecodeError::Large { .. }) => is_large = true,
             Err(error) => {
                 self.flaw = Some(flaw(self.codec, &error));
                 self.state = match error {
@@ -214,6 +213,7 @@ impl LayerSource {
         } else if !self.is_within_budget() {
             decoded.clear();
         }
+        is_large && self.state == SourceState::Decoding
     }
 
     /// Counts what was read or decoded since the last call, whichever is more. Ends if that is too much.

@@ -96,7 +96,6 @@ impl Run<'_> {
         }
         let mut state = self.state();
         state.layers[layer].read = Some(read);
-        state.layers[layer].is_large = false;
         state.large.take_if(|large| *large == layer);
         state.release(layer, self.jobs[layer].buffers());
         self.wake(scope, &mut state);

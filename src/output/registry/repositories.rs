@@ -165,9 +165,10 @@ impl Repository {
         let document = documents.get(digest);
         let kind = |document: &Document| media_type::kind(&document.media_type);
         let kind = document.map_or(DocumentKind::Other, kind);
-        let is_read = |_: &&Document| kind != DocumentKind::Other;
-        let value = document.filter(is_read).map(parse).transpose()?;
-        let value = value.unwrap_or_default();
+        let value = match document {
+            Some(document) if kind != DocumentKind::Other => parse(document)?,
+            _ => Value::Null,
+        };
         let digests = |key: &str, field: &str| {
             let list = value[key].as_array().map(Vec::as_slice);
             let values = list.unwrap_or_default().iter();

@@ -240,6 +240,18 @@ mod tests {
     use super::*;
     use crate::error::Error;
 
+    /// Whether a limit of 2 was exceeded by 1.
+    fn is_one_too_many<T>(result: &Result<T>) -> bool {
+        matches!(
+            result,
+            Err(Error::Limit {
+                found: 3,
+                limit: 2,
+                ..
+            })
+        )
+    }
+
     #[test]
     fn members_are_counted_even_if_they_have_one_name() {
         let mut builder = ::tar::Builder::new(Vec::new());
@@ -256,14 +268,7 @@ mod tests {
         let index = |max_count| Files::default().add_members(&archive, max_count, &Silent);
         assert!(index(3).is_ok());
         let limit = index(2);
-        assert!(matches!(
-            limit,
-            Err(Error::Limit {
-                found: 3,
-                limit: 2,
-                ..
-            })
-        ));
+        assert!(is_one_too_many(&limit));
     }
 
     #[test]
@@ -275,14 +280,7 @@ mod tests {
         }
         assert!(Files::in_folder_of(folder.path(), 3).is_ok());
         let limit = Files::in_folder_of(folder.path(), 2);
-        assert!(matches!(
-            limit,
-            Err(Error::Limit {
-                found: 3,
-                limit: 2,
-                ..
-            })
-        ));
+        assert!(is_one_too_many(&limit));
     }
 
     #[test]
