@@ -109,13 +109,17 @@ fn what_is_overwritten_was_a_tar() {
         );
         assert_eq!(sandbox.read("out.tar"), bytes);
     }
-    // Only a layout can be added to.
-    sandbox.write("out.tar", &tar);
-    sandbox.convert(&["a.tar", "-o", "out.tar", "--add"]).fails(
-        "ocify: out.tar: out.tar exists and is not an OCI layout\n\
-         hint: choose another name for the output\n",
-    );
-    assert!(sandbox.read("out.tar") == tar);
+    // Only a whole layout can be added to.
+    let layout = oci::one("b:1", &[Layer::new("b")]).files();
+    let without = |name: &str| layout.clone().without(name).tar();
+    for tar in [tar, without("oci-layout"), without("index.json")] {
+        sandbox.write("out.tar", &tar);
+        sandbox.convert(&["a.tar", "-o", "out.tar", "--add"]).fails(
+            "ocify: out.tar: out.tar exists and is not an OCI layout\n\
+             hint: choose another name for the output\n",
+        );
+        assert!(sandbox.read("out.tar") == tar);
+    }
 }
 
 /// `skopeo copy oci:lay` reads a layout of one image without being told its name.

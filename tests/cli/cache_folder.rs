@@ -136,7 +136,7 @@ fn runs_that_end_early_leave_nothing_for_good() {
     cached(&sandbox, "app.tar", "out", &[]);
     let before = files(&sandbox);
     // Long enough to be stopped in the middle.
-    let long = [Layer::noise(7, 16_000_000)];
+    let long = [Layer::noise(7, 6_000_000)];
     sandbox.write("long.tar", &save_one("long:1.0", &long).tar());
     for (signal, output) in [
         (Signal::TERM, "long"),

@@ -332,7 +332,7 @@ fn a_map_that_cannot_be_written_is_found_out_first() {
 fn an_output_without_its_map_is_told_of() {
     let sandbox = Sandbox::new();
     // The conversion takes long enough to create a folder at the path of the map.
-    let long = docker::save_one("long:1", &[Layer::noise(7, 8_000_000)]);
+    let long = docker::save_one("long:1", &[Layer::noise(7, 4_000_000)]);
     sandbox.write("long.tar", &long.tar());
     let args = [
         "convert",

@@ -137,6 +137,11 @@ fn names_that_mean_something_else() {
             "use `-o out` for a folder",
         ),
         (
+            "oci:",
+            "begins with a transport",
+            "use `-o images` or `-o images.tar`",
+        ),
+        (
             "docker://example.test/app",
             "begins with a transport",
             "`skopeo copy`",

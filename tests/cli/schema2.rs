@@ -210,6 +210,17 @@ fn documents_of_both_kinds() {
     }
     assert_eq!(digest(&output.named("app:list")), digest(&list));
 
+    // With other layers, the manifests are others, and the list has these.
+    let sandbox = Sandbox::with_folder(&layout.files());
+    let output = convert(&sandbox, &["app", "--compression", "gzip:1"]);
+    let list_of_new = output.document(&output.named("app:list"));
+    let listed = list_of_new["manifests"].as_array().unwrap();
+    assert_eq!(listed.len(), 3);
+    for (new, old) in listed.iter().zip(&images) {
+        assert_ne!(digest(new), digest(old));
+        assert_eq!(output.document(new)["mediaType"], oci::DOCKER_MANIFEST);
+    }
+
     // An image that is missing is not listed.
     let layout = layout_of(layout, named(&list, "app:list"));
     let sandbox = Sandbox::with_folder(&layout.files_without(&images[1]));

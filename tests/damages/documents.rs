@@ -175,6 +175,11 @@ fn descriptors() {
             &["note unreferenced-blob", "warning digest-algorithm: stops"],
         ),
         (
+            "the digest is of an unknown algorithm, and malformed",
+            of_layer(|layer| layer["digest"] = json!("blake3:../abc")),
+            &["error descriptor-digest: stops", "note unreferenced-blob"],
+        ),
+        (
             "an annotation is a number",
             of_layer(|layer| layer["annotations"] = json!({ "a": 1 })),
             &["error descriptor-field: stops"],

@@ -2,6 +2,7 @@
 
 use serde_json::{Value, json};
 
+use crate::support::docker;
 use crate::support::layers::Layer;
 use crate::support::oci;
 use crate::support::parts::{Parts, layer_path, two};
@@ -114,6 +115,71 @@ fn what_differs_is_told() {
     let problem = &document["problems"][0];
     assert_eq!(problem["expected"], json!(expected));
     assert_eq!(problem["found"], json!(two()[0].diff_id()));
+}
+
+#[test]
+fn what_two_documents_say() {
+    let image = docker::image_of_blobs(&["app:1"], &two());
+    let hybrid = docker::save_hybrid(std::slice::from_ref(&image), &[true]);
+    let reverse = |items: &mut Value| items[0]["Layers"].as_array_mut().unwrap().reverse();
+    let pop = |items: &mut Value| drop(items[0]["Layers"].as_array_mut().unwrap().pop());
+    let saved = docker::save_one("app:1", &two());
+    let ids = two().map(|layer| layer.diff_id());
+    let in_order = format!("{} {}", ids[0], ids[1]);
+    let reversed = format!("{} {}", ids[1], ids[0]);
+
+    let config = docker::config(&two());
+    let blobs: Vec<(&str, Vec<u8>)> = [1, 0]
+        .map(|layer: usize| (oci::LAYER, two()[layer].tar.clone()))
+        .to_vec();
+    let mut shuffled = oci::Layout::default();
+    let manifest = shuffled.manifest(oci::CONFIG, &config, &blobs);
+    shuffled.add(oci::annotated(
+        &manifest,
+        &[
+            (oci::CONTAINERD_NAME, "docker.io/library/app:1"),
+            (oci::REF_NAME, "1"),
+        ],
+    ));
+    let mut out_of_order = hybrid.clone();
+    for member in shuffled.files().members {
+        out_of_order.put(&member.name, member.bytes());
+    }
+
+    let mut layout = oci::Layout::default();
+    let listed = layout.image("amd64", &two());
+    let mut as_docker = listed.clone();
+    as_docker["mediaType"] = json!(oci::DOCKER_MANIFEST);
+    let twice = layout.listing(listed.clone()).listing(as_docker).files();
+
+    let cases = [
+        (
+            "docker-manifest-mismatch",
+            hybrid.edited("manifest.json", reverse),
+            [&*in_order, &*reversed],
+        ),
+        ("docker-layer-order", out_of_order, [&in_order, &reversed]),
+        (
+            "layer-count",
+            saved.edited("manifest.json", pop),
+            ["2", "1"],
+        ),
+        (
+            "media-type-mismatch",
+            twice,
+            [oci::MANIFEST, oci::DOCKER_MANIFEST],
+        ),
+    ];
+    for (code, files, [expected, found]) in cases {
+        let sandbox = Sandbox::with_archive(&files);
+        let run = sandbox.run(&["verify", "--json", "app.tar"]);
+        let document: Value = serde_json::from_slice(&run.stdout).unwrap();
+        let mut problems = document["problems"].as_array().unwrap().iter();
+        let problem = problems.find(|problem| problem["code"] == code);
+        let problem = problem.unwrap_or_else(|| panic!("{code}: {document:#}"));
+        assert_eq!(problem["expected"], expected, "{document:#}");
+        assert_eq!(problem["found"], found, "{document:#}");
+    }
 }
 
 #[test]
