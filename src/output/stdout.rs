@@ -19,11 +19,15 @@ pub(super) fn open() -> Result<File> {
         rustix::fs::fcntl_getfl(&file).map_err(|errno| Error::io("write", path)(errno.into()))?;
     let access = flags & OFlags::RWMODE;
     // Rust's runtime replaces a closed standard output with /dev/null, opened for reading and writing. A shell opens
-    // `> /dev/null` only for writing.
-    if access == OFlags::RDONLY || (access == OFlags::RDWR && is_null(&file)) {
-        return Err(Error::io("write", path)(io::Error::other("it is closed")));
-    }
-    Ok(file)
+    // `> /dev/null` only for writing; Python's DEVNULL cannot be told from a closed one.
+    let problem = match access {
+        OFlags::RDONLY => "it is opened for reading only",
+        OFlags::RDWR if is_null(&file) => {
+            "it is closed, or /dev/null opened for reading too; open /dev/null for writing only"
+        }
+        _ => return Ok(file),
+    };
+    Err(Error::io("write", path)(io::Error::other(problem)))
 }
 
 fn is_null(file: &File) -> bool {

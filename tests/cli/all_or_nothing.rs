@@ -374,12 +374,20 @@ fn a_full_standard_output() {
 fn a_closed_standard_output() {
     let sandbox = Sandbox::with_archive(&save_one("app:1.0", &[Layer::new("base")]));
     let before = sandbox.snapshot();
-    for redirect in [">&-", "1<app.tar"] {
+    let closed =
+        "it is closed, or /dev/null opened for reading too; open /dev/null for writing only";
+    for (redirect, problem) in [
+        (">&-", closed),
+        ("1<>/dev/null", closed),
+        ("1<app.tar", "it is opened for reading only"),
+    ] {
         let run = sandbox.run_after(
             &format!("exec {redirect}"),
             &["convert", "app.tar", "-o", "-"],
         );
-        run.fails("ocify: standard output: cannot write: it is closed\n");
+        run.fails(&format!(
+            "ocify: standard output: cannot write: {problem}\n"
+        ));
     }
     sandbox
         .run_after("exec >/dev/null", &["convert", "app.tar", "-o", "-"])

@@ -1,5 +1,7 @@
 //! OCI layouts as inputs: unchanged documents keep their bytes, and references follow changed documents.
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 
 use crate::support::codec;
@@ -97,6 +99,9 @@ fn artifacts_and_unknown_things_are_carried_along() {
     let index = layout.index(&[platform(&image), artifact, orphan, unknown.clone()]);
     layout.add(named(&index, "app:1.0"));
     layout.add(named(&unknown, "thing"));
+    let mut typed = named(&unknown, "typed");
+    typed["artifactType"] = json!("application/vnd.example.of-the-descriptor");
+    layout.add(typed);
     is_unchanged(&layout);
 }
 
@@ -110,13 +115,17 @@ fn attestations_and_referrers_follow_a_manifest_that_changes() {
         br#"{"architecture":"unknown","os":"unknown","rootfs":{"type":"layers","diff_ids":[]}}"#,
         &[("application/vnd.in-toto+json", statement.clone())],
     );
-    let attestation = annotated(
+    let path = oci::blob_path(digest(&attestation));
+    let data = STANDARD.encode(layout.files().get(&path));
+    let mut attestation = annotated(
         &on(&attestation, "unknown", "unknown"),
         &[
             (oci::REFERENCE_DIGEST, digest(&image)),
             ("vnd.docker.reference.type", "attestation-manifest"),
         ],
     );
+    attestation["data"] = json!(data);
+    attestation["artifactType"] = json!("application/vnd.example.statement");
     let empty = layout.blob(oci::EMPTY, b"{}");
     let mut referrer = oci::manifest(&empty, &[]);
     referrer["artifactType"] = json!("application/vnd.example.thing");
@@ -144,6 +153,9 @@ fn attestations_and_referrers_follow_a_manifest_that_changes() {
         new_attestation["annotations"][oci::REFERENCE_DIGEST],
         new_image["digest"]
     );
+    for field in ["data", "artifactType"] {
+        assert_eq!(new_attestation[field], attestation[field]);
+    }
     let subject = &output.document(new_referrer)["subject"];
     assert_eq!(
         (&subject["digest"], &subject["size"]),
