@@ -7,10 +7,10 @@ use crate::support::sandbox::{Run, Sandbox};
 use crate::support::tar::{self, Body, Dialect, Member, Sparse, SparseFormat};
 use crate::support::{codec, oci, sha256};
 
-/// Converts with this much address space, in KiB.
-fn convert_within(sandbox: &Sandbox, kib: u32, args: &[&str]) -> Run {
+/// Converts with this much address space, in MiB.
+fn convert_within(sandbox: &Sandbox, mebibytes: u32, args: &[&str]) -> Run {
     let convert = ["convert", "--no-fsync", "--threads", "1"];
-    sandbox.run_after(&format!("ulimit -v {kib}"), &[&convert, args].concat())
+    sandbox.run_within(mebibytes, &[&convert, args].concat())
 }
 
 /// zstd, `count` times 128 KiB of zeros: four bytes each.
@@ -42,7 +42,7 @@ fn a_layer_that_is_a_bomb() {
                 "--compression",
                 compression,
             ];
-            convert_within(&sandbox, 400 << 10, &args).fails(
+            convert_within(&sandbox, 400, &args).fails(
                 "ocify: app.tar: app:1.0: layer 1 of 1: the decoded layer is larger than the limit of 67108864 bytes\n\
                  hint: use `--max-layer-size` to allow more\n",
             );
@@ -69,7 +69,7 @@ fn a_layer_that_is_a_bomb_without_any_options() {
     let image = Image::new(&["app:1.0"], &[Layer::new("base")]).encoded(|_| layer_of_zeros(7));
     let sandbox = Sandbox::with_archive(&save(&[image]));
     let message = too_large_together(&sandbox);
-    convert_within(&sandbox, 400 << 10, &["app.tar", "-o", "out"]).fails(&format!(
+    convert_within(&sandbox, 400, &["app.tar", "-o", "out"]).fails(&format!(
         "ocify: app.tar: {message}\nhint: use `--max-layer-size` to allow more\n"
     ));
     assert!(!sandbox.path("out").exists());
@@ -114,7 +114,7 @@ fn a_layer_of_much_that_decodes_to_nothing() {
         let image = Image::new(&["app:1.0"], &[Layer::new("base")]).encoded(layer);
         let digest = sha256(&image.layers[0].1);
         let sandbox = Sandbox::with_archive(&save(&[image]));
-        convert_within(&sandbox, 80 << 10, &["app.tar", "-o", "out"]).succeeds();
+        convert_within(&sandbox, 80, &["app.tar", "-o", "out"]).succeeds();
         assert!(
             sandbox
                 .path(&format!("out/blobs/{}", digest.replace(':', "/")))
@@ -128,12 +128,12 @@ fn an_archive_that_is_a_bomb() {
     // Half a gibibyte of zeros, more than the memory. As a file it must fit into the free space.
     let sandbox = Sandbox::new();
     sandbox.write("app.tar", &zstd_zeros(GIB / 2));
-    convert_within(&sandbox, 400 << 10, &["app.tar", "-o", "out"]).fails(
+    convert_within(&sandbox, 400, &["app.tar", "-o", "out"]).fails(
         "ocify: app.tar: not a container image: it contains no files\n\
          hint: pass a docker save archive, an OCI layout, a dir: folder, a schema 1 folder or a registry tree\n",
     );
     sandbox.write("twice.tar", &codec::gzip(&zstd_zeros(GIB / 2)));
-    convert_within(&sandbox, 400 << 10, &["twice.tar", "-o", "out"]).fails(
+    convert_within(&sandbox, 400, &["twice.tar", "-o", "out"]).fails(
         "ocify: twice.tar: not a container image: the gzip data does not contain a tar archive\n\
          hint: pass a docker save archive, an OCI layout, a dir: folder, a schema 1 folder or a registry tree\n",
     );
@@ -178,7 +178,7 @@ fn an_archive_that_decodes_to_much_more() {
     sandbox.write("app.tar", &archive);
     let limit = (4 << 30) + 100 * archive.len();
     let message = format!("the decoded archive is larger than the limit of {limit} bytes");
-    convert_within(&sandbox, 400 << 10, &["app.tar", "-o", "out"]).fails(&format!(
+    convert_within(&sandbox, 400, &["app.tar", "-o", "out"]).fails(&format!(
         "ocify: app.tar: {message}\nhint: decompress it, and pass the archive that it contains\n"
     ));
     let verify = sandbox.run(&["verify", "app.tar"]);
@@ -224,7 +224,7 @@ fn sparse_members_of_eight_exbibytes() {
     let config = image.config_name.clone();
     let files = save(&[image]);
     let sandbox = Sandbox::with_archive(&files.clone().with_body(&layer, hole()));
-    convert_within(&sandbox, 400 << 10, &["app.tar", "-o", "out"]).fails(
+    convert_within(&sandbox, 400, &["app.tar", "-o", "out"]).fails(
         "ocify: app.tar: app:1.0: layer 1 of 1: the decoded layer is larger than the limit of 137438953472 bytes\n\
          hint: use `--max-layer-size` to allow more\n",
     );
@@ -251,7 +251,7 @@ fn a_size_of_exbibytes_in_a_pax_record() {
     bytes.extend(tar::END);
     let sandbox = Sandbox::new();
     sandbox.write("app.tar", &bytes);
-    let run = convert_within(&sandbox, 400 << 10, &["app.tar", "-o", "out"]);
+    let run = convert_within(&sandbox, 400, &["app.tar", "-o", "out"]);
     assert!(
         run.stderr.contains("manifest.json is truncated"),
         "{}",
@@ -275,7 +275,7 @@ fn names_that_fill_the_memory() {
     let sandbox = Sandbox::new();
     sandbox.write("app.tar", &codec::zstd(&tar::tar(&members)));
     drop(members);
-    let run = convert_within(&sandbox, 400 << 10, &["app.tar", "-o", "out"]);
+    let run = convert_within(&sandbox, 400, &["app.tar", "-o", "out"]);
     let message = "the size of the archive's index in bytes is ";
     assert!(run.stderr.contains(message), "{}", run.stderr);
     assert_eq!(run.status.code(), Some(1));
@@ -289,8 +289,7 @@ fn members_that_nothing_refers_to() {
     files.members.extend((0..11_000).map(blob));
     let sandbox = Sandbox::new();
     sandbox.write("app.tar", &codec::zstd(&files.tar()));
-    let within = format!("ulimit -v {}", 400 << 10);
-    let verify = sandbox.run_after(&within, &["verify", "app.tar", "--threads", "1"]);
+    let verify = sandbox.run_within(400, &["verify", "app.tar", "--threads", "1"]);
     let found = verify.stdout().matches("[unreferenced-damaged]").count();
     assert_eq!(found, 10_000);
     assert!(verify.stdout().contains("more than 10000 problems"));
@@ -318,7 +317,7 @@ fn annotations_that_fill_the_memory() {
             "convert" => vec![command, "app", "-o", "out", "--no-fsync"],
             _ => vec![command, "app"],
         };
-        let run = sandbox.run_after(&format!("ulimit -v {}", 448 << 10), &args);
+        let run = sandbox.run_within(320, &args);
         let is_killed = run.stderr.contains("memory allocation");
         assert!(run.status.code().is_some() && !is_killed, "{}", run.stderr);
     }
@@ -339,13 +338,13 @@ fn documents_that_are_much_larger_in_memory() {
         config.splice(end.., format!(",\"x\":{list}}}").into_bytes());
         let image = Image::new(&["app:1.0"], &[]).with_config(config.clone());
         let sandbox = Sandbox::with_archive(&save(&[image]));
-        convert_within(&sandbox, 1 << 20, &["app.tar", "-o", "out"]).succeeds();
+        convert_within(&sandbox, 1 << 10, &["app.tar", "-o", "out"]).succeeds();
 
         let mut layout = oci::one("app:1.0", &[Layer::new("base")]);
         let image = layout.manifest(oci::CONFIG, &config, &[]);
         layout.add(oci::annotated(&image, &[("big", &"n".repeat(1 << 20))]));
         let files = layout.files();
         let sandbox = Sandbox::with_archive(&files);
-        convert_within(&sandbox, 1 << 20, &["app.tar", "-o", "out"]).succeeds();
+        convert_within(&sandbox, 1 << 10, &["app.tar", "-o", "out"]).succeeds();
     }
 }

@@ -10,10 +10,9 @@ use crate::support::oci::{self, Layout, named};
 use crate::support::sandbox::{Run, Sandbox};
 use crate::support::{codec, legacy};
 
-/// Runs the program with an address space of 448 MiB: its stacks and code are not in memory as a whole, nor are the 64 MiB
-/// that glibc sets aside for each of the two threads for signals and progress.
+/// Runs the program with an address space of 320 MiB.
 fn within(sandbox: &Sandbox, args: &[&str]) -> Run {
-    let run = sandbox.run_after(&format!("ulimit -v {}", 448 << 10), args);
+    let run = sandbox.run_within(320, args);
     let panicked = run.stderr.contains("panicked") || run.stderr.contains("memory allocation");
     assert!(
         !panicked && run.status.code().is_some(),

@@ -61,7 +61,6 @@ fn are_decoded_with_any_number_of_threads() {
 fn take_no_more_memory_than_one() {
     let sandbox = Sandbox::with_archive(&archive());
     // Two of the largest do not fit into this, as in `findings_memory`.
-    let within = format!("ulimit -v {}", 448 << 10);
     for args in [
         &["verify", "app.tar"][..],
         &["convert", "app.tar", "-o", "out"],
@@ -76,6 +75,6 @@ fn take_no_more_memory_than_one() {
         &["convert", "app.tar", "-o", "kept", "--compression", "keep"],
     ] {
         let args = [args, &["--threads", "1"]].concat();
-        sandbox.run_after(&within, &args).succeeds();
+        sandbox.run_within(320, &args).succeeds();
     }
 }

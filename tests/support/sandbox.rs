@@ -93,10 +93,18 @@ impl Sandbox {
         Run::new(self.command_of(starter[0], &args).spawn().unwrap())
     }
 
-    /// Runs the program in a shell after another command, such as `umask 077` or `ulimit -v 4096`.
+    /// Runs the program in a shell after another command, such as `umask 077`.
     pub fn run_after(&self, before: &str, args: &[&str]) -> Run {
         let script = format!("{before} && exec \"$0\" \"$@\"");
         self.run_by(&["sh", "-c", &script], args)
+    }
+
+    /// Runs the program with this much address space, in MiB: more than it has in memory, since its stacks and code are not in
+    /// memory as a whole.
+    pub fn run_within(&self, mebibytes: u32, args: &[&str]) -> Run {
+        // By default, glibc may reserve 64 MiB of addresses for each thread, or not, as time would have it.
+        let limit = format!("export MALLOC_ARENA_MAX=1; ulimit -v {}", mebibytes << 10);
+        self.run_after(&limit, args)
     }
 
     /// `ocify convert` with these arguments.
