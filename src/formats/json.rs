@@ -365,6 +365,8 @@ mod tests {
         let message = "the key a[0].b occurs twice with different values";
         assert_eq!(parsed.problems[1].1, message);
         assert_eq!(parsed.value.unwrap()["c"], 3);
+        let nested = read(br#"{"a": {"b": {"c": 1, "c": 1}}}"#);
+        assert_eq!(nested.problems[0].1, "the key a.b.c occurs twice");
     }
 
     #[test]

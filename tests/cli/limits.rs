@@ -433,3 +433,24 @@ fn sizes_have_units() {
             .is_wrong_usage("expected a size such as 512M");
     }
 }
+
+#[test]
+fn number_of_findings() {
+    let layout = |count: usize| {
+        let mut layout = oci::Layout::default();
+        for number in 0..count {
+            let absent = oci::descriptor(oci::MANIFEST, number.to_string().as_bytes());
+            layout.add(absent);
+        }
+        layout.files()
+    };
+    // One more finding is that the folder of blobs is missing.
+    for (count, has_more) in [(9_999, false), (10_000, true)] {
+        let sandbox = Sandbox::with_archive(&layout(count));
+        let run = sandbox.run(&["verify", "app.tar"]);
+        let stdout = run.stdout();
+        assert_eq!(stdout.matches("[layout-blobs]").count(), 1);
+        assert_eq!(stdout.matches("[missing-blob]").count(), 9_999);
+        assert_eq!(stdout.contains("more than 10000 problems"), has_more);
+    }
+}
