@@ -55,6 +55,31 @@ examples/parallel/convert.sh "$scratch/srv/archives.txt" "$scratch/parallel" "$s
 cmp "$scratch/expected/index.json" "$scratch/parallel/index.json"
 echo "ok: GNU parallel"
 
+# Two machines that are this one: ssh starts a server of its own for each connection, which listens on no port.
+ssh-keygen -q -t ed25519 -N '' -f "$scratch/key"
+mkdir -p /run/sshd # sshd wants it, and only the service makes it
+cat >"$scratch/sshd_config" <<END
+HostKey $scratch/key
+AuthorizedKeysFile $scratch/key.pub
+StrictModes no
+UsePAM no
+SetEnv "PATH=$PATH" OCIFY_CACHE=
+END
+cat >"$scratch/ssh_config" <<END
+IdentityFile $scratch/key
+StrictHostKeyChecking no
+UserKnownHostsFile /dev/null
+LogLevel ERROR
+ProxyCommand $(command -v sshd) -i -f $scratch/sshd_config
+END
+printf '1/ssh -F %s %s\n' "$scratch/ssh_config" one "$scratch/ssh_config" two >"$scratch/logins"
+status=0
+examples/parallel/convert.sh "$scratch/srv/archives.txt" "$scratch/ssh" "$scratch/ssh-results" 3 "$scratch/logins" 2>"$scratch/log" || status=$?
+[ "$status" -eq 1 ] || fail "parallel over ssh ends with status $status, expected 1: $(cat "$scratch/log")"
+cmp "$scratch/expected/index.json" "$scratch/ssh/index.json"
+cmp "$scratch/parallel-results/failed.txt" "$scratch/ssh-results/failed.txt"
+echo "ok: GNU parallel over ssh"
+
 rm "$scratch/archives/broken.tar"
 make -s -j2 -f examples/make/Makefile ARCHIVES="$scratch/archives" OUT="$scratch/oci"
 [ "$(ls "$scratch"/oci/*.tar | wc -l)" -eq 5 ] || fail "make"

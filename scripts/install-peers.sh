@@ -9,7 +9,7 @@ programs=(
     containerd=containerd ctr=containerd docker-registry=docker-registry curl=curl rsync=rsync
     mkfs.xfs=xfsprogs mkfs.btrfs=btrfs-progs mkfs.vfat=dosfstools mkfs.exfat=exfatprogs mount.exfat-fuse=exfat-fuse
     mkfs.ext2=e2fsprogs filefrag=e2fsprogs mount=mount ntfs-3g=ntfs-3g
-    bindfs=bindfs sshfs=sshfs /usr/lib/openssh/sftp-server=openssh-sftp-server
+    bindfs=bindfs sshfs=sshfs /usr/lib/openssh/sftp-server=openssh-sftp-server ssh=openssh-client sshd=openssh-server
     zstd=zstd xz=xz-utils bzip2=bzip2 jq=jq strace=strace valgrind=valgrind python3=python3 nm=binutils
     busybox=busybox-static man=man-db col=bsdextrautils zsh=zsh fish=fish pip3=python3-pip shellcheck=shellcheck parallel=parallel make=make
 )
