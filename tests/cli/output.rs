@@ -63,6 +63,22 @@ fn a_tar_holds_what_a_folder_holds_and_a_docker_manifest() {
 }
 
 #[test]
+fn a_tar_ends_with_two_blocks_of_zeros() {
+    let image = save_one("app:1.0", &[Layer::new("base"), Layer::new("top")]);
+    let sandbox = Sandbox::with_archive(&image);
+    let args = ["app.tar", "-o", "out.tar"];
+    // Without manifest.json, which is last, the tar is shorter than before.
+    for more in [&[][..], &["--add", "--no-docker-manifest"]] {
+        sandbox.convert(&[&args[..], more].concat()).succeeds();
+        let bytes = sandbox.read("out.tar");
+        assert_eq!(bytes.len() % 512, 0, "{more:?}");
+        let zeros = bytes.iter().rev().take_while(|&&byte| byte == 0).count();
+        // The last member may fill up to 511 bytes of its last block with zeros.
+        assert!((1024..1536).contains(&zeros), "{zeros} zeros, {more:?}");
+    }
+}
+
+#[test]
 fn the_codec_that_was_asked_for() {
     let layers = [
         Layer::new("base"),

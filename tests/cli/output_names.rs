@@ -5,9 +5,10 @@ use std::os::unix::fs::symlink;
 
 use crate::support::codec;
 use crate::support::docker::{Image, save, save_one};
-use crate::support::layers::Layer;
+use crate::support::layers::{Layer, noise};
 use crate::support::oci;
 use crate::support::sandbox::Sandbox;
+use crate::support::tar::Member;
 
 fn sandbox() -> Sandbox {
     Sandbox::with_archive(&save_one(
@@ -48,6 +49,21 @@ fn the_ending_says_how_a_tar_is_compressed() {
         assert!(sandbox.layout(&back).names() == sandbox.layout("out.tar").names());
         sandbox.run(&["verify", &first]).succeeds();
     }
+}
+
+#[test]
+fn a_tar_is_compressed_as_one_stream() {
+    // What repeats 30,000 bytes later repeats across the chunks that are compressed in parallel, too.
+    let repeated = noise(1, 30_000);
+    let layer = Layer::of(&[Member::file("repeated", repeated.repeat(200))]);
+    let sandbox = Sandbox::with_archive(&save_one("app:1.0", &[layer]));
+    let args = ["app.tar", "-o", "out.tar.gz", "--compression", "none"];
+    sandbox.convert(&args).succeeds();
+    // Deflate repeats up to 258 bytes at a time (RFC 1951, section 3.2.5), for less than five.
+    let once = codec::gzip(&repeated).len();
+    let expected = once + 200 * repeated.len() / 258 * 5;
+    let found = sandbox.read("out.tar.gz").len();
+    assert!(found < expected, "{found}, expected less than {expected}");
 }
 
 #[test]
