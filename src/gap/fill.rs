@@ -139,7 +139,6 @@ impl Absent<'_> {
             descriptor: Some(self.descriptor.clone()),
             digest,
             diff_id: self.diff_id,
-            foreign: layer_kind(&self.descriptor.media_type) == LayerKind::Foreign,
             fill: Some(Fill {
                 source: copy.source.to_owned(),
                 in_output: copy.in_output && encoding.is_none(),

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use super::Platform;
+use super::media_type::{self, LayerKind};
 use crate::digest::Digest;
 
 /// A reference to a blob: media type, digest, size and further fields.
@@ -60,6 +61,11 @@ impl Descriptor {
     #[must_use]
     pub fn has_urls(&self) -> bool {
         self.urls.as_ref().is_some_and(|urls| !urls.is_empty())
+    }
+
+    /// Whether the descriptor is of a layer that must not be distributed.
+    pub(crate) fn is_foreign(&self) -> bool {
+        media_type::layer_kind(&self.media_type) == LayerKind::Foreign
     }
 
     /// The label of the image inside an index: its platform or digest.

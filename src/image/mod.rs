@@ -207,8 +207,6 @@ pub struct TarLayer {
     pub digest: Option<Digest>,
     /// From the config. `None` if the config does not exist yet.
     pub diff_id: Option<DiffId>,
-    /// Whether it must not be distributed.
-    pub foreign: bool,
     /// Set if it is not from the input whose image has it.
     pub fill: Option<Fill>,
 }
@@ -257,7 +255,6 @@ impl TarLayer {
             descriptor: None,
             digest: None,
             diff_id: None,
-            foreign: false,
             fill: None,
         }
     }

@@ -118,7 +118,7 @@ fn resolved_layer<'a>(planned: &PlannedLayer<'a>, outcomes: &[Outcome]) -> Resol
                 size: outcome.size,
                 codec: Some(outcome.codec),
                 diff_id: layer.diff_id.or(outcome.diff_id),
-                foreign: layer.foreign && kept.is_some(),
+                foreign: kept.is_some_and(Descriptor::is_foreign),
                 present: true,
                 urls: kept.map(urls).unwrap_or_default(),
                 media_type: None,
@@ -137,7 +137,7 @@ fn resolved_layer<'a>(planned: &PlannedLayer<'a>, outcomes: &[Outcome]) -> Resol
             ResolvedLayer {
                 codec,
                 diff_id,
-                foreign: media_type::layer_kind(own) == media_type::LayerKind::Foreign,
+                foreign: descriptor.is_foreign(),
                 present: false,
                 media_type: codec.is_none().then_some(own),
                 ..unchanged(descriptor)

@@ -363,6 +363,22 @@ fn configs() {
     assert_eq!(*name, format!("{}.json", sha256_hex(&image.config)));
 }
 
+/// The diff_id is right, but a name in `blobs/sha256` is the digest of the blob as it is.
+#[test]
+fn a_blob_whose_name_is_not_its_digest() {
+    let layers = [Layer::new("base")];
+    let image = docker::image_of_blobs(&["app:1.0"], &layers).encoded(codec::gzip);
+    let blob = image.layers[0].1.clone();
+    refuses(
+        &save(&[image]).tar(),
+        &format!(
+            "ocify: app.tar: app:1.0: layer 1 of 1: digest is sha256:{}, expected {}\n{DAMAGED}",
+            sha256_hex(&blob),
+            layers[0].diff_id(),
+        ),
+    );
+}
+
 /// Engines refuse such a config, but it is copied like any other.
 #[test]
 fn configs_without_readable_diff_ids() {

@@ -15,7 +15,7 @@ use crate::formats::json::{field, text};
 use crate::formats::oci::FOREIGN_ABSENT;
 use crate::formats::reading::{Found, MISSING, Reading};
 use crate::formats::{config, descriptor, keys};
-use crate::image::media_type::{self, LayerKind};
+use crate::image::media_type;
 use crate::image::{
     Config, Descriptor, Document, Entry, ImageConfig, Layer, Manifest, Node, Reference, TarLayer,
     fully_qualified, tagged_reference,
@@ -240,8 +240,6 @@ fn layer(
     place: &Place,
 ) -> Layer {
     let source = diff_id.and_then(|diff_id| sources.get(&diff_id.to_string()));
-    let foreign = source
-        .filter(|descriptor| media_type::layer_kind(&descriptor.media_type) == LayerKind::Foreign);
     let found = reading.find(name, place);
     let left_out = blob_of(name).and_then(|digest| reading.absent.get(&digest));
     if let (Found::Absent, Some(blob)) = (&found, left_out) {
@@ -256,12 +254,12 @@ fn layer(
         Found::Here(content) => Layer::Tar(TarLayer {
             digest: blob_of(name),
             diff_id,
-            foreign: foreign.is_some(),
             ..TarLayer::new(content, name.to_owned())
         }),
         found => {
             // Docker leaves out layers that must not be distributed, but lists their URLs.
-            let elsewhere = foreign.filter(|descriptor| descriptor.has_urls());
+            let elsewhere =
+                source.filter(|descriptor| descriptor.is_foreign() && descriptor.has_urls());
             match (&found, elsewhere) {
                 (Found::Absent, Some(_)) => {
                     reading.note(Code::ForeignLayerAbsent, place, FOREIGN_ABSENT);

@@ -211,12 +211,11 @@ fn in_order(
 
 fn layer(tree: &mut Tree, link: &Link, diff_id: Option<DiffId>, place: &Place) -> Layer {
     let descriptor = &link.descriptor;
-    let kind = media_type::layer_kind(&descriptor.media_type);
     let absent = || Layer::Absent {
         descriptor: Some(descriptor.clone()),
         diff_id,
     };
-    if kind == LayerKind::Other {
+    if media_type::layer_kind(&descriptor.media_type) == LayerKind::Other {
         let Some((content, place)) = content(tree, link, Need::UnlessListed, place) else {
             return absent();
         };
@@ -250,7 +249,6 @@ fn layer(tree: &mut Tree, link: &Link, diff_id: Option<DiffId>, place: &Place) -
     Layer::Tar(TarLayer {
         digest: Some(descriptor.digest),
         diff_id,
-        foreign: kind == LayerKind::Foreign,
         descriptor: Some(descriptor.clone()),
         ..TarLayer::new(content, name)
     })
