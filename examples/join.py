@@ -4,7 +4,7 @@
 usage: join.py LIST LAYOUT RESULTS TASKS
 
 Writes RESULTS/map.csv from RESULTS/map-*.csv, and RESULTS/failed.txt from RESULTS/report-*.json. Run it when all tasks have ended. If
-one of the TASKS has left no report, this fails: run that task again, and then this.
+a task has left no report, join.py fails: run that task again, then join.py.
 
 Tasks end in any order, and a name that two of them give to different images belongs to the task that ended last. In one run, it belongs
 to the first sound archive of the list. This puts that right: the archives that come first in the list are added once more, and

@@ -26,7 +26,7 @@ fi
 index=$(sed -n '/- >-$/,/resources:/p' examples/kubernetes/job.yaml | sed '1d;$d' | tr -s ' \n' ' ')
 grep -q 'completions: 16$' examples/kubernetes/job.yaml && [[ $index == *"+ 1))/16 "* ]] || fail "completions and shards differ"
 
-mkdir -p "$scratch"/{bin,archives,srv/results}
+mkdir -p "$scratch"/{bin,archives,srv}
 ln -s "$program" "$scratch/bin/ocify"
 export PATH=$scratch/bin:$PATH OCIFY_CACHE=''
 for number in 1 2 3 4 5; do

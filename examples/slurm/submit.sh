@@ -3,8 +3,8 @@
 #
 # usage: submit.sh LIST LAYOUT RESULTS [TASKS]
 #
-# LIST has an archive a line. LAYOUT, RESULTS and the cache inside it are on a file system that all nodes share. Prints the
-# number of the last job.
+# LIST has one archive per line. LAYOUT, RESULTS and the cache inside it are on a file system that all nodes share. Prints the
+# ID of the last job.
 set -euo pipefail
 [ $# -ge 3 ] || { sed -n '/^# usage/s/^# //p' "$0" >&2; exit 2; }
 list=$(realpath "$1") layout=$(realpath -m "$2") results=$(realpath -m "$3") tasks=${4:-16}

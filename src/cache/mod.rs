@@ -131,7 +131,7 @@ impl Cache {
                 entries.insert(parsed.diff_id, parsed.digest);
             } else {
                 self.warn(format!(
-                    "dropped from the cache: {} was made for another layer or by another encoder",
+                    "removed from the cache: {} was made for another layer or by another encoder",
                     folder.path(&name).display()
                 ));
                 discard(folder, &name);

@@ -97,7 +97,7 @@ pub struct LayerLimit {
     /// unit: K, M, G, T (or KiB and so on) are powers of 1024, KB, MB, GB, TB
     /// of 1000 [default: 128G, and for all layers of an input together 4G plus
     /// 100 times the input's size]
-    #[arg(long, value_name = "SIZE", value_parser = size::parse, allow_negative_numbers = true)]
+    #[arg(long, help_heading = "Layers", value_name = "SIZE", value_parser = size::parse, allow_negative_numbers = true)]
     pub max_layer_size: Option<u64>,
 }
 
@@ -176,7 +176,7 @@ pub struct Verify {
     pub inputs: Inputs,
 
     /// Number of threads [default: all cores]
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024),
+    #[arg(long, help_heading = "Layers", value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024),
           allow_negative_numbers = true)]
     pub threads: Option<u16>,
 

@@ -183,7 +183,7 @@ impl<R: BufRead> Decoder<R> {
                 return Err(if at_end {
                     DecodeError::Truncated { codec: self.codec }
                 } else {
-                    let message = format!("it does not go on within a {}", self.codec.member());
+                    let message = format!("decoding stopped within a {}", self.codec.member());
                     DecodeError::Damaged(message)
                 });
             }

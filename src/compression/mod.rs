@@ -161,10 +161,10 @@ impl Compression {
 #[non_exhaustive]
 pub enum CompressionError {
     /// The word before the colon is not a codec.
-    #[error("unknown compression {0:?}, expected keep, gzip, zstd or none")]
+    #[error("unknown compression `{0}`, expected keep, gzip, zstd or none")]
     Unknown(String),
     /// The number after the colon is not a level of the codec.
-    #[error("{codec} level is {level:?}, expected a number from 1 to {max}")]
+    #[error("{codec} level is `{level}`, expected a number from 1 to {max}")]
     Level {
         /// gzip or zstd.
         codec: &'static str,
@@ -253,20 +253,14 @@ mod tests {
         for (text, message) in [
             (
                 "lzma",
-                r#"unknown compression "lzma", expected keep, gzip, zstd or none"#,
+                "unknown compression `lzma`, expected keep, gzip, zstd or none",
             ),
             (
                 "gzip:10",
-                r#"gzip level is "10", expected a number from 1 to 9"#,
+                "gzip level is `10`, expected a number from 1 to 9",
             ),
-            (
-                "gzip:0",
-                r#"gzip level is "0", expected a number from 1 to 9"#,
-            ),
-            (
-                "zstd:",
-                r#"zstd level is "", expected a number from 1 to 22"#,
-            ),
+            ("gzip:0", "gzip level is `0`, expected a number from 1 to 9"),
+            ("zstd:", "zstd level is ``, expected a number from 1 to 22"),
             ("none:1", "none does not have levels"),
         ] {
             assert_eq!(parsed(text).unwrap_err().to_string(), message);

@@ -29,7 +29,7 @@ impl Error {
             Error::Limit { what, .. } if what.ends_with("the new manifest.json") => {
                 Some("use `--no-docker-manifest`, or write a folder")
             }
-            Error::DifferentBuilds { .. } => Some("convert the parts of each output by themselves"),
+            Error::DifferentBuilds { .. } => Some("convert the parts of each output separately"),
             Error::NotRemade { .. } => {
                 Some("use the version of ocify that made the part, or fill from a copy of the blob")
             }

@@ -172,7 +172,7 @@ impl OutputError {
             OutputError::DocumentInside { .. } => "choose another path for it",
             OutputError::DocumentMissing { .. } => "convert again to write it",
             OutputError::NoLocks | OutputError::LocalLocks { .. } => {
-                "write to a new output, and pass the old one as an input too; runs at the same time need an output each"
+                "write to a new output, and pass the old one as an input too; simultaneous runs each need an output of their own"
             }
             OutputError::IsInput { .. } | OutputError::OverlapsInput { .. } => {
                 "choose an output outside the inputs"
@@ -187,7 +187,7 @@ impl OutputError {
             OutputError::CannotPrune { .. } => "use `ocify verify` to see what is damaged",
             OutputError::NotPruned { .. } => "use `ocify prune` on the output",
             OutputError::RegistryName { .. } => {
-                "use `--name` for one such as team/app:1.0: small letters, digits and separators"
+                "use `--name` for one such as team/app:1.0: lower-case letters, digits and separators"
             }
             OutputError::Unnamed => "use `--image` to select an image and `--name` to name it",
         }

@@ -185,7 +185,7 @@ codes! {
     Note Stops BlobLeftOut "blob-left-out" "A blob was left out on purpose and is listed in `ocify-absent.json`. `convert` needs another input that has it, or `--missing keep`."
     Note Silent UnreferencedBlob "unreferenced-blob" "No readable document refers to a blob."
     Note Silent SubjectMissing "subject-missing" "The manifest that is the `subject` of a referrer is missing."
-    Note Warns PlatformAbsent "platform-absent" "An index lists a platform whose manifest or layers are missing, as when only one platform was saved."
+    Note Warns PlatformAbsent "platform-absent" "An index lists a platform whose manifest is missing, as when only one platform was saved."
     Note Warns ForeignLayerAbsent "foreign-layer-absent" "A foreign layer is missing; its `urls` say where to get it."
     Note Warns SignatureDetached "signature-detached" "The image has a detached signature, which has no place in an OCI layout."
     Note Silent RegistrySignature "registry-signature" "A signature that a registry before 2.5 stored next to a schema 1 manifest is missing; the digest of the manifest does not depend on it."
@@ -194,7 +194,7 @@ codes! {
     Note Silent LayerManyPaths "layer-many-paths" "A layer has so many entries that only the first 131,072 were searched for duplicates."
     Note Warns ArtifactLeftOut "artifact-left-out" "Only `convert`: an attestation, a signature or another artifact is left out, because the format of the output has no place for it."
     Note Warns DockerZstd "docker-zstd" "Only `convert`: a tar for `docker load` gets layers in zstd, which Docker 20.10 cannot load; Docker 29, podman 4 and containerd can."
-    Note Warns LayerOtherEncoding "layer-other-encoding" "Only `convert --have`: the other side has a layer in another encoding, and the bytes of the blob cannot be made from that, because another program encoded it; so it is written."
+    Note Warns LayerOtherEncoding "layer-other-encoding" "Only `convert --have`: a layer is written although the other side has it in another encoding, because another program encoded it and its bytes cannot be made again."
     Note Silent DockerManifestUnnamed "docker-manifest-unnamed" "manifest.json lists an image without a name that index.json does not lead to, as Docker 25 and later write it."
     Note Silent DockerManifestIncomplete "docker-manifest-incomplete" "index.json leads to an image that manifest.json does not list, so engines that read only manifest.json do not see it."
 }

@@ -63,7 +63,7 @@ impl Platform {
 
 /// Why a string is not a platform.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{0:?} is not a platform, expected OS/ARCH or OS/ARCH/VARIANT")]
+#[error("`{0}` is not a platform, expected OS/ARCH or OS/ARCH/VARIANT")]
 pub struct PlatformError(String);
 
 impl FromStr for Platform {

@@ -23,7 +23,7 @@ pub(super) fn open() -> Result<File> {
     let problem = match access {
         OFlags::RDONLY => "it is opened for reading only",
         OFlags::RDWR if is_null(&file) => {
-            "it is closed, or /dev/null opened for reading too; open /dev/null for writing only"
+            "it is closed, or is /dev/null opened for reading and writing; open /dev/null for writing only"
         }
         _ => return Ok(file),
     };

@@ -219,10 +219,10 @@ impl Target {
         let ends_with = |ending: &&str| lower.ends_with(*ending) && lower.len() > ending.len();
         let written = ENDINGS.map(|(ending, _)| ending);
         if encoding(path).is_none() && written.iter().any(ends_with) {
-            let message = format!("the ending of the output `{text}` is in capital letters");
+            let message = format!("the ending of the output `{text}` is in upper case");
             return refuse(
                 message,
-                "write the ending in small letters, such as `images.tar`",
+                "write the ending in lower case, such as `images.tar`",
             );
         }
         if encoding(path).is_none() && OTHER_ENDINGS.iter().any(ends_with) {

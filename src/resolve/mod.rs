@@ -163,7 +163,7 @@ impl<'a> Resolver<'a> {
             return Ok(Rc::clone(written));
         }
         limits::at_most(
-            "the number of manifests that are about each other",
+            "the number of manifests in a chain of subjects and indexes",
             depth,
             limits::SUBJECT_DEPTH,
         )?;

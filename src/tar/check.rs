@@ -144,7 +144,7 @@ impl TarCheck {
         if full {
             self.problem(
                 Code::LayerManyPaths,
-                format!("duplicates were looked for in the first {max} entries"),
+                format!("only the first {max} entries were searched for duplicates"),
             );
         }
         self.problems

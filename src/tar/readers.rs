@@ -41,7 +41,7 @@ pub(crate) fn about_numbers(header: &Header) -> Option<&'static str> {
     let mut devices = numbers[4..6].iter().map(|(_, field)| field);
     let is_none = header.dialect() == Dialect::V7 && devices.any(|field| number(field).is_none());
     (is_other || is_none)
-        .then_some("a number in its header is not one to Python, which takes that for the end")
+        .then_some("Python cannot read a number in its header, and takes the header for the end of the archive")
 }
 
 fn about_names(member: &Member) -> Option<&'static str> {
@@ -94,7 +94,7 @@ fn about_kind(member: &Member) -> Option<&'static str> {
         // GNU tar takes the size of a hard link only from a PAX header.
         b'1' if member.pax_size().is_none() => None,
         b'1'..=b'4' | b'6' => Some(
-            "it is a link or device with a size: GNU tar skips so much data, Go and Python none",
+            "it is a link or device with a size: GNU tar skips that much data, Go and Python skip none",
         ),
         b'D' | b'M' | b'V' => Some("its type is a file to Go and Python, but not to GNU tar"),
         b'X' => Some("its type is a PAX header to GNU tar and Python, a file to Go"),
@@ -108,7 +108,7 @@ fn about_kind(member: &Member) -> Option<&'static str> {
 /// Readers use different sparse records, unless the records are those that GNU tar writes.
 fn about_sparse(member: &Member) -> Option<&'static str> {
     let pax = member.extensions.pax.as_ref()?;
-    let doubt = Some("its sparse records are not those of one format: readers take different ones");
+    let doubt = Some("its sparse records do not follow one format: readers use different ones");
     if member.header.kind() == b'S' {
         return doubt.filter(|_| pax.size.is_some() || !pax.sparse.is_empty());
     }

@@ -374,8 +374,7 @@ fn a_full_standard_output() {
 fn a_closed_standard_output() {
     let sandbox = Sandbox::with_archive(&save_one("app:1.0", &[Layer::new("base")]));
     let before = sandbox.snapshot();
-    let closed =
-        "it is closed, or /dev/null opened for reading too; open /dev/null for writing only";
+    let closed = "it is closed, or is /dev/null opened for reading and writing; open /dev/null for writing only";
     for (redirect, problem) in [
         (">&-", closed),
         ("1<>/dev/null", closed),

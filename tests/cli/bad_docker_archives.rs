@@ -363,7 +363,7 @@ fn configs() {
     assert_eq!(*name, format!("{}.json", sha256_hex(&image.config)));
 }
 
-/// The diff_id is right, but a name in `blobs/sha256` is the digest of the blob as it is.
+/// The `diff_id` is right, but a name in `blobs/sha256` is the digest of the blob as it is.
 #[test]
 fn a_blob_whose_name_is_not_its_digest() {
     let layers = [Layer::new("base")];

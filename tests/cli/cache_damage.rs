@@ -223,7 +223,7 @@ fn an_entry_under_another_layers_name_is_not_used() {
         fs::copy(&own, &path).unwrap();
         let run = convert(archive, &["--compression", level]);
         run.warns(&format!(
-            "ocify: warning: dropped from the cache: {} was made for another layer or by another encoder (cache)\n",
+            "ocify: warning: removed from the cache: {} was made for another layer or by another encoder (cache)\n",
             path.strip_prefix(sandbox.path("")).unwrap().display()
         ));
         assert!(!path.exists());

@@ -31,7 +31,7 @@ fn wrong_usage_is_exit_status_2() {
         ),
         (
             &["convert", "app.tar", "-o", "out", "--compression", "lzma"],
-            "unknown compression \"lzma\", expected keep, gzip, zstd or none",
+            "unknown compression `lzma`, expected keep, gzip, zstd or none",
         ),
         (
             &[
@@ -42,7 +42,7 @@ fn wrong_usage_is_exit_status_2() {
                 "--compression",
                 "gzip:10",
             ],
-            "gzip level is \"10\", expected a number from 1 to 9",
+            "gzip level is `10`, expected a number from 1 to 9",
         ),
         (
             &["convert", "app.tar", "-o", "out", "--compression", "none:1"],
@@ -50,7 +50,7 @@ fn wrong_usage_is_exit_status_2() {
         ),
         (
             &["convert", "app.tar", "-o", "out", "--platform", "linux"],
-            "\"linux\" is not a platform, expected OS/ARCH or OS/ARCH/VARIANT",
+            "`linux` is not a platform, expected OS/ARCH or OS/ARCH/VARIANT",
         ),
         (
             &["convert", "app.tar", "-o", "out", "--threads", "0"],

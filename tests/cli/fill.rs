@@ -416,7 +416,7 @@ fn parts_of_different_outputs() {
     let run = sandbox.convert(&["part.tar", "new-part.tar", "-o", "out"]);
     run.fails(
         "ocify: part.tar and new-part.tar are parts of different outputs: app:1 is not the same image in both\n\
-         hint: convert the parts of each output by themselves\n",
+         hint: convert the parts of each output separately\n",
     );
 }
 

@@ -126,12 +126,8 @@ fn names_that_mean_something_else() {
             "has the ending of a format that is not written",
             endings,
         ),
-        ("OUT.TAR", "is in capital letters", "such as `images.tar`"),
-        (
-            "out.Tar.Gz",
-            "is in capital letters",
-            "such as `images.tar`",
-        ),
+        ("OUT.TAR", "is in upper case", "such as `images.tar`"),
+        ("out.Tar.Gz", "is in upper case", "such as `images.tar`"),
         (
             "oci:out",
             "begins with a transport",

@@ -139,8 +139,7 @@ fn images_that_no_registry_takes() {
     let mut layout = Layout::default();
     let image = layout.image("amd64", &[Layer::new("one")]);
     let other = layout.image("amd64", &[Layer::new("two")]);
-    let hint =
-        "hint: use `--name` for one such as team/app:1.0: small letters, digits and separators\n";
+    let hint = "hint: use `--name` for one such as team/app:1.0: lower-case letters, digits and separators\n";
     let cases = [
         (
             vec![oci::named(&image, "app:1+2")],

@@ -1,7 +1,7 @@
 //! The options of `ocify convert`, in the groups that its help shows.
 
 use std::ffi::OsString;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::builder::{
     NonEmptyStringValueParser, PathBufValueParser, PossibleValuesParser, TypedValueParser,
@@ -82,7 +82,7 @@ pub struct Output {
     #[command(flatten)]
     pub existing: Existing,
 
-    /// Write a tar without manifest.json, which docker load reads
+    /// Leave manifest.json, which docker load reads, out of a tar
     #[arg(long)]
     pub no_docker_manifest: bool,
 
@@ -236,13 +236,21 @@ pub struct Record {
     pub digest_map: Option<DigestMap>,
 
     /// Write what --json prints to FILE
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", value_parser = PathBufValueParser::new().try_map(file))]
     pub report: Option<PathBuf>,
 
     /// Write a Makefile rule to FILE: OUTPUT depends on the files that were
     /// read
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", value_parser = PathBufValueParser::new().try_map(file))]
     pub depfile: Option<PathBuf>,
+}
+
+/// Refuses `-`, which would be the name of a file.
+fn file(path: PathBuf) -> Result<PathBuf, &'static str> {
+    if path == Path::new("-") {
+        return Err("expected the name of a file; /dev/stdout is standard output");
+    }
+    Ok(path)
 }
 
 /// Parses one of several words to a value of the library.

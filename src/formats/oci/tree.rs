@@ -308,7 +308,7 @@ impl<'r, 'f> Tree<'r, 'f> {
             if !listed.contains(about) {
                 let digest = link.descriptor.digest;
                 let message = format!(
-                    "attestation {digest} is about {about}, which is not in the same index"
+                    "attestation {digest} refers to {about}, which is not in the same index"
                 );
                 self.reading
                     .note(Code::AttestationReference, place, message);
