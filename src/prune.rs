@@ -1,20 +1,21 @@
 //! Pruning: removes unreferenced blobs from a layout.
 
+mod references;
+
 use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::Arc;
 
 use rustix::fs::FileType;
-use serde_json::Value;
 
 use crate::digest::Digest;
 use crate::error::{Error, OutputError, Result, ResultExt};
 use crate::findings::Place;
 use crate::fs::{Dir, Locking, staging};
-use crate::image::media_type::{DocumentKind, kind};
 use crate::interrupt::Interrupt;
-use crate::limits;
 use crate::output;
+
+use references::{Kind, References};
 
 /// Options for pruning.
 #[derive(Debug, Clone, Copy, Default)]
@@ -102,14 +103,10 @@ fn pruned(path: &Path, options: PruneOptions, interrupt: &Interrupt) -> Result<P
     let Some(blobs) = layout.folder(BLOBS)? else {
         return Ok(Pruned::default());
     };
-    let mut references = References {
-        blobs: &blobs,
-        found: BTreeSet::new(),
-        unread: Vec::new(),
-    };
-    references.read(INDEX, &index)?;
+    let mut references = References::new(&blobs);
+    references.read(INDEX, &index, Kind::IndexJson)?;
     if let Some(manifest) = layout.read(DOCKER_MANIFEST)? {
-        references.read(DOCKER_MANIFEST, &manifest)?;
+        references.read(DOCKER_MANIFEST, &manifest, Kind::DockerManifest)?;
     }
     references.follow(interrupt)?;
     if !options.dry_run {
@@ -151,136 +148,4 @@ fn remove_others(
         }
     }
     Ok(pruned)
-}
-
-/// The blobs that the documents of a layout refer to. Digests in any field count, so that rather too much is kept than too
-/// little.
-struct References<'a> {
-    blobs: &'a Dir,
-    found: BTreeSet<Digest>,
-    /// Blobs that were found but not read, and whether they must be manifests or indexes.
-    unread: Vec<(Digest, bool)>,
-}
-
-impl References<'_> {
-    fn follow(&mut self, interrupt: &Interrupt) -> Result<()> {
-        // Only one of several descriptors may have the media type of a manifest.
-        let mut required = BTreeSet::new();
-        let mut seen = BTreeSet::new();
-        while let Some((digest, is_required)) = self.unread.pop() {
-            interrupt.check()?;
-            let is_new = seen.insert(digest);
-            if is_new || is_required && required.insert(digest) {
-                self.look_into(&digest, is_required)?;
-            }
-        }
-        Ok(())
-    }
-
-    /// Reads a blob if it is a manifest or index. A missing blob has no references.
-    fn look_into(&mut self, digest: &Digest, is_required: bool) -> Result<()> {
-        let file = digest.blob_path();
-        let cannot = |reason: &str| OutputError::CannotPrune {
-            document: file.clone(),
-            reason: reason.to_owned(),
-        };
-        let Some(folder) = self.blobs.folder(digest.algorithm())? else {
-            return Ok(());
-        };
-        let hex = digest.hex();
-        let Some(status) = folder.status(&hex)? else {
-            return Ok(());
-        };
-        let is_small =
-            u64::try_from(status.st_size).is_ok_and(|size| size <= limits::DOCUMENT_BYTES);
-        if FileType::from_raw_mode(status.st_mode) != FileType::RegularFile || !is_small {
-            return if is_required {
-                Err(cannot("it is not a document").into())
-            } else {
-                Ok(())
-            };
-        }
-        let Some(bytes) = folder.read(&hex)? else {
-            return Ok(());
-        };
-        let is_object = bytes.trim_ascii_start().first() == Some(&b'{');
-        let is_document = is_required || is_object && is_manifest(&bytes);
-        if !is_document {
-            return Ok(());
-        }
-        if digest.same_algorithm(&bytes) != *digest {
-            return Err(cannot("its digest does not match").into());
-        }
-        self.read(&file, &bytes)
-    }
-
-    /// Finds all digests of a document.
-    fn read(&mut self, document: &str, bytes: &[u8]) -> Result<()> {
-        let parsed = serde_json::from_slice(bytes);
-        let value: Value = parsed.map_err(|error| OutputError::CannotPrune {
-            document: document.to_owned(),
-            reason: error.to_string(),
-        })?;
-        self.search(&value);
-        // The parsed value has only the last of repeated keys.
-        for (start, _) in bytes.iter().enumerate().filter(|(_, byte)| **byte == b's') {
-            for length in ["sha256:".len() + 64, "sha512:".len() + 128] {
-                let text = bytes.get(start..start + length);
-                let text = text.and_then(|text| std::str::from_utf8(text).ok());
-                if let Some(Ok(digest)) = text.map(str::parse) {
-                    self.add(digest, false);
-                }
-            }
-        }
-        Ok(())
-    }
-
-    /// The depth is at most [`limits::JSON_DEPTH`], because the parser refuses more.
-    fn search(&mut self, value: &Value) {
-        match value {
-            Value::String(text) => {
-                let digest = text
-                    .strip_prefix("blobs/")
-                    .map(|path| path.replacen('/', ":", 1));
-                if let Ok(digest) = digest.as_deref().unwrap_or(text).parse() {
-                    self.add(digest, false);
-                }
-            }
-            Value::Array(values) => values.iter().for_each(|value| self.search(value)),
-            Value::Object(fields) => {
-                let text = |key| fields.get(key).and_then(Value::as_str);
-                if let (Some(media_type), Some(digest)) = (text("mediaType"), text("digest"))
-                    && matches!(
-                        kind(media_type),
-                        DocumentKind::Manifest | DocumentKind::Index
-                    )
-                    && let Ok(digest) = digest.parse()
-                {
-                    self.add(digest, true);
-                }
-                fields.values().for_each(|value| self.search(value));
-            }
-            Value::Null | Value::Bool(_) | Value::Number(_) => {}
-        }
-    }
-
-    fn add(&mut self, digest: Digest, is_required: bool) {
-        if self.found.insert(digest) || is_required {
-            self.unread.push((digest, is_required));
-        }
-    }
-}
-
-/// Whether a document looks like a manifest or index, whatever its media type. A config does not, because its `diff_ids` are
-/// not digests of blobs.
-fn is_manifest(bytes: &[u8]) -> bool {
-    let Ok(Value::Object(fields)) = serde_json::from_slice(bytes) else {
-        return false;
-    };
-    let is_one_of = |key: &String| {
-        ["manifests", "layers", "blobs", "fsLayers", "schemaVersion"]
-            .iter()
-            .any(|name| key.eq_ignore_ascii_case(name))
-    };
-    fields.keys().any(is_one_of)
 }

@@ -160,6 +160,8 @@ fn when_in_doubt_nothing_is_removed() {
     let sound = sandbox.read(&format!("out/{manifest}"));
     let text = String::from_utf8(sound.clone()).unwrap();
     let hint = "hint: use `ocify verify` to see what is damaged\n";
+    let index = String::from_utf8(sandbox.read("out/index.json")).unwrap();
+    let hex = manifest.rsplit('/').next().unwrap().to_owned();
     for (file, bytes, reason) in [
         (
             &*manifest,
@@ -176,16 +178,72 @@ fn when_in_doubt_nothing_is_removed() {
             "{".to_owned(),
             "EOF while parsing an object at line 1 column 1",
         ),
+        ("index.json", "[]".to_owned(), "it is not an object"),
+        (
+            "index.json",
+            "{}".to_owned(),
+            "it has no array of manifests",
+        ),
+        (
+            "index.json",
+            r#"{"manifests":null}"#.to_owned(),
+            "it has no array of manifests",
+        ),
+        (
+            "index.json",
+            r#"{"manifests":[{}]}"#.to_owned(),
+            "manifests[0] has no digest",
+        ),
+        (
+            "index.json",
+            r#"{"manifests":[1]}"#.to_owned(),
+            "manifests[0] has no digest",
+        ),
+        (
+            "index.json",
+            index.replace("sha256:", "SHA256:"),
+            &format!(
+                "manifests[0]: the algorithm of digest \"SHA256:{hex}\" is not supported, expected sha256 or sha512"
+            ),
+        ),
+        (
+            "index.json",
+            index.replace(&hex, &hex.to_uppercase()),
+            &format!(
+                "manifests[0]: digest \"sha256:{}\" is malformed, expected 64 lower-case hex digits",
+                hex.to_uppercase()
+            ),
+        ),
+        ("manifest.json", "{}".to_owned(), "it is not an array"),
     ] {
-        let intact = sandbox.read(&format!("out/{file}"));
-        sandbox.write(&format!("out/{file}"), bytes.as_bytes());
+        let path = sandbox.path("out").join(file);
+        let intact = fs::read(&path).ok();
+        fs::write(&path, bytes).unwrap();
         let before = sandbox.snapshot();
         sandbox.run(&["prune", "out"]).fails(&format!(
             "ocify: out: nothing was removed: cannot tell what {file} refers to: {reason}\n{hint}"
         ));
         assert_eq!(sandbox.snapshot(), before);
-        sandbox.write(&format!("out/{file}"), &intact);
+        match intact {
+            Some(intact) => fs::write(&path, intact).unwrap(),
+            None => fs::remove_file(&path).unwrap(),
+        }
     }
+
+    // A manifest that matches its digest, but whose layers are not a list.
+    let mut broken = oci::Layout::default();
+    let config = broken.blob(oci::CONFIG, b"{}");
+    let mut manifest = oci::manifest(&config, &[]);
+    manifest["layers"] = json!({});
+    let manifest = broken.document(&manifest);
+    broken.add(manifest.clone());
+    let sandbox = Sandbox::with_folder(&broken.files());
+    let before = sandbox.snapshot();
+    sandbox.run(&["prune", "app"]).fails(&format!(
+        "ocify: app: nothing was removed: cannot tell what {} refers to: layers is not an array\n{hint}",
+        oci::blob_path(oci::digest(&manifest))
+    ));
+    assert_eq!(sandbox.snapshot(), before);
 }
 
 #[test]
