@@ -176,8 +176,19 @@ impl Conversion<'_> {
             volumes,
             pruned: self.prune()?,
             failed: Vec::new(),
-            files: files_read(inputs, &plan),
+            files: self.files_read(inputs, &plan),
         })
+    }
+
+    /// The files that were read: archives and lists, or documents and blobs in folders.
+    fn files_read(&self, inputs: &[Input], plan: &Plan) -> BTreeSet<PathBuf> {
+        let metadata = inputs.iter().flat_map(Input::files_read);
+        let others = self.have.files_read().chain(self.fillers.files_read());
+        let mut files: BTreeSet<PathBuf> = metadata.chain(others).map(Path::to_owned).collect();
+        let read = plan.jobs.iter().filter(|job| !job.is_in_place());
+        let blobs = read.map(|job| job.content.id());
+        files.extend(blobs.filter_map(|blob| blob.path().map(Path::to_owned)));
+        files
     }
 
     fn prune(&self) -> Result<Option<Pruned>> {
@@ -235,16 +246,6 @@ impl Conversion<'_> {
         }
         Ok((output, done))
     }
-}
-
-/// The files that were read: archives, or documents and blobs in folders.
-fn files_read(inputs: &[Input], plan: &Plan) -> BTreeSet<PathBuf> {
-    let metadata = inputs.iter().flat_map(Input::files_read);
-    let mut files: BTreeSet<PathBuf> = metadata.map(Path::to_owned).collect();
-    let read = plan.jobs.iter().filter(|job| !job.is_in_place());
-    let blobs = read.map(|job| job.content.id());
-    files.extend(blobs.filter_map(|blob| blob.path().map(Path::to_owned)));
-    files
 }
 
 /// Warns of zstd layers in a tar, which some engines do not load.

@@ -1,6 +1,6 @@
 //! The digest map: the old and new digests of each image, for users who pin digests.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
 
@@ -65,6 +65,12 @@ impl DigestMap {
             _ => return Err(DigestMapError(path)),
         };
         Ok(DigestMap { path, form })
+    }
+
+    /// The path of the map.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.path
     }
 
     /// Refuses a map that would replace an input or a document of one, or that would be inside the output.

@@ -34,7 +34,7 @@ pub struct Report {
     pub pruned: Option<Pruned>,
     /// The inputs that failed, if the run continued without them.
     pub failed: Vec<Failure>,
-    /// The files of the inputs that were read, sorted.
+    /// The files of the inputs, of `have` and of `fill_from` that were read, sorted.
     pub files: BTreeSet<PathBuf>,
 }
 

@@ -1,5 +1,6 @@
 //! A file that is written together with an output: the digest map, the report, the depfile.
 
+use std::ffi::OsStr;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
@@ -76,6 +77,25 @@ fn place(path: &Path) -> Place {
     Place::input(path.display().to_string())
 }
 
+/// Whether a name in a folder is that of an output, or of one of its volumes.
+fn is_file_of(output: &Path, folder: &Path, name: &OsStr) -> bool {
+    let above = match output.parent() {
+        Some(parent) if parent != Path::new("") => parent,
+        _ => Path::new("."),
+    };
+    if above.canonicalize().ok().as_deref() != Some(folder) {
+        return false;
+    }
+    // `images.tar` has the volumes `images.001.tar` and so on.
+    let volume = || {
+        let stem = output.file_stem()?.to_str()?;
+        let number = name.to_str()?.strip_prefix(stem)?.strip_prefix('.')?;
+        let number = number.strip_suffix(".tar")?;
+        Some(number.len() == 3 && number.bytes().all(|byte| byte.is_ascii_digit()))
+    };
+    output.file_name() == Some(name) || volume() == Some(true)
+}
+
 /// Refuses a document that would replace an input or a document of one, or that would be inside the output.
 pub(crate) fn refuse_inside(
     what: &'static str,
@@ -104,8 +124,11 @@ pub(crate) fn refuse_inside(
     {
         return inside(output);
     }
-    if target.path() == Some(path) {
-        return inside(path);
+    if let Some(output) = target.path()
+        && let Some(name) = path.file_name()
+        && is_file_of(output, &folder, name)
+    {
+        return inside(output);
     }
     let Ok(replaced) = std::fs::metadata(path) else {
         return Ok(());

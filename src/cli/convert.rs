@@ -33,13 +33,15 @@ pub fn run(args: &Convert, interrupt: &Interrupt) -> Result<(), Failure> {
         return dry_run::run(args, &inputs, &target, &options, interrupt);
     }
     let fsync = !args.output.no_fsync;
-    let records = Records::stage(&args.record, &target, &inputs, fsync, interrupt)?;
+    let read = [&*inputs, &args.gap.have, &args.gap.fill_from].concat();
+    let list = args.inputs.list();
+    let records = Records::stage(&args.record, &target, &read, list, fsync, interrupt)?;
     let display = Display::new(args.common.progress, args.common.quiet);
     let result = ocify::convert(&inputs, &target, &options, &*display.tracker, interrupt);
     let time = display.tracker.elapsed();
     drop(display);
     let report = result?;
-    records.publish(&report, args.inputs.list())?;
+    records.publish(&report, list)?;
     warn(&report.warnings, args.common.quiet);
     if args.common.verbose {
         print_moved(&report);

@@ -1,13 +1,19 @@
 //! The files that a run has read, as a rule for make and ninja.
 
-use std::collections::BTreeSet;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 /// A rule that makes `outputs` depend on `files`, and an empty rule for each file, so that make does not stop when a file was
-/// removed. `None` if a name cannot be written in a rule.
-pub fn rule(outputs: &[PathBuf], files: &BTreeSet<PathBuf>) -> Option<Vec<u8>> {
-    let outputs: Option<Vec<Vec<u8>>> = outputs.iter().map(|output| escape(output)).collect();
+/// removed.
+///
+/// # Errors
+/// A name that cannot be written in a rule.
+pub fn rule<'a>(
+    outputs: &'a [PathBuf],
+    files: impl IntoIterator<Item = &'a PathBuf>,
+) -> Result<Vec<u8>, &'a Path> {
+    let escape = |path: &'a PathBuf| escape(path).ok_or(path.as_path());
+    let outputs: Result<Vec<Vec<u8>>, &Path> = outputs.iter().map(escape).collect();
     let mut text = outputs?.join(&b' ');
     text.push(b':');
     let mut rules = Vec::new();
@@ -21,7 +27,7 @@ pub fn rule(outputs: &[PathBuf], files: &BTreeSet<PathBuf>) -> Option<Vec<u8>> {
     }
     text.push(b'\n');
     text.append(&mut rules);
-    Some(text)
+    Ok(text)
 }
 
 /// A name in the syntax of both programs (<https://www.gnu.org/software/make/manual/html_node/Rule-Syntax.html>,

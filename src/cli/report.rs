@@ -1,8 +1,9 @@
 //! Records of a run: the report, the depfile, and the list of failures.
 
+use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
-use ocify::{Error, Failure as FailedInput, Interrupt, Report, SideDocument, Target};
+use ocify::{DigestMap, Error, Failure as FailedInput, Interrupt, Report, SideDocument, Target};
 
 use serde_json::{Value, json};
 
@@ -19,14 +20,15 @@ pub struct Records<'a> {
 }
 
 impl<'a> Records<'a> {
-    /// Stages the files.
+    /// Stages the files. They must not replace what is read: `read`, and the `list` of the inputs.
     ///
     /// # Errors
     /// A file cannot be written.
     pub fn stage(
         args: &Record,
         target: &'a Target,
-        inputs: &[PathBuf],
+        read: &[PathBuf],
+        list: Option<&Path>,
         fsync: bool,
         interrupt: &Interrupt,
     ) -> Result<Records<'a>, Failure> {
@@ -34,9 +36,14 @@ impl<'a> Records<'a> {
             let message = "`--depfile` needs an output with a name, which `-` is not";
             return Err(Failure::Usage(message.to_owned()));
         }
+        refuse_shared_names(args, list)?;
+        if args.depfile.is_some() {
+            // A name inside a folder is known only later.
+            depfile::rule(&outputs(target, &[]), read).map_err(no_rule)?;
+        }
         let stage = |what, path: &Option<PathBuf>| {
             let path = path.as_deref();
-            path.map(|path| SideDocument::new(what, path, inputs, target, fsync, interrupt))
+            path.map(|path| SideDocument::new(what, path, read, target, fsync, interrupt))
                 .transpose()
         };
         Ok(Records {
@@ -48,29 +55,69 @@ impl<'a> Records<'a> {
 
     /// Writes and publishes the files. `list` is the file that lists the inputs.
     pub fn publish(self, report: &Report, list: Option<&Path>) -> Result<(), Failure> {
-        if let Some(mut file) = self.depfile {
-            let mut files = report.files.clone();
-            files.extend(list.map(Path::to_owned));
-            let outputs = match self.target.path() {
-                Some(path) if report.volumes.is_empty() => vec![path.to_owned()],
-                _ => report.volumes.clone(),
-            };
-            let rule = depfile::rule(&outputs, &files).ok_or_else(|| {
-                Failure::Other(
-                    "no depfile was written: the name of a file contains a line end, or ends with a backslash".to_owned(),
-                )
-            })?;
-            file.write(&rule)?;
-            file.publish()?;
-        }
         if let Some(mut file) = self.report {
             let mut document = Vec::new();
             json::write(&mut document, &json::report(report))?;
             file.write(&document)?;
             file.publish()?;
         }
+        if let Some(mut file) = self.depfile {
+            let mut files = report.files.clone();
+            files.extend(list.map(Path::to_owned));
+            let outputs = outputs(self.target, &report.volumes);
+            let rule = depfile::rule(&outputs, &files).map_err(no_rule)?;
+            file.write(&rule)?;
+            file.publish()?;
+        }
         Ok(())
     }
+}
+
+/// The targets of a rule: the output, or its volumes. A rule of make may have a layout's index.json as its target, because the
+/// time of a folder says little.
+fn outputs(target: &Target, volumes: &[PathBuf]) -> Vec<PathBuf> {
+    match target {
+        Target::Folder(path) => vec![path.clone(), path.join("index.json")],
+        target => match target.path() {
+            Some(path) if volumes.is_empty() => vec![path.to_owned()],
+            _ => volumes.to_vec(),
+        },
+    }
+}
+
+fn no_rule(name: &Path) -> Failure {
+    let name = escape(&name.display().to_string());
+    Failure::Other(format!(
+        "{name}: a depfile cannot name it, because its name contains a line end or ends with a backslash"
+    ))
+}
+
+/// Refuses one file for two documents, or for a document and the list of the inputs.
+fn refuse_shared_names(args: &Record, list: Option<&Path>) -> Result<(), Failure> {
+    let named = [
+        ("--files-from", list),
+        (
+            "--digest-map",
+            args.digest_map.as_ref().map(DigestMap::path),
+        ),
+        ("--report", args.report.as_deref()),
+        ("--depfile", args.depfile.as_deref()),
+    ];
+    let location = |path: &Path| {
+        let folder = path.parent().filter(|parent| *parent != Path::new(""));
+        let folder = folder.unwrap_or(Path::new(".")).canonicalize().ok()?;
+        Some((folder, path.file_name()?.to_owned()))
+    };
+    let mut known = HashMap::new();
+    for (option, path) in named {
+        if let Some(location) = path.and_then(location)
+            && let Some(other) = known.insert(location, option)
+        {
+            let message = format!("`{other}` and `{option}` name the same file");
+            return Err(Failure::Usage(message));
+        }
+    }
+    Ok(())
 }
 
 /// The results of one or several inputs.

@@ -1,7 +1,7 @@
 //! Blobs that the inputs lack: they are taken from other inputs or left absent, or they are an error.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use super::Options;
 use super::remaining::Failed;
@@ -52,6 +52,11 @@ impl Fillers {
             fill_from: fill_from.collect::<Result<_>>()?,
             output: output.map(|input| ExistingOutput { input, is_folder }),
         })
+    }
+
+    /// The files of `--fill-from` that were read for the metadata.
+    pub fn files_read(&self) -> impl Iterator<Item = &Path> {
+        self.fill_from.iter().flat_map(Input::files_read)
     }
 
     /// Everything that can complete the inputs.

@@ -16,7 +16,10 @@ impl Options {
         self.refuse_conflicts(target)?;
         target.refuse_inputs(inputs, self.output.existing == Existing::Replace)?;
         match &self.digest_map {
-            Some(map) => map.refuse_inside(inputs, target),
+            Some(map) => {
+                let read = [inputs, &self.have, &self.fill_from].concat();
+                map.refuse_inside(&read, target)
+            }
             None => Ok(()),
         }
     }

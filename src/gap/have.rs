@@ -1,7 +1,7 @@
 //! Blobs that the other side has, as named by `--have`.
 
 use std::collections::{HashMap, HashSet};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use super::{list, recipes};
 use crate::compression::Codec;
@@ -17,6 +17,7 @@ use crate::source::ContentId;
 pub(crate) struct Have {
     /// Lists are trusted.
     listed: HashSet<Digest>,
+    lists: Vec<PathBuf>,
     /// Blobs of images count only if they have been read and are intact.
     inputs: Vec<Input>,
 }
@@ -26,6 +27,7 @@ impl Have {
     pub fn open(paths: &[PathBuf], open: impl Fn(&PathBuf) -> Result<Input>) -> Result<Have> {
         let mut have = Have {
             listed: HashSet::new(),
+            lists: Vec::new(),
             inputs: Vec::new(),
         };
         for path in paths {
@@ -35,7 +37,10 @@ impl Have {
                 error => error.at(Place::input(path.display().to_string())),
             });
             match list? {
-                Some(digests) => have.listed.extend(digests),
+                Some(digests) => {
+                    have.listed.extend(digests);
+                    have.lists.push(path.clone());
+                }
                 None => have.inputs.push(usable(open(path)?)?),
             }
         }
@@ -50,6 +55,12 @@ impl Have {
             known.diff_ids.extend(blob.diff_id);
         }
         known
+    }
+
+    /// The lists, and the files that were read for the metadata of images.
+    pub fn files_read(&self) -> impl Iterator<Item = &Path> {
+        let lists = self.lists.iter().map(PathBuf::as_path);
+        lists.chain(self.inputs.iter().flat_map(Input::files_read))
     }
 
     fn listed(&self) -> Known {

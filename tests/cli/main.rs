@@ -57,6 +57,7 @@ mod requests;
 mod schema1;
 mod schema1_output;
 mod schema2;
+mod side_documents;
 mod signatures;
 mod terminal;
 mod truncated;

@@ -136,11 +136,15 @@ impl<'a> IndexParts<'a> {
             // It may be JSON, but not an index.
             Err(source) => {
                 return Err(match serde_json::from_slice::<Value>(bytes) {
-                    Ok(_) => Error::document("index.json", "it is not an object with manifests"),
+                    Ok(_) => no_manifests(),
                     Err(_) => malformed(source),
                 });
             }
         };
+        // What lost its manifests must not lose its blobs too, which nothing would refer to afterwards.
+        if !raw.fields.contains_key(MANIFESTS) {
+            return Err(no_manifests());
+        }
         let manifests = raw.manifests.into_iter().map(Listed::read);
         Ok(IndexParts {
             manifests: manifests.collect::<Result<_>>()?,
@@ -212,6 +216,10 @@ impl<'de: 'a, 'a> Deserialize<'de> for RawIndex<'a> {
         }
         deserializer.deserialize_map(Fields)
     }
+}
+
+fn no_manifests() -> Error {
+    Error::document("index.json", "it is not an object with manifests")
 }
 
 fn malformed(source: serde_json::Error) -> Error {
