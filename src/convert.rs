@@ -222,13 +222,13 @@ impl Conversion<'_> {
 
     /// Converts all layers, without the cache if the cache is damaged.
     fn all_layers(&self, plan: &Plan, known: &Known) -> Result<(CachedJobs, Output, Done)> {
-        let mut jobs = CachedJobs::new(&plan.jobs, self.cache);
+        let mut jobs = CachedJobs::new(&plan.jobs, self.cache, known);
         let mut done = self.layers(&jobs, known);
         if let (Err(error), Some(cache)) = (&done, self.cache)
             && cache.can_recover_from(error, &self.target.temporary())
         {
             cache.recover_from(error);
-            jobs = CachedJobs::new(&plan.jobs, None);
+            jobs = CachedJobs::new(&plan.jobs, None, known);
             done = self.layers(&jobs, known);
         }
         let (output, done) = done?;

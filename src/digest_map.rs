@@ -78,6 +78,16 @@ impl DigestMap {
         side_document::refuse_inside(WHAT, &self.path, inputs, target)
     }
 
+    /// Writes a map of its own, without an output.
+    ///
+    /// # Errors
+    /// The file cannot be written.
+    pub fn write(&self, entries: &[EntryReport], fsync: bool, interrupt: &Interrupt) -> Result<()> {
+        let mut map = StagedMap::new(self, fsync, interrupt)?;
+        map.write(entries)?;
+        map.publish()
+    }
+
     fn content(&self, entries: &[EntryReport]) -> String {
         match self.form {
             Form::Csv => csv(entries),

@@ -118,9 +118,10 @@ pub(crate) fn refuse_inside(
     };
     let folder = folder.canonicalize().unwrap_or_default();
     if let Some(output) = target.folder()
-        && output
-            .canonicalize()
-            .is_ok_and(|output| folder.starts_with(output))
+        && (path.starts_with(output)
+            || output
+                .canonicalize()
+                .is_ok_and(|output| folder.starts_with(output)))
     {
         return inside(output);
     }

@@ -1,6 +1,7 @@
 //! `ocify convert`.
 
 use std::io::{self, Write};
+use std::path::Path;
 
 use ocify::{CacheOptions, Existing, Interrupt, Options, Report, Selection, Target};
 
@@ -24,16 +25,19 @@ pub fn run(args: &Convert, interrupt: &Interrupt) -> Result<(), Failure> {
     if target.path().is_none() {
         terminal::refuse_output()?;
     }
-    let inputs = args.inputs.expand(Some(&args.output.path))?;
-    if inputs.is_empty() {
-        return Ok(());
-    }
+    let cache = args.layers.cache.as_deref().map(Path::new);
+    let skipped: Vec<&Path> = [&*args.output.path].into_iter().chain(cache).collect();
+    let others = [&*args.gap.have, &*args.gap.fill_from].concat();
+    let inputs = args.inputs.expand(&skipped, &others)?;
     let options = options(args);
     if args.record.dry_run {
         return dry_run::run(args, &inputs, &target, &options, interrupt);
     }
     let fsync = !args.output.no_fsync;
-    let read = [&*inputs, &args.gap.have, &args.gap.fill_from].concat();
+    if inputs.is_empty() {
+        return nothing(args, &target, fsync, interrupt);
+    }
+    let read = [&*inputs, &others].concat();
     let list = args.inputs.list();
     let records = Records::stage(&args.record, &target, &read, list, fsync, interrupt)?;
     let display = Display::new(args.common.progress, args.common.quiet);
@@ -56,6 +60,25 @@ pub fn run(args: &Convert, interrupt: &Interrupt) -> Result<(), Failure> {
         closing::print(&report, time);
     }
     finish(&report.failed, inputs.len())
+}
+
+/// A shard without inputs. Its documents say so, and do not stay those of an earlier run.
+fn nothing(
+    args: &Convert,
+    target: &Target,
+    fsync: bool,
+    interrupt: &Interrupt,
+) -> Result<(), Failure> {
+    let report = Report::default();
+    let list = args.inputs.list();
+    Records::stage(&args.record, target, &[], list, fsync, interrupt)?.publish(&report, list)?;
+    if let Some(map) = &args.record.digest_map {
+        map.write(&report.entries, fsync, interrupt)?;
+    }
+    if args.common.json {
+        json::print(&json::report(&report))?;
+    }
+    Ok(())
 }
 
 fn options(args: &Convert) -> Options {

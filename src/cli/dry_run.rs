@@ -18,7 +18,12 @@ pub fn run(
     options: &Options,
     interrupt: &Interrupt,
 ) -> Result<(), Failure> {
-    let run = ocify::dry_run(inputs, target, options, interrupt)?;
+    // A shard may have no inputs.
+    let run = if inputs.is_empty() {
+        DryRun::default()
+    } else {
+        ocify::dry_run(inputs, target, options, interrupt)?
+    };
     warn(&run.warnings, args.common.quiet);
     if args.common.json {
         json::print(&json::dry_run(&run))?;

@@ -80,26 +80,27 @@ impl Inputs {
         list.filter(|list| *list != Path::new("-"))
     }
 
-    /// The shard of all inputs in order: first the named ones, then those of the list. The output is skipped when folders are
-    /// searched.
-    pub fn expand(&self, output: Option<&Path>) -> Result<Vec<PathBuf>, Failure> {
-        terminal::refuse_input(self.named.iter().chain(&self.files_from))?;
+    /// The shard of all inputs in order: first the named ones, then those of the list. The paths in `skipped`, such as the output,
+    /// are skipped when folders are searched. `others` are what other options read.
+    pub fn expand(&self, skipped: &[&Path], others: &[PathBuf]) -> Result<Vec<PathBuf>, Failure> {
+        terminal::refuse_input(self.named.iter().chain(&self.files_from).chain(others))?;
         let mut inputs = self.named.clone();
         if let Some(list) = &self.files_from {
             inputs.extend(self.listed(list)?);
         }
         let stdin = Path::new("-");
-        let reads_stdin = inputs.iter().chain(&self.files_from);
+        let reads_stdin = inputs.iter().chain(&self.files_from).chain(others);
         if reads_stdin.filter(|path| *path == stdin).count() > 1 {
             let message = "standard input can be read only once, but `-` is given twice";
             return Err(Failure::Usage(message.to_owned()));
         }
         if self.recursive {
-            let output = output.and_then(|output| output.canonicalize().ok());
+            let skipped = skipped.iter().filter_map(|path| path.canonicalize().ok());
+            let skipped: Vec<PathBuf> = skipped.collect();
             let mut found = Vec::new();
             for input in inputs {
                 if input != stdin && input.is_dir() && !is_image(&input) {
-                    below(&input, output.as_deref(), &mut found);
+                    below(&input, &skipped, &mut found);
                 } else {
                     found.push(input);
                 }
@@ -158,7 +159,7 @@ fn read_list(reader: impl Read) -> io::Result<Vec<u8>> {
 
 /// Adds every input in a folder and its subfolders, sorted by path. A damaged image is added too, so that it is reported.
 /// Other files are skipped.
-fn below(folder: &Path, output: Option<&Path>, found: &mut Vec<PathBuf>) {
+fn below(folder: &Path, skipped: &[PathBuf], found: &mut Vec<PathBuf>) {
     let mut walk = WalkDir::new(folder)
         .follow_links(true)
         .min_depth(1)
@@ -179,9 +180,10 @@ fn below(folder: &Path, output: Option<&Path>, found: &mut Vec<PathBuf>) {
         };
         let path = entry.path();
         let is_folder = entry.file_type().is_dir();
-        let is_output =
-            output.is_some_and(|output| path.canonicalize().is_ok_and(|path| path == output));
-        if is_output || is_staged(entry.file_name()) {
+        let is_skipped = path
+            .canonicalize()
+            .is_ok_and(|path| skipped.contains(&path));
+        if is_skipped || is_staged(entry.file_name()) {
             if is_folder {
                 walk.skip_current_dir();
             }

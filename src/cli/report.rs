@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use super::args::Record;
 use super::escape::escape;
 use super::inputs::Inputs;
-use super::{Failure, depfile, json};
+use super::{Failure, counted, depfile, json};
 
 /// The staged files that are published after the output.
 pub struct Records<'a> {
@@ -179,9 +179,13 @@ pub fn finish(failed: &[FailedInput], inputs: usize) -> Result<(), Failure> {
     let of_inputs = |one: &&FailedInput| one.input.is_some() && one.image.is_none();
     let count = failed.iter().filter(of_inputs).count();
     match (images, count) {
-        (0, _) => eprintln!("ocify: {count} of {inputs} inputs failed"),
-        (_, 0) => eprintln!("ocify: {images} images failed"),
-        _ => eprintln!("ocify: {images} images and {count} of {inputs} inputs failed"),
+        (0, _) => eprintln!("ocify: {count} of {} failed", counted(inputs, "input")),
+        (_, 0) => eprintln!("ocify: {} failed", counted(images, "image")),
+        _ => eprintln!(
+            "ocify: {} and {count} of {} failed",
+            counted(images, "image"),
+            counted(inputs, "input")
+        ),
     }
     Err(Failure::Reported)
 }

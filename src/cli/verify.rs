@@ -21,7 +21,7 @@ pub fn run(args: &Verify, interrupt: &Interrupt) -> Result<(), Failure> {
         let display = Display::new(args.common.progress, args.common.quiet);
         ocify::verify(input, &options, &*display.tracker, interrupt)
     };
-    let inputs = args.inputs.expand(None)?;
+    let inputs = args.inputs.expand(&[], &[])?;
     let mut many = Many::new(&args.inputs);
     let mut with_errors = 0;
     for input in &inputs {

@@ -42,11 +42,21 @@ impl Options {
             }
         }
         if self.output.volume_size.is_some() {
-            let is_tar =
-                matches!(target, Target::Tar(path) if path.extension() == Some("tar".as_ref()));
-            if !is_tar {
-                let hint = "write volumes with `-o NAME.tar`";
-                return conflict("--volume-size", "this output", hint);
+            let hint = "write volumes with `-o NAME.tar`";
+            let other = match target {
+                Target::Tar(path) if path.extension() == Some("tar".as_ref()) => None,
+                Target::Tar(_) => Some(("a compressed tar", hint)),
+                Target::Folder(_) => Some(("a folder", hint)),
+                Target::Stdout => Some(("`-o -`", hint)),
+                Target::DockerArchive(_) | Target::DockerArchiveStdout => Some((
+                    "`--to docker-archive`",
+                    "leave out `--to`: volumes are layouts",
+                )),
+                Target::Dir(_) => Some(("`--to dir`", hint)),
+                Target::Registry(_) => Some(("`--to registry`", hint)),
+            };
+            if let Some((output, hint)) = other {
+                return Err(RequestError::NoVolumes { output, hint }.into());
             }
             if self.output.existing == Existing::Add {
                 let hint = "write the volumes to another name";

@@ -153,6 +153,17 @@ pub enum RequestError {
         /// As it was given.
         name: String,
     },
+    /// Standard input has an image, and only a list of digests is read from there.
+    #[error("it is not a list of digests")]
+    NotAList,
+    /// The output cannot be divided into volumes.
+    #[error("`--volume-size` cannot be used with {output}")]
+    NoVolumes {
+        /// The option that names the output, or what it names.
+        output: &'static str,
+        /// What to type instead.
+        hint: &'static str,
+    },
     /// Options that contradict each other.
     #[error("`{option}` cannot be used with `{other}`")]
     Conflict {
@@ -170,7 +181,9 @@ impl RequestError {
     pub(super) fn is_wrong_usage(&self) -> bool {
         matches!(
             self,
-            RequestError::ImageName { .. } | RequestError::Conflict { .. }
+            RequestError::ImageName { .. }
+                | RequestError::Conflict { .. }
+                | RequestError::NoVolumes { .. }
         )
     }
 
@@ -215,7 +228,8 @@ impl RequestError {
             RequestError::ImageName { .. } => {
                 "use lower-case letters, digits, `.`, `_` and `-` in each part, and a tag of at most 128 letters, digits, `.`, `_` and `-`"
             }
-            RequestError::Conflict { hint, .. } => hint,
+            RequestError::NotAList => "save the image to a file, and name that",
+            RequestError::NoVolumes { hint, .. } | RequestError::Conflict { hint, .. } => hint,
             RequestError::NoSuchPlatform { .. }
             | RequestError::NothingLeft { .. }
             | RequestError::Unsupported { .. }

@@ -8,7 +8,7 @@ use crate::compression::Codec;
 use crate::digest::{DiffId, Digest};
 use crate::error::{Error, Result};
 use crate::findings::{Code, Finding, Place, Response};
-use crate::formats::{Input, find_loose_blobs};
+use crate::formats::{self, Input, find_loose_blobs};
 use crate::image::PresentBlob;
 use crate::layer::{Action, Destination, Job, Known, Pipeline};
 use crate::source::ContentId;
@@ -34,7 +34,7 @@ impl Have {
             let list = list::read(path).map_err(|error| match error {
                 // The message contains the path.
                 Error::Io { .. } => error,
-                error => error.at(Place::input(path.display().to_string())),
+                error => error.at(Place::input(formats::name(path))),
             });
             match list? {
                 Some(digests) => {

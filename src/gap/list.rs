@@ -15,13 +15,20 @@ use crate::tar::{BLOCK, Header};
 
 /// The digests that a file lists, or `None` if it is a container image.
 pub(super) fn read(path: &Path) -> Result<Option<HashSet<Digest>>> {
+    if path == Path::new("-") {
+        let list = parse(std::io::stdin().lock(), path)?;
+        return list.map(Some).ok_or(RequestError::NotAList.into());
+    }
     let metadata = std::fs::metadata(path).map_err(Error::io("open", path))?;
     if !metadata.is_file() {
         return Ok(None);
     }
-    let file = File::open(path).map_err(Error::io("open", path))?;
+    parse(File::open(path).map_err(Error::io("open", path))?, path)
+}
+
+fn parse(reader: impl Read, path: &Path) -> Result<Option<HashSet<Digest>>> {
     let mut bytes = Vec::new();
-    let mut start = file.take(BLOCK as u64);
+    let mut start = reader.take(BLOCK as u64);
     start
         .read_to_end(&mut bytes)
         .map_err(Error::io("read", path))?;

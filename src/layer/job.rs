@@ -168,6 +168,12 @@ impl Job {
         match self.action {
             Action::Encode(Encoding::None) => self.diff_id.map(|diff_id| diff_id.0),
             Action::Encode(_) => None,
+            // A plain layer is its own tar, and docker save gives only the digest of that.
+            Action::Keep { decode: true } | Action::Check { decode: true }
+                if self.codec == Codec::None =>
+            {
+                self.digest.or(self.diff_id.map(|diff_id| diff_id.0))
+            }
             Action::Keep { .. } | Action::Check { .. } => self.digest,
         }
     }

@@ -16,6 +16,7 @@ use crate::compression::Encoding;
 use crate::error::{Error, OutputError, Result};
 use crate::fs::{self, Dir, Locking, StagedFile, staging};
 use crate::interrupt::Interrupt;
+use crate::limits;
 use crate::mutex::lock;
 use crate::progress::{Progress, Step};
 use crate::source::Archive;
@@ -150,8 +151,14 @@ impl TarWriter {
         self.append_header(&header(name, EntryType::Directory, 0))
     }
 
-    /// Adds a symbolic link. Both names are short.
+    /// Adds a symbolic link. Both names are short, unless a `diff_id` is SHA-512, which no engine makes.
     pub fn link(&self, name: &str, to: &str) -> Result<()> {
+        let length = name.len().max(to.len());
+        limits::at_most(
+            "the length of the name of a layer in bytes",
+            length,
+            MAX_NAME,
+        )?;
         let mut link = Header::new_gnu();
         link.as_mut_bytes()
             .copy_from_slice(&header(name, EntryType::Symlink, 0));

@@ -215,6 +215,10 @@ impl Target {
                 "remove the slash for a tar, or the ending for a folder",
             );
         }
+        if path.to_str().is_none() {
+            let message = format!("the name of the output `{text}` is not valid UTF-8");
+            return refuse(message, "choose another name, such as `images.tar`");
+        }
         let lower = text.trim_end_matches('/').to_lowercase();
         let ends_with = |ending: &&str| lower.ends_with(*ending) && lower.len() > ending.len();
         let written = ENDINGS.map(|(ending, _)| ending);

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use crate::cache::{Cache, CacheHit, EntryFolder};
 use crate::compression::Encoding;
-use crate::layer::{Action, Job, Outcome};
+use crate::layer::{Action, Job, Known, Outcome};
 use crate::report::{CacheReport, LayerCounts};
 
 /// Each layer in the cache has two jobs: one in place of the planned job, which copies the entry, and one after all planned
@@ -17,8 +17,8 @@ pub(crate) struct CachedJobs {
 }
 
 impl CachedJobs {
-    /// `cache` is `None` if no entries are used.
-    pub fn new(planned: &[Job], cache: Option<&Cache>) -> CachedJobs {
+    /// `cache` is `None` if no entries are used. `known` is what another side has.
+    pub fn new(planned: &[Job], cache: Option<&Cache>, known: &Known) -> CachedJobs {
         let mut jobs = planned.to_vec();
         let mut checks = Vec::new();
         let mut encoded = 0;
@@ -34,6 +34,13 @@ impl CachedJobs {
             let (Some(cache), Some(diff_id)) = (cache, job.diff_id) else {
                 continue;
             };
+            // A layer can be left out by the digest of its blob in the input, which an entry does not have.
+            let may_be_left_out = job
+                .digest
+                .is_none_or(|digest| known.digests.contains(&digest));
+            if may_be_left_out && !known.digests.is_empty() {
+                continue;
+            }
             let folder = folders
                 .entry(encoding)
                 .or_insert_with(|| cache.folder(encoding));

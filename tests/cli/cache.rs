@@ -9,7 +9,7 @@ use crate::support::codec;
 use crate::support::docker::{Image, save, save_one};
 use crate::support::layers::Layer;
 use crate::support::sandbox::{Run, Sandbox};
-use crate::support::{legacy, oci, sha512};
+use crate::support::{legacy, oci, sha256, sha512};
 
 /// One layer with several chunks, and one with a single chunk.
 fn layers() -> [Layer; 3] {
@@ -97,6 +97,52 @@ fn the_output_is_the_same_from_layers_in_any_codec() {
         .with("index.json", oci::index(&[descriptor]).to_string());
     let sandbox = Sandbox::with_folder(&files);
     all_the_same(&sandbox, "app", &["--compression", "zstd"], 3);
+}
+
+/// What the other side has is listed by the digests of the input's blobs, which cache entries do not have.
+#[test]
+fn the_output_is_the_same_with_what_another_side_has() {
+    let image = Image::new(&["app:1.0"], &layers()).encoded(codec::gzip);
+    let digests: Vec<String> = image.layers.iter().map(|(_, blob)| sha256(blob)).collect();
+    let sandbox = Sandbox::with_archive(&save(&[image]));
+    sandbox.write("have.txt", digests[1].as_bytes());
+    sandbox
+        .convert(&["app.tar", "-o", "layout", "-q"])
+        .succeeds();
+    let of_layout = sandbox.layout("layout");
+    let manifest = of_layout.document(&of_layout.only());
+    sandbox.write(
+        "have-new.txt",
+        oci::digest(&manifest["layers"][2]).as_bytes(),
+    );
+    for (input, have) in [("app.tar", "have.txt"), ("layout", "have-new.txt")] {
+        let args = [
+            input,
+            "-o",
+            "out",
+            "-q",
+            "--compression",
+            "zstd:9",
+            "--have",
+            have,
+        ];
+        sandbox.convert(&args).succeeds();
+        let without = take(&sandbox, "out");
+        for run in ["cold", "warm"] {
+            sandbox
+                .convert(&[&args[..], &["--cache", "cache"]].concat())
+                .succeeds();
+            assert!(take(&sandbox, "out") == without, "{input} {run}");
+        }
+        // A cache from a run without `--have`.
+        let all = [&args[..6], &["--cache", "cache"]].concat();
+        sandbox.convert(&all).succeeds();
+        take(&sandbox, "out");
+        sandbox
+            .convert(&[&args[..], &["--cache", "cache"]].concat())
+            .succeeds();
+        assert!(take(&sandbox, "out") == without, "{input}");
+    }
 }
 
 #[test]

@@ -9,7 +9,7 @@ use crate::support::layers::Layer;
 use crate::support::layout::{Layout, containerd_name};
 use crate::support::sandbox::Sandbox;
 use crate::support::tar::{self, Member};
-use crate::support::{oci, sha256_hex};
+use crate::support::{oci, sha256_hex, sha512};
 
 /// Converts the archive. Its only image must have these layers.
 #[track_caller]
@@ -272,6 +272,25 @@ fn a_foreign_layer_is_carried_by_its_urls_or_converted() {
             .files
             .contains_key(&oci::blob_path(oci::digest(layer)))
     );
+}
+
+/// Its blob is then named by it, which is too long for the header of a tar.
+#[test]
+fn the_diff_id_of_a_plain_layer_is_sha512() {
+    let layer = Layer::new("base");
+    let config = docker::config(std::slice::from_ref(&layer));
+    let config = String::from_utf8(config).unwrap();
+    let config = config.replace(&layer.diff_id(), &sha512(&layer.tar));
+    let image = Image::new(&["app:1.0"], std::slice::from_ref(&layer)).with_config(config);
+    let sandbox = Sandbox::with_archive(&save(&[image]));
+    for output in ["out", "out.tar"] {
+        let args = ["app.tar", "-o", output, "--compression", "none"];
+        sandbox.convert(&args).succeeds();
+        let layout = sandbox.layout(output);
+        let layers = &layout.document(&layout.only())["layers"];
+        assert_eq!(oci::digest(&layers[0]), sha512(&layer.tar), "{output}");
+        sandbox.run(&["verify", output]).succeeds();
+    }
 }
 
 #[test]

@@ -65,6 +65,34 @@ fn lacks(sandbox: &Sandbox, out: &str, expected: &[Layer]) {
     assert_eq!(found, files);
 }
 
+/// As in `ssh site ocify inspect --digests … | ocify convert app.tar --have -`.
+#[test]
+fn a_list_on_standard_input() {
+    let sandbox = Sandbox::with_archive(&docker::save_one("app:1.0", &layers()));
+    sandbox.convert(&["app.tar", "-o", "all"]).succeeds();
+    let list = sandbox.run(&["inspect", "--digests", "all"]);
+    let list = list.succeeds().stdout().as_bytes().to_vec();
+    sandbox.write("have.txt", &list);
+    sandbox
+        .convert(&["app.tar", "-o", "file", "--have", "have.txt"])
+        .succeeds();
+    let args = ["convert", "app.tar", "-o", "pipe", "--have", "-"];
+    sandbox.run_with_stdin(&args, &list).succeeds();
+    assert_eq!(
+        sandbox.read("pipe/ocify-absent.json"),
+        sandbox.read("file/ocify-absent.json")
+    );
+
+    let args = ["convert", "app.tar", "-o", "image", "--have", "-"];
+    sandbox.run_with_stdin(&args, &sandbox.read("app.tar")).fails(
+        "ocify: standard input: it is not a list of digests\nhint: save the image to a file, and name that\n",
+    );
+    let args = ["convert", "-", "-o", "image", "--have", "-"];
+    sandbox
+        .run_with_stdin(&args, &list)
+        .is_wrong_usage("standard input can be read only once, but `-` is given twice");
+}
+
 #[test]
 fn layers_that_an_input_has_in_whatever_encoding() {
     let sandbox = sandbox();

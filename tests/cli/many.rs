@@ -143,6 +143,56 @@ fn standard_input_is_read_once() {
     }
 }
 
+/// Entries of the cache are compressed files, and would look like inputs.
+#[test]
+fn a_cache_below_a_folder_is_not_an_input() {
+    let sandbox = Sandbox::with_archive(&save_one("app:1.0", &[Layer::new("base")]));
+    let args = ["-r", ".", "-o", "out", "--cache", "cache", "-q"];
+    for _ in ["cold", "warm"] {
+        sandbox.convert(&args).succeeds();
+    }
+}
+
+/// A task without inputs must not leave the report of an earlier run.
+#[test]
+fn an_empty_shard_has_documents_that_say_so() {
+    let sandbox = Sandbox::with_archive(&save_one("app:1.0", &[Layer::new("base")]));
+    sandbox.write("report.json", b"of an earlier run");
+    let args = [
+        "app.tar",
+        "-o",
+        "out",
+        "--shard",
+        "2/2",
+        "--json",
+        "--report",
+        "report.json",
+        "--digest-map",
+        "map.json",
+        "--depfile",
+        "out.d",
+    ];
+    let run = sandbox.convert(&args);
+    let report: Value = serde_json::from_slice(&run.succeeds().stdout).unwrap();
+    assert_eq!(report["images"], json!([]));
+    assert_eq!(sandbox.read("report.json"), run.stdout);
+    let map: Value = serde_json::from_slice(&sandbox.read("map.json")).unwrap();
+    assert_eq!(map, json!({ "images": [] }));
+    assert_eq!(sandbox.read("out.d"), b"out out/index.json:\n");
+    assert!(!sandbox.path("out").exists());
+    let run = sandbox.convert(&[
+        "app.tar",
+        "-o",
+        "out",
+        "--shard",
+        "2/2",
+        "--dry-run",
+        "--json",
+    ]);
+    let document: Value = serde_json::from_slice(&run.succeeds().stdout).unwrap();
+    assert_eq!(document["images"], json!([]));
+}
+
 #[test]
 fn the_shards_are_all_inputs_each_once() {
     let sandbox = Sandbox::new();

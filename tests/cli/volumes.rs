@@ -222,13 +222,16 @@ fn sizes_that_do_not_fit() {
     let message = "ocify: x.tar: a volume of 4096 bytes is too small: index.json, manifests and configs, \
                    which every volume has, take ";
     assert!(run.stderr.starts_with(message), "{}", run.stderr);
-    for (output, other) in [
-        ("x", "this output"),
-        ("-", "this output"),
-        ("x.tar.gz", "this output"),
+    for (output, kind, other) in [
+        ("x", "layout", "a folder"),
+        ("-", "layout", "`-o -`"),
+        ("x.tar.gz", "layout", "a compressed tar"),
+        ("x.tar", "docker-archive", "`--to docker-archive`"),
+        ("x", "dir", "`--to dir`"),
+        ("x", "registry", "`--to registry`"),
     ] {
-        let args = ["app.tar", "-o", output, "--volume-size", "1M"];
-        let message = format!("`--volume-size` cannot be used with `{other}`");
+        let args = ["app.tar", "-o", output, "--to", kind, "--volume-size", "1M"];
+        let message = format!("`--volume-size` cannot be used with {other}");
         sandbox.convert(&args).is_wrong_usage(&message);
     }
     assert_eq!(sandbox.snapshot(), before);

@@ -1,6 +1,7 @@
 //! The options of `ocify convert`, in the groups that its help shows.
 
 use std::ffi::OsString;
+use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 use clap::builder::{
@@ -245,10 +246,13 @@ pub struct Record {
     pub depfile: Option<PathBuf>,
 }
 
-/// Refuses `-`, which would be the name of a file.
+/// Refuses what would be a file with another name than a user expects.
 fn file(path: PathBuf) -> Result<PathBuf, &'static str> {
     if path == Path::new("-") {
         return Err("expected the name of a file; /dev/stdout is standard output");
+    }
+    if path.as_os_str().as_bytes().ends_with(b"/") {
+        return Err("expected the name of a file, found that of a folder");
     }
     Ok(path)
 }

@@ -35,7 +35,7 @@ pub fn run(args: &Inspect, interrupt: &Interrupt) -> Result<(), Failure> {
     let mut selection = Selection::default();
     selection.images.clone_from(&args.images.image);
     selection.platforms.clone_from(&args.images.platform);
-    let inputs = args.inputs.expand(None)?;
+    let inputs = args.inputs.expand(&[], &[])?;
     if args.display.raw || args.display.config {
         let [path] = &*inputs else {
             let message = "`--raw` and `--config` need exactly one input";
