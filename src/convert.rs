@@ -32,7 +32,7 @@ use crate::output::{Committed, Output, OutputKind, Target};
 use crate::plan::{CachedJobs, Plan};
 use crate::progress::Progress;
 use crate::prune::{PruneOptions, Pruned, prune};
-use crate::report::{EntryReport, Report};
+use crate::report::{EntryReport, Failure, Report};
 use crate::resolve::Resolver;
 use crate::source::Spool;
 use completion::Fillers;
@@ -78,7 +78,7 @@ pub fn convert(
     };
     let (report, failed) = remaining.attempt(|inputs| work.convert(inputs))?;
     let mut report = report.unwrap_or_default();
-    report.failed = failed;
+    report.failed = [failed, report.failed].concat();
     if let Some(cache) = &cache {
         report.warnings.append(&mut cache.take_warnings());
     }
@@ -163,9 +163,17 @@ impl Conversion<'_> {
         // Compressing a tar uses all threads.
         let publish = || output.commit(&additions, self.progress);
         let Committed { moved, volumes } = self.pool.install(publish)?;
-        if let Some(map) = digest_map {
-            map.publish()?;
+        let mut failed = Vec::new();
+        if let Some(Err(error)) = digest_map.map(StagedMap::publish) {
+            failed.push(self.after_the_output(error)?);
         }
+        let pruned = match self.prune() {
+            Ok(pruned) => pruned,
+            Err(error) => {
+                failed.push(self.after_the_output(error)?);
+                None
+            }
+        };
         Ok(Report {
             entries,
             warnings,
@@ -174,8 +182,8 @@ impl Conversion<'_> {
             moved,
             absent: additions.absent.into_values().collect(),
             volumes,
-            pruned: self.prune()?,
-            failed: Vec::new(),
+            pruned,
+            failed,
             files: self.files_read(inputs, &plan),
         })
     }
@@ -189,6 +197,15 @@ impl Conversion<'_> {
         let blobs = read.map(|job| job.content.id());
         files.extend(blobs.filter_map(|blob| blob.path().map(Path::to_owned)));
         files
+    }
+
+    /// What is reported of an error once the output is complete. A run that keeps going still reports its images.
+    fn after_the_output(&self, error: Error) -> Result<Failure> {
+        if self.options.keep_going && !matches!(error.fact(), Error::Interrupted) {
+            Ok(Failure::new(None, &error))
+        } else {
+            Err(error)
+        }
     }
 
     fn prune(&self) -> Result<Option<Pruned>> {

@@ -179,6 +179,7 @@ pub fn finish(failed: &[FailedInput], inputs: usize) -> Result<(), Failure> {
     let of_inputs = |one: &&FailedInput| one.input.is_some() && one.image.is_none();
     let count = failed.iter().filter(of_inputs).count();
     match (images, count) {
+        (0, 0) => {}
         (0, _) => eprintln!("ocify: {count} of {} failed", counted(inputs, "input")),
         (_, 0) => eprintln!("ocify: {} failed", counted(images, "image")),
         _ => eprintln!(

@@ -77,6 +77,38 @@ fn a_conversion_prunes_in_the_end() {
         .succeeds();
 }
 
+/// The images are in the output, whatever happens afterwards.
+#[test]
+fn a_run_that_keeps_going_reports_images_that_were_not_pruned() {
+    let sandbox = Sandbox::new();
+    moved(&sandbox);
+    let of_new = sandbox.layout("new");
+    let manifest = oci::blob_path(oci::digest(&of_new.only()));
+    sandbox.write("other.tar", &archive("other:1", "three"));
+    sandbox.write(&format!("out/{manifest}"), b"damaged");
+    sandbox.write("bad.tar", b"not an image");
+    let args = [
+        "bad.tar",
+        "other.tar",
+        "-k",
+        "-o",
+        "out",
+        "--prune",
+        "-q",
+        "--report",
+        "report.json",
+    ];
+    let run = sandbox.convert(&args);
+    assert_eq!(run.status.code(), Some(1));
+    let not_pruned = "ocify: the output is complete, but was not pruned: out: ";
+    assert!(run.stderr.contains("ocify: bad.tar: "), "{}", run.stderr);
+    assert!(run.stderr.contains(not_pruned), "{}", run.stderr);
+    let report: Value = serde_json::from_slice(&sandbox.read("report.json")).unwrap();
+    assert_eq!(report["images"][0]["names"], json!(["other:1"]));
+    assert_eq!(report["failed"].as_array().unwrap().len(), 2);
+    assert_eq!(report["pruned"], Value::Null);
+}
+
 /// A layout with every kind of reference: nested indexes, artifacts, subjects, foreign layers, unknown documents.
 #[test]
 fn what_others_refer_to_stays() {
