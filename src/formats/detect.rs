@@ -43,12 +43,16 @@ pub(crate) fn detect(files: &Files, manifest: Option<String>) -> Result<Detected
         None if docker::legacy::is_legacy(files) => Detected::DockerLegacy,
         None => match registry::root(files)? {
             Some(root) => Detected::Registry(root),
-            None => {
-                return Err(Error::NotAnImage {
-                    found: describe(files),
-                });
-            }
+            None => return Err(not_an_image(files)),
         },
+    })
+}
+
+/// Why no image was found: a folder that could not be searched, or what else there is.
+fn not_an_image(files: &Files) -> Error {
+    let unsearched = files.unsearched().filter(|_| !is_root(files));
+    unsearched.unwrap_or_else(|| Error::NotAnImage {
+        found: describe(files),
     })
 }
 
@@ -72,14 +76,18 @@ fn is_array(beginning: &[u8]) -> bool {
     first == Some(&b'[')
 }
 
+/// Whether it is a root file system.
+fn is_root(files: &Files) -> bool {
+    ["etc", "usr", "bin"].iter().all(|folder| {
+        let mut names = files.names();
+        names.any(|name| name.split('/').next() == Some(folder))
+    })
+}
+
 /// Describes an input that is not an image, for the message.
 fn describe(files: &Files) -> String {
     let names: Vec<&str> = files.names().collect();
-    if ["etc", "usr", "bin"].iter().all(|folder| {
-        names
-            .iter()
-            .any(|name| name.split('/').next() == Some(folder))
-    }) {
+    if is_root(files) {
         return "it is a root file system without the metadata of an image, for example from docker export"
             .to_owned();
     }

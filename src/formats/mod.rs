@@ -73,6 +73,9 @@ fn read(name: String, opened: Opened, options: &ReadOptions) -> Input {
             let code = match error {
                 Error::NotAnImage { .. } => Code::NotAnImage,
                 Error::SeveralTrees { .. } => Code::RegistryTrees,
+                Error::DanglingLink { .. } | Error::LinkCycle { .. } | Error::NotAFile { .. } => {
+                    Code::BadLink
+                }
                 _ => Code::Unreadable,
             };
             reading.note(code, &Place::default(), error.chain());

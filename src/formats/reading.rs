@@ -8,7 +8,7 @@ use serde_json::Value;
 use super::Input;
 use super::json::{self, Fields};
 use crate::digest::Digest;
-use crate::error::Error;
+use crate::error::{Error, chain};
 use crate::findings::{Code, Finding, Place};
 use crate::image::AbsentBlob;
 use crate::limits;
@@ -354,7 +354,7 @@ pub(crate) fn too_many() -> Finding {
 
 /// What the system says of a file that it cannot read.
 pub(crate) fn cause(error: &Error) -> String {
-    let cause = std::error::Error::source(error).map(ToString::to_string);
+    let cause = std::error::Error::source(error).map(chain);
     format!("cannot be read: {}", cause.unwrap_or_default())
 }
 

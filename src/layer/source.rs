@@ -8,7 +8,7 @@ use super::tap::Tap;
 use super::{Action, Job};
 use crate::compression::{Codec, DecodeError, Decoder};
 use crate::digest::Digest;
-use crate::error::Error;
+use crate::error::{Error, chain};
 use crate::findings::{Code, Finding, Place};
 use crate::source::Content;
 
@@ -286,7 +286,10 @@ fn flaw(codec: Codec, error: &DecodeError) -> Flaw {
 }
 
 fn unreadable(error: &dyn std::error::Error) -> Flaw {
-    Flaw::new(Code::Unreadable, format!("it cannot be read: {error}"))
+    Flaw::new(
+        Code::Unreadable,
+        format!("it cannot be read: {}", chain(error)),
+    )
 }
 
 /// The layer exceeds the limit. It may be a bomb and is not read to its end.

@@ -1,9 +1,12 @@
 //! The files of an input, an archive or a folder, by name. Names are only keys here, never paths.
 
+mod broken;
 mod list;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicU64, Ordering};
+
+use broken::Broken;
 
 use super::content::Content;
 use super::registry::{BlobFolder, Unlisted};
@@ -18,6 +21,8 @@ enum FileEntry {
     Link(String),
     /// A folder or a device.
     Other,
+    /// A file or folder of a folder that cannot be read.
+    Broken(Broken),
 }
 
 impl FileEntry {
@@ -28,7 +33,7 @@ impl FileEntry {
         own + match self {
             FileEntry::File(content) => content.memory(),
             FileEntry::Link(target) => target.len() as u64,
-            FileEntry::Other => 0,
+            FileEntry::Other | FileEntry::Broken(_) => 0,
         }
     }
 }
@@ -53,6 +58,8 @@ pub(crate) struct Files {
     /// Blobs that are not among the entries, but looked for when they are asked for.
     blobs: Option<BlobFolder>,
     unlisted: Vec<Unlisted>,
+    /// A folder without the files of an image may contain a registry's tree. This is a subfolder that could not be searched.
+    unsearched: Option<Broken>,
     /// The part of [`limits::METADATA_BYTES`] that is used.
     metadata: AtomicU64,
     /// Number of files of a folder. 0 for an archive, which may be small when it is compressed.
@@ -83,6 +90,14 @@ impl Files {
         &self.unlisted
     }
 
+    /// Why a folder without any files could not be searched for a registry's tree.
+    pub fn unsearched(&self) -> Option<Error> {
+        let is_file = |entry: &FileEntry| matches!(entry, FileEntry::File(_));
+        let broken = self.unsearched.as_ref()?;
+        let has_files = self.entries.values().any(is_file);
+        (!has_files).then(|| broken.error(""))
+    }
+
     /// Names that an archive contains more than once, including all folders.
     pub fn repeated(&self) -> impl Iterator<Item = &str> {
         self.repeated.iter().map(String::as_str)
@@ -97,24 +112,36 @@ impl Files {
     pub fn has_folder(&self, name: &str) -> bool {
         let inside = format!("{name}/");
         let mut after = self.entries.range(inside.clone()..);
-        matches!(self.entries.get(name), Some(FileEntry::Other))
-            || after
-                .next()
-                .is_some_and(|(first, _)| first.starts_with(&inside))
+        matches!(
+            self.entries.get(name),
+            Some(FileEntry::Other | FileEntry::Broken(_))
+        ) || after
+            .next()
+            .is_some_and(|(first, _)| first.starts_with(&inside))
     }
 
-    /// Whether the name is a file or a link.
+    /// Whether the name is a file or a link, or cannot be read.
     pub fn has(&self, name: &str) -> bool {
         matches!(
             self.entries.get(name),
-            Some(FileEntry::File(_) | FileEntry::Link(_))
+            Some(FileEntry::File(_) | FileEntry::Link(_) | FileEntry::Broken(_))
         )
+    }
+
+    /// The folder around a name that cannot be read.
+    fn broken_folder(&self, name: &str) -> Option<Error> {
+        let ends = name.match_indices('/').map(|(end, _)| end);
+        ends.map(|end| &name[..end])
+            .find_map(|folder| match self.entries.get(folder)? {
+                FileEntry::Broken(broken) => Some(broken.error(folder)),
+                _ => None,
+            })
     }
 
     /// The file with a name as spelled in a document. Links are followed.
     ///
     /// # Errors
-    /// The name is missing or not a file, or a link dangles or leads back to itself.
+    /// The name is missing or not a file, a link dangles or leads back to itself, or the system cannot read it.
     pub fn get(&self, name: &str) -> Result<Content> {
         let missing = || Error::Missing {
             name: name.to_owned(),
@@ -132,6 +159,9 @@ impl Files {
             .get(&clean)
             .or_else(|| self.entries.get(&slashed()))
         else {
+            if let Some(error) = self.broken_folder(&clean) {
+                return Err(error);
+            }
             let blobs = self.blobs.as_ref();
             return blobs.map_or(Ok(None), |blobs| blobs.find(&clean));
         };
@@ -143,6 +173,7 @@ impl Files {
                         name: name.to_owned(),
                     });
                 }
+                FileEntry::Broken(broken) => return Err(broken.error(name)),
                 FileEntry::Link(target) => {
                     entry = self
                         .entries

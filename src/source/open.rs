@@ -43,11 +43,7 @@ pub(crate) fn open(path: &Path, spool: &Spool<'_>, interrupt: &Interrupt) -> Res
     }
     let metadata = std::fs::metadata(path).map_err(Error::io("open", path))?;
     if metadata.is_dir() {
-        let files = match Files::in_registry(path)? {
-            Some(files) => files,
-            None => Files::in_folder(path)?,
-        };
-        return Ok(files.into());
+        return Ok(Files::of_folder(path)?.into());
     }
     let file = File::open(path).map_err(Error::io("open", path))?;
     if !metadata.is_file() {

@@ -43,12 +43,20 @@ pub(crate) fn digest_of(name: &str) -> Option<Digest> {
     (blob_name(&digest) == name).then_some(digest)
 }
 
-/// The tree in or below a folder: its path relative to the folder, with a slash at its end unless it is empty. `None` if there
-/// is no tree.
+/// What a search for a tree finds.
+pub(super) struct Search {
+    /// The path of the tree relative to the folder, with a slash at its end unless it is empty. `None` if there is no tree.
+    pub root: Option<String>,
+    /// The first folder that cannot be listed.
+    pub unread: Option<(PathBuf, io::Error)>,
+}
+
+/// Searches for the tree in or below a folder.
 ///
 /// # Errors
 /// There are several trees.
-pub(super) fn root_below(folder: &Path) -> Result<Option<String>> {
+pub(super) fn root_below(folder: &Path) -> Result<Search> {
+    let mut unread = None;
     let mut roots = Vec::new();
     let mut with_blobs = Vec::new();
     let mut folders = VecDeque::from([(String::new(), 0)]);
@@ -66,8 +74,12 @@ pub(super) fn root_below(folder: &Path) -> Result<Option<String>> {
                 continue;
             }
         }
-        let Ok(entries) = fs::read_dir(&path) else {
-            continue;
+        let entries = match fs::read_dir(&path) {
+            Ok(entries) => entries,
+            Err(error) => {
+                unread.get_or_insert((path, error));
+                continue;
+            }
         };
         let mut below = Vec::new();
         for entry in entries.flatten() {
@@ -90,7 +102,8 @@ pub(super) fn root_below(folder: &Path) -> Result<Option<String>> {
         roots = with_blobs;
     }
     only(&roots)?;
-    Ok(roots.pop())
+    let root = roots.pop();
+    Ok(Search { root, unread })
 }
 
 /// Refuses an input with several trees.

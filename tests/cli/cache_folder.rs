@@ -4,7 +4,7 @@ use std::fs;
 use std::os::unix::fs::MetadataExt;
 use std::process::Command;
 
-use rustix::process::{Pid, Signal, geteuid, kill_process};
+use rustix::process::{Pid, Signal, kill_process};
 
 use crate::support::cache::{cached, files, hits};
 use crate::support::docker::save_one;
@@ -83,13 +83,9 @@ fn an_output_inside_of_the_cache_is_like_any_other() {
     }
 }
 
-/// Runs the program without the capabilities that let root ignore modes.
+/// Converts without the capabilities that let root ignore modes.
 fn unprivileged(sandbox: &Sandbox, args: &[&str]) -> Run {
-    if !geteuid().is_root() {
-        return sandbox.convert(args);
-    }
-    let starter = ["setpriv", "--inh-caps=-all", "--bounding-set=-all"];
-    sandbox.run_by(&starter, &[&["convert", "--no-fsync"], args].concat())
+    sandbox.run_unprivileged(&[&["convert", "--no-fsync"], args].concat())
 }
 
 #[test]

@@ -61,6 +61,7 @@ mod side_documents;
 mod signatures;
 mod terminal;
 mod truncated;
+mod unreadable;
 mod usage;
 mod volumes;
 

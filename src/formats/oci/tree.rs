@@ -66,7 +66,11 @@ impl<'r, 'f> Tree<'r, 'f> {
         let descriptor = &link.descriptor;
         let name = self.places.document(&descriptor.digest);
         let place = place.in_file(&name);
-        let content = match self.reading.find(&name, &place) {
+        // Other images may be selected, which do not need it.
+        let outer = self.reading.manifest.replace(descriptor.digest);
+        let found = self.reading.find(&name, &place);
+        self.reading.manifest = outer;
+        let content = match found {
             Found::Here(content) => content,
             Found::Absent => {
                 return self.counted(1, &place).then(|| Node::Absent {

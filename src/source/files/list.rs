@@ -6,13 +6,14 @@ use std::sync::Arc;
 
 use walkdir::WalkDir;
 
+use super::broken::Broken;
 use super::{Ambiguity, FileEntry, Files, clean_name, link_target};
 use crate::error::Result;
 use crate::limits;
 use crate::progress::{Progress, Silent};
 use crate::source::archive::Archive;
 use crate::source::content::Content;
-use crate::source::registry::{self, BlobFolder, Links};
+use crate::source::registry::{self, BlobFolder, Links, Search};
 use crate::tar::{self, Member, MemberKind};
 
 /// How deep a folder is searched: `blobs/sha256/<hex>` in a folder of its own is four.
@@ -92,29 +93,37 @@ impl Files {
         })
     }
 
-    /// The registry tree in or below a folder that has nothing else; `None` where there is none.
-    pub fn in_registry(folder: &Path) -> Result<Option<Files>> {
+    /// The files of a folder: those of an image, or those of a registry's tree in or below it if it has nothing else.
+    pub fn of_folder(folder: &Path) -> Result<Files> {
         let markers = ["index.json", "manifest.json", "oci-layout"];
         if markers.iter().any(|marker| folder.join(marker).exists()) {
-            return Ok(None);
+            return Files::in_folder(folder);
         }
-        let Some(root) = registry::root_below(folder)? else {
-            return Ok(None);
-        };
-        let Links { links, unlisted } = registry::links(folder, &root)?;
+        let Search { root, unread } = registry::root_below(folder)?;
+        if let Some(root) = root {
+            return Files::in_registry(folder, &root);
+        }
+        Ok(Files {
+            unsearched: unread.and_then(|(path, error)| Broken::of(&path, &error)),
+            ..Files::in_folder(folder)?
+        })
+    }
+
+    fn in_registry(folder: &Path, root: &str) -> Result<Files> {
+        let Links { links, unlisted } = registry::links(folder, root)?;
         let in_folder_count = links.len() as u64;
         let entries = links.into_iter();
-        Ok(Some(Files {
+        Ok(Files {
             in_folder_count,
             entries: entries
                 .map(|(name, link)| (name, FileEntry::File(link)))
                 .collect(),
-            blobs: Some(BlobFolder::new(folder, &root)),
+            blobs: Some(BlobFolder::new(folder, root)),
             unlisted,
             // Its blobs are not listed.
             on_disk: u64::MAX,
             ..Files::default()
-        }))
+        })
     }
 
     /// The files below a folder. Links are followed, because a user may convert whatever the user can read.
@@ -136,22 +145,31 @@ impl Files {
             .min_depth(1)
             .max_depth(depth);
         for found in walk {
-            // A dangling link or an unreadable folder matters only if something refers to it, and is then missing.
-            let Ok(found) = found else { continue };
-            let Some(name) = found
-                .path()
-                .strip_prefix(folder)
-                .ok()
-                .and_then(Path::to_str)
-            else {
-                continue;
-            };
-            let entry = match found.metadata() {
-                Ok(metadata) if metadata.is_file() => {
-                    on_disk += metadata.len();
-                    FileEntry::File(Content::in_folder(found.path(), metadata.len()))
+            // What cannot be read matters only if something refers to it, and is not missing then.
+            let (path, entry) = match found {
+                Ok(found) => {
+                    let entry = match found.metadata() {
+                        Ok(metadata) if metadata.is_file() => {
+                            on_disk += metadata.len();
+                            FileEntry::File(Content::in_folder(found.path(), metadata.len()))
+                        }
+                        Ok(_) => FileEntry::Other,
+                        Err(error) => match Broken::of_walk(error) {
+                            Some((_, broken)) => FileEntry::Broken(broken),
+                            None => continue,
+                        },
+                    };
+                    (found.into_path(), entry)
                 }
-                _ => FileEntry::Other,
+                Err(error) => match Broken::of_walk(error) {
+                    Some((path, broken)) if path == folder => return Err(broken.error("")),
+                    Some((path, broken)) => (path, FileEntry::Broken(broken)),
+                    None => continue,
+                },
+            };
+            let name = path.strip_prefix(folder).ok().and_then(Path::to_str);
+            let Some(name) = name else {
+                continue;
             };
             entries.insert(name.to_owned(), entry);
             limits::at_most("the number of files", entries.len(), max_count)?;
