@@ -155,7 +155,7 @@ pub fn inspect(input: &Input, selection: &Selection) -> Result<Inspection> {
     if input.entries.is_empty() {
         input.warnings(|_, _| true)?;
     }
-    let selected = selection.shown(input)?;
+    let selected = selection.shown(std::slice::from_ref(input))?;
     let positions: HashSet<usize> = selected.iter().map(|one| one.position).collect();
     let (mut errors, mut warnings) = (Vec::new(), Vec::new());
     let is_about =

@@ -35,12 +35,38 @@ pub struct Platform {
 }
 
 impl Platform {
-    /// Whether this platform is `wanted`: the same system and architecture, and the same variant if `wanted` has one.
+    /// Whether this platform is `wanted`: the same system and architecture, and the same variant if `wanted` has one. arm64 is
+    /// arm64/v8, arm is arm/v7, and amd64 is amd64/v1.
     #[must_use]
     pub fn fits(&self, wanted: &Platform) -> bool {
         self.os == wanted.os
             && self.architecture == wanted.architecture
-            && (wanted.variant.is_none() || wanted.variant == self.variant)
+            && (wanted.variant.is_none() || wanted.level() == self.level())
+    }
+
+    /// The variant without its `v`, or the one that engines take for none.
+    /// <https://github.com/containerd/platforms/blob/v0.2.1/database.go>
+    fn level(&self) -> Option<&str> {
+        match (self.variant.as_deref(), self.architecture.as_str()) {
+            (Some(variant), _) if !variant.is_empty() => {
+                Some(variant.strip_prefix('v').unwrap_or(variant))
+            }
+            (_, "arm64") => Some("8"),
+            (_, "arm") => Some("7"),
+            (_, "amd64") => Some("1"),
+            _ => None,
+        }
+    }
+
+    /// This platform, with the variant of another description of the same image if this one lacks it.
+    pub(crate) fn with_variant_of(&self, other: Option<&Platform>) -> Platform {
+        let mut platform = self.clone();
+        let is_same =
+            |other: &&Platform| other.os == self.os && other.architecture == self.architecture;
+        if let (None, Some(other)) = (&self.variant, other.filter(is_same)) {
+            platform.variant.clone_from(&other.variant);
+        }
+        platform
     }
 }
 
@@ -98,7 +124,17 @@ mod tests {
         let platform = |text: &str| text.parse::<Platform>().unwrap();
         assert_eq!(platform("linux/arm/v7").to_string(), "linux/arm/v7");
         assert!(platform("linux/arm64/v8").fits(&platform("linux/arm64")));
-        assert!(!platform("linux/arm64").fits(&platform("linux/arm64/v8")));
+        for (short, full) in [
+            ("linux/arm64", "linux/arm64/v8"),
+            ("linux/arm", "linux/arm/v7"),
+            ("linux/amd64", "linux/amd64/v1"),
+        ] {
+            assert!(platform(short).fits(&platform(full)), "{short}");
+        }
+        assert!(!platform("linux/arm64").fits(&platform("linux/arm64/v9")));
+        assert!(!platform("linux/arm").fits(&platform("linux/arm/v6")));
+        assert!(!platform("linux/amd64/v1").fits(&platform("linux/amd64/v3")));
+        assert!(!platform("linux/ppc64le").fits(&platform("linux/ppc64le/power9")));
         assert!(!platform("linux/arm64").fits(&platform("linux/amd64")));
         for bad in ["linux", "linux/", "linux/arm/v7/x", ""] {
             assert!(bad.parse::<Platform>().is_err(), "{bad}");

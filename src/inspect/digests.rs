@@ -15,7 +15,7 @@ use crate::select::Selection;
 pub fn digests(input: &Input, selection: &Selection) -> Result<BTreeSet<Digest>> {
     input.warnings(|_, _| true)?;
     let mut digests = BTreeSet::new();
-    for selected in selection.shown(input)? {
+    for selected in selection.shown(std::slice::from_ref(input))? {
         selected
             .entry
             .node

@@ -66,7 +66,7 @@ fn one<T>(
     selection: &Selection,
     take: impl FnOnce(&Node) -> Result<T>,
 ) -> Result<T> {
-    let selected = selection.shown(input)?;
+    let selected = selection.shown(std::slice::from_ref(input))?;
     let place = Place::input(&input.name);
     let [one] = &selected[..] else {
         let labels = selected.iter().map(|selected| {

@@ -5,6 +5,7 @@ mod fit;
 mod merge;
 mod near;
 mod parts;
+mod platforms;
 mod prefix;
 mod rename;
 mod wanted;
@@ -124,6 +125,7 @@ impl Selection {
         assemble::assemble(&mut selected);
         let mut kept = Vec::with_capacity(selected.len());
         let mut missing = Vec::new();
+        let mut met = HashSet::new();
         let first = warnings.len();
         for mut one in selected {
             let place = one.place(inputs);
@@ -132,6 +134,7 @@ impl Selection {
             let node = node.map_err(|error| error.at(place.clone()))?;
             let warning = parts.warning(&place);
             one.left_out.extend(parts.left_out);
+            met.extend(parts.met);
             if let Some(node) = node {
                 one.entry.node = node;
                 kept.push(one);
@@ -147,9 +150,7 @@ impl Selection {
             }
             .into());
         }
-        if kept.is_empty() && !self.platforms.is_empty() {
-            return Err(self.no_such_platform(inputs));
-        }
+        self.refuse_unmet_platforms(&met, inputs)?;
         self.rename(&mut kept)?;
         rename::rename(&mut kept, &self.renames)?;
         if let Some(name) = &self.index {
@@ -158,34 +159,26 @@ impl Selection {
         Ok((kept, missing))
     }
 
-    /// The selected parts of one input, including missing ones.
-    pub(crate) fn shown(&self, input: &Input) -> Result<Vec<Selected>> {
-        let inputs = std::slice::from_ref(input);
+    /// The selected parts of all inputs, including missing ones.
+    pub(crate) fn shown(&self, inputs: &[Input]) -> Result<Vec<Selected>> {
         let selected = self.named(inputs)?;
         if self.platforms.is_empty() {
             return Ok(selected);
         }
         let mut shown = Vec::with_capacity(selected.len());
+        let mut met = HashSet::new();
         for mut one in selected {
             let mut parts = Parts::new(&self.platforms, Missing::Keep);
-            if let Some(node) = parts.of(one.entry.node.clone())? {
+            let node = parts.of(one.entry.node.clone())?;
+            met.extend(parts.met);
+            if let Some(node) = node {
                 one.left_out.extend(parts.left_out);
                 one.entry.node = node;
                 shown.push(one);
             }
         }
-        if shown.is_empty() {
-            return Err(self.no_such_platform(inputs));
-        }
+        self.refuse_unmet_platforms(&met, inputs)?;
         Ok(shown)
-    }
-
-    fn no_such_platform(&self, inputs: &[Input]) -> Error {
-        let wanted: Vec<String> = self.platforms.iter().map(ToString::to_string).collect();
-        Error::Request(RequestError::NoSuchPlatform {
-            wanted: wanted.join(" or "),
-            available: platforms(inputs),
-        })
     }
 
     /// The entries that `--image` selects in all inputs, of any platform, including missing ones.
@@ -309,16 +302,4 @@ fn in_brief(names: &[String]) -> String {
         0 => listed,
         count => format!("{listed} and {count} more"),
     }
-}
-
-fn platforms(inputs: &[Input]) -> String {
-    let mut platforms: Vec<String> = Vec::new();
-    for entry in inputs.iter().flat_map(|input| &input.entries) {
-        for manifest in entry.node.manifests() {
-            platforms.extend(manifest.platform().map(ToString::to_string));
-        }
-    }
-    platforms.sort();
-    platforms.dedup();
-    platforms.join(", ")
 }

@@ -29,6 +29,8 @@ pub(super) struct Parts<'a> {
     absent: Vec<String>,
     /// The images of other platforms.
     pub left_out: HashSet<Digest>,
+    /// The positions of the platforms that an image is for.
+    pub met: HashSet<usize>,
 }
 
 impl<'a> Parts<'a> {
@@ -38,6 +40,7 @@ impl<'a> Parts<'a> {
             missing,
             absent: Vec::new(),
             left_out: HashSet::new(),
+            met: HashSet::new(),
         }
     }
 
@@ -59,12 +62,20 @@ impl<'a> Parts<'a> {
 
     /// The remaining part of a node. `None` if nothing is left.
     pub fn of(&mut self, node: Node) -> Result<Option<Node>> {
+        self.of_described(node, None)
+    }
+
+    /// `said` is the platform in the node's descriptor.
+    fn of_described(&mut self, node: Node, said: Option<&Platform>) -> Result<Option<Node>> {
         match node {
             Node::Manifest(manifest) => {
-                let fits = manifest.platform().is_none_or(|own| self.wants(own));
+                let own = manifest.platform().map(|own| own.with_variant_of(said));
+                let fits = own.as_ref().is_none_or(|own| self.wants(own));
                 let node = Node::Manifest(manifest);
                 if !fits {
                     self.left_out.extend(node.digest());
+                } else if node.has_image() {
+                    self.meet([said, own.as_ref()]);
                 }
                 Ok(fits.then_some(node))
             }
@@ -77,6 +88,7 @@ impl<'a> Parts<'a> {
                 if self.missing == Missing::Error {
                     return Err(Error::Absent { name: missing });
                 }
+                self.meet([said, descriptor.platform.as_ref()]);
                 self.absent.push(label(&descriptor));
                 Ok((self.missing == Missing::Keep).then_some(Node::Absent {
                     descriptor,
@@ -97,8 +109,14 @@ impl<'a> Parts<'a> {
         let mut dropped = HashSet::new();
         let mut children = Vec::with_capacity(before);
         for (descriptor, child) in index.children {
-            let platform = descriptor.platform.as_ref();
-            let kept = if platform.is_some_and(|own| !is_unknown(own) && !self.wants(own)) {
+            let own = match &child {
+                Node::Manifest(manifest) => manifest.platform(),
+                _ => None,
+            };
+            let said = descriptor.platform.as_ref();
+            let said = said.map(|said| said.with_variant_of(own));
+            let said = said.as_ref();
+            let kept = if said.is_some_and(|said| !is_unknown(said) && !self.wants(said)) {
                 // Images of other platforms may be missing or damaged.
                 self.left_out.insert(descriptor.digest);
                 child.walk(&mut |node| self.left_out.extend(node.digest()));
@@ -110,7 +128,8 @@ impl<'a> Parts<'a> {
                 // Its subject is missing too, which has a warning.
                 (self.missing == Missing::Keep).then_some(child)
             } else {
-                self.of(child).at(|| Place::image(label(&descriptor)))?
+                let kept = self.of_described(child, said);
+                kept.at(|| Place::image(label(&descriptor)))?
             };
             match kept {
                 Some(child) => children.push((descriptor, child)),
@@ -131,6 +150,14 @@ impl<'a> Parts<'a> {
             document: index.document,
             children,
         }))))
+    }
+
+    /// Notes the platforms that an image is for. `known` is what is known of its platform; if that is nothing, it may be any.
+    fn meet(&mut self, known: [Option<&Platform>; 2]) {
+        let fits = |wanted: &Platform| known.iter().flatten().all(|own| own.fits(wanted));
+        let met = self.platforms.iter().enumerate();
+        let met = met.filter(|(_, wanted)| fits(wanted));
+        self.met.extend(met.map(|(number, _)| number));
     }
 
     fn wants(&self, platform: &Platform) -> bool {

@@ -47,6 +47,7 @@ mod oci_layout;
 mod open_files;
 mod output;
 mod output_names;
+mod platforms;
 mod prune;
 mod recipes;
 mod registry;
