@@ -1,6 +1,7 @@
 //! Which images of the inputs are converted, and under which names.
 
 mod assemble;
+mod each;
 mod fit;
 mod merge;
 mod near;

@@ -107,24 +107,25 @@ impl<'a> Wanted<'a> {
         !numbers.is_empty()
     }
 
-    /// The first selector that has selected nothing. Repeated selectors count once.
+    /// The first selector that has selected nothing.
     pub fn unmet(&self) -> Option<&ImageSelector> {
-        let met = |selector: &ImageSelector| {
-            let number = match selector {
-                ImageSelector::Name(name) => {
-                    let full = self.full_names.get(&fully_qualified(name));
-                    let numbers = [self.names.get(name.as_str()), full];
-                    return numbers
-                        .into_iter()
-                        .flatten()
-                        .any(|number| self.met.contains(number));
-                }
-                ImageSelector::Position(position) => self.positions.get(position),
-                ImageSelector::Digest(digest) => self.digests.get(digest),
-            };
-            number.is_some_and(|number| self.met.contains(number))
+        self.selectors
+            .iter()
+            .find(|selector| !self.is_met(selector))
+    }
+
+    /// Whether a selector has selected something. Repeated selectors count once.
+    pub fn is_met(&self, selector: &ImageSelector) -> bool {
+        let numbers = match selector {
+            ImageSelector::Name(name) => {
+                let full = self.full_names.get(&fully_qualified(name));
+                [self.names.get(name.as_str()), full]
+            }
+            ImageSelector::Position(position) => [self.positions.get(position), None],
+            ImageSelector::Digest(digest) => [self.digests.get(digest), None],
         };
-        self.selectors.iter().find(|selector| !met(selector))
+        let mut numbers = numbers.into_iter().flatten();
+        numbers.any(|number| self.met.contains(number))
     }
 }
 

@@ -32,6 +32,7 @@ mod have;
 mod hybrids;
 mod inspect;
 mod inspect_damage;
+mod inspect_selected;
 mod inspect_views;
 mod large_decoders;
 mod large_indexes;

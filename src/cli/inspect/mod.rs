@@ -3,11 +3,12 @@
 mod age;
 mod json;
 mod list;
+mod selected;
 mod text;
 
 use std::collections::BTreeSet;
 use std::io::{self, IsTerminal, Write as _};
-use std::path::PathBuf;
+use std::path::Path;
 
 use ocify::{Digest, Input, Inspection, Interrupt, ReadOptions, Selection};
 
@@ -16,6 +17,7 @@ use super::escape::escape;
 use super::progress::{Display, terminal_size};
 use super::report::{Many, finish};
 use super::{Failure, warn};
+use selected::parts;
 use text::text;
 
 /// Maximum width of lines without a terminal.
@@ -27,7 +29,7 @@ const MIN_WIDTH: usize = 60;
 pub fn run(args: &Inspect, interrupt: &Interrupt) -> Result<(), Failure> {
     let mut options = ReadOptions::default();
     options.ignore_signatures = args.ignore_signatures;
-    let open = |path: &PathBuf| {
+    let open = |path: &Path| {
         let display = Display::new(args.common.progress, args.common.quiet);
         let progress = &*display.tracker;
         Input::open(path, &std::env::temp_dir(), &options, progress, interrupt)
@@ -51,8 +53,10 @@ pub fn run(args: &Inspect, interrupt: &Interrupt) -> Result<(), Failure> {
     let mut many = Many::new(&args.inputs);
     if args.display.digests {
         let mut digests: BTreeSet<Digest> = BTreeSet::new();
-        for path in &inputs {
-            let found = open(path).and_then(|input| ocify::digests(&input, &selection));
+        for part in parts(&inputs, &selection, &mut many, open)? {
+            let path = part.path;
+            let found = part.open(&selection, open);
+            let found = found.and_then(|(input, selection)| ocify::digests(&input, &selection));
             digests.extend(many.take(path, found)?.into_iter().flatten());
         }
         print(lines(&digests).as_bytes())?;
@@ -61,8 +65,10 @@ pub fn run(args: &Inspect, interrupt: &Interrupt) -> Result<(), Failure> {
     let width = width();
     let mut is_first = true;
     let mut has_errors = false;
-    for path in &inputs {
-        let inspection = open(path).and_then(|input| ocify::inspect(&input, &selection));
+    for part in parts(&inputs, &selection, &mut many, open)? {
+        let path = part.path;
+        let opened = part.open(&selection, open);
+        let inspection = opened.and_then(|(input, selection)| ocify::inspect(&input, &selection));
         let Some(inspection) = many.take(path, inspection)? else {
             continue;
         };
