@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::Selected;
+use super::copies::merge_copies;
 use crate::digest::Digest;
 use crate::error::{OutputError, RequestError, Result, ResultExt};
 use crate::findings::{Code, Finding};
@@ -69,6 +70,9 @@ pub(crate) fn fit(
         } else {
             leave_repositories(&mut one.entry.references);
         }
+    }
+    if kind == OutputKind::Dir {
+        merge_copies(&mut kept, inputs);
     }
     // The parts of a multi-platform image are one.
     let parts = kept.iter().filter(|one| one.part.is_some()).count();

@@ -1,6 +1,7 @@
 //! Which images of the inputs are converted, and under which names.
 
 mod assemble;
+mod copies;
 mod each;
 mod fit;
 mod merge;
@@ -152,6 +153,9 @@ impl Selection {
             .into());
         }
         self.refuse_unmet_platforms(&met, inputs)?;
+        if self.name.is_some() {
+            copies::merge_copies(&mut kept, inputs);
+        }
         self.rename(&mut kept)?;
         rename::rename(&mut kept, &self.renames)?;
         if let Some(name) = &self.index {

@@ -13,6 +13,7 @@ mod cache_damage;
 mod cache_folder;
 mod command_line;
 mod copied_damage;
+mod copies;
 mod crash;
 mod depfile;
 mod digest_map;
