@@ -110,6 +110,17 @@ pub(crate) fn read_fields(bytes: &[u8], fields: &Fields, max_memory: u64) -> Par
     }
 }
 
+/// Parses a document of others of any size into a value that takes at most [`limits::JSON_MEMORY`].
+///
+/// # Errors
+/// Why there is no value.
+pub(crate) fn bounded(bytes: &[u8]) -> Result<Value, String> {
+    let parsed = read_fields(bytes, &Fields::All, limits::JSON_MEMORY);
+    let reason = parsed.problems.into_iter().next_back();
+    let reason = reason.map_or_else(String::new, |(_, reason)| reason);
+    parsed.value.ok_or(reason)
+}
+
 /// A problem of the syntax of a document.
 pub(crate) type Problem = (Code, String);
 

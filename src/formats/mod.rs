@@ -21,7 +21,7 @@ pub(crate) use docker::go_time;
 pub use format::Format;
 pub use input::{Input, ReadOptions};
 pub(crate) use input::{Loose, name, warnings_of};
-pub(crate) use json::{parse, to_bytes};
+pub(crate) use json::{bounded, parse, to_bytes};
 pub(crate) use reading::UNLISTED;
 pub(crate) use reading::too_many;
 pub(crate) use registry::{find_loose_blobs, leave_out};

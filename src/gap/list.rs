@@ -5,11 +5,13 @@ use std::fs::File;
 use std::io::Read;
 use std::path::Path;
 
+use serde_json::value::RawValue;
 use serde_json::{Deserializer, Value};
 
 use crate::compression::Codec;
 use crate::digest::Digest;
 use crate::error::{Error, RequestError, Result};
+use crate::formats;
 use crate::limits;
 use crate::tar::{BLOCK, Header};
 
@@ -67,11 +69,14 @@ fn in_lines(text: &str) -> Result<HashSet<Digest>> {
 /// that contain digests, as printed by `skopeo inspect`. A manifest is an image, not a list.
 fn in_json(text: &str) -> Result<Option<HashSet<Digest>>> {
     let mut digests = HashSet::new();
-    for (number, document) in Deserializer::from_str(text).into_iter().enumerate() {
-        let document: Value = document.map_err(|source| Error::Json {
+    let documents = Deserializer::from_str(text).into_iter::<&RawValue>();
+    for (number, document) in documents.enumerate() {
+        let document = document.map_err(|source| Error::Json {
             document: "the list of digests".to_owned(),
             source,
         })?;
+        let document = formats::bounded(document.get().as_bytes());
+        let document = document.map_err(|reason| Error::document("the list of digests", reason))?;
         match &document {
             Value::Object(fields) if fields.contains_key("schemaVersion") => return Ok(None),
             Value::Array(list) if list.iter().all(Value::is_string) => {

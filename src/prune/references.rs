@@ -7,6 +7,7 @@ use serde_json::{Map, Value};
 
 use crate::digest::{Digest, DigestError};
 use crate::error::{Error, OutputError, Result};
+use crate::formats;
 use crate::fs::Dir;
 use crate::image::media_type::{self, DocumentKind};
 use crate::interrupt::Interrupt;
@@ -102,8 +103,8 @@ impl<'a> References<'a> {
     /// # Errors
     /// [`OutputError::CannotPrune`].
     pub fn read(&mut self, document: &str, bytes: &[u8], kind: Kind) -> Result<()> {
-        let parsed = serde_json::from_slice(bytes);
-        let value: Value = parsed.map_err(|error| cannot_prune(document, error.to_string()))?;
+        let parsed = formats::bounded(bytes);
+        let value = parsed.map_err(|reason| cannot_prune(document, reason))?;
         check(&value, kind).map_err(|reason| cannot_prune(document, reason))?;
         self.search(&value);
         // The parsed value has only the last of repeated keys.
@@ -158,7 +159,7 @@ impl<'a> References<'a> {
 /// Whether a document looks like a manifest or index, whatever its media type. A config does not, because its `diff_ids` are
 /// not digests of blobs.
 fn is_manifest(bytes: &[u8]) -> bool {
-    let Ok(Value::Object(fields)) = serde_json::from_slice(bytes) else {
+    let Ok(Value::Object(fields)) = formats::bounded(bytes) else {
         return false;
     };
     let is_one_of = |key: &String| {

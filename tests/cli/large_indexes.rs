@@ -113,3 +113,34 @@ fn a_manifest_json_that_is_too_large() {
     assert_eq!(run.status.code(), Some(1));
     assert!(sandbox.snapshot() == before);
 }
+
+/// 40 MB of short values would take a gigabyte as values.
+#[test]
+fn documents_of_short_values_take_little_memory() {
+    let sandbox = Sandbox::with_archive(&save(&[image("app", 1, 8)]));
+    sandbox.convert(&["app.tar", "-o", "out", "-q"]).succeeds();
+    let values = "[],".repeat(13_000_000);
+    let index = format!(r#"{{"schemaVersion":2,"manifests":[],"x":[{values}0]}}"#);
+    sandbox.write("out/index.json", index.as_bytes());
+    sandbox.write("have.json", format!("[{values}0]").as_bytes());
+    let before = sandbox.snapshot_without_content();
+    for args in [
+        &["prune", "out"][..],
+        &["convert", "app.tar", "-o", "out", "-q"],
+        &[
+            "convert",
+            "app.tar",
+            "-o",
+            "new",
+            "--have",
+            "have.json",
+            "-q",
+        ],
+    ] {
+        let run = sandbox.run_within(800, args);
+        assert_eq!(run.status.code(), Some(1), "{args:?}: {}", run.stderr);
+        let message = "the values take more memory than the limit of 536870912 bytes";
+        assert!(run.stderr.contains(message), "{args:?}: {}", run.stderr);
+    }
+    assert_eq!(sandbox.snapshot_without_content(), before);
+}

@@ -208,7 +208,7 @@ fn when_in_doubt_nothing_is_removed() {
         (
             "index.json",
             "{".to_owned(),
-            "EOF while parsing an object at line 1 column 1",
+            "not valid JSON: EOF while parsing an object at line 1 column 1",
         ),
         ("index.json", "[]".to_owned(), "it is not an object"),
         (

@@ -5,12 +5,12 @@ use std::borrow::Cow;
 use std::fmt;
 
 use serde::Deserialize;
-use serde::de::{Deserializer, MapAccess, Visitor};
+use serde::de::{Deserializer, IgnoredAny, MapAccess, Visitor};
 use serde_json::value::RawValue;
 use serde_json::{Map, Value, json};
 
 use crate::error::{Error, Result};
-use crate::formats::to_bytes;
+use crate::formats::{bounded, to_bytes};
 use crate::image::{CONTAINERD_NAME, Descriptor, REF_NAME, media_type};
 
 /// Deeper than any descriptor. Deeper ones are parsed as values, which have a limit.
@@ -135,21 +135,23 @@ impl<'a> IndexParts<'a> {
             Ok(raw) => raw,
             // It may be JSON, but not an index.
             Err(source) => {
-                return Err(match serde_json::from_slice::<Value>(bytes) {
+                return Err(match serde_json::from_slice::<IgnoredAny>(bytes) {
                     Ok(_) => no_manifests(),
                     Err(_) => malformed(source),
                 });
             }
         };
         // What lost its manifests must not lose its blobs too, which nothing would refer to afterwards.
-        if !raw.fields.contains_key(MANIFESTS) {
-            return Err(no_manifests());
+        let manifests = raw.manifests.ok_or_else(no_manifests)?;
+        let manifests = manifests.into_iter().map(Listed::read);
+        let manifests = manifests.collect::<Result<_>>()?;
+        let mut fields = Map::new();
+        for (key, text) in raw.fields {
+            let refuse = |reason| Error::document("index.json", reason);
+            bounded(text.get().as_bytes()).map_err(refuse)?;
+            fields.insert(key, serde_json::from_str(text.get()).map_err(malformed)?);
         }
-        let manifests = raw.manifests.into_iter().map(Listed::read);
-        Ok(IndexParts {
-            manifests: manifests.collect::<Result<_>>()?,
-            fields: raw.fields,
-        })
+        Ok(IndexParts { fields, manifests })
     }
 
     pub fn into_bytes(mut self) -> Result<Vec<u8>> {
@@ -182,8 +184,9 @@ impl<'a> IndexParts<'a> {
 
 /// The fields of an index.json, with `manifests` as text.
 struct RawIndex<'a> {
-    fields: Map<String, Value>,
-    manifests: Vec<&'a RawValue>,
+    fields: Vec<(String, &'a RawValue)>,
+    /// `None` if the field is missing.
+    manifests: Option<Vec<&'a RawValue>>,
 }
 
 impl<'de: 'a, 'a> Deserialize<'de> for RawIndex<'a> {
@@ -198,18 +201,17 @@ impl<'de: 'a, 'a> Deserialize<'de> for RawIndex<'a> {
 
             fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<RawIndex<'de>, A::Error> {
                 let mut index = RawIndex {
-                    fields: Map::new(),
-                    manifests: Vec::new(),
+                    fields: Vec::new(),
+                    manifests: None,
                 };
                 while let Some(key) = map.next_key::<String>()? {
-                    let value = if key == MANIFESTS {
+                    if key == MANIFESTS {
                         let manifests: Option<Vec<&RawValue>> = map.next_value()?;
-                        index.manifests = manifests.unwrap_or_default();
-                        Value::Null
+                        index.manifests = Some(manifests.unwrap_or_default());
+                        index.fields.push((key, RawValue::NULL));
                     } else {
-                        map.next_value()?
-                    };
-                    index.fields.insert(key, value);
+                        index.fields.push((key, map.next_value()?));
+                    }
                 }
                 Ok(index)
             }
