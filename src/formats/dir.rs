@@ -53,7 +53,7 @@ pub(crate) fn read(reading: &mut Reading, name: &str) -> (Format, Vec<Entry>, Ve
     let places = FlatFolder {
         files: reading.files,
     };
-    let (format, entries, mut loose) = if is_schema1(&document.bytes) {
+    let (format, entries) = if is_schema1(&document.bytes) {
         let origin = schema1::Origin {
             position: 0,
             file: name,
@@ -61,9 +61,8 @@ pub(crate) fn read(reading: &mut Reading, name: &str) -> (Format, Vec<Entry>, Ve
             name: None,
             places: &places,
         };
-        let (entry, empty) = schema1::read(reading, &origin, &document.bytes).unzip();
-        let entries = entry.into_iter().collect();
-        (Format::Schema1, entries, empty.unwrap_or_default())
+        let entry = schema1::read(reading, &origin, &document.bytes);
+        (Format::Schema1, entry.into_iter().collect())
     } else {
         reading.entry = Some(0);
         let mut tree = Tree::new(reading, &places);
@@ -75,14 +74,9 @@ pub(crate) fn read(reading: &mut Reading, name: &str) -> (Format, Vec<Entry>, Ve
             references: vec![Reference::default()],
             node,
         };
-        (
-            Format::Dir,
-            node.map(entry).into_iter().collect(),
-            Vec::new(),
-        )
+        (Format::Dir, node.map(entry).into_iter().collect())
     };
-    loose.extend(other_files(reading));
-    (format, entries, loose)
+    (format, entries, other_files(reading))
 }
 
 /// The files with detached signatures.

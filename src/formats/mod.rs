@@ -145,7 +145,7 @@ fn read_format(reading: &mut Reading, detected: Detected, input: &mut Input) {
         }
         Detected::Registry(root) => {
             input.format = Some(Format::Registry);
-            (input.entries, input.loose) = registry::read(reading, &root);
+            input.entries = registry::read(reading, &root);
             input.root = root;
         }
     }

@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
-use super::Input;
 use super::json::{self, Fields};
+use super::{Input, Loose};
 use crate::digest::Digest;
 use crate::error::{Error, chain};
 use crate::findings::{Code, Finding, Place};
@@ -31,6 +31,8 @@ pub(crate) struct Reading<'f> {
     known: HashSet<ContentId>,
     /// Whether contents decode to nothing but zeros. Many schema 1 layers may share one content, which may decode to any size.
     pub zeros: HashMap<ContentId, bool>,
+    /// The blobs of empty schema 1 layers, which images do not need. Only their digests are checked.
+    pub empty_layers: Vec<Loose>,
     /// Files of a registry tree that say which manifests there are.
     pub links: HashSet<ContentId>,
 }
@@ -83,6 +85,7 @@ impl<'f> Reading<'f> {
             documents: HashSet::new(),
             known: HashSet::new(),
             zeros: HashMap::new(),
+            empty_layers: Vec::new(),
             links: HashSet::new(),
         }
     }
@@ -338,6 +341,7 @@ impl<'f> Reading<'f> {
     /// Ends reading: moves all but the entries into an input, which still lacks its files.
     pub fn finish(self, input: &mut Input) {
         input.noted = self.findings;
+        input.loose.splice(0..0, self.empty_layers);
         input.documents = self.documents;
         input.known = self.known;
         input.links = self.links;

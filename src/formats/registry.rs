@@ -73,10 +73,10 @@ impl Places for RegistryBlobs<'_> {
     }
 }
 
-/// Reads a tree; with the blobs that are only to be checked.
+/// Reads a tree.
 ///
 /// Its tags come first, then the manifests that no tag and no index leads to.
-pub(crate) fn read(reading: &mut Reading, root: &str) -> (Vec<Entry>, Vec<Loose>) {
+pub(crate) fn read(reading: &mut Reading, root: &str) -> Vec<Entry> {
     let places = RegistryBlobs { root };
     let mut listing = Listing::of_links(reading, root);
     if listing.images.is_empty() && listing.is_complete {
@@ -85,7 +85,7 @@ pub(crate) fn read(reading: &mut Reading, root: &str) -> (Vec<Entry>, Vec<Loose>
     let what = "the number of images";
     let found = listing.images.len();
     if !reading.at_most(what, found, limits::LAYOUT_NAMES, &Place::file(root)) {
-        return (Vec::new(), Vec::new());
+        return Vec::new();
     }
     let peeked = listing.images.iter().map(|image| {
         let found = reading.files.find(&places.blob(&image.digest));
@@ -94,7 +94,6 @@ pub(crate) fn read(reading: &mut Reading, root: &str) -> (Vec<Entry>, Vec<Loose>
     let peeked: Vec<Option<Peeked>> = peeked.collect();
     let children = listing::children(&peeked);
     let mut entries = Vec::new();
-    let mut loose = Vec::new();
     let mut tree = Tree::new(reading, &places);
     tree.max_count = tree.max_count.max(found * limits::ENTRY_IMAGES);
     for (image, peeked) in listing.images.iter().zip(&peeked) {
@@ -106,11 +105,7 @@ pub(crate) fn read(reading: &mut Reading, root: &str) -> (Vec<Entry>, Vec<Loose>
         }
         let position = entries.len();
         if matches!(peeked, Some(Peeked::Schema1)) {
-            let read = schema1_image(tree.reading, image, position, &places);
-            if let Some((entry, empty)) = read {
-                entries.push(entry);
-                loose.extend(empty);
-            }
+            entries.extend(schema1_image(tree.reading, image, position, &places));
             continue;
         }
         tree.reading.entry = Some(position);
@@ -125,16 +120,16 @@ pub(crate) fn read(reading: &mut Reading, root: &str) -> (Vec<Entry>, Vec<Loose>
     }
     reading.entry = None;
     layout::check_entries(reading, &mut entries, &Place::file(root));
-    (entries, loose)
+    entries
 }
 
-/// The image of a schema 1 manifest; with the blobs of its empty layers.
+/// The image of a schema 1 manifest.
 fn schema1_image(
     reading: &mut Reading,
     image: &ListedImage,
     position: usize,
     places: &RegistryBlobs,
-) -> Option<(Entry, Vec<Loose>)> {
+) -> Option<Entry> {
     let file = places.blob(&image.digest);
     let name = image.name();
     let label = name.map_or_else(|| format!("@{position}"), str::to_owned);
@@ -162,13 +157,12 @@ fn schema1_image(
         places,
     };
     let bytes = signed.as_deref().unwrap_or(&payload.bytes);
-    let (entry, loose) = schema1::read(reading, &origin, bytes)?;
+    let entry = schema1::read(reading, &origin, bytes)?;
     let references = image.references.clone();
-    let entry = Entry {
+    Some(Entry {
         references,
         ..entry
-    };
-    Some((entry, loose))
+    })
 }
 
 /// The signatures of a manifest, as registries before 2.5 stored them.

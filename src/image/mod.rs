@@ -235,6 +235,13 @@ pub struct Blob {
     pub file: String,
 }
 
+impl Schema1Document {
+    /// The file. Its digest is that of the blob in a layout, even if the manifest is signed.
+    pub(crate) fn document(&self) -> Document {
+        Document::new(self.media_type, self.bytes.clone())
+    }
+}
+
 impl Entry {
     /// The label in messages: the first name, or `@` and the number.
     #[must_use]
@@ -371,7 +378,10 @@ impl Manifest {
             Config::Image(config) => config.document.bytes.len(),
             Config::Other(_) | Config::V1 { .. } | Config::Unreadable => 0,
         };
-        let own = document.map_or(0, |document| document.bytes.len()) + config;
+        let schema1 = self.schema1.as_ref();
+        let own = document.map_or(0, |document| document.bytes.len())
+            + schema1.map_or(0, |schema1| schema1.bytes.len())
+            + config;
         own as u64 + limits::ENTRY_BYTES * self.layers.len() as u64
     }
 

@@ -5,7 +5,7 @@ use std::io::Read;
 use crate::digest::Digest;
 use crate::error::{Error, Result};
 use crate::formats::Input;
-use crate::image::{AbsentBlob, Config, Document, Layer, Node};
+use crate::image::{AbsentBlob, Config, Document, Layer, Node, Schema1Document};
 use crate::interrupt::Interrupt;
 use crate::source::Content;
 
@@ -21,6 +21,7 @@ pub(super) fn collect(
         Node::Absent { .. } => {}
         Node::Manifest(manifest) => {
             documents.extend(manifest.document.clone());
+            documents.extend(manifest.schema1.as_ref().map(Schema1Document::document));
             match &manifest.config {
                 Config::Image(config) => documents.push(config.document.clone()),
                 Config::Other(blob) => blobs.push((blob.descriptor.digest, blob.content.clone())),

@@ -212,6 +212,9 @@ impl TarOutput {
                 }
             }
         }
+        // Schema 1 manifests refer to them too.
+        let empty_layers = input.loose.iter();
+        blobs.extend(empty_layers.map(|blob| (blob.digest, blob.content.clone())));
         for document in &documents {
             self.put(document)?;
         }

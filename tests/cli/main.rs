@@ -40,6 +40,7 @@ mod large_indexes;
 mod layer_damage;
 mod legacy;
 mod limits;
+mod listed_schema1;
 mod long_histories;
 mod many;
 mod merge;

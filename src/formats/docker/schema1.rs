@@ -13,7 +13,7 @@ mod error;
 mod read;
 pub(crate) mod write;
 pub use error::Schema1Error;
-pub(crate) use read::{Origin, read};
+pub(crate) use read::{Origin, read, read_listed};
 
 /// A parsed and checked manifest.
 #[derive(Debug)]

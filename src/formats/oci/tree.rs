@@ -9,6 +9,7 @@ use super::{form, manifest};
 use crate::digest::Digest;
 use crate::findings::{Code, Finding, Place};
 use crate::formats::descriptor::{self, Link};
+use crate::formats::docker::schema1;
 use crate::formats::json::field;
 use crate::formats::keys;
 use crate::formats::reading::{Found, MISSING, Reading};
@@ -85,12 +86,15 @@ impl<'r, 'f> Tree<'r, 'f> {
         }
         let is_first = self.one_media_type(link, &place);
         let kind = media_type::kind(&descriptor.media_type);
+        let is_typed = !descriptor.media_type.is_empty();
         if matches!(kind, DocumentKind::Other | DocumentKind::Schema1)
-            && !descriptor.media_type.is_empty()
+            && is_typed
+            && is_first
+            && let Some(own) = super::own_media_type(&content)
         {
-            if is_first && let Some(own) = super::own_media_type(&content) {
-                self.media_type_mismatch(&descriptor.media_type, &own, &place);
-            }
+            self.media_type_mismatch(&descriptor.media_type, &own, &place);
+        }
+        if kind == DocumentKind::Other && is_typed {
             let kept = self.counted(1, &place) && self.reading.charge(0, &place);
             return kept.then(|| {
                 Node::Blob(Blob {
@@ -117,14 +121,27 @@ impl<'r, 'f> Tree<'r, 'f> {
         let document = self
             .reading
             .document(&content, Some(&descriptor.digest), &place)?;
-        let named = Document {
-            media_type: descriptor.media_type.clone(),
-            digest: descriptor.digest,
-            bytes: document.bytes,
+        let node = if kind == DocumentKind::Schema1 {
+            self.schema1(&document.bytes, descriptor.digest, &place)
+        } else {
+            let named = Document {
+                media_type: descriptor.media_type.clone(),
+                digest: descriptor.digest,
+                bytes: document.bytes,
+            };
+            self.document(&document.value, named, Some(link), &place, depth)
         };
-        let node = self.document(&document.value, named, Some(link), &place, depth);
         self.seen.insert(key, node.clone());
         node
+    }
+
+    /// Manifest lists may list images of schema 1, and some tools put them into layouts.
+    /// <https://github.com/distribution/distribution/blob/v2.8.3/docs/spec/manifest-v2-2.md#manifest-list>
+    fn schema1(&mut self, bytes: &[u8], digest: Digest, place: &Place) -> Option<Node> {
+        let outer = self.reading.manifest.replace(digest);
+        let manifest = schema1::read_listed(self.reading, bytes, self.places, place);
+        self.reading.manifest = outer;
+        Some(Node::Manifest(Arc::new(manifest?)))
     }
 
     /// Compares another descriptor of a node with the node. `index` is the document that lists it.

@@ -32,24 +32,14 @@ pub(crate) struct Origin<'a> {
     pub places: &'a dyn Places,
 }
 
-/// Reads the image of a manifest, and the blobs of layers that are empty; `None` where it cannot be read, which is noted.
-pub(crate) fn read(
-    reading: &mut Reading,
-    origin: &Origin,
-    bytes: &[u8],
-) -> Option<(Entry, Vec<Loose>)> {
+/// Reads the image of a manifest; `None` where it cannot be read, which is noted.
+pub(crate) fn read(reading: &mut Reading, origin: &Origin, bytes: &[u8]) -> Option<Entry> {
     let place = Place::file(origin.file);
     let place = match origin.name {
         Some(name) => Place::image(name).in_file_of(&place),
         None => place,
     };
-    let manifest = match parse(bytes) {
-        Ok(manifest) => manifest,
-        Err(error) => {
-            reading.note(Code::Schema1, &place, chain(&error));
-            return None;
-        }
-    };
+    let manifest = parsed(reading, bytes, &place)?;
     reading.entry = Some(origin.position);
     if let Some(expected) = origin.digest {
         let found = manifest.digest;
@@ -58,6 +48,46 @@ pub(crate) fn read(
             reading.add(Finding::mismatch(code, &place, what, &expected, &found));
         }
     }
+    signatures(reading, &manifest, &place);
+    let name = origin.name.map_or_else(|| name(&manifest), |_| None);
+    let label = origin.name.or(name.as_deref());
+    let label = label.map_or_else(|| format!("@{}", origin.position), str::to_owned);
+    reading.names(name.iter().map(String::len), limits::NAMES, &place);
+    let place = Place::image(label);
+    let image = image(reading, &manifest, bytes, origin.places, &place);
+    reading.entry = None;
+    let reference = name.as_deref().map(Reference::of_docker);
+    Some(Entry {
+        references: vec![reference.unwrap_or_default()],
+        node: Node::Manifest(Arc::new(image)),
+    })
+}
+
+/// Reads a manifest that a descriptor refers to, in the file of `place`. The descriptor names its image.
+pub(crate) fn read_listed(
+    reading: &mut Reading,
+    bytes: &[u8],
+    places: &dyn Places,
+    place: &Place,
+) -> Option<Manifest> {
+    let manifest = parsed(reading, bytes, place)?;
+    signatures(reading, &manifest, place);
+    let image_place = place.in_file_of(&Place::default());
+    Some(image(reading, &manifest, bytes, places, &image_place))
+}
+
+fn parsed(reading: &mut Reading, bytes: &[u8], place: &Place) -> Option<Schema1> {
+    match parse(bytes) {
+        Ok(manifest) => Some(manifest),
+        Err(error) => {
+            reading.note(Code::Schema1, place, chain(&error));
+            None
+        }
+    }
+}
+
+/// Notes the signatures that do not verify.
+fn signatures(reading: &mut Reading, manifest: &Schema1, place: &Place) {
     let of = manifest.signatures.len();
     for (number, verdict) in manifest.signatures.iter().enumerate() {
         let (code, reason): (Code, &dyn std::error::Error) = match verdict {
@@ -66,20 +96,8 @@ pub(crate) fn read(
             Verdict::Unsupported(reason) => (Code::Schema1Unverified, reason),
         };
         let message = format!("signature {} of {of}: {}", number + 1, chain(reason));
-        reading.note(code, &place, message);
+        reading.note(code, place, message);
     }
-    let name = origin.name.map_or_else(|| name(&manifest), |_| None);
-    let label = origin.name.or(name.as_deref());
-    let label = label.map_or_else(|| format!("@{}", origin.position), str::to_owned);
-    reading.names(name.iter().map(String::len), limits::NAMES, &place);
-    let (image, loose) = image(reading, &manifest, bytes, origin, &Place::image(label));
-    reading.entry = None;
-    let reference = name.as_deref().map(Reference::of_docker);
-    let entry = Entry {
-        references: vec![reference.unwrap_or_default()],
-        node: Node::Manifest(Arc::new(image)),
-    };
-    Some((entry, loose))
 }
 
 fn name(manifest: &Schema1) -> Option<String> {
@@ -94,12 +112,11 @@ fn image(
     reading: &mut Reading,
     manifest: &Schema1,
     bytes: &[u8],
-    origin: &Origin,
+    places: &dyn Places,
     image: &Place,
-) -> (Manifest, Vec<Loose>) {
+) -> Manifest {
     let of = manifest.layers.len();
     let mut layers = Vec::new();
-    let mut loose = Vec::new();
     let mut metadata = Vec::with_capacity(of);
     let is_kept = reading.charge_layers(of, image);
     for (position, layer) in manifest.layers.iter().enumerate().filter(|_| is_kept) {
@@ -108,14 +125,14 @@ fn image(
         for (code, message) in json::read(layer.v1.as_bytes()).problems {
             reading.note(code, &place, format!("v1Compatibility: {message}"));
         }
-        let blob = blob(reading, layer, origin, &place);
+        let blob = blob(reading, layer, places, &place);
         metadata.push(V1Layer {
             json: layer.v1.as_bytes().into(),
             empty: matches!(blob, ReadLayer::Empty(_)),
         });
         match blob {
             ReadLayer::Layer(layer) => layers.push(layer),
-            ReadLayer::Empty(blob) => loose.extend(blob),
+            ReadLayer::Empty(blob) => reading.empty_layers.extend(blob),
         }
     }
     let metadata = V1Config::Schema1(metadata);
@@ -134,13 +151,12 @@ fn image(
         bytes: bytes.to_vec(),
         layers: fs_layers.collect(),
     };
-    let manifest = Manifest {
+    Manifest {
         layers,
         schema1: Some(schema1),
         config: view.map_or(Config::Unreadable, |view| Config::V1 { metadata, view }),
         ..Manifest::default()
-    };
-    (manifest, loose)
+    }
 }
 
 /// The blob of an entry of `fsLayers`.
@@ -150,9 +166,14 @@ enum ReadLayer {
     Empty(Option<Loose>),
 }
 
-fn blob(reading: &mut Reading, layer: &Schema1Layer, origin: &Origin, place: &Place) -> ReadLayer {
+fn blob(
+    reading: &mut Reading,
+    layer: &Schema1Layer,
+    places: &dyn Places,
+    place: &Place,
+) -> ReadLayer {
     let emptiness = layer.emptiness();
-    let file = origin.places.blob(&layer.blob);
+    let file = places.blob(&layer.blob);
     let place = place.in_file(&file);
     let absent = || {
         ReadLayer::Layer(Layer::Absent {
