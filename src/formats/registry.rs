@@ -249,7 +249,12 @@ pub(crate) fn leave_out(input: &mut Input, place: &Place) -> Vec<String> {
     let damaged = entries().find(is_it).and_then(|(_, entry)| {
         // Which of an index's images it is, its layers do not say.
         match (&entry.node, place.layer) {
-            (Node::Manifest(manifest), Some(layer)) => manifest.layers.get(layer.number - 1),
+            (Node::Manifest(manifest), Some(layer)) => match (&manifest.schema1, &place.file) {
+                // The number may count empty layers too, which are not among the manifest's layers.
+                (Some(_), Some(file)) => manifest.layers.iter().find(|one| is_in(one, file)),
+                (Some(_), None) if layer.of != manifest.layers.len() => None,
+                _ => manifest.layers.get(layer.number - 1),
+            },
             _ => None,
         }
     });
@@ -269,6 +274,14 @@ pub(crate) fn leave_out(input: &mut Input, place: &Place) -> Vec<String> {
         }
     }
     labels
+}
+
+fn is_in(layer: &Layer, file: &str) -> bool {
+    match layer {
+        Layer::Tar(layer) => layer.file == file,
+        Layer::Other(blob) => blob.file == file,
+        Layer::Absent { .. } => false,
+    }
 }
 
 /// Whether a layer is that which is damaged, and should have the same content.

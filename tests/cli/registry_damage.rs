@@ -2,13 +2,14 @@
 
 use std::os::unix::fs::symlink;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::support::files::Files;
 use crate::support::layers::Layer;
 use crate::support::oci::{self, Layout, digest};
 use crate::support::registry::{ROOT, Tree, folder_and_archive};
 use crate::support::sandbox::Sandbox;
+use crate::support::schema1::{edit_v1, manifest};
 use crate::support::{codec, docker, sha256};
 
 fn images() -> (Tree, [Value; 2], Layout) {
@@ -239,5 +240,37 @@ fn artifacts_with_a_damaged_blob() {
             "{}",
             run.stderr
         );
+    }
+}
+
+/// Empty layers are counted in the number of a damaged layer of a schema 1 manifest.
+#[test]
+fn a_missing_layer_after_an_empty_one() {
+    let [zero, one, empty, two, three] = ["0", "1", "empty", "2", "3"].map(Layer::new);
+    let mut damaged = manifest("a", "1", &[one.clone(), empty, two.clone(), three.clone()]);
+    edit_v1(&mut damaged, 2, |v1| v1["throwaway"] = json!(true));
+    let good = manifest("b", "1", &[zero.clone(), three.clone()]);
+    let mut tree = Tree::default();
+    for layer in [&zero, &one, &three] {
+        tree.blob(&codec::gzip(&layer.tar));
+    }
+    for (name, manifest) in [("a", damaged), ("b", good)] {
+        let digest = tree.blob(manifest.to_string().as_bytes());
+        tree.tag(name, "1", &digest);
+    }
+    let missing = tree.blob_path(&sha256(&codec::gzip(&two.tar)));
+    for (sandbox, input) in folder_and_archive(&tree.files) {
+        let run = sandbox.convert(&["-k", input, "-o", "out"]);
+        assert_eq!(
+            run.stderr,
+            format!(
+                "ocify: {input}: a:1: layer 3 of 4: {missing}: missing from the input\n\
+                 ocify: 1 images failed\n"
+            )
+        );
+        assert_eq!(run.status.code(), Some(1));
+        let out = sandbox.layout("out");
+        let expected = [zero.tar.clone(), three.tar.clone()];
+        assert_eq!(out.layers(&out.named("b:1")), expected);
     }
 }
