@@ -112,6 +112,10 @@ pub const IMAGE_NAME_BYTES: u64 = 4096;
 /// Maximum number of layers of one image. Docker builds up to 127.
 pub const LAYERS: usize = 10_000;
 
+/// Maximum number of signatures of a schema 1 manifest. Each signs the whole manifest, which is copied and hashed to check it.
+/// Registries and engines sign with one key.
+pub const SIGNATURES: usize = 64;
+
 /// Maximum number of findings that are listed for one input.
 pub const FINDINGS: usize = 10_000;
 

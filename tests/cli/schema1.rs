@@ -373,3 +373,25 @@ fn metadata_that_does_not_give_a_config() {
             "ocify: warning: app: team/app:1.0: the config lacks architecture (config-platform; copied unchanged)\n",
         );
 }
+
+/// Each of them signs the whole manifest, so thousands in a small file would take many seconds.
+#[test]
+fn the_number_of_signatures() {
+    let payload = manifest("team/app", "1.0", &layers()).to_string();
+    let length = i64::try_from(payload.len()).unwrap() - 1;
+    let body = payload.strip_suffix('}').unwrap();
+    let one = signature(length, "}", &payload).to_string();
+    let signed = |count: usize| {
+        let all = vec![one.as_str(); count].join(",");
+        folder(&format!("{body},\"signatures\":[{all}]}}"), &layers())
+    };
+    gives(&signed(64), &layers());
+    let message = "the number of signatures is 65, more than the limit of 64";
+    refuses(
+        &signed(65),
+        &format!("ocify: app: manifest.json: {message}\n"),
+    );
+    let run = Sandbox::with_folder(&signed(65)).run(&["verify", "app"]);
+    let line = format!("error[limit]: manifest.json: {message}\n");
+    assert!(run.stdout().starts_with(&line), "{}", run.stdout());
+}

@@ -8,6 +8,7 @@ use crate::digest::{DiffId, Digest};
 use crate::formats::docker::go_json;
 use crate::formats::docker::go_struct::{Field, GoValue, Struct, Type};
 use crate::formats::docker::jws::{PayloadError, Signature, Verdict};
+use crate::limits;
 
 mod error;
 mod read;
@@ -186,6 +187,11 @@ pub(crate) fn payload_of(file: &[u8]) -> Result<Vec<u8>, Schema1Error> {
 
 /// The payload that all signatures sign. `None` if there are no signatures.
 fn payload(file: &[u8], signatures: &[Signature]) -> Result<Option<Vec<u8>>, Schema1Error> {
+    if signatures.len() > limits::SIGNATURES {
+        return Err(Schema1Error::TooManySignatures {
+            found: signatures.len(),
+        });
+    }
     let mut agreed = None;
     for (signature, position) in signatures.iter().zip(1..) {
         let failed = |source| Schema1Error::Payload {

@@ -2,6 +2,7 @@
 use crate::digest::DigestError;
 use crate::formats::docker::go_json::GoJsonError;
 use crate::formats::docker::jws::PayloadError;
+use crate::limits;
 
 /// A problem of a schema 1 manifest. Positions are those in the file, where the newest layer is 0. Signatures are counted from
 /// 1.
@@ -21,6 +22,15 @@ pub enum Schema1Error {
     Ambiguous {
         /// The field.
         field: &'static str,
+    },
+    /// More signatures than [`limits::SIGNATURES`].
+    #[error(
+        "the number of signatures is {found}, more than the limit of {}",
+        limits::SIGNATURES
+    )]
+    TooManySignatures {
+        /// How many there are.
+        found: usize,
     },
     /// The signed bytes of a signature cannot be determined.
     #[error("signature {position} of {signatures}")]

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{Emptiness, Schema1, Schema1Layer, parse};
+use super::{Emptiness, Schema1, Schema1Error, Schema1Layer, parse};
 use crate::compression::Decoder;
 use crate::digest::Digest;
 use crate::error::chain;
@@ -80,7 +80,11 @@ fn parsed(reading: &mut Reading, bytes: &[u8], place: &Place) -> Option<Schema1>
     match parse(bytes) {
         Ok(manifest) => Some(manifest),
         Err(error) => {
-            reading.note(Code::Schema1, place, chain(&error));
+            let code = match error {
+                Schema1Error::TooManySignatures { .. } => Code::Limit,
+                _ => Code::Schema1,
+            };
+            reading.note(code, place, chain(&error));
             None
         }
     }
