@@ -87,12 +87,13 @@ pub(crate) fn read(reading: &mut Reading, root: &str) -> Vec<Entry> {
     if !reading.at_most(what, found, limits::LAYOUT_NAMES, &Place::file(root)) {
         return Vec::new();
     }
+    let mut children = HashSet::new();
     let peeked = listing.images.iter().map(|image| {
         let found = reading.files.find(&places.blob(&image.digest));
-        found.ok().flatten().and_then(|content| peek(&content))
+        let content = found.ok().flatten()?;
+        peek(&content, &mut children)
     });
     let peeked: Vec<Option<Peeked>> = peeked.collect();
-    let children = listing::children(&peeked);
     let mut entries = Vec::new();
     let mut tree = Tree::new(reading, &places);
     tree.max_count = tree.max_count.max(found * limits::ENTRY_IMAGES);
@@ -104,7 +105,7 @@ pub(crate) fn read(reading: &mut Reading, root: &str) -> Vec<Entry> {
             break;
         }
         let position = entries.len();
-        if matches!(peeked, Some(Peeked::Schema1)) {
+        if *peeked == Some(Peeked::Schema1) {
             entries.extend(schema1_image(tree.reading, image, position, &places));
             continue;
         }

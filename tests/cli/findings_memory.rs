@@ -7,6 +7,7 @@ use crate::support::docker::{self, Image, save, v1_id};
 use crate::support::files::Files;
 use crate::support::layers::{Layer, noise};
 use crate::support::oci::{self, Layout, named};
+use crate::support::registry::{self, Tree};
 use crate::support::sandbox::{Run, Sandbox};
 use crate::support::{codec, legacy};
 
@@ -248,4 +249,27 @@ fn variables_of_many_images() {
     // An image of this kind has a place.
     sandbox.write("app.tar.gz", &codec::gzip(&save(&images[..1]).tar()));
     within(&sandbox, &["inspect", "--json", "app.tar.gz"]).succeeds();
+}
+
+/// Each index lists one digest 80,000 times. What they list decides which images of a registry tree are entries.
+#[test]
+fn indexes_of_a_registry_that_repeat_a_digest() {
+    let child = json!({ "digest": format!("sha256:{}", "0".repeat(64)) }).to_string();
+    let children = vec![child.as_str(); 80_000].join(",");
+    let mut tree = Tree::default();
+    for number in 0..40 {
+        let index = format!(r#"{{"schemaVersion":2,"number":{number},"manifests":[{children}]}}"#);
+        let digest = tree.blob(index.as_bytes());
+        tree.tag("app", &number.to_string(), &digest);
+    }
+    let sandbox = Sandbox::new();
+    sandbox.write("app.tar.zst", &codec::zstd(&registry::tar(&tree.files)));
+    let args = ["inspect", "app.tar.zst"];
+    let run = sandbox.run_within(200, &args);
+    assert_eq!(run.status.code(), Some(1), "{}", run.stderr);
+    assert!(
+        run.stderr.contains("more than the limit of"),
+        "{}",
+        run.stderr
+    );
 }

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 
-use super::peek::{Peeked, peek};
+use super::peek::peek;
 use crate::digest::Digest;
 use crate::findings::{Code, Place};
 use crate::formats::reading::{Found, Reading, UNLISTED};
@@ -158,7 +158,7 @@ impl Listing {
             let (Some(digest), Ok(Some(content))) = (digest, files.find(name)) else {
                 continue;
             };
-            if peek(&content).is_some() {
+            if peek(&content, &mut HashSet::new()).is_some() {
                 listing.add(digest, Reference::default(), name);
             }
         }
@@ -221,16 +221,6 @@ fn digest_in(link: &Content) -> Result<Digest, (Code, String)> {
             .parse()
             .map_err(|_| no_digest(&format!("contains {text:?}"))),
     }
-}
-
-/// The digests that indexes list.
-pub(super) fn children(peeked: &[Option<Peeked>]) -> HashSet<Digest> {
-    let indexes = peeked.iter().flatten();
-    let children = indexes.flat_map(|peeked| match peeked {
-        Peeked::Index(children) => children.as_slice(),
-        Peeked::Schema1 | Peeked::Manifest => &[],
-    });
-    children.copied().collect()
 }
 
 #[cfg(test)]

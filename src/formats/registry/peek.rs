@@ -1,5 +1,7 @@
 //! Determines the type of a manifest before it is read.
 
+use std::collections::HashSet;
+
 use serde::Deserialize;
 use serde::de::IgnoredAny;
 
@@ -8,11 +10,10 @@ use crate::limits;
 use crate::source::Content;
 
 /// The type of a document.
-#[derive(Debug)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Peeked {
     Schema1,
-    /// An index, with the manifests that it lists.
-    Index(Vec<Digest>),
+    Index,
     Manifest,
 }
 
@@ -31,8 +32,9 @@ struct Child {
     digest: String,
 }
 
-/// The type of a blob, or `None` if it is neither a manifest nor an index.
-pub(super) fn peek(content: &Content) -> Option<Peeked> {
+/// The type of a blob, or `None` if it is neither a manifest nor an index. The digests that an index lists are added to
+/// `children`, which has each of them once: together, the lists of many indexes may be very long.
+pub(super) fn peek(content: &Content, children: &mut HashSet<Digest>) -> Option<Peeked> {
     if content.size() > limits::DOCUMENT_BYTES {
         return None;
     }
@@ -48,8 +50,9 @@ pub(super) fn peek(content: &Content) -> Option<Peeked> {
     if let Some(manifests) = view.manifests {
         let digests = manifests
             .iter()
-            .filter_map(|child| child.digest.parse().ok());
-        return Some(Peeked::Index(digests.collect()));
+            .filter_map(|child| child.digest.parse::<Digest>().ok());
+        children.extend(digests);
+        return Some(Peeked::Index);
     }
     (view.config.is_some() || view.layers.is_some()).then_some(Peeked::Manifest)
 }
