@@ -79,12 +79,12 @@ pub(crate) fn read(reading: &mut Reading, name: &str) -> (Format, Vec<Entry>, Ve
     (format, entries, other_files(reading))
 }
 
-/// The files with detached signatures.
+/// The files with detached signatures, which are beside the manifest.
 pub(crate) fn signatures(files: &Files) -> Vec<String> {
     let signatures = files.names().filter(|name| {
         let last = name.rsplit('.').next().unwrap_or(name);
-        last.strip_prefix("signature-")
-            .is_some_and(|number| number.parse::<u32>().is_ok())
+        let number = last.strip_prefix("signature-");
+        !name.contains('/') && number.is_some_and(|number| number.parse::<u32>().is_ok())
     });
     signatures.map(str::to_owned).collect()
 }

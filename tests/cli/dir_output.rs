@@ -246,3 +246,23 @@ fn signatures_go_on_with_what_they_sign() {
         "{names:?}"
     );
 }
+
+#[test]
+fn signatures_are_only_beside_the_manifest() {
+    let mut layout = Layout::default();
+    let image = layout.image("amd64", &layers("top"));
+    let files = oci::dir(&layout, &image);
+    let stray = format!("{}.d/x.signature-1", hex(&image));
+    let sandbox = Sandbox::with_folder(&files.clone().with(&stray, "signature"));
+    sandbox
+        .convert(&["app", "-o", "out", "--to", "dir"])
+        .succeeds();
+    let mut expected: Vec<&str> = files
+        .members
+        .iter()
+        .map(|file| file.name.as_str())
+        .collect();
+    expected.retain(|name| *name != hex(&image));
+    expected.sort_unstable();
+    assert_eq!(names(&sandbox.path("out")), expected);
+}
