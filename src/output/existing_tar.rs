@@ -28,7 +28,11 @@ pub(super) fn open(parent: &Dir, name: &str, path: &Path, interrupt: &Interrupt)
             (_, Some(damage)) => return Err(damage),
         }
     };
-    let files = Files::in_archive(&Arc::new(archive)).map_err(|_| not_a_layout())?;
+    let files = Files::in_archive(&Arc::new(archive)).map_err(|error| match error.fact() {
+        // These say nothing about the format of the tar.
+        Error::Io { .. } | Error::Limit { .. } | Error::Interrupted => error,
+        _ => not_a_layout(),
+    })?;
     if !Input::is_layout(&files) {
         return Err(not_a_layout());
     }

@@ -9,6 +9,7 @@ use crate::support::files::Files;
 use crate::support::layers::Layer;
 use crate::support::oci;
 use crate::support::sandbox::Sandbox;
+use crate::support::tar::Dialect;
 
 /// Converts to `first`, and from there to `second`. Both must have the same files.
 fn twice(files: &Files, first: &str, second: &str) {
@@ -120,6 +121,21 @@ fn what_is_overwritten_was_a_tar() {
         );
         assert!(sandbox.read("out.tar") == tar);
     }
+}
+
+/// A layout that exceeds a limit is still a layout.
+#[test]
+fn a_tar_that_exceeds_a_limit() {
+    let sandbox = Sandbox::new();
+    sandbox.write("a.tar", &archive("a:1", "a"));
+    let name = "x".repeat((64 << 10) + 1);
+    let layout = oci::one("b:1", &[Layer::new("b")]).files();
+    let tar = layout.with(&name, "").in_dialect(Dialect::Pax).tar();
+    sandbox.write("out.tar", &tar);
+    sandbox.convert(&["a.tar", "-o", "out.tar", "--add"]).fails(
+        "ocify: out.tar: the length of a member's name or link in bytes is 65537, more than the limit of 65536\n",
+    );
+    assert!(sandbox.read("out.tar") == tar);
 }
 
 /// `skopeo copy oci:lay` reads a layout of one image without being told its name.
