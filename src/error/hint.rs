@@ -1,14 +1,14 @@
 //! Hints for errors.
 
 use super::Error;
-use crate::findings::Code;
+use crate::findings::{Code, Finding};
 
 impl Error {
     /// An instruction for the user, if there is a remedy.
     #[must_use]
     pub fn hint(&self) -> Option<&'static str> {
         match self.fact() {
-            Error::Finding { finding } => of_finding(finding.code),
+            Error::Finding { finding } => of_finding(finding),
             Error::Request(error) => error.hint(),
             Error::Output(error) => Some(error.hint()),
             Error::NoEndOfArchive { .. }
@@ -33,16 +33,25 @@ impl Error {
             Error::NotRemade { .. } => {
                 Some("use the version of ocify that made the part, or fill from a copy of the blob")
             }
-            Error::NotAnImage { .. } => Some(
-                "pass a docker save archive, an OCI layout, a dir: folder, a schema 1 folder or a registry tree",
-            ),
+            Error::NotAnImage { found } => Some(of_no_image(found)),
             _ => None,
         }
     }
 }
 
-fn of_finding(code: Code) -> Option<&'static str> {
-    match code {
+/// What the message about an input without an image says if it contains archives, which are inputs of their own.
+pub(crate) const CONTAINS_ARCHIVES: &str = "it contains archives";
+
+fn of_no_image(message: &str) -> &'static str {
+    if message.contains(CONTAINS_ARCHIVES) {
+        "pass the archives as inputs, or use `--recursive` for a folder"
+    } else {
+        "pass a docker save archive, an OCI layout, a dir: folder, a schema 1 folder or a registry tree"
+    }
+}
+
+fn of_finding(finding: &Finding) -> Option<&'static str> {
+    match finding.code {
         Code::ArchiveSize => Some("decompress it, and pass the archive that it contains"),
         Code::ArchiveDamaged => Some("copy or save the input again, and compare the sizes"),
         Code::LayerDiffId
@@ -54,9 +63,7 @@ fn of_finding(code: Code) -> Option<&'static str> {
             Some("use `--ignore-signatures` to convert it anyway")
         }
         Code::LayerSize => Some("use `--max-layer-size` to allow more"),
-        Code::NotAnImage => Some(
-            "pass a docker save archive, an OCI layout, a dir: folder, a schema 1 folder or a registry tree",
-        ),
+        Code::NotAnImage => Some(of_no_image(&finding.message)),
         Code::RegistryTrees => Some(
             "pass each tree as an input, or use `--recursive`; unpack an archive of several trees first",
         ),

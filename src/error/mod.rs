@@ -11,6 +11,7 @@ use std::io;
 use std::path::PathBuf;
 
 pub(crate) use chain::chain;
+pub(crate) use hint::CONTAINS_ARCHIVES;
 pub use output::OutputError;
 pub(crate) use place::ResultExt;
 pub use request::RequestError;

@@ -1,7 +1,7 @@
 //! Detects the format of an input from its files.
 
 use super::{dir, docker, registry};
-use crate::error::{Error, Result};
+use crate::error::{CONTAINS_ARCHIVES, Error, Result};
 use crate::source::Files;
 
 /// The detected format.
@@ -86,7 +86,8 @@ fn is_root(files: &Files) -> bool {
 
 /// Describes an input that is not an image, for the message.
 fn describe(files: &Files) -> String {
-    let names: Vec<&str> = files.names().collect();
+    // `tar cf x.tar -C folder ./` lists the folder itself too.
+    let names: Vec<&str> = files.names().filter(|name| !name.is_empty()).collect();
     if is_root(files) {
         return "it is a root file system without the metadata of an image, for example from docker export"
             .to_owned();
@@ -97,9 +98,7 @@ fn describe(files: &Files) -> String {
         !name.contains('/') && endings.iter().any(|ending| name.ends_with(ending))
     };
     if let Some(first) = names.iter().find(is_archive) {
-        return format!(
-            "it contains archives, such as {first}: pass them as inputs, or use `--recursive` for a folder"
-        );
+        return format!("{CONTAINS_ARCHIVES}, such as {first}");
     }
     match names.len() {
         0 => "it contains no files".to_owned(),

@@ -125,10 +125,21 @@ fn files_that_are_no_archives_of_images() {
             ),
         ),
         (
-            tar::tar(&[Member::file("README", ""), Member::file("app.tar.gz", "")]),
+            // As `tar cf app.tar -C folder ./` writes it.
+            tar::tar(&[
+                Member::new("./", Body::Folder),
+                Member::file("./a", ""),
+                Member::file("./b", ""),
+            ]),
             not_an_image(
-                "it contains archives, such as app.tar.gz: pass them as inputs, or use `--recursive` for a folder",
+                "none of its 2 files is manifest.json, index.json or repositories; the first is a",
             ),
+        ),
+        (
+            tar::tar(&[Member::file("README", ""), Member::file("app.tar.gz", "")]),
+            "ocify: app.tar: not a container image: it contains archives, such as app.tar.gz\n\
+             hint: pass the archives as inputs, or use `--recursive` for a folder\n"
+                .to_owned(),
         ),
         (
             tar::tar(&[Member::file("a/layer.tar", "")]),
