@@ -265,7 +265,7 @@ fn a_missing_layer_after_an_empty_one() {
             run.stderr,
             format!(
                 "ocify: {input}: a:1: layer 3 of 4: {missing}: missing from the input\n\
-                 ocify: 1 images failed\n"
+                 ocify: 1 image failed\n"
             )
         );
         assert_eq!(run.status.code(), Some(1));
