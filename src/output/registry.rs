@@ -132,7 +132,9 @@ impl RegistryOutput {
     pub fn commit(mut self, additions: &Additions) -> Result<Vec<MovedName>> {
         let repositories = Repositories::new(additions, &lock(&self.documents))?;
         self.stage_tree(&repositories)?;
-        self.interrupt.check()?;
+        let interrupt = self.interrupt.clone();
+        // A signal must not remove the staged tree while it is merged.
+        let _publishing = interrupt.publishing()?;
         if !self.is_there {
             self.staged.dir.remove_file(staging::LOCK)?;
             if self.staged.publish(&self.name)? {
@@ -151,7 +153,7 @@ impl RegistryOutput {
             Some(tree) => tree,
             None => made(&folder, ROOT.into_iter())?,
         };
-        let _locked = lock_tree(&tree, &self.interrupt)?;
+        let _locked = lock_tree(&tree, &interrupt)?;
         let moved = repositories.moved(&tree)?;
         let staged = made(&self.staged.dir, ROOT.into_iter())?;
         merge::put(&self.staged.dir, &staged, &tree, self.fsync)?;

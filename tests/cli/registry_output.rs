@@ -3,10 +3,11 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::os::unix::fs::symlink;
+use std::thread;
 
 use serde_json::{Value, json};
 
-use crate::support::docker::{config, save_one};
+use crate::support::docker::{Image, config, save, save_one};
 use crate::support::files::Files;
 use crate::support::layers::Layer;
 use crate::support::oci::{self, Layout, digest, named, on};
@@ -434,4 +435,33 @@ fn a_tree_of_blobs_alone_is_added_to() {
         .succeeds();
     sandbox.convert(&args).succeeds();
     assert_eq!(tags(&sandbox).len(), 1);
+}
+
+/// The program ends as it does after a signal, while the tree has some of the new blobs.
+#[test]
+fn a_merge_that_has_begun_is_completed_before_a_signal_ends_the_program() {
+    let sandbox = Sandbox::with_archive(&app("app:1", "one"));
+    to_registry(&sandbox, &["app.tar"]).succeeds();
+    let names: Vec<String> = (0..200).map(|tag| format!("new:{tag}")).collect();
+    let names: Vec<&str> = names.iter().map(String::as_str).collect();
+    let image = Image::new(&names, &[Layer::new("two")]);
+    sandbox.write("new.tar", &save(&[image]).tar());
+
+    let blobs = sandbox.path(&format!("registry/{ROOT}blobs/sha256"));
+    let count = || fs::read_dir(&blobs).unwrap().count();
+    let before = count();
+    let interrupt = ocify::Interrupt::new();
+    thread::scope(|scope| {
+        let run = scope.spawn(|| {
+            let kind = ocify::OutputKind::Registry;
+            let target = ocify::Target::of(kind, &sandbox.path("registry"));
+            let (input, options) = (sandbox.path("new.tar"), ocify::Options::default());
+            ocify::convert(&[input], &target, &options, &ocify::Silent, &interrupt)
+        });
+        while count() == before {
+            assert!(!run.is_finished(), "it has added nothing");
+        }
+        interrupt.abandon(|| assert_eq!(tags(&sandbox).len(), 201));
+        run.join().unwrap().unwrap();
+    });
 }
