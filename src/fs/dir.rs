@@ -1,6 +1,6 @@
 //! Files relative to an open folder, so that nobody can swap a component of their path. Symbolic links are never followed.
 
-use std::ffi::OsStr;
+use std::ffi::{OsStr, OsString};
 use std::fs::File;
 use std::io::{self, Read, Write};
 use std::os::unix::ffi::OsStrExt;
@@ -75,14 +75,14 @@ impl Dir {
     }
 
     /// The path of a name in the folder, for messages.
-    pub fn path(&self, name: &str) -> PathBuf {
+    pub fn path(&self, name: impl AsRef<Path>) -> PathBuf {
         self.path.join(name)
     }
 
     pub(super) fn failed<T>(
         &self,
         action: &'static str,
-        name: &str,
+        name: impl AsRef<Path>,
         result: rustix::io::Result<T>,
     ) -> Result<T> {
         result.map_err(|errno| Error::io(action, self.path(name))(errno.into()))
@@ -100,7 +100,8 @@ impl Dir {
     }
 
     /// Opens the folder `name`. `None` if it does not exist.
-    pub fn folder(&self, name: &str) -> Result<Option<Dir>> {
+    pub fn folder(&self, name: impl AsRef<Path>) -> Result<Option<Dir>> {
+        let name = name.as_ref();
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
         match rustix::fs::openat(&self.file, name, flags, Mode::empty()) {
             Ok(fd) => Ok(Some(Dir {
@@ -201,7 +202,8 @@ impl Dir {
     }
 
     /// The status of a name, without following links. `None` if it does not exist.
-    pub fn status(&self, name: &str) -> Result<Option<Stat>> {
+    pub fn status(&self, name: impl AsRef<Path>) -> Result<Option<Stat>> {
+        let name = name.as_ref();
         match rustix::fs::statat(&self.file, name, AtFlags::SYMLINK_NOFOLLOW) {
             Ok(status) => Ok(Some(status)),
             Err(Errno::NOENT) => Ok(None),
@@ -210,7 +212,7 @@ impl Dir {
     }
 
     /// The file type of a name, without following links. `None` if it does not exist.
-    pub fn kind(&self, name: &str) -> Result<Option<FileType>> {
+    pub fn kind(&self, name: impl AsRef<Path>) -> Result<Option<FileType>> {
         let status = self.status(name)?;
         Ok(status.map(|status| FileType::from_raw_mode(status.st_mode)))
     }
@@ -260,44 +262,59 @@ impl Dir {
         })
     }
 
-    /// All names in the folder.
-    pub fn names(&self) -> Result<Vec<(String, FileType)>> {
+    /// All names in the folder, which may be those of a user.
+    pub fn all_names(&self) -> Result<Vec<(OsString, FileType)>> {
         let read = || {
             let mut names = Vec::new();
             for entry in rustix::fs::Dir::read_from(&self.file)? {
                 let entry = entry?;
                 let name = OsStr::from_bytes(entry.file_name().to_bytes());
-                // Our own names are valid UTF-8.
-                if let Some(name) = name.to_str().filter(|name| *name != "." && *name != "..") {
+                if name != "." && name != ".." {
                     names.push((name.to_owned(), entry.file_type()));
                 }
             }
             Ok(names)
         };
-        let mut names: Vec<(String, FileType)> = self.failed("list", "", read())?;
+        let mut names: Vec<(OsString, FileType)> = self.failed("list", "", read())?;
         for (name, kind) in &mut names {
             // Not every file system reports types with the names: SFTP does not, NFS and XFS may not.
             if *kind == FileType::Unknown {
-                *kind = self.kind(name)?.unwrap_or(FileType::Unknown);
+                *kind = self.kind(&*name)?.unwrap_or(FileType::Unknown);
             }
         }
         Ok(names)
     }
 
+    /// The names in the folder that may be our own, which are valid UTF-8.
+    pub fn names(&self) -> Result<Vec<(String, FileType)>> {
+        let names = self.all_names()?.into_iter();
+        Ok(names
+            .filter_map(|(name, kind)| Some((name.into_string().ok()?, kind)))
+            .collect())
+    }
+
+    /// Whether the folder has no names except those that `is_ours` accepts.
+    pub fn has_only(&self, is_ours: impl Fn(&str) -> bool) -> Result<bool> {
+        let names = self.all_names()?;
+        let mut names = names.iter().map(|(name, _)| name.to_str());
+        Ok(names.all(|name| name.is_some_and(&is_ours)))
+    }
+
     /// Removes a file.
-    pub fn remove_file(&self, name: &str) -> Result<()> {
-        let removed = rustix::fs::unlinkat(&self.file, name, AtFlags::empty());
+    pub fn remove_file(&self, name: impl AsRef<Path>) -> Result<()> {
+        let removed = rustix::fs::unlinkat(&self.file, name.as_ref(), AtFlags::empty());
         self.failed("remove", name, removed)
     }
 
     /// Removes an empty folder.
-    pub fn remove_empty_folder(&self, name: &str) -> Result<()> {
-        let removed = rustix::fs::unlinkat(&self.file, name, AtFlags::REMOVEDIR);
+    pub fn remove_empty_folder(&self, name: impl AsRef<Path>) -> Result<()> {
+        let removed = rustix::fs::unlinkat(&self.file, name.as_ref(), AtFlags::REMOVEDIR);
         self.failed("remove", name, removed)
     }
 
     /// Removes a folder and everything in it.
-    pub fn remove_folder(&self, name: &str) -> Result<()> {
+    pub fn remove_folder(&self, name: impl AsRef<Path>) -> Result<()> {
+        let name = name.as_ref();
         // An empty folder need not be opened, which would fail if too many files are open.
         if self.remove_empty_folder(name).is_ok() {
             return Ok(());
@@ -310,7 +327,7 @@ impl Dir {
 
     /// Removes everything in the folder.
     pub fn remove_contents(&self) -> Result<()> {
-        for (name, kind) in self.names()? {
+        for (name, kind) in self.all_names()? {
             if kind == FileType::Directory {
                 self.remove_folder(&name)?;
             } else {

@@ -131,5 +131,5 @@ pub(super) fn has(layout: &Dir, digest: &Digest) -> Result<bool> {
     let Some(folder) = blobs.folder(digest.algorithm())? else {
         return Ok(false);
     };
-    Ok(folder.kind(&digest.hex())? == Some(FileType::RegularFile))
+    Ok(folder.kind(digest.hex())? == Some(FileType::RegularFile))
 }

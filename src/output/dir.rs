@@ -120,7 +120,7 @@ fn check(folder: Option<&Dir>, path: &Path) -> Result<()> {
     let Some(folder) = folder else { return Ok(()) };
     let is_ours = match folder.read(VERSION)? {
         Some(version) => version.starts_with(b"Directory Transport Version:"),
-        None => folder.names()?.is_empty(),
+        None => folder.has_only(|_| false)?,
     };
     if is_ours { Ok(()) } else { Err(not_ours(path)) }
 }

@@ -117,7 +117,7 @@ impl FolderOutput {
 
     pub fn put(&self, document: &Document) -> Result<()> {
         let folder = self.blobs.ensure_folder(document.digest.algorithm())?;
-        if folder.kind(&document.digest.hex())?.is_none() {
+        if folder.kind(document.digest.hex())?.is_none() {
             folder.write(&document.digest.hex(), &document.bytes, self.fsync)?;
         }
         Ok(())
@@ -329,10 +329,12 @@ fn check_layout(folder: &Dir, path: &Path) -> Result<()> {
             }
         }
         None => {
-            let ours = |name: &str| name.starts_with(INSIDE);
-            let names = folder.names()?;
-            let empty = names.iter().all(|(name, _)| ours(name));
-            if empty { Ok(()) } else { Err(not_a_layout()) }
+            let is_empty = folder.has_only(|name| name.starts_with(INSIDE))?;
+            if is_empty {
+                Ok(())
+            } else {
+                Err(not_a_layout())
+            }
         }
     }
 }

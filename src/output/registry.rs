@@ -219,8 +219,7 @@ pub(super) fn check(folder: &Dir, path: &Path) -> Result<()> {
     }
     let may_be_there =
         |name: &str| name.starts_with(INSIDE) || name == "lost+found" || name == ROOT[0];
-    let names = folder.names()?;
-    if names.iter().all(|(name, _)| may_be_there(name)) {
+    if folder.has_only(may_be_there)? {
         Ok(())
     } else {
         Err(not_ours(path))

@@ -146,7 +146,7 @@ impl VolumesOutput {
             if documents.contains_key(digest) || !known.insert(*digest) {
                 continue;
             }
-            let Some(status) = self.scratch.dir.status(&digest.hex())? else {
+            let Some(status) = self.scratch.dir.status(digest.hex())? else {
                 continue;
             };
             let size = u64::try_from(status.st_size).unwrap_or(u64::MAX);
@@ -273,7 +273,7 @@ impl VolumesOutput {
         let tar = TarOutput::open(&path, self.options.clone(), &self.interrupt)?;
         for digest in &volume.blobs {
             self.copy(&tar, digest)?;
-            self.scratch.dir.remove_file(&digest.hex())?;
+            self.scratch.dir.remove_file(digest.hex())?;
         }
         for (digest, _) in &shared.required {
             self.copy(&tar, digest)?;
@@ -287,7 +287,7 @@ impl VolumesOutput {
     }
 
     fn copy(&self, tar: &TarOutput, digest: &Digest) -> Result<()> {
-        let path = || self.scratch.dir.path(&digest.hex());
+        let path = || self.scratch.dir.path(digest.hex());
         let file = self.scratch.dir.open_file(&digest.hex())?;
         let mut file = file.ok_or_else(|| Error::Missing {
             name: digest.blob_path(),

@@ -155,7 +155,7 @@ impl Content {
                 size: self.size,
             },
             ContentSource::File(path) => ContentId::File(path.clone()),
-            ContentSource::Beneath { folder, name } => ContentId::File(folder.path(name).into()),
+            ContentSource::Beneath { folder, name } => ContentId::File(folder.path(&**name).into()),
             ContentSource::Memory(bytes) => ContentId::Memory(bytes.as_ptr() as usize),
         }
     }
@@ -184,7 +184,7 @@ impl Content {
             }
             ContentSource::Beneath { folder, name } => {
                 let missing = || Error::Missing {
-                    name: folder.path(name).display().to_string(),
+                    name: folder.path(&**name).display().to_string(),
                 };
                 OpenContent::File(folder.open_file(name)?.ok_or_else(missing)?)
             }

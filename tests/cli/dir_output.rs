@@ -1,6 +1,8 @@
 //! `--to dir`: skopeo's `dir:` folders.
 
+use std::ffi::OsStr;
 use std::fs;
+use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
 use serde_json::Value;
@@ -141,6 +143,43 @@ fn what_is_not_a_dir_folder_is_not_replaced() {
         }
     }
     assert_eq!(sandbox.snapshot(), before);
+}
+
+/// A file of the user whose name is not valid UTF-8.
+#[test]
+fn a_folder_of_any_file_is_not_empty() {
+    let sandbox = Sandbox::with_archive(&save_one("app:1.0", &layers("top")));
+    let folder = sandbox.path("home");
+    fs::create_dir(&folder).unwrap();
+    let file = folder.join(OsStr::from_bytes(b"caf\xe9.txt"));
+    fs::write(&file, "x").unwrap();
+    for kind in ["dir", "layout", "registry"] {
+        for dry in [&[][..], &["--dry-run"]] {
+            let args = ["app.tar", "-o", "home", "--to", kind];
+            let run = sandbox.convert(&[&args, dry].concat());
+            assert_eq!(run.status.code(), Some(1), "{kind}");
+            assert!(
+                run.stderr.contains("home exists and is not "),
+                "{}",
+                run.stderr
+            );
+        }
+    }
+    assert_eq!(fs::read(&file).unwrap(), b"x");
+    assert_eq!(fs::read_dir(&folder).unwrap().count(), 1);
+    assert_eq!(names(&sandbox.path("")), ["app.tar", "home"]);
+
+    // In a folder that is replaced, it is removed like any other file.
+    fs::remove_dir_all(&folder).unwrap();
+    for args in [&["--to", "dir"][..], &["--replace"]] {
+        let args = [&["app.tar", "-o", "home"], args].concat();
+        sandbox.convert(&args).succeeds();
+        fs::write(&file, "x").unwrap();
+        sandbox.convert(&args).succeeds();
+        assert!(!file.exists());
+        assert_eq!(names(&sandbox.path("")), ["app.tar", "home"]);
+        fs::remove_dir_all(&folder).unwrap();
+    }
 }
 
 #[test]
