@@ -9,12 +9,12 @@ use super::Dir;
 use crate::error::Result;
 
 impl Dir {
-    /// Moves `name` to `other_name` in another folder of the same file system, and replaces what is there. A folder can replace
-    /// only an empty folder; otherwise the result is `false`.
+    /// Moves `name` to `other_name` in another folder of the same file system, and replaces what is there. A file can replace
+    /// only a file, a folder only an empty folder; otherwise the result is `false`.
     pub fn rename(&self, name: &str, other: &Dir, other_name: &str) -> Result<bool> {
         match rustix::fs::renameat(&self.file, name, &other.file, other_name) {
             Ok(()) => Ok(true),
-            Err(Errno::EXIST | Errno::NOTEMPTY | Errno::NOTDIR) => Ok(false),
+            Err(Errno::EXIST | Errno::NOTEMPTY | Errno::NOTDIR | Errno::ISDIR) => Ok(false),
             // SFTP does not report the reason.
             Err(Errno::PERM) if other.kind(other_name)? == Some(FileType::Directory) => Ok(false),
             Err(errno) => other.failed("rename a staged file to", other_name, Err(errno)),

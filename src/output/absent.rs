@@ -88,7 +88,9 @@ impl AbsentList<'_> {
                 let synced = file.sync_all();
                 synced.map_err(Error::io("sync", self.layout.path(ABSENT)))?;
             }
-            staged.rename(NEXT, self.layout, ABSENT)?;
+            if !staged.rename(NEXT, self.layout, ABSENT)? {
+                return Err(super::not_a_file(self.layout, ABSENT));
+            }
         }
         self.now = next;
         Ok(())

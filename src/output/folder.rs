@@ -224,7 +224,9 @@ impl FolderOutput {
             .and_then(|()| if self.fsync { file.sync_all() } else { Ok(()) })
             .map_err(Error::io("write", layout.path(INDEX)))?;
         link_blobs::put_blobs(staged, layout, |folder| self.sync(folder))?;
-        staged.rename(link_blobs::NEXT_INDEX, layout, INDEX)?;
+        if !staged.rename(link_blobs::NEXT_INDEX, layout, INDEX)? {
+            return Err(super::not_a_file(layout, INDEX));
+        }
         Ok(index.moved)
     }
 

@@ -4,7 +4,8 @@
 //! finds its staging folder, files that are in both are removed from the layout, because no index.json refers to them. All of
 //! this happens under the lock of the layout.
 
-use crate::error::{Error, Result};
+use super::not_a_file;
+use crate::error::Result;
 use crate::fs::Dir;
 
 /// The next index.json in a staging folder. While it exists, the staged blobs do not belong to the layout.
@@ -25,9 +26,7 @@ pub(super) fn put_blobs(
         for (name, _) in from.names()? {
             // Without links, or if the blob exists, it is moved, and stays if the run is killed.
             if !from.link(&name, &to, &name)? && !from.rename(&name, &to, &name)? {
-                return Err(Error::NotAFile {
-                    name: to.path(&name).display().to_string(),
-                });
+                return Err(not_a_file(&to, &name));
             }
         }
         sync(&to)?;

@@ -39,8 +39,8 @@ pub use target::{OutputKind, Target, TargetError};
 use volumes::VolumesOutput;
 
 use crate::digest::Digest;
-use crate::error::{OutputError, Result, ResultExt};
-use crate::fs::FreeSpace;
+use crate::error::{Error, OutputError, Result, ResultExt};
+use crate::fs::{Dir, FreeSpace};
 use crate::image::Document;
 use crate::interrupt::Interrupt;
 use crate::progress::{Progress, Step};
@@ -286,4 +286,11 @@ fn refuse_link(kind: Option<rustix::fs::FileType>, path: &Path) -> Result<()> {
         .into());
     }
     Ok(())
+}
+
+/// Something other than a file has the name of a file in the output.
+fn not_a_file(folder: &Dir, name: &str) -> Error {
+    Error::NotAFile {
+        name: folder.path(name).display().to_string(),
+    }
 }

@@ -478,6 +478,7 @@ fn what_is_added_to_a_layout_is_taken_back() {
         let before = sandbox.snapshot();
         let run = sandbox.convert(&["new.tar", "-o", "out"]);
         assert_eq!(run.status.code(), Some(1), "{}", run.stderr);
+        assert!(run.stderr.contains("is not a file"), "{}", run.stderr);
         assert_eq!(sandbox.snapshot(), before);
         fs::remove_dir_all(obstacle).unwrap();
     }

@@ -358,7 +358,7 @@ fn an_output_without_its_map_is_told_of() {
     fs::create_dir(sandbox.path("map.csv")).unwrap();
     Run::new(child).fails(
         "ocify: the output is complete, but its digest map is missing: map.csv: \
-         cannot rename a staged file to ./map.csv: Is a directory\n\
+         map.csv is not a file\n\
          hint: convert again to write it\n",
     );
     sandbox.layout("out");

@@ -7,9 +7,10 @@
 
 use rustix::fs::FileType;
 
+use super::super::not_a_file;
 use super::paths::existing;
 use super::repositories::{CURRENT, TAGS};
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::fs::Dir;
 use crate::source::registry::{LINK, MANIFESTS};
 
@@ -92,9 +93,7 @@ fn put_content(from: &Dir, to: &Dir, level: Level) -> Result<()> {
                 put_content(&from, &to, level.below(&name))?;
             }
         } else if !from.link(&name, to, &name)? && !from.rename(&name, to, &name)? {
-            return Err(Error::NotAFile {
-                name: to.path(&name).display().to_string(),
-            });
+            return Err(not_a_file(to, &name));
         }
     }
     Ok(())
@@ -131,7 +130,7 @@ fn for_tags_below(
 fn stage_old(from: &Dir, to: &Dir) -> Result<()> {
     match to.kind(LINK)? {
         None => Ok(()),
-        Some(FileType::Directory) => Err(not_a_file(to)),
+        Some(FileType::Directory) => Err(not_a_file(to, LINK)),
         Some(_) if to.link(LINK, from, OLD)? => Ok(()),
         // The file system has no links.
         Some(_) => {
@@ -150,7 +149,7 @@ fn move_from(from: &Dir, name: &str, to: &Dir) -> Result<()> {
     if from.rename(name, to, LINK)? {
         Ok(())
     } else {
-        Err(not_a_file(to))
+        Err(not_a_file(to, LINK))
     }
 }
 
@@ -163,12 +162,6 @@ fn put_back(from: &Dir, to: &Dir) -> Result<()> {
         return to.remove_file(LINK);
     }
     move_from(from, OLD, to)
-}
-
-fn not_a_file(tag: &Dir) -> Error {
-    Error::NotAFile {
-        name: tag.path(LINK).display().to_string(),
-    }
 }
 
 /// Removes from `tree` what a run has added without changing its tags.
