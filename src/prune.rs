@@ -11,7 +11,7 @@ use rustix::fs::FileType;
 use crate::digest::Digest;
 use crate::error::{Error, OutputError, Result, ResultExt};
 use crate::findings::Place;
-use crate::fs::{Dir, Locking, staging};
+use crate::fs::{Dir, Locking};
 use crate::interrupt::Interrupt;
 use crate::output;
 
@@ -83,8 +83,7 @@ fn pruned(path: &Path, options: PruneOptions, interrupt: &Interrupt) -> Result<P
         return Err(OutputError::NotALayoutFolder.into());
     }
     if !options.dry_run {
-        output::remove_stale(&layout, interrupt);
-        staging::remove_stale(&parent, &staging::prefix(&name), |_| Ok(()));
+        output::remove_stale(&parent, &name, &layout, interrupt);
     }
     let locking = if options.dry_run {
         Locking::IfSupported

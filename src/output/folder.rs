@@ -74,9 +74,8 @@ impl FolderOutput {
                 staging::remove_stale(&parent, &prefix, |_| Ok(()));
                 break (Occupant::Free, StagedDir::new(&parent, &prefix, interrupt)?);
             };
-            remove_stale(&layout, interrupt);
+            remove_stale(&parent, &name, &layout, interrupt);
             let checked = check_layout(&layout, path);
-            staging::remove_stale(&parent, &prefix, |_| Ok(()));
             let (place, staged) = if options.existing == Existing::Replace {
                 let staged = StagedDir::new(&parent, &prefix, interrupt);
                 (Occupant::Replaced, checked.and(staged))
@@ -302,15 +301,21 @@ fn staged_inside(layout: &Arc<Dir>, interrupt: &Interrupt) -> Result<StagedDir> 
     Ok(staged)
 }
 
-/// Removes the staging folders of killed runs from a layout.
-pub(crate) fn remove_stale(layout: &Dir, interrupt: &Interrupt) {
-    staging::remove_stale(layout, INSIDE, |staged| {
+/// Removes the staging folders of killed runs from the layout `name`, and those next to it: a run that began before the layout
+/// existed has staged its blobs there.
+pub(crate) fn remove_stale(parent: &Dir, name: &str, layout: &Dir, interrupt: &Interrupt) {
+    let take_back = |staged: &Dir| {
+        if !link_blobs::is_pending(staged)? {
+            return Ok(());
+        }
         let lock = layout.open_file(LAYOUT)?;
         if let Some(lock) = &lock {
             fs::lock(lock, &layout.path(LAYOUT), Locking::Required, interrupt)?;
         }
         link_blobs::take_back(staged, layout)
-    });
+    };
+    staging::remove_stale(layout, INSIDE, take_back);
+    staging::remove_stale(parent, &staging::prefix(name), take_back);
 }
 
 /// Checks that a folder may be added to: a layout, or an empty folder.

@@ -34,9 +34,14 @@ pub(super) fn put_blobs(
     sync(&blobs)
 }
 
+/// Whether the staged blobs do not belong to the layout.
+pub(super) fn is_pending(staged: &Dir) -> Result<bool> {
+    Ok(staged.kind(NEXT_INDEX)?.is_some())
+}
+
 /// Removes the blobs that a run has linked into `layout` without publishing its index.json.
 pub(super) fn take_back(staged: &Dir, layout: &Dir) -> Result<()> {
-    if staged.kind(NEXT_INDEX)?.is_none() {
+    if !is_pending(staged)? {
         return Ok(());
     }
     let Some(blobs) = layout.folder(BLOBS)? else {

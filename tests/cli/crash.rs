@@ -94,3 +94,34 @@ fn an_empty_marker_is_filled_in() {
     );
     sandbox.layout("out");
 }
+
+/// The same, but the killed run had begun when there was no layout, so its staging folder is next to the layout.
+#[test]
+fn blobs_without_an_index_that_were_staged_next_to_the_layout_are_removed_too() {
+    for prune in [false, true] {
+        let sandbox = layout_of_old();
+        let orphan = b"a blob that no index leads to";
+        let hex = sha256_hex(orphan);
+        let staged = sandbox.path(".out.ocify-dead");
+        let published = sandbox.path("out/blobs/sha256").join(&hex);
+        fs::create_dir_all(staged.join("blobs/sha256")).unwrap();
+        fs::write(staged.join("index.json.new"), "{}").unwrap();
+        fs::write(&published, orphan).unwrap();
+        fs::hard_link(&published, staged.join("blobs/sha256").join(&hex)).unwrap();
+        if prune {
+            // The remains of a killed run do not count as pruned.
+            let run = sandbox.run(&["prune", "out"]);
+            run.succeeds();
+            assert!(run.stdout().contains(" 0 blobs"), "{}", run.stdout());
+        } else {
+            sandbox.convert(&["new.tar", "-o", "out"]).succeeds();
+            assert!(
+                !sandbox
+                    .layout("out")
+                    .files
+                    .contains_key(&format!("blobs/sha256/{hex}"))
+            );
+        }
+        assert!(!published.exists() && !staged.exists());
+    }
+}
