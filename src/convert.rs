@@ -65,6 +65,7 @@ pub fn convert(
     let open = |path: &PathBuf| Input::open_by_way_of(&spool, path, &options.read, interrupt);
     let have = Have::open(&options.have, open)?;
     let remaining = Remaining::open(inputs, options.keep_going, open)?;
+    completion::remove_stale(remaining.inputs(), target, options, interrupt);
     let fillers = Fillers::open(remaining.inputs(), target, options, open)?;
     let work = Conversion {
         have: &have,

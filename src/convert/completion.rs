@@ -11,8 +11,9 @@ use crate::findings::{Code, Finding, Place};
 use crate::formats::Input;
 use crate::gap::{self, Lacking, Sources};
 use crate::image::{Layer, Reference};
+use crate::interrupt::Interrupt;
 use crate::layer::{Job, Outcome};
-use crate::output::{Additions, Existing, Target};
+use crate::output::{self, Additions, Existing, Target};
 use crate::plan::Plan;
 use crate::resolve::Resolver;
 use crate::select::Selected;
@@ -40,17 +41,14 @@ impl Fillers {
     ) -> Result<Fillers> {
         let fill_from = options.fill_from.iter();
         let fill_from = fill_from.map(|path| gap::usable(open(path)?));
-        let (path, is_folder) = match (target, options.output.existing) {
-            (Target::Folder(path), Existing::ByKind | Existing::Add) => (Some(path), true),
-            (Target::Tar(path), Existing::Add) => (Some(path), false),
-            _ => (None, false),
-        };
-        let path = path.filter(|path| path.exists() && inputs.iter().any(lacks_layers));
-        // Problems of the existing output are reported when it is added to.
-        let output = path.and_then(|path| open(path).ok());
+        let output = existing_output(inputs, target, options).and_then(|(path, is_folder)| {
+            // Problems of the existing output are reported when it is added to.
+            let input = open(path).ok()?;
+            Some(ExistingOutput { input, is_folder })
+        });
         Ok(Fillers {
             fill_from: fill_from.collect::<Result<_>>()?,
-            output: output.map(|input| ExistingOutput { input, is_folder }),
+            output,
         })
     }
 
@@ -72,6 +70,32 @@ impl Fillers {
         let others = inputs.iter().chain(&self.fill_from).chain(copied);
         Sources::new(others, kept)
     }
+}
+
+/// Removes what killed runs have left in the existing output, if it completes the inputs: their blobs do not belong to it.
+pub(super) fn remove_stale(
+    inputs: &[Input],
+    target: &Target,
+    options: &Options,
+    interrupt: &Interrupt,
+) {
+    if let Some((path, true)) = existing_output(inputs, target, options) {
+        output::remove_stale_at(path, interrupt);
+    }
+}
+
+/// The path of the existing output, and whether it is a folder, if an input lacks layers and the output is added to.
+fn existing_output<'a>(
+    inputs: &[Input],
+    target: &'a Target,
+    options: &Options,
+) -> Option<(&'a PathBuf, bool)> {
+    let (path, is_folder) = match (target, options.output.existing) {
+        (Target::Folder(path), Existing::ByKind | Existing::Add) => (path, true),
+        (Target::Tar(path), Existing::Add) => (path, false),
+        _ => return None,
+    };
+    (path.exists() && inputs.iter().any(lacks_layers)).then_some((path, is_folder))
 }
 
 fn lacks_layers(input: &Input) -> bool {

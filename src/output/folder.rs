@@ -318,6 +318,15 @@ pub(crate) fn remove_stale(parent: &Dir, name: &str, layout: &Dir, interrupt: &I
     staging::remove_stale(parent, &staging::prefix(name), take_back);
 }
 
+/// Removes what killed runs have left of adding to the layout at `path`, before it is read. Failures are ignored.
+pub(crate) fn remove_stale_at(path: &Path, interrupt: &Interrupt) {
+    if let Ok((parent, name)) = Dir::parent_of(path)
+        && let Ok(Some(layout)) = parent.folder(&name)
+    {
+        remove_stale(&parent, &name, &layout, interrupt);
+    }
+}
+
 /// Checks that a folder may be added to: a layout, or an empty folder.
 fn check_layout(folder: &Dir, path: &Path) -> Result<()> {
     let not_a_layout = || OutputError::not_a_layout(path);

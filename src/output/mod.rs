@@ -28,7 +28,7 @@ pub(crate) use absent::keep_needed;
 use dir::DirOutput;
 use docker_archive::DockerArchiveOutput;
 use folder::FolderOutput;
-pub(crate) use folder::{lock_layout, remove_stale};
+pub(crate) use folder::{lock_layout, remove_stale, remove_stale_at};
 pub use index::MovedName;
 pub(crate) use index::{Additions, InRegistry, check_names};
 use registry::RegistryOutput;

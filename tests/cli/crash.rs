@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use crate::support::docker::save_one;
 use crate::support::layers::Layer;
+use crate::support::oci::{blob_path, digest};
 use crate::support::sandbox::Sandbox;
 use crate::support::sha256_hex;
 
@@ -124,4 +125,50 @@ fn blobs_without_an_index_that_were_staged_next_to_the_layout_are_removed_too() 
         }
         assert!(!published.exists() && !staged.exists());
     }
+}
+
+/// With a part of an image in the layout `out`, and the remains of a run in it that was killed after it had linked the blob
+/// that the part lacks. Returns the path of the blob.
+fn layout_of_a_part() -> (Sandbox, PathBuf) {
+    let layers = [Layer::new("known"), Layer::new("top")];
+    let sandbox = Sandbox::with_archive(&save_one("app:1", &layers));
+    sandbox.write("known.tar", &save_one("known:1", &layers[..1]).tar());
+    sandbox.write(
+        "other.tar",
+        &save_one("other:1", &[Layer::new("other")]).tar(),
+    );
+    sandbox.convert(&["app.tar", "-o", "full"]).succeeds();
+    for output in ["part.tar", "out"] {
+        sandbox
+            .convert(&["app.tar", "--have", "known.tar", "-o", output])
+            .succeeds();
+    }
+    let full = sandbox.layout("full");
+    let layers = full.document(&full.only())["layers"].clone();
+    let name = blob_path(digest(&layers[0]));
+    let (staged, published) = (
+        sandbox.path("out/.ocify-dead"),
+        sandbox.path("out").join(&name),
+    );
+    assert!(!published.exists());
+    fs::create_dir_all(staged.join("blobs/sha256")).unwrap();
+    fs::write(staged.join("index.json.new"), "{}").unwrap();
+    fs::write(staged.join("oci-layout"), "").unwrap();
+    fs::copy(sandbox.path("full").join(&name), &published).unwrap();
+    fs::hard_link(&published, staged.join(&name)).unwrap();
+    (sandbox, published)
+}
+
+/// The blob is not relied on, and the first run says so.
+#[test]
+fn a_part_is_not_completed_by_what_a_killed_run_has_left() {
+    let (sandbox, published) = layout_of_a_part();
+    let run = sandbox.convert(&["part.tar", "-o", "out"]);
+    assert_eq!(run.status.code(), Some(1));
+    assert!(run.stderr.contains("1 blob is missing"), "{}", run.stderr);
+    assert!(!published.exists());
+    sandbox
+        .convert(&["part.tar", "--fill-from", "known.tar", "-o", "out"])
+        .succeeds();
+    sandbox.layout("out");
 }
