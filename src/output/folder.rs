@@ -187,9 +187,12 @@ impl FolderOutput {
             // The folder was empty, or a killed run had created only the file.
             write_marker(lock, self.fsync).map_err(Error::io("write", layout.path(LAYOUT)))?;
         }
+        // Before anything relies on a blob that is there only for now.
+        link_blobs::take_back_all(layout, INSIDE, layout);
+        link_blobs::take_back_all(&self.parent, &staging::prefix(&self.name), layout);
         for digest in &additions.in_place {
             if !absent::has(layout, digest)? {
-                // It was pruned since it was read.
+                // Since it was read, it was pruned, or taken back from a run that was killed.
                 let name = digest.blob_path();
                 return Err(Error::Missing { name });
             }

@@ -39,6 +39,19 @@ pub(super) fn is_pending(staged: &Dir) -> Result<bool> {
     Ok(staged.kind(NEXT_INDEX)?.is_some())
 }
 
+/// Takes back the blobs of all staging folders under `prefix`, whether or not a run has locked them: no other run is linking
+/// blobs while this one has the lock of the layout. One may be waiting for that lock to do the same. Failures are ignored,
+/// because a folder may belong to another user, or be removed at the moment.
+pub(super) fn take_back_all(folder: &Dir, prefix: &str, layout: &Dir) {
+    for (name, _) in folder.names().unwrap_or_default() {
+        if name.starts_with(prefix)
+            && let Ok(Some(staged)) = folder.folder(&name)
+        {
+            let _: Result<()> = take_back(&staged, layout);
+        }
+    }
+}
+
 /// Removes the blobs that a run has linked into `layout` without publishing its index.json.
 pub(super) fn take_back(staged: &Dir, layout: &Dir) -> Result<()> {
     if !is_pending(staged)? {
@@ -52,8 +65,9 @@ pub(super) fn take_back(staged: &Dir, layout: &Dir) -> Result<()> {
             continue;
         };
         for (name, _) in from.names()? {
-            // A later run may have published another file.
-            if from.identity(&name)? == to.identity(&name)? {
+            // A later run may have published another file, or be removing the staged one.
+            let staged = from.identity(&name)?;
+            if staged.is_some() && staged == to.identity(&name)? {
                 to.remove_file(&name)?;
             }
         }

@@ -1,12 +1,12 @@
 //! Remains of a run that was killed or that failed, and what the next run does with them.
 
-use std::fs;
-use std::path::PathBuf;
+use std::fs::{self, File};
+use std::path::{Path, PathBuf};
 
 use crate::support::docker::save_one;
 use crate::support::layers::Layer;
 use crate::support::oci::{blob_path, digest};
-use crate::support::sandbox::Sandbox;
+use crate::support::sandbox::{Run, Sandbox};
 use crate::support::sha256_hex;
 
 fn layout_of_old() -> Sandbox {
@@ -171,4 +171,38 @@ fn a_part_is_not_completed_by_what_a_killed_run_has_left() {
         .convert(&["part.tar", "--fill-from", "known.tar", "-o", "out"])
         .succeeds();
     sandbox.layout("out");
+}
+
+fn locked(path: &Path) -> File {
+    let file = File::options().write(true).open(path).unwrap();
+    file.try_lock().unwrap();
+    file
+}
+
+/// The run that is killed has the lock of the layout while another run is started, which waits for it.
+#[test]
+fn a_blob_of_a_run_that_is_killed_meanwhile_is_not_relied_on() {
+    let (sandbox, published) = layout_of_a_part();
+    let staged = sandbox.path("out/.ocify-dead");
+    let locks = [&staged, &sandbox.path("out")].map(|folder| locked(&folder.join("oci-layout")));
+    let args = ["convert", "part.tar", "--name", "other:1", "-o", "out"];
+    let mut child = sandbox.command(&args).spawn().unwrap();
+    let staging = || {
+        let names = fs::read_dir(sandbox.path("out")).unwrap();
+        let names = names.map(|entry| entry.unwrap().file_name().into_string().unwrap());
+        names.filter(|name| name.starts_with(".ocify-")).count()
+    };
+    // It has found the blob when it stages something.
+    while staging() < 2 {
+        assert_eq!(child.try_wait().unwrap(), None, "it ended by itself");
+        std::thread::yield_now();
+    }
+    drop(locks);
+    let run = Run::new(child);
+    assert_eq!(run.status.code(), Some(1));
+    assert!(run.stderr.contains("missing"), "{}", run.stderr);
+    assert!(!published.exists());
+    // What is said to be in the layout stays.
+    sandbox.convert(&["other.tar", "-o", "out"]).succeeds();
+    sandbox.run(&["verify", "-q", "out"]).succeeds();
 }
