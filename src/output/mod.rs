@@ -197,7 +197,7 @@ impl Output {
             AnyOutput::Tar(tar) => tar.commit(additions, progress),
             AnyOutput::Dir(dir) => dir.commit(additions).map(|()| Vec::new()),
             AnyOutput::DockerArchive(tar) => tar.commit(additions, progress).map(|()| Vec::new()),
-            AnyOutput::Volumes(output) => output.commit(additions, progress).map(|written| {
+            AnyOutput::Volumes(output) => output.commit(additions).map(|written| {
                 volumes = written;
                 Vec::new()
             }),

@@ -162,15 +162,14 @@ impl TarOutput {
         self.tar.close()
     }
 
-    /// Publishes a volume. Returns `false` if the name exists and the volume must not replace it.
-    pub fn publish_volume(
-        &mut self,
-        length: u64,
-        replaces: bool,
-        progress: &dyn Progress,
-    ) -> Result<bool> {
-        self.tar.compress(length, progress)?;
-        self.tar.publish(replaces)
+    /// Ensures that a sealed volume survives a power failure.
+    pub fn sync_volume(&self) -> Result<()> {
+        self.tar.sync()
+    }
+
+    /// Gives a volume its name. Returns `false` if the name exists and the volume must not replace it.
+    pub fn rename_volume(&mut self, replaces: bool) -> Result<bool> {
+        self.tar.rename(replaces)
     }
 
     /// Refuses a compressed tar of many names that this program would not read again: the limits of small inputs are lower.

@@ -247,36 +247,46 @@ impl TarWriter {
     /// Publishes a tar that is closed and compressed. Returns `false` if another run has published a tar since, which is not
     /// replaced unless `replace` is set.
     pub fn publish(&mut self, replace: bool) -> Result<bool> {
-        if self.fsync
-            && let Medium::Staged { staged, .. } = &self.medium
-        {
-            let synced = staged.file.sync_all();
-            synced.map_err(Error::io("sync", &self.path))?;
+        self.sync()?;
+        if let Medium::Temporary { file, stdout } = &mut self.medium {
+            io::Seek::rewind(file).map_err(Error::io("read", &self.path))?;
+            io::copy(file, stdout).map_err(Error::io("write", &self.path))?;
+            return Ok(true);
         }
         let interrupt = self.interrupt.clone();
+        let _publishing = interrupt.publishing()?;
+        let published = self.rename(replace)?;
+        if let Medium::Staged { parent, .. } = &self.medium
+            && published
+            && self.fsync
+        {
+            parent.sync()?;
+        }
+        Ok(published)
+    }
+
+    /// Ensures that the staged tar survives a power failure.
+    pub fn sync(&self) -> Result<()> {
+        match &self.medium {
+            Medium::Staged { staged, .. } if self.fsync => {
+                let synced = staged.file.sync_all();
+                synced.map_err(Error::io("sync", &self.path))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Gives a staged tar its name, which is one of several steps of publishing. `false` as in [`Self::publish`].
+    pub fn rename(&mut self, replace: bool) -> Result<bool> {
         match &mut self.medium {
             Medium::Staged {
                 staged,
                 parent,
                 name,
                 ..
-            } => {
-                let _publishing = interrupt.publishing()?;
-                let published = if replace {
-                    staged.publish(parent, name)?
-                } else {
-                    staged.publish_to_free(name)?
-                };
-                if published && self.fsync {
-                    parent.sync()?;
-                }
-                Ok(published)
-            }
-            Medium::Temporary { file, stdout } => {
-                io::Seek::rewind(file).map_err(Error::io("read", &self.path))?;
-                io::copy(file, stdout).map_err(Error::io("write", &self.path))?;
-                Ok(true)
-            }
+            } if replace => staged.publish(parent, name),
+            Medium::Staged { staged, name, .. } => staged.publish_to_free(name),
+            Medium::Temporary { .. } => Ok(true),
         }
     }
 

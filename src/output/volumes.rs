@@ -20,7 +20,6 @@ use crate::image::{AbsentBlob, Document};
 use crate::interrupt::Interrupt;
 use crate::limits;
 use crate::mutex::lock;
-use crate::progress::Progress;
 
 const BLOCK: u64 = 512;
 /// `oci-layout` with its header, two folders, and the end-of-archive marker.
@@ -117,7 +116,7 @@ impl VolumesOutput {
     }
 
     /// Writes the volumes and returns their paths.
-    pub fn commit(self, additions: &Additions, progress: &dyn Progress) -> Result<Vec<PathBuf>> {
+    pub fn commit(self, additions: &Additions) -> Result<Vec<PathBuf>> {
         let documents = lock(&self.documents).clone();
         let (blobs, required) = self.blobs(additions, &documents)?;
         let shared = self.shared(additions, &documents, required, &blobs)?;
@@ -129,7 +128,7 @@ impl VolumesOutput {
         }
         let paths = (0..tars.len()).map(|number| self.folder.join(self.name(number)));
         let paths = paths.collect();
-        self.publish(tars, progress)?;
+        self.publish(tars)?;
         Ok(paths)
     }
 
@@ -268,7 +267,7 @@ impl VolumesOutput {
         volume: &Volume,
         shared: &Shared,
         absent: &BTreeMap<Digest, AbsentBlob>,
-    ) -> Result<(TarOutput, u64)> {
+    ) -> Result<TarOutput> {
         let path = self.folder.join(self.name(number));
         let tar = TarOutput::open(&path, self.options.clone(), &self.interrupt)?;
         for digest in &volume.blobs {
@@ -283,7 +282,7 @@ impl VolumesOutput {
         }
         let length = tar.seal(&shared.index, absent)?;
         limits::at_most("the size of a volume in bytes", length, self.size)?;
-        Ok((tar, length))
+        Ok(tar)
     }
 
     fn copy(&self, tar: &TarOutput, digest: &Digest) -> Result<()> {
@@ -305,11 +304,19 @@ impl VolumesOutput {
     }
 
     /// Publishes all volumes, or none.
-    fn publish(&self, mut tars: Vec<(TarOutput, u64)>, progress: &dyn Progress) -> Result<()> {
+    fn publish(&self, mut tars: Vec<TarOutput>) -> Result<()> {
+        for tar in &tars {
+            tar.sync_volume()?;
+        }
+        // A signal must not end the program between two volumes.
+        let _publishing = self.interrupt.publishing()?;
         let replaces = self.options.existing == Existing::Replace;
-        let count = tars.len();
-        for (number, (tar, length)) in tars.iter_mut().enumerate() {
-            let published = match tar.publish_volume(*length, replaces, progress) {
+        let old = self.existing()?;
+        for name in old.values() {
+            self.parent.link(name, &self.scratch.dir, name)?;
+        }
+        for (number, tar) in tars.iter_mut().enumerate() {
+            let renamed = match tar.rename_volume(replaces) {
                 Ok(true) => Ok(()),
                 Ok(false) => Err(OutputError::VolumeExists {
                     path: self.folder.join(self.name(number)),
@@ -317,24 +324,27 @@ impl VolumesOutput {
                 .into()),
                 Err(error) => Err(error),
             };
-            if let Err(error) = published {
-                for earlier in 0..number {
-                    // A failure here cannot be handled. The remaining volumes list what they lack.
-                    let _: Result<()> = self.parent.remove_file(&self.name(earlier));
-                }
-                return Err(error);
+            if renamed.is_err() {
+                (0..number).for_each(|earlier| self.put_back(&self.name(earlier)));
+                return renamed;
             }
         }
         // Volumes of an earlier run with more volumes.
-        for (number, name) in self.existing()? {
-            if number >= count {
-                self.parent.remove_file(&name)?;
-            }
+        for (_, name) in old.range(tars.len()..) {
+            self.parent.remove_file(name)?;
         }
         if self.options.fsync {
             self.parent.sync()?;
         }
         Ok(())
+    }
+
+    /// Undoes the renaming of a volume: what it has replaced is put back. A failure cannot be handled. If there was nothing, or
+    /// the file system has no links, the volume is removed. The remaining volumes list what they lack.
+    fn put_back(&self, name: &str) {
+        if !matches!(self.scratch.dir.rename(name, &self.parent, name), Ok(true)) {
+            let _: Result<()> = self.parent.remove_file(name);
+        }
     }
 
     /// The name of a volume, from 0.
@@ -371,3 +381,6 @@ fn blob_member(digest: &Digest, size: u64) -> u64 {
     };
     member(size) + long_name
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,7 +1,9 @@
 //! `--volume-size`: several tars, each a layout of its own, that complete each other in any order.
 
 use std::fs;
+use std::os::unix::fs::MetadataExt;
 
+use rustix::process::{Pid, Signal, kill_process};
 use serde_json::json;
 
 use crate::support::docker::{self, Image};
@@ -408,4 +410,34 @@ fn files_with_similar_names_stay() {
         fs::remove_file(sandbox.path(&name)).unwrap();
     }
     split(&sandbox, &["app.tar"]).succeeds();
+}
+
+/// A signal after the first of the volumes has replaced an old one.
+#[test]
+fn a_signal_does_not_leave_volumes_of_two_sets() {
+    let layers: Vec<Layer> = (0..100).map(|seed| Layer::noise(seed, 30_000)).collect();
+    let sandbox = Sandbox::with_archive(&docker::save_one("app:1", &layers));
+    let size = ["--volume-size", "110K", "-o", "out.tar"];
+    sandbox
+        .convert(&[&["app.tar"], &size[..]].concat())
+        .succeeds();
+    let old = volumes(&sandbox);
+    let layers: Vec<Layer> = (100..200).map(|seed| Layer::noise(seed, 30_000)).collect();
+    sandbox.write("new.tar", &docker::save_one("app:2", &layers).tar());
+
+    let inode = || fs::metadata(sandbox.path(&old[0])).unwrap().ino();
+    let before = inode();
+    let args = [&["convert", "new.tar", "--replace"], &size[..]].concat();
+    let mut child = sandbox.command(&args).spawn().unwrap();
+    while inode() == before {
+        assert_eq!(child.try_wait().unwrap(), None, "it has replaced nothing");
+    }
+    kill_process(Pid::from_child(&child), Signal::INT).unwrap();
+    Run::new(child);
+    let names = volumes(&sandbox);
+    assert_eq!(names.len(), old.len());
+    let inputs: Vec<&String> = names.iter().collect();
+    convert(&sandbox, &inputs, &["-o", "all"]).succeeds();
+    sandbox.convert(&["new.tar", "-o", "full"]).succeeds();
+    assert_eq!(sandbox.layout("all"), sandbox.layout("full"));
 }
