@@ -59,7 +59,9 @@ impl Have {
 
     /// The lists, and the files that were read for the metadata of images.
     pub fn files_read(&self) -> impl Iterator<Item = &Path> {
+        // Standard input is no file.
         let lists = self.lists.iter().map(PathBuf::as_path);
+        let lists = lists.filter(|list| *list != Path::new("-"));
         lists.chain(self.inputs.iter().flat_map(Input::files_read))
     }
 

@@ -76,8 +76,21 @@ fn a_list_on_standard_input() {
     sandbox
         .convert(&["app.tar", "-o", "file", "--have", "have.txt"])
         .succeeds();
-    let args = ["convert", "app.tar", "-o", "pipe", "--have", "-"];
+    let args = [
+        "convert",
+        "app.tar",
+        "-o",
+        "pipe",
+        "--have",
+        "-",
+        "--depfile",
+        "pipe.d",
+    ];
     sandbox.run_with_stdin(&args, &list).succeeds();
+    assert_eq!(
+        sandbox.read("pipe.d"),
+        b"pipe pipe/index.json: \\\n  app.tar\n\napp.tar:\n"
+    );
     assert_eq!(
         sandbox.read("pipe/ocify-absent.json"),
         sandbox.read("file/ocify-absent.json")
