@@ -8,7 +8,7 @@ use crate::error::{Error, OutputError, Result, ResultExt};
 use crate::findings::Place;
 use crate::fs::StagedDocument;
 use crate::interrupt::Interrupt;
-use crate::output::Target;
+use crate::output::{Target, parent};
 
 /// A document about an output. It is staged in its folder from the start, and published after the output.
 pub struct SideDocument {
@@ -79,11 +79,7 @@ fn place(path: &Path) -> Place {
 
 /// Whether a name in a folder is that of an output, or of one of its volumes.
 fn is_file_of(output: &Path, folder: &Path, name: &OsStr) -> bool {
-    let above = match output.parent() {
-        Some(parent) if parent != Path::new("") => parent,
-        _ => Path::new("."),
-    };
-    if above.canonicalize().ok().as_deref() != Some(folder) {
+    if parent(output).canonicalize().ok().as_deref() != Some(folder) {
         return false;
     }
     // `images.tar` has the volumes `images.001.tar` and so on.
@@ -112,11 +108,7 @@ pub(crate) fn refuse_inside(
         .into())
     };
     // If the folder does not exist, staging reports it.
-    let folder = match path.parent() {
-        Some(parent) if parent != Path::new("") => parent,
-        _ => Path::new("."),
-    };
-    let folder = folder.canonicalize().unwrap_or_default();
+    let folder = parent(path).canonicalize().unwrap_or_default();
     if let Some(output) = target.folder()
         && (path.starts_with(output)
             || output

@@ -78,7 +78,7 @@ impl StagedDocument {
         Ok(())
     }
 
-    /// Renames the document to its final name, and replaces an existing file.
+    /// Renames the document to its final name, and replaces an existing file; or writes it to the device or pipe.
     pub fn publish(self) -> Result<()> {
         match self.medium {
             Medium::File {

@@ -35,6 +35,7 @@ use registry::RegistryOutput;
 use staged_blob::StagedBlob;
 use tar_blob::TarBlob;
 use tar_file::TarOutput;
+pub(crate) use target::parent;
 pub use target::{OutputKind, Target, TargetError};
 use volumes::VolumesOutput;
 

@@ -370,7 +370,8 @@ pub(super) fn encoding(path: &Path) -> Option<Encoding> {
     Some(encoding)
 }
 
-fn parent(path: &Path) -> PathBuf {
+/// The folder around a path.
+pub(crate) fn parent(path: &Path) -> PathBuf {
     match path.parent() {
         Some(parent) if parent != Path::new("") => parent.to_owned(),
         _ => PathBuf::from("."),
